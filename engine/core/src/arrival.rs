@@ -1,0 +1,85 @@
+//! What intake hands to the store: one verified, read and matched delivery.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::event::Event;
+use crate::hash::KeyHash;
+use crate::id::AutomationId;
+use crate::timing::Timetable;
+
+/// One delivery on its way into the store. Everything that does not depend on stored state is settled already.
+#[derive(Clone)]
+pub struct Arrival {
+    pub event: Event,
+    /// The payload as it came, for the store to seal.
+    pub body: Arc<[u8]>,
+    /// What identifies the delivery.
+    pub delivery: KeyHash,
+    /// What orders it.
+    pub entity: Option<KeyHash>,
+    /// The people it is about, in the order of `event.subjects`.
+    pub subjects: Vec<KeyHash>,
+    pub records: Vec<RecordWrite>,
+    pub candidates: Vec<Candidate>,
+    /// The rules that the candidates were matched with.
+    pub timetable: Arc<dyn Timetable>,
+}
+
+/// What one event says about one record.
+#[derive(Clone)]
+pub struct RecordWrite {
+    pub key: RecordRef,
+    /// What the provider calls it: kept, sealed, for people to see.
+    pub id: String,
+    /// Kept fields and their new values; a field that the payload did not mention is not in here.
+    pub fields: Map<String, Value>,
+    /// The person whose key seals it: the record's own subject, else the clinic's or the connection's key.
+    pub subject: Option<KeyHash>,
+    pub clinic: Option<String>,
+}
+
+/// Where a record is found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordRef {
+    pub kind: String,
+    pub hash: KeyHash,
+}
+
+/// A record that a job reads, resolved to its place when the job is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupRef {
+    /// The name in the rule: `[lookup.patient]`.
+    pub name: String,
+    /// The place among the nodes of a key that yields several.
+    pub position: u32,
+    /// Whether the key is singular: a lone record, not a list of them.
+    pub singular: bool,
+    pub record: RecordRef,
+}
+
+/// What one action of one automation wants because of one event.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub automation: AutomationId,
+    pub rule: String,
+    pub action: String,
+    pub rule_digest: String,
+    pub plan: Plan,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// A job.
+    Fire {
+        key: Option<KeyHash>,
+        /// `None`: the action has no `at`. `Some(Err)`: it has one, but the event gives no usable time.
+        anchor: Option<Result<Timestamp, String>>,
+        lookups: Vec<LookupRef>,
+    },
+    /// The end of whatever is pending under this key.
+    Cancel { key: KeyHash, code: &'static str, text: String },
+}

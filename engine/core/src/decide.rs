@@ -1,0 +1,396 @@
+//! What an arrival changes: the one place where keys, order and replacement are decided.
+//!
+//! [`decide`] is a function of an [`Arrival`] and of the rows it asked for ([`Needs`]), which the store reads and
+//! writes back inside one transaction. It is called for each arrival of a batch in order, on the same [`State`], so a
+//! batch ends as its arrivals would have ended one by one.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::arrival::{Arrival, Candidate, Plan, RecordRef, RecordWrite};
+use crate::event::Status;
+use crate::hash::KeyHash;
+use crate::id::{EventId, JobId};
+use crate::job::{Job, JobState, Reason};
+use crate::timing::{DueQuestion, Records, Timetable};
+
+/// What is remembered under one job key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The job that may still run.
+    pub live: Option<JobId>,
+    /// The time of the newest event that spoke under this key, to fire or to cancel. It outlives the job, so a
+    /// cancellation that arrives before a late edit stands.
+    pub newest: Timestamp,
+    /// The anchor of the last job that was done: the same one is never done again.
+    pub done: Option<DoneAnchor>,
+}
+
+/// The anchor of a job that was done, which may be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoneAnchor(pub Option<Timestamp>);
+
+/// What is remembered of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordRow {
+    /// The time of the event that last wrote it.
+    pub time: Timestamp,
+    /// The record: a JSON object.
+    pub document: Value,
+}
+
+/// The rows that a batch of arrivals asks for.
+#[derive(Debug, Default)]
+pub struct Needs {
+    pub deliveries: HashSet<KeyHash>,
+    pub entities: HashSet<KeyHash>,
+    pub keys: HashSet<KeyHash>,
+    /// Records that the arrivals write: pending jobs that read them are asked for too, with all that those read.
+    pub written: HashSet<KeyHash>,
+    /// Records that new jobs will read.
+    pub read: HashSet<KeyHash>,
+}
+
+impl Needs {
+    /// What `arrivals` ask for.
+    pub fn of(arrivals: &[Arrival]) -> Self {
+        let mut needs = Self::default();
+        for arrival in arrivals {
+            needs.deliveries.insert(arrival.delivery);
+            needs.entities.extend(arrival.entity);
+            needs.written.extend(arrival.records.iter().map(|write| write.key.hash));
+            for candidate in &arrival.candidates {
+                match &candidate.plan {
+                    Plan::Fire { key, lookups, .. } => {
+                        needs.keys.extend(*key);
+                        needs.read.extend(lookups.iter().map(|lookup| lookup.record.hash));
+                    }
+                    Plan::Cancel { key, .. } => {
+                        needs.keys.insert(*key);
+                    }
+                }
+            }
+        }
+        needs
+    }
+}
+
+/// The rows that were asked for, and what became of them.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Events already stored under these deliveries.
+    pub deliveries: HashMap<KeyHash, EventId>,
+    /// The newest time of each entity.
+    pub entities: HashMap<KeyHash, Timestamp>,
+    pub keys: HashMap<KeyHash, KeyRow>,
+    /// Live jobs: those under the keys, and those that read the written records.
+    pub jobs: HashMap<JobId, Job>,
+    /// Live jobs that read a record.
+    pub readers: HashMap<KeyHash, BTreeSet<JobId>>,
+    pub records: HashMap<KeyHash, RecordRow>,
+    /// What must be written back.
+    pub dirty: Dirty,
+}
+
+/// What must be written back; the values stand in [`State`].
+#[derive(Debug, Default)]
+pub struct Dirty {
+    pub entities: HashSet<KeyHash>,
+    pub keys: HashSet<KeyHash>,
+    pub records: HashSet<KeyHash>,
+    pub new_jobs: BTreeSet<JobId>,
+    pub changed_jobs: BTreeSet<JobId>,
+}
+
+/// What became of one arrival.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub status: Status,
+    /// The stored event: of a duplicate, the one stored before.
+    pub event: EventId,
+    /// Rules that matched.
+    pub rules: Vec<String>,
+    /// Jobs that were made or changed, as they stand now.
+    pub jobs: Vec<Job>,
+}
+
+impl Records for State {
+    fn record(&self, hash: KeyHash) -> Option<&Value> {
+        self.records.get(&hash).map(|row| &row.document)
+    }
+}
+
+/// Decides what `arrival` changes, and changes it in `state`.
+///
+/// A duplicate changes nothing. A stale event (older than the newest of its entity; ties by arrival) is stored and
+/// fires rules without a key, but no record, replacement or cancellation comes from it.
+pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
+    if let Some(&event) = state.deliveries.get(&arrival.delivery) {
+        return Decision { status: Status::Duplicate, event, rules: Vec::new(), jobs: Vec::new() };
+    }
+    state.deliveries.insert(arrival.delivery, arrival.event.id);
+    let mut change = Change { arrival, state, stale: false, touched: BTreeSet::new() };
+    change.order();
+    if !change.stale {
+        for write in &arrival.records {
+            change.remember(write);
+        }
+    }
+    for candidate in &arrival.candidates {
+        change.consider(candidate);
+    }
+    let Change { stale, touched, .. } = change;
+    let fired: BTreeSet<&String> =
+        arrival.candidates.iter().filter(|candidate| matches!(candidate.plan, Plan::Fire { .. })).map(|candidate| &candidate.rule).collect();
+    Decision {
+        status: if stale { Status::Stale } else { Status::Accepted },
+        event: arrival.event.id,
+        rules: fired.into_iter().cloned().collect(),
+        jobs: touched.iter().filter_map(|id| state.jobs.get(id)).cloned().collect(),
+    }
+}
+
+/// One arrival being worked into the state.
+struct Change<'a> {
+    arrival: &'a Arrival,
+    state: &'a mut State,
+    stale: bool,
+    touched: BTreeSet<JobId>,
+}
+
+impl Change<'_> {
+    /// Finds out whether the event is stale, and remembers its time where it is not.
+    fn order(&mut self) {
+        let Some(entity) = self.arrival.entity else { return };
+        let time = self.arrival.event.time;
+        match self.state.entities.get(&entity) {
+            Some(&newest) if time < newest => self.stale = true,
+            _ => {
+                self.state.entities.insert(entity, time);
+                self.state.dirty.entities.insert(entity);
+            }
+        }
+    }
+
+    fn remember(&mut self, write: &RecordWrite) {
+        let time = self.arrival.event.time;
+        let RecordRef { hash, .. } = write.key;
+        let mut document = match self.state.records.get(&hash) {
+            Some(row) if time < row.time => return,
+            Some(row) => row.document.clone(),
+            None => Value::Object(serde_json::Map::new()),
+        };
+        if let Value::Object(fields) = &mut document {
+            fields.extend(write.fields.clone());
+        }
+        let same = self.state.records.get(&hash).is_some_and(|row| row.document == document);
+        self.state.records.insert(hash, RecordRow { time, document });
+        self.state.dirty.records.insert(hash);
+        if same {
+            return;
+        }
+        for id in self.state.readers.get(&hash).cloned().unwrap_or_default() {
+            let Some(mut job) = self.state.jobs.remove(&id) else { continue };
+            let changed = retime(&mut job, self.arrival.timetable.as_ref(), self.state);
+            let ended = !job.state.is_live();
+            self.state.jobs.insert(id, job);
+            if changed {
+                self.touch(id);
+            }
+            if ended {
+                self.leave(id);
+            }
+        }
+    }
+
+    fn consider(&mut self, candidate: &Candidate) {
+        match &candidate.plan {
+            Plan::Fire { key: None, anchor, lookups } => {
+                if let Some(Err(_)) = anchor {
+                    return;
+                }
+                let anchor = anchor.as_ref().and_then(|anchor| anchor.as_ref().ok()).copied();
+                self.make(candidate, None, anchor, lookups);
+            }
+            Plan::Fire { key: Some(key), anchor, lookups } => {
+                if !self.speaks(*key) {
+                    return;
+                }
+                let anchor = match anchor {
+                    Some(Err(why)) => return self.cancel(*key, &Reason::new("no_time", why)),
+                    Some(Ok(anchor)) => Some(*anchor),
+                    None => None,
+                };
+                self.replace(candidate, *key, anchor, lookups);
+            }
+            Plan::Cancel { key, code, text } => {
+                if self.speaks(*key) {
+                    self.cancel(*key, &Reason::new(code, text.as_str()));
+                }
+            }
+        }
+    }
+
+    /// Whether this event has a say under `key`: it is newer than whatever spoke there before.
+    fn speaks(&mut self, key: KeyHash) -> bool {
+        let time = self.arrival.event.time;
+        if self.stale || self.state.keys.get(&key).is_some_and(|row| time < row.newest) {
+            return false;
+        }
+        let row = self.state.keys.entry(key).or_insert(KeyRow { live: None, newest: time, done: None });
+        row.newest = time;
+        self.state.dirty.keys.insert(key);
+        true
+    }
+
+    /// Fires under a key: what is pending there makes way, unless it is already what is wanted.
+    fn replace(&mut self, candidate: &Candidate, key: KeyHash, anchor: Option<Timestamp>, lookups: &[crate::LookupRef]) {
+        let row = self.state.keys.get(&key).cloned();
+        let newer = Reason::new("replaced", "replaced: a newer event came for the same key");
+        if row.as_ref().is_some_and(|row| row.done == Some(DoneAnchor(anchor))) {
+            // Done for this very time. Something pending for another time is no longer wanted.
+            return self.cancel(key, &newer);
+        }
+        if let Some(live) = row.and_then(|row| row.live).and_then(|id| self.state.jobs.get(&id)) {
+            let begun = live.state == JobState::Running || live.attempt > 0;
+            if begun && live.anchor == anchor && live.cancel.is_none() {
+                return;
+            }
+            self.cancel(key, &newer);
+        }
+        if let Some(id) = self.make(candidate, Some(key), anchor, lookups)
+            && let Some(row) = self.state.keys.get_mut(&key)
+        {
+            row.live = Some(id);
+        }
+    }
+
+    /// Ends what is pending under `key`; asks what is running to stop.
+    fn cancel(&mut self, key: KeyHash, reason: &Reason) {
+        let Some(id) = self.state.keys.get(&key).and_then(|row| row.live) else { return };
+        let Some(job) = self.state.jobs.get_mut(&id) else { return };
+        if job.state == JobState::Running {
+            job.cancel = Some(reason.clone());
+            return self.touch(id);
+        }
+        job.state = JobState::Cancelled;
+        job.reason = Some(reason.clone());
+        job.attention = None;
+        if let Some(row) = self.state.keys.get_mut(&key) {
+            row.live = None;
+        }
+        self.touch(id);
+        self.leave(id);
+    }
+
+    /// Makes a job; its id, if it is live. One that is already too late is made too, as skipped, so that people see why.
+    fn make(&mut self, candidate: &Candidate, key: Option<KeyHash>, anchor: Option<Timestamp>, lookups: &[crate::LookupRef]) -> Option<JobId> {
+        let event = &self.arrival.event;
+        let reference = event.time.min(event.received);
+        let question = DueQuestion { automation: &candidate.automation, action: &candidate.action, anchor, reference, lookups };
+        let due = self.arrival.timetable.due(&question, self.state);
+        let id = JobId::derive(event.id, &candidate.automation, &candidate.action);
+        let at = due.as_ref().map_or(reference, |due| due.at);
+        let job = Job {
+            id,
+            event: event.id,
+            connection: event.connection.clone(),
+            clinic: event.clinic.clone(),
+            entity: self.arrival.entity,
+            automation: candidate.automation.clone(),
+            rule: candidate.rule.clone(),
+            action: candidate.action.clone(),
+            rule_digest: candidate.rule_digest.clone(),
+            key,
+            lookups: lookups.to_vec(),
+            anchor,
+            reference,
+            due: at,
+            expires: due.as_ref().ok().and_then(|due| due.expires),
+            run_at: at,
+            state: match &due {
+                Err(_) => JobState::Skipped,
+                Ok(due) if due.at <= event.received => JobState::Ready,
+                Ok(_) => JobState::Scheduled,
+            },
+            attempt: 0,
+            lease: 0,
+            attention: None,
+            reason: due.err(),
+            cancel: None,
+        };
+        let live = job.state.is_live();
+        if live {
+            for lookup in lookups {
+                self.state.readers.entry(lookup.record.hash).or_default().insert(id);
+            }
+        }
+        self.state.jobs.insert(id, job);
+        self.state.dirty.new_jobs.insert(id);
+        self.touched.insert(id);
+        live.then_some(id)
+    }
+
+    fn touch(&mut self, id: JobId) {
+        self.touched.insert(id);
+        if !self.state.dirty.new_jobs.contains(&id) {
+            self.state.dirty.changed_jobs.insert(id);
+        }
+    }
+
+    /// A job that ended reads no records any more, and holds no key.
+    fn leave(&mut self, id: JobId) {
+        let Some(job) = self.state.jobs.get(&id) else { return };
+        for lookup in &job.lookups {
+            if let Some(readers) = self.state.readers.get_mut(&lookup.record.hash) {
+                readers.remove(&id);
+            }
+        }
+        if let Some(key) = job.key
+            && let Some(row) = self.state.keys.get_mut(&key)
+            && row.live == Some(id)
+        {
+            row.live = None;
+            self.state.dirty.keys.insert(key);
+        }
+    }
+}
+
+/// Computes the due time of a pending job again, on the records given. True if the job changed.
+///
+/// A job that waits for a missing contact is looked at again. One that has begun keeps its time.
+pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -> bool {
+    if !matches!(job.state, JobState::Scheduled | JobState::Ready) || job.attempt > 0 {
+        return false;
+    }
+    let question = DueQuestion {
+        automation: &job.automation,
+        action: &job.action,
+        anchor: job.anchor,
+        reference: job.reference,
+        lookups: &job.lookups,
+    };
+    match timetable.due(&question, records) {
+        Ok(due) if due.at == job.due && due.expires == job.expires && job.attention.is_none() => false,
+        Ok(due) => {
+            job.due = due.at;
+            job.expires = due.expires;
+            job.run_at = due.at;
+            job.state = JobState::Scheduled;
+            job.attention = None;
+            true
+        }
+        Err(reason) => {
+            job.state = if matches!(reason.code.as_str(), "switched_off" | "rule_gone") { JobState::Cancelled } else { JobState::Skipped };
+            job.reason = Some(reason);
+            job.attention = None;
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

@@ -1,0 +1,105 @@
+//! Keyed hashes: how zelo finds things without storing what they are called.
+//!
+//! Provider ids, job keys and deliveries can identify a person, so the store keeps only an HMAC-SHA256 (RFC 2104)
+//! of them, cut to 128 bits, under a key that is derived from the master key. Each kind has its own label and every
+//! part is length-prefixed, so no two questions can collide.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::id::AutomationId;
+
+/// A keyed hash, as stored.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash(pub [u8; 16]);
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Makes keyed hashes.
+#[derive(Clone)]
+pub struct Indexer(Hmac<Sha256>);
+
+impl fmt::Debug for Indexer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Indexer")
+    }
+}
+
+impl Indexer {
+    /// Hashes under `key`.
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(<Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length")))
+    }
+
+    fn hash(&self, label: &str, parts: &[&[u8]]) -> KeyHash {
+        let mut mac = self.0.clone();
+        mac.update(label.as_bytes());
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        KeyHash(hash)
+    }
+
+    /// A delivery that the provider names: `(connection, type, id)`.
+    pub fn delivery(&self, connection: &str, kind: &str, id: &str) -> KeyHash {
+        self.hash("delivery", &[connection.as_bytes(), kind.as_bytes(), b"id", id.as_bytes()])
+    }
+
+    /// A delivery that only its content identifies.
+    pub fn delivery_body(&self, connection: &str, kind: &str, body: &[u8]) -> KeyHash {
+        self.hash("delivery", &[connection.as_bytes(), kind.as_bytes(), b"body", body])
+    }
+
+    /// An entity of a connection.
+    pub fn entity(&self, connection: &str, kind: &str, id: &str) -> KeyHash {
+        self.hash("entity", &[connection.as_bytes(), kind.as_bytes(), id.as_bytes()])
+    }
+
+    /// A record of a connection.
+    pub fn record(&self, connection: &str, kind: &str, id: &str) -> KeyHash {
+        self.hash("record", &[connection.as_bytes(), kind.as_bytes(), id.as_bytes()])
+    }
+
+    /// A person, as a connection names them.
+    pub fn subject(&self, connection: &str, id: &str) -> KeyHash {
+        self.hash("subject", &[connection.as_bytes(), id.as_bytes()])
+    }
+
+    /// The job key: automation, action and the value at `key`.
+    pub fn job_key(&self, automation: &AutomationId, action: &str, value: &str) -> KeyHash {
+        self.hash("job", &[automation.0.as_bytes(), action.as_bytes(), value.as_bytes()])
+    }
+
+    /// A name in a plugin's own state: clinic, automation, action and the plugin's key.
+    pub fn state(&self, clinic: &str, automation: &AutomationId, action: &str, key: &str) -> KeyHash {
+        self.hash("state", &[clinic.as_bytes(), automation.0.as_bytes(), action.as_bytes(), key.as_bytes()])
+    }
+
+    /// A recipient of messages.
+    pub fn recipient(&self, connection: &str, address: &str) -> KeyHash {
+        self.hash("recipient", &[connection.as_bytes(), address.as_bytes()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_parts_do_not_collide() {
+        let index = Indexer::new(&[7; 32]);
+        assert_ne!(index.entity("c", "ab", "c"), index.entity("c", "a", "bc"));
+        assert_ne!(index.entity("c", "patient", "1"), index.record("c", "patient", "1"));
+        assert_ne!(index.entity("one", "patient", "1"), index.entity("two", "patient", "1"), "connections are apart");
+        assert_ne!(index.record("c", "p", "1"), Indexer::new(&[8; 32]).record("c", "p", "1"), "the key matters");
+    }
+}

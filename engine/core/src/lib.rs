@@ -1,0 +1,35 @@
+//! The nouns of zelo and its pure decisions.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time comes in as an argument ([`Clock`]),
+//! randomness as [`Entropy`], stored state as values. So every decision can be repeated, simulated and tested, and
+//! the crate compiles to WebAssembly itself.
+//!
+//! Start with [`decide`] (what an arrival changes) and [`settle`] (what the end of an attempt changes).
+
+pub mod arrival;
+pub mod clock;
+pub mod decide;
+pub mod effect;
+pub mod entropy;
+pub mod event;
+pub mod grants;
+pub mod hash;
+pub mod id;
+pub mod invocation;
+pub mod job;
+pub mod retry;
+pub mod settle;
+pub mod timing;
+
+pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
+pub use clock::{Clock, ManualClock};
+pub use effect::{Effect, EffectResult, JournalEntry};
+pub use entropy::{Entropy, SeededEntropy};
+pub use event::{Entity, Event, Status};
+pub use grants::Grants;
+pub use hash::{Indexer, KeyHash};
+pub use id::{AutomationId, EventId, JobId};
+pub use invocation::Invocation;
+pub use job::{Job, JobState};
+
+pub use jiff::{SignedDuration, Timestamp};

@@ -1,0 +1,175 @@
+//! What the end of an attempt changes.
+//!
+//! [`settle`] is a function of the job as it is stored, of the lease that the worker holds and of what happened. The
+//! store applies it inside one transaction with the journal and the local effects of the attempt.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::decide::{DoneAnchor, KeyRow};
+use crate::effect::JournalEntry;
+use crate::hash::KeyHash;
+use crate::id::JobId;
+use crate::invocation::Invocation;
+use crate::job::{Job, JobState, Reason};
+use crate::retry::RetryPolicy;
+use crate::timing::Due;
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttemptEnd {
+    /// The plugin ran to its end. `code` is its own word for what it did.
+    Done { code: String },
+    /// Failed, and may go well another time.
+    Retry { reason: Reason, after: Option<SignedDuration> },
+    /// Failed for good.
+    Dead(Reason),
+    /// Not wanted any more.
+    Cancelled(Reason),
+    /// Not run, as the rule says.
+    Skipped(Reason),
+    /// Something is missing that may still come: look again at `until`, or when a record changes.
+    Wait { reason: Reason, until: Timestamp },
+    /// Not due yet after all: the records say another time.
+    Moved(Due),
+    /// Not begun, given back: the process is stopping.
+    Released,
+}
+
+/// The end of an attempt, with all that must be stored with it.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub job: JobId,
+    /// The lease that the worker holds; another one changes nothing.
+    pub lease: u64,
+    pub end: AttemptEnd,
+    /// Journal entries that are not stored yet, by their place.
+    pub journal: Vec<(u32, JournalEntry)>,
+    /// Effects that commit together with the settlement.
+    pub local: Vec<LocalWrite>,
+    /// Whether something outside of the store has happened: then a cancellation comes too late to undo the attempt.
+    pub outward: bool,
+    /// What the plugin said about it, for people: sealed.
+    pub summary: Option<String>,
+    pub policy: RetryPolicy,
+}
+
+/// A write of an effect to the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LocalWrite {
+    /// A message in an outbox channel. `index` is the place of its effect in the journal.
+    Message { index: u32, channel: String, message: crate::effect::Message },
+    /// A value in the action's own state; `None` deletes it.
+    State { slot: KeyHash, value: Option<String> },
+}
+
+/// What a settlement comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settled {
+    /// Another worker holds the job now, or it has ended: nothing may be written.
+    Stale,
+    /// The job as it now stands.
+    Applied {
+        job: Box<Job>,
+        /// The row of the job's key, where that changes.
+        key: Option<KeyRow>,
+        /// Whether journal and local effects are written too; not where a cancellation came before them.
+        keep_effects: bool,
+    },
+}
+
+/// Decides what `settlement` makes of `job`, which is the stored row, and of the row of its key.
+pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Timestamp) -> Settled {
+    if job.state != JobState::Running || job.lease != settlement.lease {
+        return Settled::Stale;
+    }
+    let mut next = job.clone();
+    next.attention = None;
+    next.reason = None;
+    let mut keep_effects = true;
+    match (&job.cancel, &settlement.end) {
+        (Some(reason), AttemptEnd::Done { .. }) if !settlement.outward => {
+            keep_effects = false;
+            end(&mut next, JobState::Cancelled, reason.clone());
+        }
+        (_, AttemptEnd::Done { code }) => end(&mut next, JobState::Done, Reason::new(code, code.as_str())),
+        (_, AttemptEnd::Dead(reason)) => end(&mut next, JobState::Dead, reason.clone()),
+        (Some(reason), _) => {
+            keep_effects = settlement.outward;
+            end(&mut next, JobState::Cancelled, reason.clone());
+        }
+        (None, AttemptEnd::Cancelled(reason)) => end(&mut next, JobState::Cancelled, reason.clone()),
+        (None, AttemptEnd::Skipped(reason)) => end(&mut next, JobState::Skipped, reason.clone()),
+        (None, AttemptEnd::Wait { reason, until }) => {
+            next.state = JobState::Scheduled;
+            next.attempt = job.attempt.saturating_sub(1);
+            next.run_at = *until;
+            next.attention = Some(reason.clone());
+        }
+        (None, AttemptEnd::Moved(due)) => {
+            next.state = JobState::Scheduled;
+            next.attempt = job.attempt.saturating_sub(1);
+            next.due = due.at;
+            next.run_at = due.at;
+            next.expires = due.expires;
+        }
+        (None, AttemptEnd::Released) => {
+            next.state = JobState::Ready;
+            next.attempt = job.attempt.saturating_sub(1);
+        }
+        (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),
+    }
+    let key = key.filter(|row| job.key.is_some() && (row.live == Some(job.id) || next.state == JobState::Done)).map(|row| KeyRow {
+        live: row.live.filter(|live| *live != job.id || next.state.is_live()),
+        newest: row.newest,
+        done: if next.state == JobState::Done { Some(DoneAnchor(job.anchor)) } else { row.done },
+    });
+    Settled::Applied { job: Box::new(next), key, keep_effects }
+}
+
+/// What becomes of a running job whose worker is gone: its process died, or its lease ran out.
+pub fn reclaim(job: &Job, policy: RetryPolicy) -> Job {
+    let mut next = job.clone();
+    match &job.cancel {
+        Some(reason) => end(&mut next, JobState::Cancelled, reason.clone()),
+        None if job.attempt >= policy.attempts => {
+            let text = format!("given up: none of its {} attempts came to an end", job.attempt);
+            end(&mut next, JobState::Dead, Reason::new("crashed", text));
+        }
+        None => next.state = JobState::Ready,
+    }
+    next
+}
+
+fn end(job: &mut Job, state: JobState, reason: Reason) {
+    job.state = state;
+    job.reason = Some(reason);
+    job.cancel = None;
+}
+
+fn retry(job: &mut Job, reason: &Reason, after: Option<SignedDuration>, policy: RetryPolicy, now: Timestamp) {
+    let jitter = u64::from_le_bytes(std::array::from_fn(|place| job.id.bytes()[8 + place])).wrapping_mul(u64::from(job.attempt));
+    let Some(wait) = policy.wait(job.attempt, after, jitter) else {
+        let text = format!("given up after {} attempts: {}", job.attempt, reason.text);
+        return end(job, JobState::Dead, Reason::new(&reason.code, text));
+    };
+    let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    if job.expires.is_some_and(|expires| at >= expires) {
+        let text = format!("given up: it expires before it could be tried again: {}", reason.text);
+        return end(job, JobState::Dead, Reason::new(&reason.code, text));
+    }
+    job.state = JobState::Scheduled;
+    job.run_at = at;
+    job.reason = Some(reason.clone());
+}
+
+/// The frozen invocation of a journal, if it has one.
+pub fn frozen(journal: &[JournalEntry]) -> Option<&Invocation> {
+    match journal.first() {
+        Some(JournalEntry::Invocation(invocation)) => Some(invocation),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+use super::*;
+use crate::entropy::SeededEntropy;
+use crate::id::{AutomationId, EventId};
+
+fn ts(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+const NOW: &str = "2026-03-05T13:00:00Z";
+
+fn running() -> Job {
+    let event = EventId::new(ts(NOW), &SeededEntropy::new(1));
+    let automation = AutomationId::new("r", "c", None);
+    Job {
+        id: JobId::derive(event, &automation, "a"),
+        event,
+        connection: "c".into(),
+        clinic: None,
+        entity: None,
+        automation,
+        rule: "r".into(),
+        action: "a".into(),
+        rule_digest: String::new(),
+        key: Some(KeyHash([1; 16])),
+        lookups: Vec::new(),
+        anchor: Some(ts("2026-03-06T13:00:00Z")),
+        reference: ts(NOW),
+        due: ts(NOW),
+        expires: Some(ts("2026-03-05T15:00:00Z")),
+        run_at: ts(NOW),
+        state: JobState::Running,
+        attempt: 1,
+        lease: 5,
+        attention: None,
+        reason: None,
+        cancel: None,
+    }
+}
+
+fn settlement(job: &Job, end: AttemptEnd) -> Settlement {
+    Settlement { job: job.id, lease: 5, end, journal: vec![], local: vec![], outward: false, summary: None, policy: RetryPolicy::default() }
+}
+
+fn row(job: &Job) -> KeyRow {
+    KeyRow { live: Some(job.id), newest: job.reference, done: None }
+}
+
+fn applied(settled: Settled) -> (Job, Option<KeyRow>, bool) {
+    match settled {
+        Settled::Applied { job, key, keep_effects } => (*job, key, keep_effects),
+        Settled::Stale => panic!("stale"),
+    }
+}
+
+fn done() -> AttemptEnd {
+    AttemptEnd::Done { code: "sent".into() }
+}
+
+#[test]
+fn a_stale_lease_changes_nothing() {
+    let job = running();
+    let mut late = settlement(&job, done());
+    late.lease = 4;
+    assert_eq!(settle(&job, None, &late, ts(NOW)), Settled::Stale);
+    let ended = Job { state: JobState::Done, ..job.clone() };
+    assert_eq!(settle(&ended, None, &settlement(&job, done()), ts(NOW)), Settled::Stale);
+}
+
+#[test]
+fn a_job_that_is_done_leaves_its_anchor_under_the_key() {
+    let job = running();
+    let (next, key, keep) = applied(settle(&job, Some(&row(&job)), &settlement(&job, done()), ts(NOW)));
+    assert_eq!(next.state, JobState::Done);
+    assert!(keep);
+    assert_eq!(key, Some(KeyRow { live: None, newest: job.reference, done: Some(DoneAnchor(job.anchor)) }));
+}
+
+#[test]
+fn a_cancellation_while_it_ran_takes_its_local_effects_back() {
+    let job = Job { cancel: Some(Reason::new("cancelled_by_event", "x")), ..running() };
+    let (next, key, keep) = applied(settle(&job, Some(&row(&job)), &settlement(&job, done()), ts(NOW)));
+    assert_eq!((next.state, keep), (JobState::Cancelled, false));
+    assert_eq!(key.unwrap().done, None);
+
+    let mut out = settlement(&job, done());
+    out.outward = true;
+    let (next, _, keep) = applied(settle(&job, Some(&row(&job)), &out, ts(NOW)));
+    assert_eq!((next.state, keep), (JobState::Done, true), "what has left the house cannot be called back");
+}
+
+#[test]
+fn a_retry_waits_and_the_last_one_ends() {
+    let job = running();
+    let failed = AttemptEnd::Retry { reason: Reason::new("plugin", "busy"), after: None };
+    let (next, key, _) = applied(settle(&job, Some(&row(&job)), &settlement(&job, failed.clone()), ts(NOW)));
+    assert_eq!(next.state, JobState::Scheduled);
+    assert!(next.run_at > ts(NOW));
+    assert_eq!(key.unwrap().live, Some(job.id), "its key still points at it");
+
+    let last = Job { attempt: 8, expires: None, ..job.clone() };
+    assert_eq!(applied(settle(&last, None, &settlement(&last, failed.clone()), ts(NOW))).0.state, JobState::Dead);
+
+    let expiring = Job { expires: Some(ts("2026-03-05T13:00:01Z")), ..job };
+    assert_eq!(applied(settle(&expiring, None, &settlement(&expiring, failed), ts(NOW))).0.state, JobState::Dead);
+}
+
+#[test]
+fn waiting_does_not_count_as_an_attempt() {
+    let job = running();
+    let until = job.expires.unwrap();
+    let end = AttemptEnd::Wait { reason: Reason::new("missing", "patient $.phones[0] is missing"), until };
+    let (next, _, _) = applied(settle(&job, Some(&row(&job)), &settlement(&job, end), ts(NOW)));
+    assert_eq!((next.state, next.attempt, next.run_at), (JobState::Scheduled, 0, until));
+    assert!(next.attention.is_some());
+}
+
+#[test]
+fn a_job_whose_worker_died_is_tried_again_but_not_for_ever() {
+    let policy = RetryPolicy::default();
+    assert_eq!(reclaim(&running(), policy).state, JobState::Ready);
+    assert_eq!(reclaim(&Job { attempt: 8, ..running() }, policy).state, JobState::Dead);
+    let asked = Job { cancel: Some(Reason::new("x", "x")), ..running() };
+    assert_eq!(reclaim(&asked, policy).state, JobState::Cancelled);
+}

@@ -1,0 +1,230 @@
+//! What zelo keeps, and the promises it keeps it with.
+//!
+//! [`Store`] is the contract that every database implements; `sqlite/` is the embedded one. One conformance suite
+//! (`tests/conformance.rs`) holds each of them against it. Personal data is sealed on its way in and opened on its way
+//! out (`seal`): whoever calls this crate sees plain values, whoever reads the files sees none.
+//!
+//! To add a table, you have to: 1. write a forward-only migration under each database's `migrations/`, every row with
+//! its connection and clinic, personal values only in sealed columns, what is searched only as a [`KeyHash`];
+//! 2. add the reads and writes to [`Store`], and the SQL to the file of the same name under each database; 3. add a case
+//! to the conformance suite; 4. if it can hold personal data, add it to the marker test.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use zelo_core::decide::Decision;
+use zelo_core::effect::Message;
+use zelo_core::retry::RetryPolicy;
+use zelo_core::settle::{Settled, Settlement};
+use zelo_core::timing::{Records, Timetable};
+use zelo_core::{Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Status};
+
+mod error;
+pub mod seal;
+pub mod sqlite;
+
+pub use error::Error;
+pub use seal::MasterKey;
+
+/// Where zelo keeps what it knows. All writes go through one writer in order; reads do not wait for them.
+///
+/// A call that returns `Ok` from a write is a promise: it is on disk.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Makes the keyed hashes that this store is searched by.
+    fn indexer(&self) -> &Indexer;
+
+    /// Stores one arrival and all that [`zelo_core::decide`] makes of it. Arrivals that wait together share one
+    /// transaction, in order.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at once if the queue is full; nothing is stored then.
+    async fn record(&self, arrival: Arrival) -> Result<Decision, Error>;
+
+    /// Takes up to `limit` jobs whose time has come, most urgent first, each under a new lease until `now + lease`.
+    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error>;
+
+    /// Stores the end of an attempt with its journal and local effects, as [`zelo_core::settle`] decides. Settlements
+    /// that wait together share one transaction.
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, Error>;
+
+    /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
+    /// of an earlier process can be alive).
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error>;
+
+    /// Computes the due times of all pending jobs again: the rules in force have changed. The jobs that changed.
+    async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error>;
+
+    /// When the next job is to be looked at, if one is pending.
+    async fn next_run(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// A value of an action's own state.
+    async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error>;
+
+    /// One event with its payload.
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, Error>;
+    /// Events, newest first.
+    async fn events(&self, page: &Page) -> Result<Vec<EventView>, Error>;
+    /// One job, live or ended.
+    async fn job(&self, id: JobId) -> Result<Option<JobView>, Error>;
+    /// Jobs, live and ended, newest first.
+    async fn jobs(&self, page: &Page, state: Option<JobState>) -> Result<Vec<JobView>, Error>;
+    /// The journal of a job, in order.
+    async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error>;
+    /// Messages in the outbox channels, newest first.
+    async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error>;
+    /// Records, of one type where given, last written first.
+    async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error>;
+
+    /// Every automation ever switched on.
+    async fn automations(&self) -> Result<Vec<AutomationRow>, Error>;
+    /// Writes an automation as a whole.
+    async fn put_automation(&self, row: AutomationRow) -> Result<(), Error>;
+
+    /// Keeps a credential.
+    async fn put_credential(&self, row: CredentialRow) -> Result<(), Error>;
+    /// The credential with this hash, if it has not run out at `now`.
+    async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
+    /// Removes a credential; `Some` to exactly one caller, and only if it had not run out at `now`.
+    async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
+    /// Whether anybody has ever been let in: a session or an API token was kept.
+    async fn has_credentials(&self) -> Result<bool, Error>;
+
+    /// Finishes the writes that wait, and closes the files.
+    async fn close(&self) -> Result<(), Error>;
+}
+
+/// A claimed job with all that its attempt reads.
+#[derive(Debug)]
+pub struct Work {
+    /// As stored after the claim: `running`, with its lease and attempt number.
+    pub job: Job,
+    pub event: Event,
+    /// The records that its lookups name, where they exist.
+    pub records: RecordSet,
+    /// What earlier attempts stored.
+    pub journal: Vec<JournalEntry>,
+}
+
+/// Records by their place.
+#[derive(Clone, Default)]
+pub struct RecordSet(pub HashMap<KeyHash, Value>);
+
+impl std::fmt::Debug for RecordSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RecordSet({})", self.0.len())
+    }
+}
+
+impl Records for RecordSet {
+    fn record(&self, hash: KeyHash) -> Option<&Value> {
+        self.0.get(&hash)
+    }
+}
+
+/// Which rows of a list are wanted, newest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub limit: u32,
+    /// Only rows older than this one: the `cursor` of the last row seen.
+    pub before: Option<i64>,
+    pub connection: Option<String>,
+    pub clinic: Option<String>,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { limit: 50, before: None, connection: None, clinic: None }
+    }
+}
+
+/// A stored event.
+#[derive(Clone, Debug)]
+pub struct EventView {
+    pub cursor: i64,
+    pub event: Event,
+    pub status: Status,
+}
+
+/// A stored job.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    pub cursor: i64,
+    pub job: Job,
+    /// What the plugin said it did.
+    pub summary: Option<String>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// A message in an outbox channel.
+#[derive(Clone, Debug)]
+pub struct MessageView {
+    pub cursor: i64,
+    /// Job and place of the effect: the same on every attempt.
+    pub id: String,
+    pub job: JobId,
+    pub at: Timestamp,
+    pub connection: String,
+    pub clinic: Option<String>,
+    pub channel: String,
+    pub message: Message,
+}
+
+/// A record.
+#[derive(Clone)]
+pub struct RecordView {
+    pub cursor: i64,
+    pub connection: String,
+    pub clinic: Option<String>,
+    pub kind: String,
+    pub id: String,
+    pub time: Timestamp,
+    pub document: Value,
+}
+
+/// A rule that a clinic has switched on, or had.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AutomationRow {
+    pub id: AutomationId,
+    pub rule: String,
+    pub connection: String,
+    pub clinic: Option<String>,
+    pub settings: Map<String, Value>,
+    pub enabled: bool,
+    /// Who says so: `config` (the file, in force as long as it stands there) or `people`.
+    pub origin: String,
+    pub changed: Timestamp,
+}
+
+/// Something that lets a person or program in. Only the SHA-256 of its secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialRow {
+    pub hash: [u8; 32],
+    pub kind: CredentialKind,
+    pub role: String,
+    /// What people call it.
+    pub name: String,
+    pub created: Timestamp,
+    pub expires: Option<Timestamp>,
+}
+
+/// What kind of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// An API token.
+    Token,
+    /// A signed-in browser.
+    Session,
+    /// A sign-in link: used once.
+    Link,
+}
+
+/// The id of the message that effect `index` of `job` sends: the same on every attempt.
+pub fn message_id(job: JobId, index: u32) -> String {
+    format!("{job}/{index}")
+}
