@@ -1,1 +1,67 @@
+//! The loops: how an event gets in, and how a job gets done.
+//!
+//! - [`intake`]: verify → read → match → [`Store::record`](zelo_store::Store::record); its answer is a promise.
+//! - [`attempt`]: one run of a job: its time, its fields, its plugin, its journal, its end.
+//! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
+//! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
+//! - [`simulation`]: the same on a clock that is set, over a store in memory.
+//!
+//! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
 
+pub mod attempt;
+pub mod catalog;
+pub mod connection;
+pub mod intake;
+pub mod keeper;
+mod recorder;
+pub mod rulebook;
+pub mod simulation;
+pub mod system;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zelo_core::retry::RetryPolicy;
+use zelo_core::{Clock, Entropy};
+use zelo_host::{Host, Limits};
+use zelo_store::Store;
+
+pub use catalog::Catalog;
+pub use connection::{ChannelKind, Channels, Connection};
+pub use intake::{Incoming, Receipt, Refused};
+pub use rulebook::Rulebook;
+
+/// All that the loops share. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime(Arc<Shared>);
+
+/// What a [`Runtime`] is made of.
+pub struct Shared {
+    pub store: Arc<dyn Store>,
+    pub host: Arc<Host>,
+    pub rules: Rulebook,
+    pub connections: HashMap<String, Connection>,
+    pub channels: Channels,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub retry: RetryPolicy,
+    pub limits: Limits,
+    /// Rung when there may be something to claim.
+    pub bell: tokio::sync::Notify,
+    pub counts: intake::Counts,
+}
+
+impl Runtime {
+    /// A runtime over these parts.
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl std::ops::Deref for Runtime {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

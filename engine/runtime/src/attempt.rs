@@ -1,0 +1,179 @@
+//! One attempt at one job: is it still due, what may it see, what did it do, how did it end.
+
+use jiff::SignedDuration;
+use zelo_core::invocation::EventRef;
+use zelo_core::job::Reason;
+use zelo_core::settle::{AttemptEnd, Settlement, frozen};
+use zelo_core::timing::{Due, DueQuestion, Timetable};
+use zelo_core::{Invocation, Job, JournalEntry, Timestamp};
+use zelo_host::{End, Limits, Stop};
+use zelo_rules::Unprepared;
+use zelo_store::Work;
+
+use crate::Runtime;
+use crate::recorder::{self, Recorder, Trace};
+use crate::rulebook::Edition;
+
+/// How long a job without `expires` waits for a missing contact, counted from its due time.
+pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+impl Runtime {
+    /// Runs `work` once. Always comes to a settlement; the caller stores it.
+    pub async fn attempt(&self, work: Work) -> Settlement {
+        let edition = self.rules.current();
+        let lease = work.job.lease;
+        let job = work.job.id;
+        let (end, trace, summary) = match self.ready_call(&edition, &work) {
+            Err(end) => (end, Trace::default(), None),
+            Ok(call) => self.call(&edition, work, call).await,
+        };
+        Settlement { job, lease, end, journal: trace.journal, local: trace.local, outward: false, summary, policy: self.retry }
+    }
+
+    /// The invocation to run: the frozen one, or a new one if the job is still wanted, due and complete.
+    fn ready_call(&self, edition: &Edition, work: &Work) -> Result<Call, AttemptEnd> {
+        let job = &work.job;
+        let now = self.clock.now();
+        if let Some(invocation) = frozen(&work.journal) {
+            not_expired(job, job.expires, now)?;
+            return Ok(Call { invocation: invocation.clone(), frozen: true });
+        }
+        let due = still_due(edition, work, now)?;
+        not_expired(job, due.expires, now)?;
+        let prepared = edition.in_force.prepare(job, &work.event, &work.records).map_err(|unprepared| unready(job, due, unprepared, now))?;
+        let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
+            return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
+        };
+        let invocation = Invocation {
+            job: job.id.to_string(),
+            rule: job.rule.clone(),
+            action: job.action.clone(),
+            event: EventRef { id: job.event.to_string(), kind: work.event.kind.clone(), time: work.event.time.to_string() },
+            now: now.to_string(),
+            seed: seed(job),
+            locale: prepared.locale,
+            input: prepared.input,
+            grants: prepared.grants,
+            plugin_digest: plugin.digest().to_owned(),
+            fields: prepared.fields,
+        };
+        Ok(Call { invocation, frozen: false })
+    }
+
+    async fn call(&self, edition: &Edition, work: Work, call: Call) -> (AttemptEnd, Trace, Option<String>) {
+        let Call { invocation, frozen } = call;
+        let Some(plugin) = edition.catalog.with_digest(&invocation.plugin_digest) else {
+            let text = "the plugin it began with is gone; bring that file back, or start the job anew";
+            return (dead("no_plugin", text.to_owned()), Trace::default(), None);
+        };
+        let prepared = match edition.catalog.prepared(&self.host, plugin, invocation.grants.capabilities()) {
+            Ok(prepared) => prepared,
+            Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), None),
+        };
+        let (recorder, trace) = Recorder::new(self, &work.job, invocation.grants.clone(), work.journal);
+        let limits = Limits::lowered_to(self.limits, plugin.manifest());
+        let run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits).await;
+        let mut trace = std::mem::take(&mut *recorder::lock(&trace));
+        if !frozen {
+            trace.journal.insert(0, (0, JournalEntry::Invocation(Box::new(invocation))));
+        }
+        let (end, summary) = ended(run.end);
+        (end, trace, summary)
+    }
+}
+
+/// What is about to run.
+struct Call {
+    invocation: Invocation,
+    /// Whether an earlier attempt stored it.
+    frozen: bool,
+}
+
+/// Checks the due time once more, on the rules and records of now.
+fn still_due(edition: &Edition, work: &Work, now: Timestamp) -> Result<Due, AttemptEnd> {
+    let job = &work.job;
+    let question = DueQuestion {
+        automation: &job.automation,
+        action: &job.action,
+        anchor: job.anchor,
+        reference: job.reference,
+        lookups: &job.lookups,
+    };
+    match edition.in_force.due(&question, &work.records) {
+        Ok(due) if due.at > now => Err(AttemptEnd::Moved(due)),
+        Ok(due) => Ok(due),
+        Err(reason) if matches!(reason.code.as_str(), "switched_off" | "rule_gone") => Err(AttemptEnd::Cancelled(reason)),
+        Err(reason) => Err(AttemptEnd::Skipped(reason)),
+    }
+}
+
+/// Too late is skipped, never sent late.
+fn not_expired(job: &Job, expires: Option<Timestamp>, now: Timestamp) -> Result<(), AttemptEnd> {
+    let Some(expires) = expires.filter(|expires| now >= *expires) else { return Ok(()) };
+    Err(match (&job.attention, &job.reason) {
+        (Some(missing), _) => AttemptEnd::Skipped(Reason::new(&missing.code, format!("{} until it expired at {expires}", missing.text))),
+        (None, Some(failure)) if job.attempt > 1 => {
+            AttemptEnd::Dead(Reason::new(&failure.code, format!("given up: it expired at {expires}; the last attempt: {}", failure.text)))
+        }
+        _ => AttemptEnd::Skipped(Reason::new("expired", format!("too late: it expired at {expires}"))),
+    })
+}
+
+fn unready(job: &Job, due: Due, unprepared: Unprepared, now: Timestamp) -> AttemptEnd {
+    match unprepared {
+        Unprepared::Skip(reason) => AttemptEnd::Skipped(reason),
+        Unprepared::Fail(reason) => AttemptEnd::Dead(reason),
+        Unprepared::Wait(reason) => {
+            let longest = job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
+            let until = due.expires.unwrap_or(longest);
+            if until <= now {
+                return AttemptEnd::Skipped(Reason::new(&reason.code, format!("{} for too long", reason.text)));
+            }
+            AttemptEnd::Wait { reason, until }
+        }
+    }
+}
+
+/// How a run ends its attempt. A trap or a limit on what it does comes again with the same input, so it is final; a
+/// limit on time may be the fault of a busy machine.
+fn ended(end: End) -> (AttemptEnd, Option<String>) {
+    match end {
+        End::Outcome { code, summary, .. } => (AttemptEnd::Done { code }, Some(summary)),
+        // What a plugin says of a failure may hold personal data: it is kept sealed, as the summary.
+        End::Retry { reason, after } => (
+            AttemptEnd::Retry {
+                reason: Reason::new("plugin", "the plugin asked to be run again later"),
+                after: after.and_then(|after| SignedDuration::try_from(after).ok()),
+            },
+            Some(reason),
+        ),
+        End::Permanent { reason } => (dead("plugin", "the plugin says that it cannot be done".to_owned()), Some(reason)),
+        End::Limit(limit @ (zelo_host::Limit::Cpu | zelo_host::Limit::Wall)) => {
+            (AttemptEnd::Retry { reason: Reason::new(limit.as_str(), limit.to_string()), after: None }, None)
+        }
+        End::Limit(limit) => (dead(limit.as_str(), limit.to_string()), None),
+        End::Trap { message } => (dead("trap", "the plugin broke off".to_owned()), Some(message)),
+        End::Stopped(Stop::Cancelled(reason)) => (AttemptEnd::Cancelled(reason), None),
+        End::Stopped(Stop::Later { reason, after }) => (
+            AttemptEnd::Retry {
+                reason: Reason::new("later", "an effect could not be done yet"),
+                after: after.and_then(|after| SignedDuration::try_from(after).ok()),
+            },
+            Some(reason),
+        ),
+        End::Stopped(Stop::Store(why)) => (AttemptEnd::Retry { reason: Reason::new("store", why), after: None }, None),
+        End::Stopped(Stop::Differs { asked, recorded }) => (
+            dead("differs", format!("this attempt asks for {asked}, where an earlier one did {recorded}; a plugin must do the same again")),
+            None,
+        ),
+    }
+}
+
+fn dead(code: &str, text: String) -> AttemptEnd {
+    AttemptEnd::Dead(Reason::new(code, text))
+}
+
+/// A number of the job's own, the same on every attempt.
+fn seed(job: &Job) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|place| job.id.bytes()[8 + place]))
+}

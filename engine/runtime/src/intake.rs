@@ -1,0 +1,199 @@
+//! The way in: verify → read → match → store. What it answers is a promise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use zelo_core::decide::Decision;
+use zelo_core::{Arrival, Event, EventId, JobState, RecordRef, RecordWrite, Status, Timestamp};
+use zelo_rules::{Delivery, Headers, Read, Reading, Refusal, Source};
+
+use crate::Runtime;
+use crate::connection::Connection;
+
+/// A delivery as it came.
+pub struct Incoming<'a> {
+    pub connection: &'a str,
+    /// What follows `/hooks/{connection}/`.
+    pub path: &'a str,
+    /// The whole public URL, for providers that sign it.
+    pub url: &'a str,
+    pub headers: &'a Headers<'a>,
+    pub body: &'a [u8],
+}
+
+/// What an accepted delivery is answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Receipt {
+    /// None for an ignored delivery, which is not stored.
+    pub event_id: Option<EventId>,
+    pub status: Status,
+    /// How many rules matched.
+    pub rules: usize,
+}
+
+/// Why a delivery was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("there is no connection `{0}`; the URL is /hooks/ and the name of a connection")]
+    NoConnection(String),
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    #[error("too much is waiting to be stored; send it again")]
+    Busy,
+    #[error("the store does not answer; send it again")]
+    Unavailable(#[source] zelo_store::Error),
+}
+
+/// How many deliveries came to what, since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub accepted: AtomicU64,
+    pub duplicate: AtomicU64,
+    pub stale: AtomicU64,
+    pub quarantined: AtomicU64,
+    pub ignored: AtomicU64,
+    pub refused: AtomicU64,
+}
+
+impl Counts {
+    fn count(&self, status: Status) {
+        let counter = match status {
+            Status::Accepted => &self.accepted,
+            Status::Duplicate => &self.duplicate,
+            Status::Stale => &self.stale,
+            Status::Quarantined => &self.quarantined,
+            Status::Ignored => &self.ignored,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A delivery that came to something.
+pub enum Accepted {
+    /// Of no type that the source names.
+    Ignored { why: String },
+    /// Stored, or known already.
+    Recorded { event: Box<Event>, decision: Decision },
+}
+
+impl Runtime {
+    /// How many bytes a delivery of `connection` may have.
+    pub fn max_body(&self, connection: &str) -> Option<usize> {
+        let source = &self.connections.get(connection)?.source;
+        self.rules.current().rules.source(source).map(Source::max_body)
+    }
+
+    /// Verifies a delivery, and accepts it.
+    ///
+    /// # Errors
+    /// Why not. Nothing was stored then.
+    pub async fn receive(&self, incoming: Incoming<'_>) -> Result<Receipt, Refused> {
+        let outcome = self.receive_counted(&incoming).await;
+        match &outcome {
+            Ok(receipt) => {
+                self.counts.count(receipt.status);
+                tracing::info!(
+                    connection = incoming.connection,
+                    event = receipt.event_id.map(tracing::field::display),
+                    status = receipt.status.as_str(),
+                    rules = receipt.rules,
+                    "received"
+                );
+            }
+            Err(refused) => {
+                self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(connection = self.connections.contains_key(incoming.connection).then_some(incoming.connection), why = %refused, "refused");
+            }
+        }
+        outcome
+    }
+
+    async fn receive_counted(&self, incoming: &Incoming<'_>) -> Result<Receipt, Refused> {
+        let missing = || Refused::NoConnection(incoming.connection.to_owned());
+        let connection = self.connections.get(incoming.connection).ok_or_else(missing)?;
+        let edition = self.rules.current();
+        let source = edition.rules.source(&connection.source).ok_or_else(missing)?;
+        let delivery = Delivery { path: incoming.path, url: incoming.url, headers: incoming.headers, body: incoming.body };
+        let now = self.clock.now();
+        if !connection.insecure {
+            source.verify(&delivery, &connection.secrets, now)?;
+        }
+        Ok(match self.accept(connection, &delivery, now).await? {
+            Accepted::Ignored { .. } => Receipt { event_id: None, status: Status::Ignored, rules: 0 },
+            Accepted::Recorded { decision, .. } => {
+                Receipt { event_id: Some(decision.event), status: decision.status, rules: decision.rules.len() }
+            }
+        })
+    }
+
+    /// Accepts a delivery that is known to be the provider's.
+    ///
+    /// # Errors
+    /// Why not. Nothing was stored then.
+    pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Accepted, Refused> {
+        let edition = self.rules.current();
+        let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
+        let reading = match source.read(delivery)? {
+            Read::Ignored { why } => return Ok(Accepted::Ignored { why }),
+            Read::Event(reading) => reading,
+        };
+        let mut arrival = self.arrival(connection, reading, delivery.body, received, &edition.in_force);
+        arrival.candidates = edition.in_force.candidates(&arrival.event, self.store.indexer());
+        let event = Box::new(arrival.event.clone());
+        let decision = self.store.record(arrival).await.map_err(|error| match error {
+            zelo_store::Error::Busy => Refused::Busy,
+            other => Refused::Unavailable(other),
+        })?;
+        if decision.jobs.iter().any(|job| job.state == JobState::Ready || job.run_at <= received) {
+            self.bell.notify_one();
+        }
+        Ok(Accepted::Recorded { event, decision })
+    }
+
+    fn arrival(
+        &self,
+        connection: &Connection,
+        reading: Reading,
+        body: &[u8],
+        received: Timestamp,
+        timetable: &Arc<zelo_rules::InForce>,
+    ) -> Arrival {
+        let index = self.store.indexer();
+        let name = &connection.name;
+        let delivery = match &reading.delivery_id {
+            Some(id) => index.delivery(name, &reading.kind, id),
+            None => index.delivery_body(name, &reading.kind, body),
+        };
+        let clinic = reading.clinic.or_else(|| connection.clinic.clone());
+        let records = reading.records.into_iter().map(|record| RecordWrite {
+            key: RecordRef { hash: index.record(name, &record.kind, &record.id), kind: record.kind },
+            id: record.id,
+            fields: record.fields,
+            subject: record.subject.map(|subject| index.subject(name, &subject)),
+            clinic: record.clinic.or_else(|| clinic.clone()),
+        });
+        Arrival {
+            records: records.collect(),
+            entity: reading.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
+            subjects: reading.subjects.iter().map(|subject| index.subject(name, subject)).collect(),
+            event: Event {
+                id: EventId::new(received, self.entropy.as_ref()),
+                connection: name.clone(),
+                source: connection.source.clone(),
+                kind: reading.kind,
+                time: reading.time.unwrap_or(received),
+                received,
+                entity: reading.entity,
+                subjects: reading.subjects,
+                clinic,
+                data: reading.data,
+            },
+            body: Arc::from(body),
+            delivery,
+            candidates: Vec::new(),
+            timetable: timetable.clone(),
+        }
+    }
+}
+

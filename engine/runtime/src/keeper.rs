@@ -1,0 +1,114 @@
+//! Keeps jobs moving: claims what is due, hands it to attempts, settles them, and gives back what is stuck.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use zelo_core::{JobState, Timestamp, settle::Settled};
+use zelo_store::Work;
+
+use crate::Runtime;
+
+/// How many jobs run at once, and how long one may be held.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Attempts at the same time.
+    pub slots: u32,
+    /// Longer than any attempt can take: the wall limit of a run, and then some.
+    pub lease: SignedDuration,
+    /// How long a stop waits for running attempts; what is left then is run again at the next start.
+    pub stop: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { slots: 64, lease: SignedDuration::from_mins(10), stop: Duration::from_secs(20) }
+    }
+}
+
+/// No wait for something due is longer: it bounds what a jump of the machine's clock can do.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+impl Runtime {
+    /// Runs due jobs until `stop` turns true, then waits for those that run.
+    pub async fn keep(&self, pace: Pace, mut stop: watch::Receiver<bool>) {
+        let slots = Arc::new(Semaphore::new(pace.slots as usize));
+        let mut running = JoinSet::new();
+        if let Err(error) = self.store.reclaim(Timestamp::MAX, self.retry).await {
+            tracing::error!(%error, "jobs of an earlier process could not be given back");
+        }
+        while !*stop.borrow() {
+            while running.try_join_next().is_some() {}
+            if !self.claim_some(&slots, pace, &mut running).await {
+                self.nap(&mut stop).await;
+            }
+        }
+        let drain = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(pace.stop, drain).await.is_err() {
+            tracing::warn!("stopped with jobs still running; they run again at the next start");
+        }
+    }
+
+    /// Claims as many jobs as there are free slots, and starts them. False if there is nothing more to do at once.
+    async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>) -> bool {
+        // Wait for one free slot, then take all that are free.
+        let Ok(first) = slots.clone().acquire_owned().await else { return false };
+        let mut permits = vec![first];
+        while let Ok(permit) = slots.clone().try_acquire_owned() {
+            permits.push(permit);
+        }
+        let limit = u32::try_from(permits.len()).unwrap_or(1);
+        let claimed = match self.store.claim(self.clock.now(), limit, pace.lease).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::error!(%error, "jobs could not be claimed");
+                return false;
+            }
+        };
+        let some = !claimed.is_empty();
+        for (work, permit) in claimed.into_iter().zip(permits) {
+            let runtime = self.clone();
+            running.spawn(async move {
+                runtime.work(work).await;
+                drop(permit);
+                runtime.bell.notify_one();
+            });
+        }
+        some
+    }
+
+    /// One attempt and its settlement.
+    async fn work(&self, work: Work) {
+        let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
+        let settlement = self.attempt(work).await;
+        let job = settlement.job;
+        match self.store.settle(settlement, self.clock.now()).await {
+            Ok(Settled::Applied { job: settled, .. }) => {
+                let reason = settled.attention.as_ref().or(settled.reason.as_ref()).map(|reason| reason.code.as_str());
+                tracing::info!(%job, %event, rule, action, attempt = settled.attempt, state = settled.state.as_str(), reason, "settled");
+                if settled.state == JobState::Dead {
+                    tracing::warn!(%job, rule, action, reason, "a job died; see what it says under /api/v1/jobs");
+                }
+            }
+            Ok(Settled::Stale) => tracing::warn!(%job, rule, action, "another worker holds this job now; its result was dropped"),
+            // The lease runs out, and the job is run again.
+            Err(error) => tracing::error!(%job, %error, "an attempt could not be settled"),
+        }
+    }
+
+    async fn nap(&self, stop: &mut watch::Receiver<bool>) {
+        let now = self.clock.now();
+        let next = self.store.next_run().await.ok().flatten();
+        let until = next.map_or(LONGEST_NAP, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_NAP));
+        tokio::select! {
+            () = self.bell.notified() => {}
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(until.max(Duration::from_millis(1))) => {}
+        }
+        if let Err(error) = self.store.reclaim(self.clock.now(), self.retry).await {
+            tracing::error!(%error, "leases could not be looked through");
+        }
+    }
+}

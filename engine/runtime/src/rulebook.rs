@@ -1,0 +1,172 @@
+//! The rules in force, and how they are exchanged.
+//!
+//! A rule set is built aside from all files at once. Only one that has no error takes over, by one pointer swap; whoever is
+//! in the middle of an event or a job goes on with the set it began with.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use zelo_rules::{Automation, Diagnostic, FileText, Files, InForce, RuleSet};
+use zelo_store::{AutomationRow, Store};
+
+use crate::catalog::{self, Catalog};
+use crate::connection::Connection;
+
+/// Rules, automations and plugins that belong together.
+pub struct Edition {
+    pub in_force: Arc<InForce>,
+    pub rules: Arc<RuleSet>,
+    pub catalog: Arc<Catalog>,
+}
+
+/// Holds the edition in force.
+pub struct Rulebook {
+    current: ArcSwap<Edition>,
+    /// What the last try to load said, if it was refused.
+    problems: Mutex<Vec<Diagnostic>>,
+}
+
+/// Why a rule set did not take over.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Plugins(#[from] catalog::Error),
+    #[error("the rule files have mistakes:\n{rendered}")]
+    Refused { diagnostics: Vec<Diagnostic>, rendered: String },
+    #[error("{0}")]
+    Automations(String),
+    #[error("the automations cannot be read")]
+    Store(#[from] zelo_store::Error),
+}
+
+impl Rulebook {
+    /// Begins with `edition`.
+    pub fn new(edition: Edition) -> Self {
+        Self { current: ArcSwap::from_pointee(edition), problems: Mutex::default() }
+    }
+
+    /// The edition in force. Hold it for as long as one event or one attempt takes.
+    pub fn current(&self) -> Arc<Edition> {
+        self.current.load_full()
+    }
+
+    /// Puts `edition` in force.
+    pub fn exchange(&self, edition: Edition) {
+        self.current.store(Arc::new(edition));
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+    }
+
+    /// Remembers why the files on disk are not in force.
+    pub fn refuse(&self, diagnostics: Vec<Diagnostic>) {
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = diagnostics;
+    }
+
+    /// Why the files on disk are not in force; empty if they are.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Edition {
+    /// Joins `rules` with the automations that are switched on.
+    ///
+    /// # Errors
+    /// An automation whose rule is gone, or whose settings do not fit it any more: named, all of them.
+    pub fn new(rules: Arc<RuleSet>, catalog: Arc<Catalog>, rows: &[AutomationRow]) -> Result<Self, Error> {
+        let mut automations = Vec::new();
+        let mut wrong = Vec::new();
+        for row in rows.iter().filter(|row| row.enabled) {
+            if rules.rule(&row.rule).is_none() {
+                wrong.push(format!("automation {}: there is no rule `{}`; disable it, or bring the rule back", row.id, row.rule));
+                continue;
+            }
+            match rules.settings_for(&row.rule, &row.settings) {
+                Ok(settings) => automations.push(Automation {
+                    id: row.id.clone(),
+                    rule: row.rule.clone(),
+                    connection: row.connection.clone(),
+                    clinic: row.clinic.clone(),
+                    settings,
+                }),
+                Err(problems) => wrong.extend(problems.into_iter().map(|problem| format!("automation {}: {problem}", row.id))),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(Error::Automations(wrong.join("\n")));
+        }
+        Ok(Self { in_force: Arc::new(InForce::new(rules.clone(), automations)), rules, catalog })
+    }
+
+    /// Builds an edition from the files under `rules`, the plugins given and the automations of `store`.
+    pub async fn load(rules: &Path, catalog: Arc<Catalog>, store: &dyn Store) -> Result<(Self, Vec<Diagnostic>), Error> {
+        let files = read_files(rules)?;
+        let (set, warnings) = check(&files, &catalog)?;
+        Ok((Self::new(Arc::new(set), catalog, &store.automations().await?)?, warnings))
+    }
+}
+
+/// Checks `files` against the plugins of `catalog`: a rule set with its warnings, or all that is wrong.
+pub fn check(files: &Files, catalog: &Catalog) -> Result<(RuleSet, Vec<Diagnostic>), Error> {
+    let loaded = zelo_rules::load(files, catalog);
+    match loaded.set {
+        Some(set) => Ok((set, loaded.diagnostics)),
+        None => Err(Error::Refused { rendered: zelo_rules::render(&loaded.diagnostics, files), diagnostics: loaded.diagnostics }),
+    }
+}
+
+/// Reads every `*.toml` under `folder`: those under `folder/sources` are sources, all others rules.
+pub fn read_files(folder: &Path) -> Result<Files, Error> {
+    let mut files = Files::default();
+    let mut paths = Vec::new();
+    collect(folder, &mut paths)?;
+    paths.sort();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let list = if path.starts_with(folder.join("sources")) { &mut files.sources } else { &mut files.rules };
+        list.push(FileText { name: path.display().to_string(), text });
+    }
+    Ok(files)
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let read = |source| Error::Read { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        let path = entry.path();
+        if entry.file_type().map_err(read)?.is_dir() {
+            collect(&path, paths)?;
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Switches every rule on, with its defaults, for every connection whose source it can read.
+pub fn everything_on(rules: &RuleSet, connections: &[&Connection], now: jiff::Timestamp) -> Vec<AutomationRow> {
+    let mut rows = Vec::new();
+    for rule in rules.rules() {
+        for connection in connections {
+            if rules.source(&connection.source).is_some_and(|source| rule.reads(source)) {
+                rows.push(AutomationRow {
+                    id: zelo_core::AutomationId::new(rule.id(), &connection.name, None),
+                    rule: rule.id().to_owned(),
+                    connection: connection.name.clone(),
+                    clinic: None,
+                    settings: serde_json::Map::new(),
+                    enabled: true,
+                    origin: "config".to_owned(),
+                    changed: now,
+                });
+            }
+        }
+    }
+    rows
+}

@@ -1,0 +1,253 @@
+//! A day in a second: deliveries from a file through the same runtime, on a clock that is set.
+//!
+//! What is simulated is time and the provider; matching, deciding, storing, running and settling are the real thing, over a
+//! store in memory. At equal instants deliveries come before due jobs. It ends when nothing is scheduled any more.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use zelo_core::effect::{Body, Message};
+use zelo_core::settle::{LocalWrite, Settled};
+use zelo_core::{Clock, Event, Job, JobState, JournalEntry, ManualClock, Status, Timestamp};
+use zelo_core::{Effect, EffectResult};
+use zelo_rules::{Delivery, Headers};
+use zelo_store::Work;
+
+use crate::Runtime;
+use crate::intake::Accepted;
+
+/// One line of a day: a delivery and when it arrived.
+#[derive(Deserialize)]
+pub struct DayLine {
+    /// The arrival; the body carries the provider's own time.
+    pub at: Timestamp,
+    /// The connection, which by default is called like its source.
+    pub source: String,
+    pub path: String,
+    pub body: Value,
+}
+
+/// One thing that happened, in time order.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Of an event its status, of a job its state.
+    pub state: String,
+    /// What the job counts from, and when it is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// What was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Value>,
+    pub detail: String,
+}
+
+/// Why a day cannot be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("line {line}: {why}")]
+    Line { line: usize, why: String },
+    #[error("the simulated store failed")]
+    Store(#[from] zelo_store::Error),
+}
+
+/// Reads a day: one JSON object a line, empty lines passed over.
+pub fn read_day(text: &str) -> Result<Vec<(usize, DayLine)>, Error> {
+    let mut day: Vec<(usize, DayLine)> = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let fail = |why: String| Error::Line { line: number + 1, why };
+        let line: DayLine =
+            serde_json::from_str(line).map_err(|error| fail(format!("not a delivery {{at, source, path, body}}: {error}")))?;
+        if let Some((_, before)) = day.last()
+            && line.at < before.at
+        {
+            return Err(fail(format!("arrives at {}, before the line above it; a day is in order of arrival", line.at)));
+        }
+        day.push((number + 1, line));
+    }
+    Ok(day)
+}
+
+/// Runs `day` through `runtime`, whose clock is `clock` and whose store is empty. `tell` hears what happens, in order.
+pub async fn simulate(
+    runtime: &Runtime,
+    clock: &Arc<ManualClock>,
+    day: Vec<(usize, DayLine)>,
+    tell: &mut (dyn FnMut(Row) + Send),
+) -> Result<(), Error> {
+    for (line, delivery) in day {
+        run_until(runtime, clock, Some(delivery.at), tell).await?;
+        clock.set(delivery.at);
+        deliver(runtime, line, &delivery, tell).await?;
+    }
+    run_until(runtime, clock, None, tell).await
+}
+
+async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut (dyn FnMut(Row) + Send)) -> Result<(), Error> {
+    let fail = |why: String| Error::Line { line, why };
+    let connection = runtime
+        .connections
+        .get(&delivery.source)
+        .or_else(|| runtime.connections.values().find(|connection| connection.source == delivery.source))
+        .ok_or_else(|| fail(format!("there is no connection or source `{}`", delivery.source)))?;
+    let body = match &delivery.body {
+        Value::String(text) => text.clone().into_bytes(),
+        json => json.to_string().into_bytes(),
+    };
+    let headers = Headers::default();
+    let request = Delivery { path: &delivery.path, url: "", headers: &headers, body: &body };
+    let now = runtime.clock.now();
+    match runtime.accept(connection, &request, now).await {
+        Err(refused) => tell(Row { state: "refused".to_owned(), detail: refused.to_string(), ..blank(now) }),
+        Ok(Accepted::Ignored { why }) => tell(Row { state: Status::Ignored.as_str().to_owned(), detail: why, ..blank(now) }),
+        Ok(Accepted::Recorded { event, decision }) => {
+            tell(event_row(now, &event, &delivery.path, &decision));
+            for job in &decision.jobs {
+                tell(job_row(now, job, None));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs all jobs that are due before `until`; all there are, if that is none.
+async fn run_until(
+    runtime: &Runtime,
+    clock: &Arc<ManualClock>,
+    until: Option<Timestamp>,
+    tell: &mut (dyn FnMut(Row) + Send),
+) -> Result<(), Error> {
+    while let Some(next) = runtime.store.next_run().await? {
+        if until.is_some_and(|until| next >= until) {
+            break;
+        }
+        clock.set(next.max(clock.now()));
+        let mut work = runtime.store.claim(clock.now(), 100, SignedDuration::from_hours(1)).await?;
+        work.sort_by_key(|work| (work.job.run_at, work.job.id));
+        for work in work {
+            attempt(runtime, work, tell).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Send)) -> Result<(), Error> {
+    let settlement = runtime.attempt(work).await;
+    let now = runtime.clock.now();
+    let done: Vec<Value> = settlement.journal.iter().filter_map(|(_, entry)| told(entry, &settlement.local)).collect();
+    let summary = settlement.summary.clone();
+    match runtime.store.settle(settlement, now).await? {
+        Settled::Stale => {}
+        Settled::Applied { job, keep_effects, .. } => {
+            let done = if keep_effects { done } else { Vec::new() };
+            for effect in &done {
+                tell(Row { effect: Some(effect.clone()), ..job_row(now, &job, summary.as_deref()) });
+            }
+            if done.is_empty() {
+                tell(job_row(now, &job, summary.as_deref()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn blank(at: Timestamp) -> Row {
+    Row {
+        at,
+        event: None,
+        kind: None,
+        rule: None,
+        action: None,
+        job: None,
+        state: String::new(),
+        anchor: None,
+        due: None,
+        effect: None,
+        detail: String::new(),
+    }
+}
+
+fn event_row(at: Timestamp, event: &Event, path: &str, decision: &zelo_core::decide::Decision) -> Row {
+    let detail = match decision.status {
+        Status::Duplicate => format!("{path}: the same delivery came before as {}; nothing new happens", decision.event),
+        Status::Stale => format!("{path}: older ({}) than what is known of it; records and pending jobs stay as they are", event.time),
+        _ if decision.rules.is_empty() => format!("{path}: no rule fires"),
+        _ => format!("{path}: fires {}", decision.rules.join(", ")),
+    };
+    Row {
+        event: Some(decision.event.to_string()),
+        kind: Some(event.kind.clone()),
+        state: decision.status.as_str().to_owned(),
+        detail,
+        ..blank(at)
+    }
+}
+
+fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
+    let detail = match (job.state, &job.attention, &job.reason) {
+        (JobState::Scheduled, Some(missing), _) => format!("needs attention: {}; waits until {}", missing.text, job.run_at),
+        (JobState::Scheduled, None, Some(reason)) if job.attempt > 0 => format!("tried again at {}: {}", job.run_at, reason.text),
+        (JobState::Scheduled | JobState::Ready, ..) => match job.anchor {
+            Some(anchor) => format!("due {}, counted from {anchor}", job.due),
+            None => format!("due {}", job.due),
+        },
+        (JobState::Running, ..) => job.cancel.as_ref().map_or_else(|| "running".to_owned(), |reason| format!("asked to stop: {}", reason.text)),
+        (JobState::Done, ..) => summary.unwrap_or("done").to_owned(),
+        (_, _, Some(reason)) => match summary {
+            Some(summary) => format!("{}: {summary}", reason.text),
+            None => reason.text.clone(),
+        },
+        (state, ..) => state.as_str().to_owned(),
+    };
+    Row {
+        event: Some(job.event.to_string()),
+        rule: Some(job.rule.clone()),
+        action: Some(job.action.clone()),
+        job: Some(job.id.to_string()),
+        state: job.state.as_str().to_owned(),
+        anchor: job.anchor,
+        due: Some(job.due),
+        detail,
+        ..blank(at)
+    }
+}
+
+/// An effect in the form that people read; `None` for what did nothing.
+fn told(entry: &JournalEntry, local: &[LocalWrite]) -> Option<Value> {
+    let JournalEntry::Effect { effect, result } = entry else { return None };
+    match (effect, result) {
+        (Effect::Message(message), EffectResult::Sent { channel, .. }) => Some(message_told(message, channel)),
+        (Effect::Message(_), EffectResult::Refused { reason }) => Some(json!({ "kind": "refused", "effect": "message", "reason": reason })),
+        (Effect::StateSet { key, .. } | Effect::StateDelete { key }, EffectResult::Done) if !local.is_empty() => {
+            Some(json!({ "kind": "state", "key": key }))
+        }
+        _ => None,
+    }
+}
+
+fn message_told(message: &Message, channel: &str) -> Value {
+    let mut told = json!({ "kind": "message", "channel": channel, "to": message.to });
+    match &message.body {
+        Body::Text { text } => told["text"] = json!(text),
+        Body::Template { name, parameters } => told["template"] = json!({ "name": name, "parameters": parameters }),
+    }
+    if !message.media.is_empty() {
+        let media = message.media.iter().map(|media| json!({ "name": media.name, "media_type": media.media_type, "bytes": media.content.len() }));
+        told["media"] = media.collect();
+    }
+    told
+}
