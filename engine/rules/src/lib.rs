@@ -1,0 +1,48 @@
+//! TOML files → checked rules → what they want because of an event.
+//!
+//! The way through this crate:
+//!
+//! 1. [`load`] reads source and rule files, checks them against each other and against the installed plugins, and gives
+//!    a [`RuleSet`] or [`Diagnostic`]s: all mistakes of all files at once.
+//! 2. A [`Source`] verifies a delivery and reads it into an event and records.
+//! 3. [`InForce`] joins a rule set to the automations that are on. It says what they want because of an event
+//!    ([`InForce::candidates`]), when a job is due (it is a `zelo_core::timing::Timetable`), and what the plugin of a job is
+//!    given ([`InForce::prepare`]).
+//! 4. [`run_tests`] runs the tests that stand in rule files on the same code.
+//!
+//! Everything here is a function of its arguments: no files, no clock, no randomness, no network. Nothing prints a value
+//! of a payload, and no message carries one.
+
+mod condition;
+mod diagnostic;
+mod digest;
+mod files;
+mod in_force;
+mod json;
+mod load;
+mod number;
+mod path;
+mod prepare;
+mod reader;
+mod rule;
+mod source;
+mod template;
+mod testing;
+mod text;
+mod time;
+
+pub use condition::{Clause, Comparison, Condition, Documents, Failure, Test, TestKind};
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use files::{FileText, Files};
+pub use in_force::{ActionRef, Automation, InForce, Problem};
+pub use load::{Loaded, RuleSet, load};
+pub use path::{Nodes, Path, PathError};
+pub use prepare::{Prepared, Unprepared};
+pub use rule::{Action, CancelOn, Field, Input, Lookup, MessageGrant, PluginFacts, Plugins, Rule, Setting, SettingKind, Transform};
+pub use source::{
+    Algorithm, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
+    RecordMapping, RecordReading, Refusal, Scheme, Source,
+};
+pub use template::Template;
+pub use testing::{TestResult, run_tests};
+pub use text::{LOCALES, Localised, Text};

@@ -1,0 +1,195 @@
+//! Prepares a job that is due: from its event and the records in force to what its plugin is given.
+//!
+//! Conditions first, then the allowed fields, then the templates over these fields and nothing else. What was not
+//! allowed is absent from the result, because it was never read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+use zelo_core::grants::Messages;
+use zelo_core::job::Reason;
+use zelo_core::timing::Records;
+use zelo_core::{Event, Grants, Job};
+
+use crate::condition::{Condition, Documents};
+use crate::in_force::{ActionRef, InForce, document};
+use crate::rule::Input;
+use crate::template::{RenderError, Template, Templates, Values, find};
+
+/// What a plugin is given.
+#[derive(Clone, PartialEq)]
+pub struct Prepared {
+    /// The plugin's own name.
+    pub plugin: String,
+    /// The inputs, rendered: a JSON object.
+    pub input: Value,
+    pub grants: Grants,
+    /// The names of the fields that reached the inputs.
+    pub fields: Vec<String>,
+    pub locale: String,
+}
+
+/// Why a job cannot run now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unprepared {
+    /// Something is missing that may still come.
+    Wait(Reason),
+    /// The rule says not to.
+    Skip(Reason),
+    /// It can never run like this.
+    Fail(Reason),
+}
+
+/// Prints no value.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({} {:?})", self.plugin, self.fields)
+    }
+}
+
+impl InForce {
+    /// What the plugin of `job` is given, on `records` as they are now.
+    ///
+    /// # Errors
+    /// Why it must wait, be skipped, or fails.
+    pub fn prepare(&self, job: &Job, event: &Event, records: &dyn Records) -> Result<Prepared, Unprepared> {
+        if self.joined(&job.automation).is_none() {
+            return Err(Unprepared::Skip(Reason::new("switched_off", "the automation is switched off")));
+        }
+        let Some(action) = self.action(&job.automation, &job.action) else {
+            return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
+        };
+        let lookups = action.rule.lookups.iter().filter_map(|lookup| {
+            let document = document(&job.lookups, &lookup.name, records)?;
+            Some((lookup.name.as_str(), document))
+        });
+        let documents = Sight { event: &event.data, records: lookups.collect() };
+        if let Some(condition) = &action.action.only_if {
+            check(condition, &documents)?;
+        }
+        let zone = self.rules.source(&event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
+        let mut names = fields(&action, &documents, &zone);
+        let present: BTreeSet<String> = names.keys().cloned().collect();
+        names.insert("settings".to_owned(), Value::Object(action.settings().clone()));
+        let values = Values { names: &names, zone: &zone, clinic_zone: action.zone_of_clinics(), locale: action.locale() };
+        Rendering { action, values, templates: self.rules.templates() }.prepared(&present)
+    }
+}
+
+/// The documents of one job.
+struct Sight<'s> {
+    event: &'s Value,
+    records: BTreeMap<&'s str, Value>,
+}
+
+impl Documents for Sight<'_> {
+    fn event(&self) -> &Value {
+        self.event
+    }
+
+    fn record(&self, name: &str) -> Option<&Value> {
+        self.records.get(name)
+    }
+}
+
+fn check(condition: &Condition, documents: &Sight<'_>) -> Result<(), Unprepared> {
+    let Some(failure) = condition.failure(documents) else { return Ok(()) };
+    let clause = failure.clause;
+    if failure.missing {
+        let place = match &clause.record {
+            Some(record) => format!("{record} {}", clause.path.as_str()),
+            None => clause.path.as_str().to_owned(),
+        };
+        return Err(Unprepared::Wait(Reason::new("missing", format!("{place} is missing"))));
+    }
+    Err(Unprepared::Skip(Reason::new("only_if", format!("only_if: {} does not hold", clause.describe()))))
+}
+
+/// The allowed fields that there are.
+fn fields(action: &ActionRef<'_>, documents: &Sight<'_>, zone: &TimeZone) -> Map<String, Value> {
+    let fields = action.action.allow.iter().filter_map(|field| {
+        let document = match &field.record {
+            Some(record) => documents.record(record)?,
+            None => documents.event,
+        };
+        Some((field.name.clone(), field.value(document, zone)?))
+    });
+    fields.collect()
+}
+
+/// The templates of one action over the values of one job.
+struct Rendering<'r> {
+    action: ActionRef<'r>,
+    values: Values<'r>,
+    templates: &'r Templates,
+}
+
+impl Rendering<'_> {
+    fn prepared(&self, present: &BTreeSet<String>) -> Result<Prepared, Unprepared> {
+        let plugin = &self.action.action.plugin;
+        let mut input = Map::new();
+        for (name, source) in &self.action.action.with {
+            let required = plugin.required().any(|required| required == name);
+            match self.input(source) {
+                Ok(value) => {
+                    input.insert(name.clone(), value);
+                }
+                // An input that is a field and nothing else is as absent as the field.
+                Err(RenderError::Missing(_)) if !required && source.is_field(self.values.locale) => {}
+                Err(error) => return Err(unprepared(name, &error)),
+            }
+        }
+        let locale = self.values.locale;
+        let fields = self.action.action.disclosed(locale).into_iter().filter(|name| present.contains(*name)).map(str::to_owned).collect();
+        Ok(Prepared { plugin: plugin.name.clone(), input: Value::Object(input), grants: self.grants()?, fields, locale: locale.to_owned() })
+    }
+
+    fn input(&self, input: &Input) -> Result<Value, RenderError> {
+        match input {
+            Input::Literal(value) => Ok(value.clone()),
+            Input::List(inputs) => inputs.iter().map(|input| self.input(input)).collect::<Result<_, _>>().map(Value::Array),
+            Input::Template(template) => match template.get(self.values.locale) {
+                Some(template) => self.template(template),
+                None => Err(RenderError::Failed("it has no text".to_owned())),
+            },
+        }
+    }
+
+    fn template(&self, template: &Template) -> Result<Value, RenderError> {
+        match template.only() {
+            Some(name) => find(self.values.names, name).cloned().ok_or_else(|| RenderError::Missing(Some(name.to_owned()))),
+            None => self.templates.render(template, &self.values).map(Value::String),
+        }
+    }
+
+    fn grants(&self) -> Result<Grants, Unprepared> {
+        let action = self.action.action;
+        let messages = match &action.messages {
+            None => None,
+            Some(grant) => {
+                let to = grant.to.iter().map(|template| self.templates.render(template, &self.values));
+                let to = to.collect::<Result<_, _>>().map_err(|error| unprepared("to", &error))?;
+                Some(Messages { channels: grant.channels.clone(), to })
+            }
+        };
+        Ok(Grants { messages, state: action.state })
+    }
+}
+
+impl Input {
+    fn is_field(&self, locale: &str) -> bool {
+        matches!(self, Self::Template(template) if template.get(locale).is_some_and(|template| template.only().is_some()))
+    }
+}
+
+fn unprepared(input: &str, error: &RenderError) -> Unprepared {
+    match error {
+        RenderError::Missing(Some(name)) => Unprepared::Wait(Reason::new("missing", format!("{name} is missing, which `{input}` needs"))),
+        RenderError::Missing(None) => {
+            Unprepared::Fail(Reason::new("template", format!("`{input}` needs a value that its fields do not have")))
+        }
+        RenderError::Failed(why) => Unprepared::Fail(Reason::new("template", format!("`{input}` cannot be rendered: {why}"))),
+    }
+}

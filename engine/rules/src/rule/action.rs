@@ -1,0 +1,289 @@
+//! Actions: a plugin with its allowed fields, inputs, grants and timing. One `[[then]]`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+use zelo_core::grants::Capability;
+
+use super::fields::{self, Field};
+use super::file::Reading;
+use super::names::{Names, Reach};
+use super::timing::{self, ActionTiming};
+use super::{Plugin, PluginFacts};
+use crate::condition::{Condition, Scope, conditions};
+use crate::diagnostic::{Report, error, warning};
+use crate::path::Path;
+use crate::reader::{At, Item, Table};
+use crate::source::{Class, check_name};
+use crate::template::{Template, Templates};
+use crate::text::{Localised, Text, localised, text};
+
+/// One thing that a rule does.
+#[derive(Clone, Debug)]
+pub struct Action {
+    pub name: String,
+    pub plugin: Plugin,
+    /// What makes two jobs the same.
+    pub key: Option<Path>,
+    pub cancel_on: Vec<CancelOn>,
+    /// Asked when it runs, on fresh records.
+    pub only_if: Option<Condition>,
+    pub purpose: Option<Text>,
+    /// `lgpd:11.II.f`
+    pub basis: Option<String>,
+    pub allow: Vec<Field>,
+    pub with: Vec<(String, Input)>,
+    pub messages: Option<MessageGrant>,
+    /// May keep values of its own between runs.
+    pub state: bool,
+    pub(crate) timing: ActionTiming,
+}
+
+/// Events that make a pending job needless.
+#[derive(Clone, Debug)]
+pub struct CancelOn {
+    pub types: BTreeSet<String>,
+    /// Where the key stands in those events.
+    pub key: Path,
+}
+
+/// Where an input comes from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Template(Localised<Template>),
+    /// A number, true or false.
+    Literal(Value),
+    List(Vec<Input>),
+}
+
+/// The messages that an action may send.
+#[derive(Clone, Debug)]
+pub struct MessageGrant {
+    pub channels: Vec<String>,
+    /// Exactly these recipients.
+    pub to: Vec<Template>,
+}
+
+impl Action {
+    /// The names of the fields that may reach the plugin under `locale`.
+    pub fn disclosed<'a>(&'a self, locale: &'a str) -> BTreeSet<&'a str> {
+        let templates = self.with.iter().flat_map(|(_, input)| input.templates(locale));
+        templates.flat_map(Template::names).filter_map(|name| name.split('.').next()).filter(|name| *name != "settings").collect()
+    }
+}
+
+impl Input {
+    fn templates<'a>(&'a self, locale: &'a str) -> Vec<&'a Template> {
+        match self {
+            Self::Template(template) => template.get(locale).into_iter().collect(),
+            Self::Literal(_) => Vec::new(),
+            Self::List(inputs) => inputs.iter().flat_map(|input| input.templates(locale)).collect(),
+        }
+    }
+}
+
+/// Reads one `[[then]]`.
+pub(super) fn read(table: &Table<'_>, names: &mut Names, reading: &mut Reading<'_, '_>) -> Option<Action> {
+    let report = table.report();
+    let name = table.need_string("name");
+    if let Some(name) = &name {
+        check_name(report, name);
+    }
+    let plugin = table.need_string("plugin").and_then(|name| Some((find_plugin(report, &name, reading)?, name.span)));
+    let key = table.get("key").and_then(Item::path);
+    let (allow, places) = table
+        .get("allow")
+        .and_then(|item| item.table("[then.allow]"))
+        .map(|allow| fields::read(&allow, names, reading))
+        .unwrap_or_default();
+    names.next_action(places.clone());
+    let timing = timing::read(table, names, reading);
+    let cancel_on = table.get("cancel_on").map(|item| cancellations(item, key.is_some(), reading)).unwrap_or_default();
+    let only_if = table.get("only_if").and_then(|item| conditions(item, Scope::Records(names)));
+    let purpose = table.get("purpose").and_then(text);
+    let basis = table.string("basis").filter(|basis| check_basis(report, basis));
+    check_purpose(table, &allow, &places, purpose.is_some(), basis.as_ref().map(|basis| basis.value));
+    let with =
+        table.get("with").and_then(|item| item.table("[then.with]")).map(|with| inputs(&with, names, reading.templates, plugin.as_ref()));
+    let with = with.unwrap_or_default();
+    let (messages, state) = grants(table, names, reading.templates, plugin.as_ref());
+    if let Some((plugin, span)) = &plugin {
+        check_required(report, plugin, span, &with);
+    }
+    names.warn_unused(report);
+    table.finish();
+    let basis = basis.map(|basis| basis.value.to_owned());
+    Some(Action {
+        name: name?.value.to_owned(),
+        plugin: plugin?.0,
+        key,
+        cancel_on,
+        only_if,
+        purpose,
+        basis,
+        allow,
+        with,
+        messages,
+        state,
+        timing,
+    })
+}
+
+fn find_plugin(report: &Report<'_>, name: &At<&str>, reading: &Reading<'_, '_>) -> Option<Plugin> {
+    let found = reading.catalog.plugins.plugin(name.value);
+    if found.is_none() {
+        let names = reading.catalog.plugins.names();
+        let finding = error("unknown-plugin", name.span.clone(), format!("there is no plugin `{}`", name.value));
+        report.push(finding.meant(name.value, names.iter().map(String::as_str)));
+    }
+    found.map(Arc::new)
+}
+
+fn cancellations(item: Item<'_>, has_key: bool, reading: &Reading<'_, '_>) -> Vec<CancelOn> {
+    if !has_key {
+        let finding = error("missing-key", item.span(), "`cancel_on` needs to know which job is meant, but the action has no `key`");
+        item.report().push(finding.help("give the action the `key` under which its jobs are known"));
+    }
+    let cancellation = |item: Item<'_>| {
+        let table = item.table("cancel_on")?;
+        let types = table.need("type").and_then(Item::strings).unwrap_or_default();
+        let key = table.need("key").and_then(Item::path);
+        table.finish();
+        Some(CancelOn { types: types.iter().flat_map(|pattern| reading.expand(item.report(), pattern)).collect(), key: key? })
+    };
+    item.array().unwrap_or_default().into_iter().filter_map(cancellation).collect()
+}
+
+/// A legal basis: LGPD article 7 (personal data) or 11 (sensitive data), item and letter.
+fn check_basis(report: &Report<'_>, basis: &At<&str>) -> bool {
+    let fits = basis.value.strip_prefix("lgpd:").is_some_and(|place| {
+        let mut parts = place.split('.');
+        let article = parts.next().is_some_and(|article| ["7", "11"].contains(&article));
+        let item = parts.next().is_none_or(|item| !item.is_empty() && item.chars().all(|char| "IVX".contains(char)));
+        let letter = parts.next().is_none_or(|letter| letter.len() == 1 && letter.chars().all(|char| char.is_ascii_lowercase()));
+        article && item && letter && parts.next().is_none()
+    });
+    if !fits {
+        let finding = error("bad-basis", basis.span.clone(), format!("`{}` is not a legal basis", basis.value));
+        report.push(finding.help("a basis is an article of the LGPD with its item and letter, such as `lgpd:7.V` or `lgpd:11.II.f`"));
+    }
+    fits
+}
+
+/// A sensitive field needs a purpose, and a basis of LGPD article 11.
+fn check_purpose(table: &Table<'_>, allow: &[Field], places: &BTreeMap<String, Range<usize>>, purpose: bool, basis: Option<&str>) {
+    let fits = basis.is_some_and(|basis| basis == "lgpd:11" || basis.starts_with("lgpd:11."));
+    let Some(field) = allow.iter().find(|field| field.class == Class::Sensitive) else { return };
+    if purpose && fits {
+        return;
+    }
+    let span = places.get(&field.name).cloned().unwrap_or(table.span.clone());
+    let wanted = match (purpose, fits) {
+        (false, true) => "a `purpose`",
+        (true, false) => "a `basis` of LGPD article 11",
+        _ => "a `purpose` and a `basis` of LGPD article 11",
+    };
+    let finding = error("missing-basis", span, format!("`{}` is sensitive, so the action needs {wanted}", field.name));
+    table.report().push(finding.help("what a source's [classes] does not name is sensitive; a basis is written `lgpd:11.II.f`"));
+}
+
+fn inputs(table: &Table<'_>, names: &Names, templates: &mut Templates, plugin: Option<&(Plugin, Range<usize>)>) -> Vec<(String, Input)> {
+    let entries = table.entries().into_iter();
+    entries
+        .filter_map(|(name, item)| {
+            if let Some((plugin, _)) = plugin.filter(|(plugin, _)| plugin.inputs().all(|input| input != name.value)) {
+                let finding = error("unknown-input", name.span, format!("plugin `{}` has no input `{}`", plugin.name, name.value));
+                table.report().push(finding.meant(name.value, plugin.inputs()));
+            }
+            let input = input(item, names, templates)?;
+            if let Some((plugin, _)) = plugin {
+                check_literal(table.report(), plugin, name.value, &input, item.span());
+            }
+            Some((name.value.to_owned(), input))
+        })
+        .collect()
+}
+
+fn input(item: Item<'_>, names: &Names, templates: &mut Templates) -> Option<Input> {
+    if item.is_array() {
+        return Some(Input::List(item.array()?.into_iter().filter_map(|item| input(item, names, templates)).collect()));
+    }
+    if item.is_string() || item.is_table() {
+        return localised(item, |item| names.template(item, templates, Reach::Fields)).map(Input::Template);
+    }
+    item.json().map(Input::Literal)
+}
+
+/// Reports a literal that the plugin's schema has no place for. What a template yields is known only later.
+fn check_literal(report: &Report<'_>, plugin: &PluginFacts, name: &str, input: &Input, span: Range<usize>) {
+    let Some(wanted) = plugin.inputs.pointer(&format!("/properties/{name}/type")).and_then(Value::as_str) else { return };
+    let fits = match input {
+        Input::Template(_) => true,
+        Input::List(_) => wanted == "array",
+        Input::Literal(value) => match wanted {
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            _ => false,
+        },
+    };
+    if !fits {
+        report.push(error("wrong-type", span, format!("input `{name}` of plugin `{}` is of type {wanted}", plugin.name)));
+    }
+}
+
+fn check_required(report: &Report<'_>, plugin: &PluginFacts, span: &Range<usize>, with: &[(String, Input)]) {
+    for name in plugin.required().filter(|required| with.iter().all(|(name, _)| name != required)) {
+        let finding = error("missing-input", span.clone(), format!("plugin `{}` needs the input `{name}`", plugin.name));
+        report.push(finding.help(format!("add `{name}` to [then.with]")));
+    }
+}
+
+fn grants(
+    table: &Table<'_>,
+    names: &Names,
+    templates: &mut Templates,
+    plugin: Option<&(Plugin, Range<usize>)>,
+) -> (Option<MessageGrant>, bool) {
+    let grant = table.get("grant");
+    let span = grant.map(|item| item.span());
+    let grant = grant.and_then(|item| item.table("[then.grant]"));
+    let messages =
+        grant.as_ref().and_then(|grant| grant.get("messages")).and_then(|item| message_grant(&item.table("messages")?, names, templates));
+    let named = |key: &'static str| grant.as_ref().is_some_and(|grant| grant.get(key).is_some());
+    let granted = [(Capability::Messages, named("messages")), (Capability::State, named("state"))];
+    let state = grant.as_ref().and_then(|grant| grant.get("state")).and_then(Item::boolean).unwrap_or(false);
+    if let Some(grant) = &grant {
+        grant.finish();
+    }
+    let Some((plugin, place)) = plugin else { return (messages, state) };
+    for (capability, granted) in granted {
+        let word = capability.as_str();
+        match (plugin.imports.contains(&capability), granted) {
+            (true, false) => {
+                let finding = error(
+                    "not-granted",
+                    place.clone(),
+                    format!("plugin `{}` imports `{word}`, which [then.grant] does not grant", plugin.name),
+                );
+                table.report().push(finding.help(format!("grant `{word}`, or use a plugin that does without it")));
+            }
+            (false, true) => {
+                let span = span.clone().unwrap_or(place.clone());
+                table.report().push(warning("unused-grant", span, format!("plugin `{}` does not use the grant `{word}`", plugin.name)));
+            }
+            _ => {}
+        }
+    }
+    (messages, state)
+}
+
+fn message_grant(table: &Table<'_>, names: &Names, templates: &mut Templates) -> Option<MessageGrant> {
+    let channels = table.need("channels").and_then(Item::strings);
+    let to = table.need("to").and_then(Item::array);
+    table.finish();
+    let to: Vec<Template> = to?.into_iter().filter_map(|item| names.template(item, templates, Reach::Fields)).collect();
+    Some(MessageGrant { channels: channels?.into_iter().map(|channel| channel.value.to_owned()).collect(), to })
+}

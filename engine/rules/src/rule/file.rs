@@ -1,0 +1,177 @@
+//! Reads rule files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+use super::names::Names;
+use super::{Lookup, Plugins, Rule, action, settings};
+use crate::condition::{Scope, condition};
+use crate::diagnostic::{Report, error};
+use crate::digest;
+use crate::reader::{At, Item, Table, parse};
+use crate::source::{Class, Source, check_name, expand};
+use crate::template::Templates;
+use crate::testing;
+use crate::text::{Text, text};
+
+/// What rules are checked against.
+pub(crate) struct Catalog<'c> {
+    pub(crate) sources: &'c BTreeMap<String, Source>,
+    /// Some source file could not be read, so that what is unknown may well be in there.
+    pub(crate) incomplete: bool,
+    pub(crate) plugins: &'c dyn Plugins,
+}
+
+/// One rule file while it is being read.
+pub(super) struct Reading<'r, 'c> {
+    pub(super) catalog: &'r Catalog<'c>,
+    /// The source that the rule names, else all.
+    candidates: Vec<&'c Source>,
+    /// Those among them whose events the rule is about.
+    pub(super) sources: Vec<&'c Source>,
+    /// What sources name is not known, so nothing that they do not name is a mistake here.
+    sources_unknown: bool,
+    pub(super) templates: &'r mut Templates,
+    /// The settings where nobody chose.
+    pub(super) defaults: Map<String, Value>,
+}
+
+impl Reading<'_, '_> {
+    /// Whether something that no source names is a mistake of this file, and not of another.
+    pub(super) fn sources_are_known(&self) -> bool {
+        !self.sources_unknown && !self.sources.is_empty()
+    }
+
+    /// The event types that `pattern` names.
+    pub(super) fn expand(&self, report: &Report<'_>, pattern: &At<&str>) -> Vec<String> {
+        if self.sources_unknown {
+            return vec![pattern.value.to_owned()];
+        }
+        let types: BTreeSet<&str> = self.candidates.iter().flat_map(|source| source.types()).collect();
+        expand(report, pattern, &types)
+    }
+
+    /// The most delicate class that any of the sources gives.
+    pub(super) fn class(&self, class: impl Fn(&Source) -> Class) -> Class {
+        self.sources.iter().map(|source| class(source)).max().unwrap_or(Class::Sensitive)
+    }
+
+    /// The zone of clinics that do not say, where all the sources agree.
+    pub(super) fn clinic_timezone(&self) -> Option<TimeZone> {
+        let mut zones = self.sources.iter().map(|source| source.clinic_timezone.clone());
+        let first = zones.next()??;
+        zones.all(|zone| zone.as_ref() == Some(&first)).then_some(first)
+    }
+}
+
+/// Reads the file of `report`; nothing where it has a mistake that leaves no rule.
+pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut Templates) -> Option<(At<String>, Rule)> {
+    let document = parse(report)?;
+    let table = Table::root(report, &document);
+    let id = table.need_string("id");
+    if let Some(id) = &id {
+        check_name(report, id);
+    }
+    let title = table.need("title").and_then(text);
+    let description = table.get("description").and_then(text);
+    let source = table.string("source");
+    let candidates = candidates(report, source.as_ref(), catalog);
+    let sources_unknown = catalog.incomplete || (source.is_some() && candidates.is_empty());
+    let mut reading = Reading { catalog, sources: candidates.clone(), candidates, sources_unknown, templates, defaults: Map::new() };
+    let on = table.need("on").and_then(Item::strings).unwrap_or_default();
+    let on: BTreeSet<String> = on.iter().flat_map(|pattern| reading.expand(report, pattern)).collect();
+    reading.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
+
+    let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
+    reading.defaults = settings.iter().filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?))).collect();
+    let when = table.table("when").and_then(|when| condition(&when, Scope::Event));
+    let lookups = table.table("lookup").map(|table| lookups(&table, &reading)).unwrap_or_default();
+    let mut names = Names::new(
+        settings.iter().map(|setting| setting.name.clone()).collect(),
+        lookups.iter().map(|lookup| (lookup.name.clone(), lookup.record.clone())).collect(),
+    );
+    let actions = actions(&table, &mut names, &mut reading);
+    let types = (!reading.sources_unknown).then(|| reading.candidates.iter().flat_map(|source| source.types()).collect());
+    let tests = table.tables("test");
+    let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: &actions, types };
+    let tests = tests.iter().filter_map(|test| testing::read(test, &declared)).collect();
+    table.finish();
+
+    let id = id?;
+    let rule = Rule {
+        id: id.value.to_owned(),
+        title: title.unwrap_or_else(|| Text::Same(id.value.to_owned())),
+        description,
+        file: report.file.name.clone(),
+        source: source.map(|source| source.value.to_owned()),
+        on,
+        settings,
+        when,
+        lookups,
+        digest: digest(report, &actions, &reading.sources),
+        actions,
+        tests,
+        clinic_timezone: reading.clinic_timezone(),
+    };
+    Some((At { value: id.value.to_owned(), span: id.span }, rule))
+}
+
+/// The sources that the rule may be about: the one that it names, else all.
+fn candidates<'c>(report: &Report<'_>, named: Option<&At<&str>>, catalog: &Catalog<'c>) -> Vec<&'c Source> {
+    let Some(name) = named else { return catalog.sources.values().collect() };
+    let found = catalog.sources.get(name.value);
+    if found.is_none() && !catalog.incomplete {
+        let finding = error("unknown-source", name.span.clone(), format!("there is no source `{}`", name.value));
+        report.push(finding.meant(name.value, catalog.sources.keys().map(String::as_str)));
+    }
+    found.into_iter().collect()
+}
+
+fn lookups(table: &Table<'_>, reading: &Reading<'_, '_>) -> Vec<Lookup> {
+    let known: BTreeSet<&str> = reading.sources.iter().flat_map(|source| source.record_types()).collect();
+    let entries = table.entries().into_iter();
+    entries
+        .filter_map(|(name, item)| {
+            check_name(table.report(), &name);
+            let lookup = item.table(&format!("[lookup.{}]", name.value))?;
+            let key = lookup.need("key").and_then(Item::path);
+            let record = lookup.string("record").unwrap_or(name.clone());
+            lookup.finish();
+            if !known.contains(record.value) && reading.sources_are_known() {
+                let finding = error("unknown-record", record.span, format!("no source feeds records of type `{}`", record.value));
+                table.report().push(finding.meant(record.value, known.iter().copied()));
+            }
+            Some(Lookup { name: name.value.to_owned(), record: record.value.to_owned(), key: key? })
+        })
+        .collect()
+}
+
+fn actions(table: &Table<'_>, names: &mut Names, reading: &mut Reading<'_, '_>) -> Vec<action::Action> {
+    let tables = table.tables("then");
+    if tables.is_empty() {
+        table.report().push(error("missing-key", 0..0, "a rule needs at least one [[then]]"));
+    }
+    let mut actions: Vec<action::Action> = Vec::new();
+    for table in &tables {
+        let Some(action) = action::read(table, names, reading) else { continue };
+        if actions.iter().any(|other| other.name == action.name) {
+            let span = table.string("name").map_or(table.span.clone(), |name| name.span);
+            table.report().push(error("duplicate-action", span, format!("there is another action called `{}`", action.name)));
+        }
+        actions.push(action);
+    }
+    actions
+}
+
+/// What the rule depends on: its own text, its plugins, the sources it reads.
+fn digest(report: &Report<'_>, actions: &[action::Action], sources: &[&Source]) -> String {
+    let plugins: BTreeSet<&str> = actions.iter().map(|action| action.plugin.digest.as_str()).collect();
+    let sources: BTreeSet<&str> = sources.iter().map(|source| source.digest.as_str()).collect();
+    let mut parts: Vec<&[u8]> = vec![b"rule", report.file.text.as_bytes(), b"plugins"];
+    parts.extend(plugins.iter().map(|digest| digest.as_bytes()));
+    parts.push(b"sources");
+    parts.extend(sources.iter().map(|digest| digest.as_bytes()));
+    digest::of(&parts)
+}

@@ -1,0 +1,106 @@
+//! Rules: on which events, when, then which actions.
+
+mod action;
+mod fields;
+mod file;
+pub(crate) mod names;
+mod settings;
+mod timing;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+pub use action::{Action, CancelOn, Input, MessageGrant};
+pub use fields::{Field, Transform};
+pub(crate) use file::{Catalog, read};
+pub use settings::{Setting, SettingKind};
+pub(crate) use settings::{check_all as check_settings, locale};
+pub(crate) use timing::{SetTiming, ZoneOf};
+
+use crate::condition::Condition;
+use crate::path::Path;
+use crate::testing::RuleTest;
+use crate::text::Text;
+
+/// One rule file, checked.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub id: String,
+    pub title: Text,
+    pub description: Option<Text>,
+    /// The file that it was read from.
+    pub file: String,
+    /// The source whose events it takes; none: any.
+    pub source: Option<String>,
+    /// The event types it is about, wildcards resolved.
+    pub on: BTreeSet<String>,
+    pub settings: Vec<Setting>,
+    pub when: Option<Condition>,
+    pub lookups: Vec<Lookup>,
+    pub actions: Vec<Action>,
+    /// SHA-256 over the rule, its plugins and the sources it reads, hexadecimal.
+    pub digest: String,
+    pub(crate) tests: Vec<RuleTest>,
+    /// The zone where no clinic record names one.
+    pub(crate) clinic_timezone: Option<TimeZone>,
+}
+
+/// Records that actions may read: one `[lookup.…]`.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    pub name: String,
+    /// The type of the records.
+    pub record: String,
+    pub key: Path,
+}
+
+/// What an installed plugin says about itself.
+#[derive(Clone, Debug)]
+pub struct PluginFacts {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of the component, hexadecimal.
+    pub digest: String,
+    /// The capabilities that it cannot be run without.
+    pub imports: Vec<zelo_core::grants::Capability>,
+    /// A JSON Schema object: `properties` and `required`.
+    pub inputs: serde_json::Value,
+}
+
+/// The installed plugins.
+pub trait Plugins: Send + Sync {
+    /// The plugin called `name`, which may pin a version: `reminder` or `reminder@1`.
+    fn plugin(&self, name: &str) -> Option<PluginFacts>;
+    /// The names there are.
+    fn names(&self) -> Vec<String>;
+}
+
+impl Rule {
+    /// The action called `name`.
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.actions.iter().find(|action| action.name == name)
+    }
+
+    /// The types of events that any action of this rule listens to: those it is about, and those that cancel.
+    pub fn types(&self) -> BTreeSet<&str> {
+        let cancelling = self.actions.iter().flat_map(|action| &action.cancel_on).flat_map(|cancel| &cancel.types);
+        self.on.iter().chain(cancelling).map(String::as_str).collect()
+    }
+}
+
+impl PluginFacts {
+    /// The names of the inputs it takes.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        self.inputs.get("properties").and_then(|properties| properties.as_object()).into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// The names of the inputs it cannot do without.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.inputs.get("required").and_then(|required| required.as_array()).into_iter().flatten().filter_map(|name| name.as_str())
+    }
+}
+
+/// A plugin of a checked rule is shared by its actions.
+pub(crate) type Plugin = Arc<PluginFacts>;

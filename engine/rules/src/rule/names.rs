@@ -1,0 +1,108 @@
+//! The names that a rule declares, and the checks that others keep to them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::diagnostic::{Report, error, warning};
+use crate::reader::{At, Item};
+use crate::template::{Template, Templates};
+
+/// What a template of a rule may name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Settings only: timing is computed without an event.
+    Settings,
+    /// The allowed fields of the action, and settings.
+    Fields,
+}
+
+/// The declared names of a rule and of the action being read.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) settings: BTreeSet<String>,
+    /// Lookups with the type of their records.
+    pub(crate) lookups: BTreeMap<String, String>,
+    /// Fields of the action with where they are declared.
+    pub(crate) fields: BTreeMap<String, Range<usize>>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl Names {
+    /// Of a rule whose actions are still to be read.
+    pub(crate) fn new(settings: BTreeSet<String>, lookups: BTreeMap<String, String>) -> Self {
+        Self { settings, lookups, ..Self::default() }
+    }
+
+    /// Reports a lookup that the rule does not declare.
+    pub(crate) fn check_lookup(&self, report: &Report<'_>, name: &At<&str>) {
+        if !self.lookups.contains_key(name.value) {
+            let finding = error("unknown-lookup", name.span.clone(), format!("the rule has no [lookup.{}]", name.value));
+            report.push(finding.meant(name.value, self.lookups.keys().map(String::as_str)));
+        }
+    }
+
+    /// Forgets the fields of one action before the next is read.
+    pub(crate) fn next_action(&mut self, fields: BTreeMap<String, Range<usize>>) {
+        self.fields = fields;
+        self.used.borrow_mut().clear();
+    }
+
+    /// Reads a template, reporting what it names and may not.
+    pub(crate) fn template(&self, item: Item<'_>, templates: &mut Templates, reach: Reach) -> Option<Template> {
+        let text = item.string()?;
+        let report = item.report();
+        let within = |part: Range<usize>| report.file.within(&text.span, text.value, part);
+        let template = match templates.compile(text.value) {
+            Ok(template) => template,
+            Err(bad) => {
+                let span = bad.at.map_or(text.span.clone(), within);
+                let finding = error("bad-template", span, format!("this is not a template: {}", bad.message));
+                report.push(match bad.meant {
+                    Some((word, known)) => finding.meant(&word, known.iter().copied()),
+                    None => finding,
+                });
+                return None;
+            }
+        };
+        for name in template.names() {
+            let span = template.place(name).map_or(text.span.clone(), within);
+            self.check_name(report, name, span, reach);
+        }
+        Some(template)
+    }
+
+    fn check_name(&self, report: &Report<'_>, name: &str, span: Range<usize>, reach: Reach) {
+        let mut parts = name.split('.');
+        let first = parts.next().unwrap_or_default();
+        if first == "settings" {
+            let Some(setting) = parts.next() else {
+                report.push(error("unknown-setting", span, "settings are named one by one: `settings.name`"));
+                return;
+            };
+            if !self.settings.contains(setting) {
+                let finding = error("unknown-setting", span, format!("the rule has no [settings.{setting}]"));
+                report.push(finding.meant(setting, self.settings.iter().map(String::as_str)));
+            }
+            return;
+        }
+        self.used.borrow_mut().insert(first.to_owned());
+        if reach == Reach::Settings {
+            report.push(error("unknown-name", span, format!("`{first}` cannot be named here, only settings can")));
+        } else if !self.fields.contains_key(first) {
+            let finding = error("not-allowed", span, format!("`{first}` is not in [then.allow], so no template can see it"));
+            report.push(finding.meant(first, self.fields.keys().map(String::as_str)));
+        }
+    }
+
+    /// Warns about allowed fields that nothing names.
+    pub(crate) fn warn_unused(&self, report: &Report<'_>) {
+        let used = self.used.borrow();
+        for (name, span) in &self.fields {
+            if !used.contains(name) {
+                let finding = warning("unused-field", span.clone(), format!("`{name}` is allowed, but nothing uses it"));
+                report.push(finding.help("an action should see only what it needs"));
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Settings: what a clinic may choose, typed so that a page can draw the form.
+
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
+
+use crate::diagnostic::error;
+use crate::number::order;
+use crate::reader::{Item, Table};
+use crate::source::check_name;
+use crate::text::{LOCALES, Text, text};
+use crate::time;
+
+/// One thing to choose: one `[settings.…]`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Setting {
+    pub name: String,
+    #[serde(flatten)]
+    pub kind: SettingKind,
+    /// None: it must be chosen.
+    pub default: Option<Value>,
+    pub label: Option<Text>,
+    pub description: Option<Text>,
+}
+
+/// What may be chosen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum SettingKind {
+    String,
+    Integer { min: Option<Number>, max: Option<Number> },
+    Number { min: Option<Number>, max: Option<Number> },
+    Boolean,
+    Choice { values: Vec<String> },
+    Duration,
+    TimeOfDay,
+}
+
+/// No text of a setting is longer, in bytes.
+const TEXT_MAX: usize = 4_000;
+
+const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "choice", "duration", "time-of-day"];
+
+impl SettingKind {
+    /// Why `value` cannot be chosen, in words that follow the name of the setting.
+    fn problem(&self, value: &Value) -> Option<String> {
+        match (self, value) {
+            (Self::String, Value::String(text)) if text.len() <= TEXT_MAX => None,
+            (Self::String, Value::String(_)) => Some(format!("has at most {TEXT_MAX} bytes")),
+            (Self::String, _) => Some("must be a text".to_owned()),
+            (Self::Integer { min, max }, Value::Number(number)) if number.is_i64() || number.is_u64() => {
+                bounds(number, min.as_ref(), max.as_ref())
+            }
+            (Self::Integer { .. }, _) => Some("must be an integer".to_owned()),
+            (Self::Number { min, max }, Value::Number(number)) => bounds(number, min.as_ref(), max.as_ref()),
+            (Self::Number { .. }, _) => Some("must be a number".to_owned()),
+            (Self::Boolean, value) => (!value.is_boolean()).then(|| "must be true or false".to_owned()),
+            (Self::Choice { values }, value) => {
+                let known = value.as_str().is_some_and(|word| values.iter().any(|value| value == word));
+                (!known).then(|| format!("must be one of {}", values.join(", ")))
+            }
+            (Self::Duration, value) => {
+                value.as_str().and_then(time::duration).is_none().then(|| "must be a duration such as 90m or 24h".to_owned())
+            }
+            (Self::TimeOfDay, value) => {
+                value.as_str().and_then(time::time_of_day).is_none().then(|| "must be a time such as 08:00".to_owned())
+            }
+        }
+    }
+}
+
+fn bounds(number: &Number, min: Option<&Number>, max: Option<&Number>) -> Option<String> {
+    let below = |a: &Number, b: &Number| order(a, b).is_some_and(std::cmp::Ordering::is_lt);
+    match (min, max) {
+        (Some(min), _) if below(number, min) => Some(format!("must be at least {min}")),
+        (_, Some(max)) if below(max, number) => Some(format!("must be at most {max}")),
+        _ => None,
+    }
+}
+
+/// The settings in force: those given, checked, and defaults for the rest.
+pub(crate) fn check_all(settings: &[Setting], given: &Map<String, Value>) -> Result<Map<String, Value>, Vec<String>> {
+    let mut problems = Vec::new();
+    let mut chosen = Map::new();
+    for name in given.keys().filter(|name| !settings.iter().any(|setting| setting.name == **name)) {
+        problems.push(format!("there is no setting `{name}`"));
+    }
+    for setting in settings {
+        match given.get(&setting.name).or(setting.default.as_ref()) {
+            None => problems.push(format!("`{}` must be chosen: it has no default", setting.name)),
+            Some(value) => match setting.kind.problem(value) {
+                Some(problem) => problems.push(format!("`{}` {problem}", setting.name)),
+                None => {
+                    chosen.insert(setting.name.clone(), value.clone());
+                }
+            },
+        }
+    }
+    if problems.is_empty() { Ok(chosen) } else { Err(problems) }
+}
+
+/// Reads `[settings]`.
+pub(super) fn read(table: &Table<'_>) -> Vec<Setting> {
+    let entries = table.entries().into_iter();
+    entries
+        .filter_map(|(name, item)| {
+            check_name(table.report(), &name);
+            setting(name.value, &item.table(&format!("[settings.{}]", name.value))?)
+        })
+        .collect()
+}
+
+fn setting(name: &str, table: &Table<'_>) -> Option<Setting> {
+    let word = table.need_string("type");
+    let default = table.get("default");
+    let label = table.get("label").and_then(text);
+    let description = table.get("description").and_then(text);
+    let kind = word.and_then(|word| match word.value {
+        "string" => Some(SettingKind::String),
+        "integer" => Some(SettingKind::Integer { min: bound(table, "min"), max: bound(table, "max") }),
+        "number" => Some(SettingKind::Number { min: bound(table, "min"), max: bound(table, "max") }),
+        "boolean" => Some(SettingKind::Boolean),
+        "choice" => choice(name, table),
+        "duration" => Some(SettingKind::Duration),
+        "time-of-day" => Some(SettingKind::TimeOfDay),
+        other => {
+            let finding = error("unknown-word", word.span, format!("`{other}` is not a type of setting"));
+            table.report().push(finding.meant(other, TYPES));
+            None
+        }
+    });
+    let Some(kind) = kind else {
+        return Some(Setting { name: name.to_owned(), kind: SettingKind::String, default: None, label, description });
+    };
+    table.finish();
+    let default = default.and_then(|item| {
+        let value = item.json()?;
+        if let Some(problem) = kind.problem(&value) {
+            table.report().push(error("bad-default", item.span(), format!("the default of `{name}` {problem}")));
+            return None;
+        }
+        Some(value)
+    });
+    Some(Setting { name: name.to_owned(), kind, default, label, description })
+}
+
+fn bound(table: &Table<'_>, key: &'static str) -> Option<Number> {
+    let item = table.get(key)?;
+    match item.json()? {
+        Value::Number(number) => Some(number),
+        _ => item.mismatch("a number"),
+    }
+}
+
+fn choice(name: &str, table: &Table<'_>) -> Option<SettingKind> {
+    let item = table.need("values")?;
+    let values = item.array()?.into_iter().filter_map(Item::string);
+    let values: Vec<String> = values
+        .map(|value| {
+            if name == LANGUAGE && !LOCALES.contains(&value.value) {
+                let finding = error("unknown-locale", value.span.clone(), format!("`{}` is not a language of zelo", value.value));
+                table.report().push(finding.meant(value.value, LOCALES));
+            }
+            value.value.to_owned()
+        })
+        .collect();
+    if values.is_empty() {
+        table.report().push(error("empty-list", item.span(), "a choice needs values"));
+    }
+    Some(SettingKind::Choice { values })
+}
+
+/// The setting that chooses the language of an automation's texts.
+const LANGUAGE: &str = "language";
+
+/// The language of texts under `settings`.
+pub(crate) fn locale(settings: &Map<String, Value>) -> &str {
+    settings.get(LANGUAGE).and_then(Value::as_str).filter(|locale| LOCALES.contains(locale)).unwrap_or(LOCALES[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_are_checked_and_filled() {
+        let setting = |name: &str, kind, default| Setting { name: name.to_owned(), kind, default, label: None, description: None };
+        let settings = [
+            setting("hours", SettingKind::Integer { min: Some(1.into()), max: Some(168.into()) }, Some(json!(24))),
+            setting("from", SettingKind::TimeOfDay, Some(json!("08:00"))),
+            setting("language", SettingKind::Choice { values: vec!["pt-BR".to_owned(), "en".to_owned()] }, Some(json!("pt-BR"))),
+            setting("sender", SettingKind::String, None),
+        ];
+        let check = |given: Value| check_all(&settings, given.as_object().unwrap()).map(Value::Object);
+        assert_eq!(
+            check(json!({"sender": "x", "hours": 2})).unwrap(),
+            json!({"hours": 2, "from": "08:00", "language": "pt-BR", "sender": "x"})
+        );
+        let problems = check(json!({"hours": 200, "from": "8h", "language": "fr", "colour": 1})).unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                "there is no setting `colour`",
+                "`hours` must be at most 168",
+                "`from` must be a time such as 08:00",
+                "`language` must be one of pt-BR, en",
+                "`sender` must be chosen: it has no default",
+            ]
+        );
+        assert!(check(json!({"sender": "x", "hours": 1.5})).is_err());
+        assert!(check(json!({"sender": "x", "hours": 0})).is_err());
+        assert!(check(json!({"sender": 1})).is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! When an action runs, as its rule says it, and with settings and records filled in.
+
+use jiff::SignedDuration;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+use zelo_core::timing::{IfLate, SendWindow};
+
+use super::file::Reading;
+use super::names::{Names, Reach};
+use crate::diagnostic::error;
+use crate::path::Path;
+use crate::reader::{Item, Table};
+use crate::source::{pick, zone};
+use crate::template::{RenderError, Template, Templates, Values};
+use crate::time;
+
+/// The timing of an action as its rule says it.
+#[derive(Clone, Debug)]
+pub(crate) struct ActionTiming {
+    /// Where the time stands that it counts from.
+    pub(crate) anchor: Option<Path>,
+    /// Negative for `before`.
+    offset: Option<(Setable<SignedDuration>, Side)>,
+    window: Option<(Setable<Time>, Setable<Time>, ZoneOf)>,
+    if_late: IfLate,
+    expires: Option<Setable<SignedDuration>>,
+}
+
+/// On which side of its anchor an action runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Before,
+    After,
+}
+
+/// A value that a template over settings may give.
+#[derive(Clone, Debug)]
+enum Setable<T> {
+    Fixed(T),
+    From(Template),
+}
+
+/// Whose local time a window is in. Where it yields no zone, the clinic zone of the source holds.
+#[derive(Clone, Debug)]
+pub(crate) enum ZoneOf {
+    Source,
+    Fixed(TimeZone),
+    Record { lookup: String, path: Path },
+}
+
+/// The timing of an action under the settings of one automation.
+#[derive(Clone, Debug)]
+pub(crate) struct SetTiming {
+    pub(crate) offset: SignedDuration,
+    pub(crate) window: Option<(SendWindow, ZoneOf)>,
+    pub(crate) if_late: IfLate,
+    pub(crate) expires: Option<SignedDuration>,
+}
+
+impl ActionTiming {
+    /// Fills the settings in.
+    pub(crate) fn set(&self, settings: &Map<String, Value>, templates: &Templates) -> Result<SetTiming, String> {
+        let duration = |value: &Setable<SignedDuration>| value.get(settings, templates, time::duration);
+        let offset = match &self.offset {
+            None => SignedDuration::ZERO,
+            Some((offset, Side::After)) => duration(offset)?,
+            Some((offset, Side::Before)) => -duration(offset)?,
+        };
+        let window = match &self.window {
+            None => None,
+            Some((from, to, zone)) => {
+                let from = from.get(settings, templates, time::time_of_day)?;
+                let to = to.get(settings, templates, time::time_of_day)?;
+                Some((SendWindow { from, to }, zone.clone()))
+            }
+        };
+        let expires = self.expires.as_ref().map(duration).transpose()?;
+        Ok(SetTiming { offset, window, if_late: self.if_late, expires })
+    }
+}
+
+impl<T: Copy> Setable<T> {
+    fn get(&self, settings: &Map<String, Value>, templates: &Templates, parse: fn(&str) -> Option<T>) -> Result<T, String> {
+        match self {
+            Self::Fixed(value) => Ok(*value),
+            Self::From(template) => {
+                let text = render(template, settings, templates)?;
+                parse(&text).ok_or_else(|| format!("`{}` gives `{text}`, which cannot be read", template.text()))
+            }
+        }
+    }
+}
+
+/// A template over settings alone.
+fn render(template: &Template, settings: &Map<String, Value>, templates: &Templates) -> Result<String, String> {
+    let names = Map::from_iter([("settings".to_owned(), Value::Object(settings.clone()))]);
+    let values = Values { names: &names, zone: &TimeZone::UTC, clinic_zone: None, locale: "en" };
+    templates.render(template, &values).map_err(|error| match error {
+        RenderError::Missing(name) => format!("`{}` needs {}", template.text(), name.unwrap_or_default()),
+        RenderError::Failed(why) => format!("`{}` fails: {why}", template.text()),
+    })
+}
+
+/// Reads the keys of an action that are about time.
+pub(super) fn read(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> ActionTiming {
+    let at = table.get("at").and_then(|item| item.table("at"));
+    let (anchor, offset) = at.map(|at| anchor(&at, names, reading)).unwrap_or_default();
+    let window = table.get("send_window").and_then(|item| item.table("send_window")).and_then(|table| window(&table, names, reading));
+    let if_late = table.get("if_late").and_then(|item| pick(item, "if_late", &[("now", IfLate::Now), ("skip", IfLate::Skip)]));
+    let expires = table.get("expires").and_then(|item| duration(item, names, reading));
+    ActionTiming { anchor, offset, window, if_late: if_late.unwrap_or(IfLate::Now), expires }
+}
+
+type Anchor = (Option<Path>, Option<(Setable<SignedDuration>, Side)>);
+
+fn anchor(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Anchor {
+    let path = table.need("time").and_then(Item::path);
+    if let Some(path) = path.as_ref().filter(|path| !path.is_singular()) {
+        let finding = error("not-singular", table.span.clone(), format!("`{}` may yield several times", path.as_str()));
+        table.report().push(finding.help("`time` is a path of names and indexes"));
+    }
+    let (before, after) = (table.get("before"), table.get("after"));
+    table.finish();
+    if let (Some(_), Some(after)) = (before, after) {
+        table.report().push(error("contradiction", after.span(), "`at` has `before` or `after`, not both"));
+    }
+    let offset = match (before, after) {
+        (Some(item), _) => duration(item, names, reading).map(|offset| (offset, Side::Before)),
+        (None, Some(item)) => duration(item, names, reading).map(|offset| (offset, Side::After)),
+        (None, None) => None,
+    };
+    (path, offset)
+}
+
+fn window(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Option<(Setable<Time>, Setable<Time>, ZoneOf)> {
+    let from = table.need("from").and_then(|item| time_of_day(item, names, reading));
+    let to = table.need("to").and_then(|item| time_of_day(item, names, reading));
+    let given = table.get("timezone");
+    table.finish();
+    let zone = match given {
+        None => Some(ZoneOf::Source),
+        Some(item) if item.is_table() => zone_of_record(item, names),
+        Some(item) => zone(item).map(ZoneOf::Fixed),
+    };
+    if !matches!(zone, Some(ZoneOf::Fixed(_)) | None) && reading.clinic_timezone().is_none() && reading.sources_are_known() {
+        let finding = error("no-zone", table.span.clone(), "nothing says in which time zone this window is where no record does");
+        table.report().push(finding.help(
+            "give the source a `clinic_timezone`, or this window a `timezone`; where several sources are meant, name one with `source`",
+        ));
+    }
+    Some((from?, to?, zone?))
+}
+
+fn zone_of_record(item: Item<'_>, names: &Names) -> Option<ZoneOf> {
+    let table = item.table("timezone")?;
+    let record = table.need_string("record");
+    let path = table.need("path").and_then(Item::path);
+    table.finish();
+    let record = record?;
+    names.check_lookup(table.report(), &record);
+    Some(ZoneOf::Record { lookup: record.value.to_owned(), path: path? })
+}
+
+fn duration(item: Item<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Option<Setable<SignedDuration>> {
+    setable(item, names, reading, time::duration, ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m"))
+}
+
+fn time_of_day(item: Item<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Option<Setable<Time>> {
+    setable(item, names, reading, time::time_of_day, ("bad-time", "a time of day", "times of day are written 08:00"))
+}
+
+/// Reads a value, or a template that gives one under the defaults.
+fn setable<T: Copy>(
+    item: Item<'_>,
+    names: &Names,
+    reading: &mut Reading<'_, '_>,
+    parse: fn(&str) -> Option<T>,
+    (code, what, help): (&'static str, &str, &str),
+) -> Option<Setable<T>> {
+    let template = names.template(item, reading.templates, Reach::Settings)?;
+    let text = if template.names().is_empty() {
+        template.text().to_owned()
+    } else {
+        // Settings without a default are checked when somebody chooses them.
+        match render(&template, &reading.defaults, reading.templates) {
+            Ok(text) => text,
+            Err(_) => return Some(Setable::From(template)),
+        }
+    };
+    let Some(value) = parse(&text) else {
+        item.report().push(error(code, item.span(), format!("`{text}` is not {what}")).help(help));
+        return None;
+    };
+    Some(if template.names().is_empty() { Setable::Fixed(value) } else { Setable::From(template) })
+}

@@ -1,0 +1,286 @@
+//! Reads source files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+
+use super::{
+    Algorithm, Class, Classes, Encoding, EntityMapping, EventMapping, Format, Match, Place, RecordMapping, Scheme, Source, verify,
+};
+use crate::diagnostic::{Report, error, warning};
+use crate::digest;
+use crate::path::Path;
+use crate::reader::{At, Item, Table, parse};
+use crate::text::{Text, text};
+use crate::time;
+
+/// The longest body where the file does not say: what providers send is far shorter.
+const MAX_BODY_DEFAULT: usize = 256 * 1024;
+/// No file may ask for more.
+const MAX_BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Reads the file of `report`. What cannot be read is reported and left out of the result, so that rules can still be
+/// checked against the rest; nothing at all where the file is not TOML or has no id.
+pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
+    let document = parse(report)?;
+    let table = Table::root(report, &document);
+    let id = table.need_string("id");
+    let title = table.get("title").and_then(text);
+    let timezone = table.get("timezone").and_then(zone).unwrap_or(TimeZone::UTC);
+    let clinic_timezone = table.get("clinic_timezone").and_then(zone);
+    let receive = table.need("receive").and_then(|item| item.table("[receive]"));
+    let (format, max_body, verify) = receive.map(receiving).unwrap_or((Format::Json, MAX_BODY_DEFAULT, Vec::new()));
+    let events: Vec<EventMapping> = table.tables("events").iter().filter_map(event).collect();
+    if events.is_empty() {
+        report.push(error("missing-key", 0..0, "a source needs at least one [[events]]"));
+    }
+    let types: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let records = table.tables("records").iter().filter_map(|table| record(table, &types)).collect();
+    let classes = table.table("classes").map(|table| classes(&table)).unwrap_or_default();
+    table.finish();
+    let id = id?;
+    check_name(report, &id);
+    let source = Source {
+        id: id.value.to_owned(),
+        title: title.unwrap_or_else(|| Text::Same(id.value.to_owned())),
+        file: report.file.name.clone(),
+        timezone,
+        clinic_timezone,
+        format,
+        max_body,
+        verify,
+        events,
+        records,
+        classes,
+        digest: digest::of(&[report.file.text.as_bytes()]),
+    };
+    Some((At { value: id.value.to_owned(), span: id.span }, source))
+}
+
+/// Reports a name that does not look like one: it stands in URLs, ids and logs.
+pub(crate) fn check_name(report: &Report<'_>, name: &At<&str>) {
+    let fits = name.value.starts_with(|char: char| char.is_ascii_lowercase())
+        && name.value.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-' || char == '_');
+    if !fits {
+        let finding = error("bad-name", name.span.clone(), format!("`{}` is not a name", name.value));
+        report.push(finding.help("a name begins with a letter and has lower-case letters, digits, `-` and `_`"));
+    }
+}
+
+fn receiving(table: Table<'_>) -> (Format, usize, Vec<Scheme>) {
+    if let Some(format) = table.string("format").filter(|format| format.value != "json") {
+        let finding = error("unknown-format", format.span, format!("`{}` is not a format", format.value));
+        table.report().push(finding.help("known is `json`"));
+    }
+    let max_body = table.get("max_body").and_then(size).unwrap_or(MAX_BODY_DEFAULT);
+    let verify = table.need("verify").map(schemes).unwrap_or_default();
+    table.finish();
+    (Format::Json, max_body, verify)
+}
+
+/// Reads `512`, `"64KiB"` or `"1MiB"`.
+fn size(item: Item<'_>) -> Option<usize> {
+    let bytes = if item.is_string() {
+        let text = item.string()?.value;
+        let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+            (Some(digits), _) => (digits, 1024),
+            (_, Some(digits)) => (digits, 1024 * 1024),
+            _ => (text, 1),
+        };
+        digits.trim().parse::<usize>().ok().and_then(|amount| amount.checked_mul(unit))
+    } else {
+        usize::try_from(item.integer()?).ok()
+    };
+    let fits = bytes.filter(|bytes| (1..=MAX_BODY_MAX).contains(bytes));
+    fits.or_else(|| item.mismatch("a size of at most 16 MiB, such as \"256KiB\""))
+}
+
+pub(crate) fn zone(item: Item<'_>) -> Option<TimeZone> {
+    let name = item.string()?;
+    time::zone(name.value).or_else(|| {
+        let finding = error("unknown-zone", name.span, format!("`{}` is not a time zone", name.value));
+        item.report().push(finding.help("zones are those of the IANA database, such as `America/Sao_Paulo`"));
+        None
+    })
+}
+
+fn schemes(item: Item<'_>) -> Vec<Scheme> {
+    let Some(table) = item.table("verify") else { return Vec::new() };
+    let Some(any) = table.get("any") else { return scheme(&table).into_iter().collect() };
+    table.finish();
+    let items = any.array().unwrap_or_default();
+    if items.is_empty() {
+        any.report().push(error("empty-list", any.span(), "`any` needs at least one way to verify a delivery"));
+    }
+    items.into_iter().filter_map(|item| scheme(&item.table("verify")?)).collect()
+}
+
+fn scheme(table: &Table<'_>) -> Option<Scheme> {
+    let kind = table.need_string("kind")?;
+    let header = table.need_string("header").map(|header| header.value.to_ascii_lowercase());
+    let prefix = table.string("prefix").map(|prefix| prefix.value.to_owned());
+    let scheme = match kind.value {
+        "hmac" => {
+            let algorithm =
+                choice(table, "algorithm", &[("sha256", Algorithm::Sha256), ("sha1", Algorithm::Sha1), ("sha512", Algorithm::Sha512)]);
+            let encodings = encodings(table);
+            let signed = signed(table);
+            let verified = table.get("verified").and_then(Item::boolean).unwrap_or(true);
+            table.finish();
+            Scheme::Hmac { header: header?, prefix, signed: signed?, algorithm: algorithm?, encodings: encodings?, verified }
+        }
+        "token" => {
+            table.finish();
+            Scheme::Token { header: header?, prefix }
+        }
+        other => {
+            let finding = error("unknown-kind", kind.span, format!("`{other}` is not a way to verify a delivery"));
+            table.report().push(finding.meant(other, ["hmac", "token"]));
+            return None;
+        }
+    };
+    Some(scheme)
+}
+
+/// One of some words; the first where the key is absent.
+fn choice<T: Copy>(table: &Table<'_>, key: &'static str, known: &[(&str, T)]) -> Option<T> {
+    match table.get(key) {
+        None => known.first().map(|(_, value)| *value),
+        Some(item) => pick(item, key, known),
+    }
+}
+
+/// The value of a word.
+pub(crate) fn pick<T: Copy>(item: Item<'_>, key: &str, known: &[(&str, T)]) -> Option<T> {
+    let word = item.string()?;
+    let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
+    if found.is_none() {
+        let finding = error("unknown-word", word.span, format!("`{}` is not a value of `{key}`", word.value));
+        item.report().push(finding.meant(word.value, known.iter().map(|(name, _)| *name)));
+    }
+    found
+}
+
+fn encodings(table: &Table<'_>) -> Option<Vec<Encoding>> {
+    let Some(item) = table.get("encodings") else { return Some(vec![Encoding::Hex]) };
+    let items = item.array()?;
+    Some(items.into_iter().filter_map(|item| pick(item, "encodings", &[("hex", Encoding::Hex), ("base64", Encoding::Base64)])).collect())
+}
+
+fn signed(table: &Table<'_>) -> Option<Vec<verify::Part>> {
+    let Some(template) = table.string("signed") else { return Some(vec![verify::Part::Body]) };
+    verify::signed(template.value).map_err(|why| table.report().push(error("bad-signed", template.span, why))).ok()
+}
+
+fn event(table: &Table<'_>) -> Option<EventMapping> {
+    let matches = table.need("match").and_then(|item| item.table("match")).and_then(|table| matching(&table));
+    let kind = table.need_string("type");
+    let time = table.get("time").and_then(Item::path);
+    let entity = table.get("entity").and_then(|item| item.table("entity")).and_then(|table| entity(&table));
+    let subjects = table.get("subjects").and_then(Item::array).unwrap_or_default();
+    let subjects = subjects.into_iter().filter_map(|item| subject(&item.table("subjects")?)).collect();
+    let clinic = table.get("clinic").and_then(place);
+    let id = table.get("id").and_then(Item::path);
+    table.finish();
+    let kind = kind?;
+    check_type(table.report(), &kind);
+    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id })
+}
+
+fn check_type(report: &Report<'_>, kind: &At<&str>) {
+    let word = |part: &str| !part.is_empty() && part.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_');
+    if !kind.value.contains('.') || !kind.value.split('.').all(word) {
+        let finding = error("bad-type", kind.span.clone(), format!("`{}` is not an event type", kind.value));
+        report.push(finding.help("a type is words with dots between, such as `appointment.created`"));
+    }
+}
+
+fn matching(table: &Table<'_>) -> Option<Match> {
+    let path = table.string("path").map(|path| path.value.trim_matches('/').to_owned());
+    let header = table.get("header").and_then(|item| item.table("header")).and_then(|table| {
+        let pair = (table.need_string("name"), table.need_string("equals"));
+        table.finish();
+        Some((pair.0?.value.to_owned(), pair.1?.value.to_owned()))
+    });
+    let body = table.get("body").and_then(|item| item.table("body")).and_then(|table| {
+        let pair = (table.need("path").and_then(Item::path), table.need("equals").and_then(Item::json));
+        table.finish();
+        Some((pair.0?, pair.1?))
+    });
+    table.finish();
+    if path.is_none() && header.is_none() && body.is_none() {
+        table.report().push(error("missing-key", table.span.clone(), "`match` needs `path`, `header` or `body`"));
+        return None;
+    }
+    Some(Match { path, header, body })
+}
+
+fn entity(table: &Table<'_>) -> Option<EntityMapping> {
+    let kind = table.need_string("type");
+    let id = table.need("id").and_then(Item::path);
+    table.finish();
+    Some(EntityMapping { kind: kind?.value.to_owned(), id: id? })
+}
+
+fn subject(table: &Table<'_>) -> Option<Path> {
+    let id = table.need("id").and_then(Item::path);
+    table.finish();
+    id
+}
+
+/// A path, or a text that does not begin like one.
+fn place(item: Item<'_>) -> Option<Place> {
+    let text = item.string()?;
+    if text.value.starts_with('$') { item.path().map(Place::Path) } else { Some(Place::Literal(text.value.to_owned())) }
+}
+
+fn record(table: &Table<'_>, types: &BTreeSet<&str>) -> Option<RecordMapping> {
+    let kind = table.need_string("type");
+    let on = table.need("on").and_then(Item::strings).unwrap_or_default();
+    let on = on.iter().flat_map(|pattern| expand(table.report(), pattern, types)).collect();
+    let key = table.need("key").and_then(Item::path);
+    let keep = table.need("keep").and_then(|item| item.table("keep")).map(|table| keep(&table)).unwrap_or_default();
+    let subject = table.get("subject").and_then(Item::path);
+    let clinic = table.get("clinic").and_then(place);
+    table.finish();
+    Some(RecordMapping { kind: kind?.value.to_owned(), on, key: key?, keep, subject, clinic })
+}
+
+fn keep(table: &Table<'_>) -> BTreeMap<String, Path> {
+    table.entries().into_iter().filter_map(|(name, item)| Some((name.value.to_owned(), item.path()?))).collect()
+}
+
+/// The types that `pattern` names: itself, or with `.*` at its end all that begin so. One that names nothing is reported.
+pub(crate) fn expand(report: &Report<'_>, pattern: &At<&str>, types: &BTreeSet<&str>) -> Vec<String> {
+    let found: Vec<String> = match pattern.value.strip_suffix('*') {
+        Some(beginning) if beginning.ends_with('.') => {
+            types.iter().filter(|kind| kind.starts_with(beginning)).map(|kind| (*kind).to_owned()).collect()
+        }
+        _ => types.get(pattern.value).map(|kind| (*kind).to_owned()).into_iter().collect(),
+    };
+    if found.is_empty() {
+        let finding = error("unknown-type", pattern.span.clone(), format!("no source names the event type `{}`", pattern.value));
+        report.push(finding.meant(pattern.value, types.iter().copied()));
+    }
+    found
+}
+
+fn classes(table: &Table<'_>) -> Classes {
+    let mut paths: Vec<(Path, Class)> = Vec::new();
+    for (key, class) in [("public", Class::Public), ("personal", Class::Personal), ("sensitive", Class::Sensitive)] {
+        let items = table.get(key).and_then(Item::array).unwrap_or_default();
+        for item in items {
+            let Some(path) = item.path() else { continue };
+            if !path.is_singular() {
+                let finding = error("not-singular", item.span(), "a class is given to a path of names and indexes");
+                table.report().push(finding.help("it holds for all that lies below the path"));
+            } else if paths.iter().any(|(other, _)| other.prefix() == path.prefix()) {
+                table.report().push(warning("classified-twice", item.span(), format!("`{}` has a class already", path.as_str())));
+            } else {
+                paths.push((path, class));
+            }
+        }
+    }
+    table.finish();
+    Classes { paths }
+}

@@ -1,0 +1,134 @@
+//! Finds words in the code of a template: which filters, tests and statements it uses, and where its names stand.
+//!
+//! minijinja reports an unknown filter only when it renders; a rule file should not load with one.
+
+use std::ops::Range;
+
+use super::TemplateError;
+use super::filters::{FILTERS, TESTS};
+
+const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
+
+/// A piece of code: a word or a single other character, with its place.
+struct Token<'t> {
+    text: &'t str,
+    place: Range<usize>,
+    /// It is the first of a `{% … %}`.
+    statement: bool,
+}
+
+impl Token<'_> {
+    fn is_word(&self) -> bool {
+        self.text.starts_with(|char: char| char.is_alphabetic() || char == '_')
+    }
+}
+
+/// Refuses statements, filters and tests that there are not, and methods.
+pub(super) fn check(text: &str) -> Result<(), TemplateError> {
+    let tokens = tokens(text);
+    let unknown = |token: &Token<'_>, what: &str, known: &'static [&'static str]| {
+        let meant = Some((token.text.to_owned(), known));
+        Err(TemplateError { message: format!("there is no {what} `{}`", token.text), at: Some(token.place.clone()), meant })
+    };
+    for (index, token) in tokens.iter().enumerate() {
+        let before = |distance: usize| index.checked_sub(distance).and_then(|index| tokens.get(index)).map(|token| token.text);
+        let after = tokens.get(index + 1).map(|token| token.text);
+        if token.statement && !STATEMENTS.contains(&token.text) {
+            return unknown(token, "statement", &STATEMENTS);
+        }
+        if !token.is_word() {
+            continue;
+        }
+        let tested = before(1) == Some("is") || (before(1) == Some("not") && before(2) == Some("is"));
+        if before(1) == Some("|") && !FILTERS.contains(&token.text) {
+            return unknown(token, "filter", FILTERS);
+        }
+        if tested && token.text != "not" && !TESTS.contains(&token.text) {
+            return unknown(token, "test", TESTS);
+        }
+        if before(1) == Some(".") && after == Some("(") {
+            let message = format!("values have no method `{}`; use a filter", token.text);
+            return Err(TemplateError { message, at: Some(token.place.clone()), meant: None });
+        }
+    }
+    Ok(())
+}
+
+/// Where a dotted name first stands.
+pub(super) fn place(text: &str, name: &str) -> Option<Range<usize>> {
+    let parts: Vec<&str> = name.split('.').collect();
+    let tokens = tokens(text);
+    let found = |index: usize| {
+        let starts = index == 0 || !matches!(tokens[index - 1].text, "." | "|");
+        starts
+            && parts.iter().enumerate().all(|(nth, part)| {
+                let word = tokens.get(index + 2 * nth).is_some_and(|token| token.text == *part);
+                word && (nth == 0 || tokens.get(index + 2 * nth - 1).is_some_and(|token| token.text == "."))
+            })
+    };
+    let first = (0..tokens.len()).find(|index| found(*index))?;
+    let last = tokens.get(first + 2 * (parts.len() - 1))?;
+    Some(tokens.get(first)?.place.start..last.place.end)
+}
+
+/// The name in a template that is nothing but `{{ name }}`.
+pub(super) fn only_name(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let word = |part: &str| !part.is_empty() && part.chars().all(|char| char.is_alphanumeric() || char == '_');
+    name.split('.').all(word).then_some(name)
+}
+
+/// The code in all `{{ … }}` and `{% … %}`, without texts in quotes.
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find('{').map(|open| at + open) {
+        at = open + 1;
+        match text.as_bytes().get(at) {
+            Some(b'#') => at = text[at..].find("#}").map_or(text.len(), |end| at + end + 2),
+            Some(b'{') => at = block(text, at + 1, "}}", false, &mut tokens),
+            Some(b'%') => at = block(text, at + 1, "%}", true, &mut tokens),
+            _ => {}
+        }
+    }
+    tokens
+}
+
+/// Reads one block from `at` up to `end`; returns where it ends.
+fn block<'t>(text: &'t str, mut at: usize, end: &str, statement: bool, tokens: &mut Vec<Token<'t>>) -> usize {
+    let mut first = statement;
+    while let Some(char) = text[at..].chars().next() {
+        let rest = &text[at..];
+        if rest.starts_with(end) {
+            return at + end.len();
+        }
+        let length = match char {
+            '"' | '\'' => quoted(rest, char),
+            _ if char.is_alphanumeric() || char == '_' => {
+                rest.find(|char: char| !char.is_alphanumeric() && char != '_').unwrap_or(rest.len())
+            }
+            _ => char.len_utf8(),
+        };
+        let text = &rest[..length];
+        if !char.is_whitespace() && !(first && char == '-') {
+            tokens.push(Token { text, place: at..at + length, statement: first });
+            first = false;
+        }
+        at += length;
+    }
+    at
+}
+
+/// The length of the text in quotes that `rest` begins with.
+fn quoted(rest: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, char) in rest.char_indices().skip(1) {
+        match char {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if char == quote => return at + char.len_utf8(),
+            _ => {}
+        }
+    }
+    rest.len()
+}

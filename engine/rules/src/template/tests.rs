@@ -1,0 +1,104 @@
+use serde_json::json;
+
+use super::*;
+
+fn render_in(text: &str, locale: &str) -> Result<String, RenderError> {
+    let names = json!({
+        "phone": "(11) 98765-4321", "starts_at": "2026-03-06 13:00:00", "tz": "America/Sao_Paulo", "bad_tz": "Mars/Olympus",
+        "evil": "{{ phone }}", "list": ["a", "b"], "count": 3, "settings": {"hours": 24},
+    });
+    let zone = TimeZone::UTC;
+    let clinic = TimeZone::get("America/Manaus").unwrap();
+    let mut templates = Templates::new();
+    let template = templates.compile(text).map_err(|error| RenderError::Failed(error.message))?;
+    templates.render(&template, &Values { names: names.as_object().unwrap(), zone: &zone, clinic_zone: Some(&clinic), locale })
+}
+
+fn render(text: &str) -> Result<String, RenderError> {
+    render_in(text, "pt-BR")
+}
+
+#[test]
+fn texts() {
+    for (template, text) in [
+        ("plain { text }", "plain { text }"),
+        ("to {{ phone }}", "to (11) 98765-4321"),
+        ("{{ settings.hours }}h", "24h"),
+        ("{{ evil }}", "{{ phone }}"),
+        ("{{ starts_at | local_time(tz) }}", "06/03/2026 às 10:00"),
+        ("{{ starts_at | local_time }}", "06/03/2026 às 09:00"),
+        ("{{ starts_at | local_time(absent_tz) }}", "06/03/2026 às 09:00"),
+        ("{{ starts_at | time(bad_tz) }}", "09:00"),
+        ("{{ starts_at | weekday(tz) }}, {{ starts_at | date(tz) }}", "sexta-feira, 06/03/2026"),
+        ("{{ starts_at | instant }}", "2026-03-06T13:00:00Z"),
+        ("{{ absent | default('-') }}{% if absent is defined %}x{% endif %}", "-"),
+        ("{% for one in list %}{{ one | upper }}{% endfor %}", "AB"),
+        ("{{ list | join(', ') }} {{ '|nofilter' }}", "a, b |nofilter"),
+    ] {
+        assert_eq!(render(template).as_deref(), Ok(text), "{template}");
+    }
+    assert_eq!(
+        render_in("{{ starts_at | weekday(tz) }}, {{ starts_at | local_time(tz) }}", "en").as_deref(),
+        Ok("Friday, 6 March 2026 at 10:00")
+    );
+}
+
+#[test]
+fn an_absent_value_is_missing_by_name() {
+    assert_eq!(render("{{ phone }} {{ absent }}"), Err(RenderError::Missing(Some("absent".to_owned()))));
+    assert_eq!(render("{{ absent | local_time(tz) }}"), Err(RenderError::Missing(Some("absent".to_owned()))));
+    assert_eq!(render("{% if absent %}x{% endif %}"), Err(RenderError::Missing(Some("absent".to_owned()))));
+}
+
+#[test]
+fn a_failure_shows_no_value() {
+    assert_eq!(render("{{ phone | local_time(tz) }}"), Err(RenderError::Failed(filters::OWN_ERRORS[0].to_owned())));
+    let Err(RenderError::Failed(message)) = render("{{ phone - 1 }}") else { panic!("it rendered") };
+    assert!(!message.contains("98765"), "{message}");
+}
+
+#[test]
+fn work_and_output_are_bounded() {
+    let nested = "{% for a in list * 100 %}{% for b in list * 100 %}{% for c in list * 100 %}x{% endfor %}{% endfor %}{% endfor %}";
+    assert_eq!(render(nested), Err(RenderError::Failed("it takes more than 20000 steps".to_owned())));
+    assert_eq!(render("{{ 'x' * 70000 }}"), Err(RenderError::Failed("its text is longer than 65536 bytes".to_owned())));
+}
+
+#[test]
+fn what_there_is_not_is_refused_before_rendering() {
+    let mut templates = Templates::new();
+    for (text, message, place) in [
+        ("{{ phone | uper }}", "there is no filter `uper`", Some("uper")),
+        ("{% set x = 1 %}", "there is no statement `set`", Some("set")),
+        ("{%- include 'x' %}", "there is no statement `include`", Some("include")),
+        ("{{ phone.split(' ') }}", "values have no method `split`; use a filter", Some("split")),
+        ("{% if phone is number %}{% endif %}", "there is no test `number`", Some("number")),
+    ] {
+        let error = templates.compile(text).unwrap_err();
+        assert_eq!((error.message.as_str(), error.at.and_then(|at| text.get(at))), (message, place), "{text}");
+    }
+    for text in ["{{ phone", "{{ phone | }}", "{% if %}", "{{ 'x }}", "{% for x in %}"] {
+        assert!(templates.compile(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_template_knows_what_it_names() {
+    let mut templates = Templates::new();
+    let template = templates.compile("{{ to | default(settings.to) }} {% for x in list %}{{ x }}{{ loop.index }}{% endfor %}").unwrap();
+    assert_eq!(template.names(), ["to", "settings.to", "list"]);
+    assert_eq!(template.only(), None);
+    assert_eq!(templates.compile("{{phone}}").unwrap().only(), Some("phone"));
+    assert_eq!(templates.compile("{{ settings.to }}").unwrap().only(), Some("settings.to"));
+    assert_eq!(templates.compile("{{ phone }} ").unwrap().only(), None);
+    let text = "{{ phone | replace(tz, 'tz') }} {{ tz }}";
+    let template = templates.compile(text).unwrap();
+    assert_eq!(template.place("tz"), Some(19..21));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "(\\{\\{|\\}\\}|\\{%|%\\}|['\"|.(]|is|not|[a-z é]){0,30}") {
+        let _ = Templates::new().compile(&text);
+    }
+}

@@ -1,0 +1,96 @@
+//! Times, durations and times of day, as files and payloads write them.
+
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// An instant from a payload: RFC 3339, or `YYYY-MM-DD hh:mm:ss` (also with `T`) without an offset, which is then a
+/// local time in `zone`. A date alone is not an instant.
+pub(crate) fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let text = text.trim();
+    // Both forms have their hour at the twelfth byte.
+    if text.len() < 16 || !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+        return None;
+    }
+    text.parse::<Timestamp>().ok().or_else(|| zone.to_timestamp(text.parse::<DateTime>().ok()?).ok())
+}
+
+/// A duration such as `90s`, `15m`, `24h`, `2d` or `1h30m`. A day is 24 hours.
+pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+    let mut seconds = 0_i64;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|char: char| !char.is_ascii_digit())?;
+        let amount: i64 = rest.get(..digits)?.parse().ok()?;
+        let unit = match rest.as_bytes().get(digits)? {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3_600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(amount.checked_mul(unit)?)?;
+        rest = rest.get(digits + 1..)?;
+    }
+    (seconds <= LONGEST_S).then(|| SignedDuration::from_secs(seconds))
+}
+
+/// No duration is longer: ten years.
+const LONGEST_S: i64 = 10 * 366 * 86_400;
+
+/// A time of day, `hh:mm`; `24:00` is the end of the day, which is its beginning.
+pub(crate) fn time_of_day(text: &str) -> Option<Time> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    if hour.len() != 2 || minute.len() != 2 {
+        return None;
+    }
+    let hour: i8 = hour.parse().ok()?;
+    let minute: i8 = minute.parse().ok()?;
+    Time::new(if hour == 24 && minute == 0 { 0 } else { hour }, minute, 0, 0).ok()
+}
+
+/// A time zone of the IANA database.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        let zone = TimeZone::get("America/Sao_Paulo").unwrap();
+        let read = |text| instant(text, &zone).map(|instant| instant.to_string());
+        assert_eq!(read("2026-03-06T10:00:00Z").unwrap(), "2026-03-06T10:00:00Z");
+        assert_eq!(read("2026-03-06T10:00:00-03:00").unwrap(), "2026-03-06T13:00:00Z");
+        assert_eq!(read("2026-03-06 10:00:00").unwrap(), "2026-03-06T13:00:00Z", "in the zone given");
+        assert_eq!(read("2026-03-06T10:00:00").unwrap(), "2026-03-06T13:00:00Z");
+        assert_eq!(instant("2026-03-06 10:00:00", &TimeZone::UTC).unwrap().to_string(), "2026-03-06T10:00:00Z");
+        for text in ["2026-03-06", "10:00:00", "soon", "", "2026-13-06 10:00:00", "20260306"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        let seconds = |text| duration(text).map(|duration| duration.as_secs());
+        assert_eq!(["90s", "15m", "24h", "2d", "1h30m"].map(seconds), [Some(90), Some(900), Some(86_400), Some(172_800), Some(5_400)]);
+        for text in ["", "h", "24", "24 h", "-1h", "1w", "99999999999999999999d", "999999d"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_of_day() {
+        let read = |text| time_of_day(text).map(|time| time.to_string());
+        assert_eq!(read("08:00").unwrap(), "08:00:00");
+        assert_eq!(read("24:00").unwrap(), "00:00:00");
+        for text in ["8:00", "25:00", "24:01", "08", "08:60", "ab:cd"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}
