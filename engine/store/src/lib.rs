@@ -23,6 +23,7 @@ use zelo_core::settle::{Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Status};
 
+mod envelope;
 mod error;
 pub mod seal;
 pub mod sqlite;

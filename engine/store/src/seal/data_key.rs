@@ -1,0 +1,127 @@
+//! A data key, and what it does: seal and open.
+
+use std::fmt;
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use zelo_core::Entropy;
+
+/// The first byte of everything sealed, so that the way of sealing can change.
+const FORMAT: u8 = 1;
+const NONCE: usize = 24;
+const TAG: usize = 16;
+
+/// Where a sealed value stands: it opens nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub table: &'static str,
+    pub column: &'static str,
+    /// What identifies the row.
+    pub row: &'a [u8],
+}
+
+/// A sealed value did not open: damaged, moved, or sealed under another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unopened;
+
+/// One key, ready for use.
+pub struct DataKey {
+    id: i64,
+    cipher: XChaCha20Poly1305,
+}
+
+impl DataKey {
+    pub(super) fn new(id: i64, key: &[u8; 32]) -> Self {
+        Self { id, cipher: XChaCha20Poly1305::new(key.into()) }
+    }
+
+    /// The row that holds its wrapped form.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Seals `parts`, one after the other, as the value at `place`.
+    pub fn seal(&self, entropy: &dyn Entropy, place: Place<'_>, parts: &[&[u8]]) -> Vec<u8> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let mut sealed = Vec::with_capacity(1 + NONCE + len + TAG);
+        sealed.push(FORMAT);
+        sealed.resize(1 + NONCE, 0);
+        let mut nonce = XNonce::default();
+        entropy.fill(&mut nonce);
+        sealed[1..].copy_from_slice(&nonce);
+        for part in parts {
+            sealed.extend_from_slice(part);
+        }
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(&nonce, &place.bytes(), (&mut sealed[1 + NONCE..]).into())
+            .unwrap_or_else(|_| unreachable!("the cipher takes 256 GiB, memory holds less"));
+        sealed.extend_from_slice(&tag);
+        sealed
+    }
+
+    /// Opens the value at `place`.
+    ///
+    /// # Errors
+    /// It is not what was sealed there under this key.
+    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        let (&FORMAT, rest) = sealed.split_first().ok_or(Unopened)? else { return Err(Unopened) };
+        let (nonce, rest) = rest.split_at_checked(NONCE).ok_or(Unopened)?;
+        let (body, tag) = rest.split_at_checked(rest.len().wrapping_sub(TAG)).ok_or(Unopened)?;
+        let nonce = XNonce::try_from(nonce).map_err(|_| Unopened)?;
+        let tag = Tag::try_from(tag).map_err(|_| Unopened)?;
+        let mut plain = Zeroizing::new(body.to_vec());
+        self.cipher.decrypt_inout_detached(&nonce, &place.bytes(), plain.as_mut_slice().into(), &tag).map_err(|_| Unopened)?;
+        Ok(plain)
+    }
+}
+
+impl Place<'_> {
+    /// Additional data of the cipher: table, column and row, each ended by a byte that none of the names holds.
+    fn bytes(&self) -> Vec<u8> {
+        [self.table.as_bytes(), self.column.as_bytes(), self.row].join(&0)
+    }
+}
+
+/// Prints the row only.
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataKey({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zelo_core::SeededEntropy;
+
+    use super::*;
+
+    const HERE: Place<'_> = Place { table: "events", column: "sealed", row: b"1" };
+
+    #[test]
+    fn what_is_sealed_opens_in_its_place_only() {
+        let (key, entropy) = (DataKey::new(1, &[1; 32]), SeededEntropy::new(1));
+        let sealed = key.seal(&entropy, HERE, &[b"Ana ", b"Silva"]);
+        assert_eq!(key.open(HERE, &sealed).unwrap().as_slice(), b"Ana Silva");
+        assert_ne!(sealed, key.seal(&entropy, HERE, &[b"Ana Silva"]), "every seal has its own nonce");
+        for place in [Place { row: b"2", ..HERE }, Place { column: "summary", ..HERE }, Place { table: "records", ..HERE }] {
+            assert!(key.open(place, &sealed).is_err());
+        }
+        assert!(DataKey::new(1, &[2; 32]).open(HERE, &sealed).is_err());
+    }
+
+    #[test]
+    fn damage_is_noticed_wherever_it_is() {
+        let (key, entropy) = (DataKey::new(1, &[1; 32]), SeededEntropy::new(1));
+        let sealed = key.seal(&entropy, HERE, &[b"Ana Silva"]);
+        for place in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[place] ^= 1;
+            assert!(key.open(HERE, &damaged).is_err(), "byte {place}");
+            assert!(key.open(HERE, &sealed[..place]).is_err(), "cut at {place}");
+        }
+        assert_eq!(key.open(HERE, &key.seal(&entropy, HERE, &[])).unwrap().len(), 0);
+    }
+}

@@ -1,0 +1,236 @@
+//! The embedded database: one process, one writer, readers beside it.
+//!
+//! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
+//! - `writer`: the one task that writes, by group commit. What it runs: `record` (arrivals), `settle` (ends of
+//!   attempts), `claim`, `keeper` (leases, due times), `people` (automations, credentials).
+//! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
+//! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
+//!
+//! Invariants: nobody else writes, and nothing is answered before its transaction is on disk. A database future is
+//! never dropped half-way: writes run in the writer's task, reads in tasks of their own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use zelo_core::clock::from_ms;
+use zelo_core::decide::Decision;
+use zelo_core::retry::RetryPolicy;
+use zelo_core::settle::{Settled, Settlement};
+use zelo_core::timing::Timetable;
+use zelo_core::{Arrival, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan};
+
+use crate::{AutomationRow, CredentialRow, Error, EventView, JobView, MasterKey, MessageView, Page, RecordView, Store, Work};
+
+mod bulk;
+mod claim;
+mod column;
+mod events;
+mod jobs;
+mod keeper;
+mod keys;
+mod lists;
+mod migrate;
+mod open;
+mod people;
+mod reader;
+mod record;
+mod settle;
+mod writer;
+
+use claim::Claim;
+use keeper::{Reclaim, Retime};
+use people::{PutAutomation, PutCredential, TakeCredential};
+use reader::Reader;
+use writer::{Command, Waiting, Write};
+
+/// Where the database is, and how much it takes at once.
+#[derive(Clone, Debug)]
+pub struct SqliteConfig {
+    /// The file; none keeps everything in memory, and forgets it when the store is closed.
+    pub path: Option<PathBuf>,
+    /// Writes that may wait. An arrival beyond them is refused with [`Error::Busy`].
+    pub queue: usize,
+    /// Writes that may share a transaction.
+    pub batch: usize,
+}
+
+impl Default for SqliteConfig {
+    fn default() -> Self {
+        Self { path: None, queue: 4096, batch: 256 }
+    }
+}
+
+/// A store in one SQLite file, or in memory.
+pub struct SqliteStore {
+    indexer: Indexer,
+    commands: mpsc::Sender<Command>,
+    reader: Reader,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the store, and makes it where it is not there yet.
+    ///
+    /// # Errors
+    /// Another process has it open, it was made by a newer zelo or by another program ([`Error::Open`]), `master` is
+    /// not the key it was made with ([`Error::Sealed`]), or the database fails.
+    pub async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<dyn Entropy>) -> Result<Arc<Self>, Error> {
+        open::open(config, master, entropy).await
+    }
+
+    /// Has the writer run `write`, and waits for the disk.
+    async fn write<W: Write>(&self, write: W) -> Result<W::Answer, Error> {
+        let (reply, answer) = oneshot::channel();
+        let task = Box::new(Waiting { write, found: None, reply });
+        self.commands.send(Command::Other(task)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs a read in a task of its own, so that it ends even if nobody waits for it any more.
+    async fn read<T: Send + 'static, F>(&self, read: impl FnOnce(Reader) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        match tokio::spawn(read(self.reader.clone())).await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(Error::Closed),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn indexer(&self) -> &Indexer {
+        &self.indexer
+    }
+
+    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.try_send(Command::Record(Box::new(whole_ms(arrival)), reply)).map_err(|error| match error {
+            TrySendError::Full(_) => Error::Busy,
+            TrySendError::Closed(_) => Error::Closed,
+        })?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error> {
+        let jobs = self.write(Claim { now, limit, lease }).await?;
+        self.read(|reader| claim::load(reader, jobs)).await
+    }
+
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Settle(Box::new(settlement), now, reply)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
+        let mut all = Vec::new();
+        loop {
+            let (jobs, more) = self.write(Reclaim { now, policy }).await?;
+            all.extend(jobs);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
+        let mut all = Vec::new();
+        let mut after = Some(0);
+        while let Some(place) = after {
+            let (jobs, next) = self.write(Retime { timetable: timetable.clone(), after: place }).await?;
+            all.extend(jobs);
+            after = next;
+        }
+        Ok(all)
+    }
+
+    async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
+        self.read(keeper::next_run).await
+    }
+
+    async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
+        self.read(|reader| lists::state(reader, slot)).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, Error> {
+        self.read(|reader| events::one(reader, id)).await
+    }
+
+    async fn events(&self, page: &Page) -> Result<Vec<EventView>, Error> {
+        self.read(|reader| events::page(reader, page.clone())).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<JobView>, Error> {
+        self.read(|reader| lists::job(reader, id)).await
+    }
+
+    async fn jobs(&self, page: &Page, state: Option<JobState>) -> Result<Vec<JobView>, Error> {
+        self.read(|reader| lists::jobs(reader, page.clone(), state)).await
+    }
+
+    async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error> {
+        self.read(|reader| lists::journal(reader, job)).await
+    }
+
+    async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
+        self.read(|reader| lists::messages(reader, page.clone())).await
+    }
+
+    async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error> {
+        self.read(|reader| lists::records(reader, page.clone(), kind.map(str::to_owned))).await
+    }
+
+    async fn automations(&self) -> Result<Vec<AutomationRow>, Error> {
+        self.read(people::automations).await
+    }
+
+    async fn put_automation(&self, row: AutomationRow) -> Result<(), Error> {
+        self.write(PutAutomation(row)).await
+    }
+
+    async fn put_credential(&self, row: CredentialRow) -> Result<(), Error> {
+        self.write(PutCredential(row)).await
+    }
+
+    async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
+        self.read(|reader| people::credential(reader, hash, now)).await
+    }
+
+    async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
+        self.write(TakeCredential { hash, now }).await
+    }
+
+    async fn has_credentials(&self) -> Result<bool, Error> {
+        self.read(people::admitted).await
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        let Some(writer) = self.writer.lock().await.take() else { return Ok(()) };
+        let _ = self.commands.send(Command::Close).await;
+        self.reader.close().await;
+        writer.await.map_err(|_| Error::Closed)
+    }
+}
+
+/// The store keeps whole milliseconds. What is decided from an arrival must not depend on whether it is compared with
+/// one that was stored or with one of the same batch, so it comes in as it will be stored.
+fn whole_ms(mut arrival: Arrival) -> Arrival {
+    let whole = |time: &mut Timestamp| *time = from_ms(time.as_millisecond());
+    whole(&mut arrival.event.time);
+    whole(&mut arrival.event.received);
+    for candidate in &mut arrival.candidates {
+        if let Plan::Fire { anchor: Some(Ok(anchor)), .. } = &mut candidate.plan {
+            whole(anchor);
+        }
+    }
+    arrival
+}

@@ -1,0 +1,141 @@
+//! Taking jobs whose time has come.
+//!
+//! The writer only marks the rows; what an attempt reads is loaded afterwards, beside the writer.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::decide::RecordRow;
+use zelo_core::{Event, EventId, Job, JobId, JournalEntry, KeyHash};
+
+use super::bulk::{fetch_in, in_list};
+use super::column::{Columns, ms};
+use super::jobs::{Kept, job_columns, live_job};
+use super::keys::{Keys, unopened};
+use super::record::load_records;
+use super::settle::{journal_at, numbered};
+use super::writer::{Desk, Write};
+use super::{events, reader::Reader};
+use crate::{Error, RecordSet, Work, envelope};
+
+/// Scheduled jobs that one claim makes ready at most: after a long standstill, due work comes in portions.
+const PROMOTED: u32 = 4096;
+
+const PROMOTE: &str = "UPDATE jobs SET state = 'ready' WHERE seq IN \
+    (SELECT seq FROM jobs WHERE state = 'scheduled' AND run_at <= ?1 ORDER BY run_at LIMIT ?2)";
+
+// The subquery is its own statement of what is next; RETURNING promises no order.
+const CLAIM: &str = concat!(
+    "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease = lease + 1, lease_expires = ?1 WHERE seq IN \
+     (SELECT seq FROM jobs WHERE state = 'ready' ORDER BY run_at, job_id LIMIT ?2) RETURNING ",
+    job_columns!(),
+    ", lease_expires"
+);
+
+const JOURNALS: &str = in_list!("SELECT entry_id, job_id, seq, key_id, sealed FROM journal WHERE job_id", " ORDER BY job_id, seq");
+
+/// Asks for jobs.
+pub(crate) struct Claim {
+    pub now: Timestamp,
+    pub limit: u32,
+    pub lease: SignedDuration,
+}
+
+#[async_trait]
+impl Write for Claim {
+    type Answer = Vec<(Kept, Job)>;
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
+        desk.saw(self.now);
+        sqlx::query(PROMOTE)
+            .bind(ms(self.now))
+            .bind(PROMOTED.max(self.limit))
+            .execute(&mut *conn)
+            .await
+            .map_err(Error::database("make due jobs ready"))?;
+        let until = self.now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
+        let rows = sqlx::query(CLAIM).bind(ms(until)).bind(self.limit).fetch_all(conn).await.map_err(Error::database("claim jobs"))?;
+        let mut jobs = rows.iter().map(live_job).collect::<Result<Vec<_>, _>>()?;
+        jobs.sort_by_key(|(_, job)| (job.run_at, job.id));
+        Ok(jobs)
+    }
+}
+
+/// Loads what the attempts of claimed jobs read. A job whose event or journal is damaged is left out, and logged: its
+/// lease runs out, and after its last attempt it is given up, visibly.
+pub(crate) async fn load(reader: Reader, jobs: Vec<(Kept, Job)>) -> Result<Vec<Work>, Error> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut conn = reader.conn().await?;
+    let wanted: HashSet<EventId> = jobs.iter().map(|(_, job)| job.event).collect();
+    let mut events = events::by_ids(&mut conn, &reader.ring, &wanted).await?;
+    let hashes: HashSet<KeyHash> = jobs.iter().flat_map(|(_, job)| job.lookups.iter().map(|lookup| lookup.record.hash)).collect();
+    let records = load_records(&mut conn, &reader.ring, &hashes).await?;
+    let mut journals = journals(&mut conn, &reader, jobs.iter().map(|(_, job)| job.id).collect()).await?;
+    drop(conn);
+    let mut work = Vec::with_capacity(jobs.len());
+    for (_, job) in jobs {
+        match assemble(&mut events, &records, &mut journals, &job) {
+            Ok((event, records, journal)) => work.push(Work { job, event, records, journal }),
+            Err(error) => tracing::error!(%error, job = %job.id, "a claimed job cannot be loaded"),
+        }
+    }
+    Ok(work)
+}
+
+type Loaded<T> = Result<T, Error>;
+
+fn assemble(
+    events: &mut HashMap<EventId, Loaded<Event>>,
+    records: &HashMap<KeyHash, RecordRow>,
+    journals: &mut HashMap<JobId, Loaded<Vec<JournalEntry>>>,
+    job: &Job,
+) -> Loaded<(Event, RecordSet, Vec<JournalEntry>)> {
+    let event = events.get(&job.event).cloned().unwrap_or_else(|| {
+        let why = "its event is not stored".into();
+        Err(Error::Inconsistent { table: "jobs", column: "event_id", row: job.id.to_string(), why })
+    })?;
+    let journal = journals.remove(&job.id).unwrap_or_else(|| Ok(Vec::new()))?;
+    let place = |hash: KeyHash| records.get(&hash).map(|row| (hash, row.document.clone()));
+    let records = RecordSet(job.lookups.iter().filter_map(|lookup| place(lookup.record.hash)).collect());
+    Ok((event, records, journal))
+}
+
+/// The journals of jobs, each in order and without a gap.
+pub(crate) async fn journals(
+    conn: &mut SqliteConnection,
+    reader: &Reader,
+    jobs: Vec<JobId>,
+) -> Result<HashMap<JobId, Loaded<Vec<JournalEntry>>>, Error> {
+    let rows = fetch_in(conn, "read journals", JOURNALS, jobs.iter().map(|id| *id.bytes()).collect()).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "journal", "entry_id")).collect();
+    let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
+    let keys = Keys::load(conn, &reader.ring, ids).await?;
+    let mut journals: HashMap<JobId, Loaded<Vec<JournalEntry>>> = HashMap::new();
+    for row in &rows {
+        let job = row.job_id("job_id")?;
+        let journal = journals.entry(job).or_insert_with(|| Ok(Vec::new()));
+        if let Ok(entries) = journal {
+            match entry(row, &keys, job, entries.len()) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => *journal = Err(error),
+            }
+        }
+    }
+    Ok(journals)
+}
+
+fn entry(row: &Columns<'_>, keys: &Keys, job: JobId, wanted: usize) -> Loaded<JournalEntry> {
+    let number = row.small("seq")?;
+    if number as usize != wanted {
+        return Err(row.damaged("seq", format!("entry {wanted} of job {job} is missing")));
+    }
+    let at = numbered(job, number);
+    let place = journal_at(&at);
+    let plain = keys.get(row.get("key_id")?)?.open(place, row.get("sealed")?).map_err(|_| unopened(place))?;
+    envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))
+}

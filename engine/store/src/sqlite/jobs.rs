@@ -1,0 +1,305 @@
+//! Jobs as rows: live ones in `jobs`, ended ones in `job_history`.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use zelo_core::decide::{DoneAnchor, KeyRow};
+use zelo_core::job::Reason;
+use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, LookupRef, RecordRef};
+
+use super::bulk::{Bound, Rows, expect_rows, fetch_in, in_list, integers};
+use super::column::{Columns, ms};
+use crate::Error;
+
+/// The columns that `jobs` and `job_history` share, in the order of [`bind_job`].
+macro_rules! job_columns {
+    () => {
+        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, lookups, anchor, \
+         reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel"
+    };
+}
+pub(crate) use job_columns;
+
+const BY_ID: &str = in_list!(concat!("SELECT ", job_columns!(), ", lease_expires FROM jobs WHERE job_id"), "");
+
+const BY_SEQ: &str = concat!("SELECT ", job_columns!(), ", lease_expires FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))");
+
+const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "");
+
+const INSERT: Rows =
+    Rows { doing: "store jobs", head: concat!("INSERT INTO jobs (", job_columns!(), ", lease_expires) VALUES"), columns: 25, tail: "" };
+
+const END: Rows = Rows {
+    doing: "store ended jobs",
+    head: concat!("INSERT INTO job_history (", job_columns!(), ", ended, summary) VALUES"),
+    columns: 26,
+    tail: "",
+};
+
+const UPDATE: Rows = Rows {
+    doing: "update jobs",
+    head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
+           lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11 \
+           FROM (VALUES",
+    columns: 11,
+    tail: ") AS new WHERE jobs.seq = new.column1",
+};
+
+const DELETE: &str = "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))";
+
+const INSERT_LOOKUPS: Rows =
+    Rows { doing: "store what jobs read", head: "INSERT OR IGNORE INTO job_lookups (record, job) VALUES", columns: 2, tail: "" };
+
+const DELETE_LOOKUPS: Rows =
+    Rows { doing: "forget what ended jobs read", head: "DELETE FROM job_lookups WHERE (record, job) IN (VALUES", columns: 2, tail: ")" };
+
+const PUT_KEYS: Rows = Rows {
+    doing: "store job keys",
+    head: "INSERT INTO job_keys (job_key, connection, clinic, live, newest, done, done_anchor) VALUES",
+    columns: 7,
+    tail: "ON CONFLICT (job_key) DO UPDATE SET live = excluded.live, newest = excluded.newest, done = excluded.done, \
+           done_anchor = excluded.done_anchor",
+};
+
+/// What the store knows of a job beyond the job itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// Its place in all lists.
+    pub seq: i64,
+    /// The key of its event's owner: seals all that comes of it.
+    pub key_id: i64,
+    /// Set while it runs.
+    pub lease_expires: Option<Timestamp>,
+}
+
+/// A job that ended, for `job_history`.
+pub(crate) struct Ended<'a> {
+    pub kept: Kept,
+    pub job: &'a Job,
+    pub at: Timestamp,
+    /// What the plugin said about it, sealed.
+    pub summary: Option<Vec<u8>>,
+    /// Whether it stands in `jobs`; a job that was skipped as it was made never did.
+    pub was_live: bool,
+}
+
+/// A key's row with whose it is.
+pub(crate) struct KeyOf<'a> {
+    pub key: KeyHash,
+    pub row: KeyRow,
+    pub connection: &'a str,
+    pub clinic: Option<&'a str>,
+}
+
+/// Live jobs by id.
+pub(crate) async fn by_ids(conn: &mut SqliteConnection, ids: Vec<JobId>) -> Result<Vec<(Kept, Job)>, Error> {
+    let rows = fetch_in(conn, "read jobs", BY_ID, ids.iter().map(|id| *id.bytes()).collect()).await?;
+    rows.iter().map(live_job).collect()
+}
+
+/// Live jobs by place.
+pub(crate) async fn by_seqs(conn: &mut SqliteConnection, seqs: Vec<i64>) -> Result<Vec<(Kept, Job)>, Error> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(BY_SEQ).bind(integers(seqs)).fetch_all(conn).await.map_err(Error::database("read jobs"))?;
+    rows.iter().map(live_job).collect()
+}
+
+/// The rows of job keys.
+pub(crate) async fn keys(conn: &mut SqliteConnection, keys: Vec<[u8; 16]>) -> Result<HashMap<KeyHash, KeyRow>, Error> {
+    let rows = fetch_in(conn, "read job keys", KEYS, keys).await?;
+    rows.iter().map(|row| key_row(&Columns::new(row, "job_keys", "job_key"))).collect()
+}
+
+fn key_row(row: &Columns<'_>) -> Result<(KeyHash, KeyRow), Error> {
+    let done = row.get::<bool>("done")?.then_some(DoneAnchor(row.opt_time("done_anchor")?));
+    Ok((row.hash("job_key")?, KeyRow { live: row.opt_job_id("live")?, newest: row.time("newest")?, done }))
+}
+
+/// Writes rows of job keys.
+pub(crate) async fn put_keys(conn: &mut SqliteConnection, keys: Vec<KeyOf<'_>>) -> Result<(), Error> {
+    let wanted = keys.len();
+    let touched = PUT_KEYS
+        .run(conn, keys, |query, KeyOf { key, row, connection, clinic }| {
+            query
+                .bind(key.0.to_vec())
+                .bind(connection)
+                .bind(clinic)
+                .bind(row.live.map(|id| id.bytes().to_vec()))
+                .bind(ms(row.newest))
+                .bind(row.done.is_some())
+                .bind(row.done.and_then(|done| done.0).map(ms))
+        })
+        .await?;
+    expect_rows("job_keys", "store job keys", wanted, touched)
+}
+
+/// Adds live jobs, with what they read.
+pub(crate) async fn insert(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
+    let lookups: Vec<_> = jobs.iter().flat_map(|(kept, job)| lookup_rows(*kept, job)).collect();
+    let wanted = jobs.len();
+    let touched = INSERT.run(conn, jobs, |query, (kept, job)| bind_job(query, kept, job).bind(kept.lease_expires.map(ms))).await?;
+    expect_rows("jobs", "store jobs", wanted, touched)?;
+    // Two lookups of a job may name one record: the row is there once.
+    INSERT_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
+    Ok(())
+}
+
+/// Writes back live jobs that changed and live on.
+pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
+    let wanted = jobs.len();
+    let touched = UPDATE
+        .run(conn, jobs, |query, (kept, job)| {
+            let lease_expires = kept.lease_expires.filter(|_| job.state == JobState::Running);
+            query
+                .bind(kept.seq)
+                .bind(ms(job.due))
+                .bind(job.expires.map(ms))
+                .bind(ms(job.run_at))
+                .bind(job.state.as_str())
+                .bind(job.attempt)
+                .bind(job.lease as i64)
+                .bind(reason(job.attention.as_ref()))
+                .bind(reason(job.reason.as_ref()))
+                .bind(reason(job.cancel.as_ref()))
+                .bind(lease_expires.map(ms))
+        })
+        .await?;
+    expect_rows("jobs", "update jobs", wanted, touched)
+}
+
+/// Moves jobs that ended into the history.
+pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Result<(), Error> {
+    let lived: Vec<i64> = jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.kept.seq).collect();
+    let lookups: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| lookup_rows(ended.kept, ended.job)).collect();
+    let wanted = jobs.len();
+    let touched = END.run(conn, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary)).await?;
+    expect_rows("job_history", "store ended jobs", wanted, touched)?;
+    if lived.is_empty() {
+        return Ok(());
+    }
+    let wanted = lived.len();
+    let touched =
+        sqlx::query(DELETE).bind(integers(lived)).execute(&mut *conn).await.map_err(Error::database("remove ended jobs"))?.rows_affected();
+    expect_rows("jobs", "remove ended jobs", wanted, touched)?;
+    DELETE_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
+    Ok(())
+}
+
+fn lookup_rows(kept: Kept, job: &Job) -> impl Iterator<Item = (KeyHash, i64)> {
+    job.lookups.iter().map(move |lookup| (lookup.record.hash, kept.seq))
+}
+
+fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
+    query
+        .bind(kept.seq)
+        .bind(job.id.bytes().to_vec())
+        .bind(job.event.bytes().to_vec())
+        .bind(kept.key_id)
+        .bind(job.connection.as_str())
+        .bind(job.clinic.as_deref())
+        .bind(job.entity.map(|hash| hash.0.to_vec()))
+        .bind(job.automation.0.as_str())
+        .bind(job.rule.as_str())
+        .bind(job.action.as_str())
+        .bind(job.rule_digest.as_str())
+        .bind(job.key.map(|hash| hash.0.to_vec()))
+        .bind(lookups(&job.lookups))
+        .bind(job.anchor.map(ms))
+        .bind(ms(job.reference))
+        .bind(ms(job.due))
+        .bind(job.expires.map(ms))
+        .bind(ms(job.run_at))
+        .bind(job.state.as_str())
+        .bind(job.attempt)
+        .bind(job.lease as i64)
+        .bind(reason(job.attention.as_ref()))
+        .bind(reason(job.reason.as_ref()))
+        .bind(reason(job.cancel.as_ref()))
+}
+
+/// A row of `jobs`.
+pub(crate) fn live_job(row: &SqliteRow) -> Result<(Kept, Job), Error> {
+    let row = Columns::new(row, "jobs", "seq");
+    Ok((Kept { lease_expires: row.opt_time("lease_expires")?, ..kept(&row)? }, job(&row)?))
+}
+
+/// Place and key of a row of either table.
+pub(crate) fn kept(row: &Columns<'_>) -> Result<Kept, Error> {
+    Ok(Kept { seq: row.get("seq")?, key_id: row.get("key_id")?, lease_expires: None })
+}
+
+/// The job of a row of either table.
+pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
+    Ok(Job {
+        id: row.job_id("job_id")?,
+        event: row.event_id("event_id")?,
+        connection: row.get("connection")?,
+        clinic: row.get("clinic")?,
+        entity: row.opt_hash("entity")?,
+        automation: AutomationId(row.get("automation")?),
+        rule: row.get("rule")?,
+        action: row.get("action")?,
+        rule_digest: row.get("rule_digest")?,
+        key: row.opt_hash("job_key")?,
+        lookups: stored_lookups(row)?,
+        anchor: row.opt_time("anchor")?,
+        reference: row.time("reference")?,
+        due: row.time("due")?,
+        expires: row.opt_time("expires")?,
+        run_at: row.time("run_at")?,
+        state: row.word("state", JobState::parse)?,
+        attempt: row.small("attempt")?,
+        lease: row.count("lease")?,
+        attention: row.json("attention")?,
+        reason: row.json("reason")?,
+        cancel: row.json("cancel")?,
+    })
+}
+
+/// A lookup as stored.
+#[derive(Serialize, Deserialize)]
+struct StoredLookup {
+    name: String,
+    position: u32,
+    singular: bool,
+    kind: String,
+    record: String,
+}
+
+/// Lookups as stored: null where there are none.
+fn lookups(lookups: &[LookupRef]) -> Option<String> {
+    let stored: Vec<_> = lookups
+        .iter()
+        .map(|lookup| StoredLookup {
+            name: lookup.name.clone(),
+            position: lookup.position,
+            singular: lookup.singular,
+            kind: lookup.record.kind.clone(),
+            record: data_encoding::HEXLOWER.encode(&lookup.record.hash.0),
+        })
+        .collect();
+    if stored.is_empty() { None } else { serde_json::to_string(&stored).ok() }
+}
+
+fn stored_lookups(row: &Columns<'_>) -> Result<Vec<LookupRef>, Error> {
+    let stored: Vec<StoredLookup> = row.json("lookups")?.unwrap_or_default();
+    stored
+        .into_iter()
+        .map(|lookup| {
+            let bytes = data_encoding::HEXLOWER.decode(lookup.record.as_bytes()).ok();
+            let hash = bytes.and_then(|bytes| bytes.try_into().ok()).map(KeyHash);
+            let hash = hash.ok_or_else(|| row.damaged("lookups", format!("`{}` is no keyed hash", lookup.record)))?;
+            let record = RecordRef { kind: lookup.kind, hash };
+            Ok(LookupRef { name: lookup.name, position: lookup.position, singular: lookup.singular, record })
+        })
+        .collect()
+}
+
+fn reason(reason: Option<&Reason>) -> Option<String> {
+    reason.and_then(|reason| serde_json::to_string(reason).ok())
+}

@@ -1,0 +1,152 @@
+//! What the keeper asks for: leases that ran out, due times under new rules, when to look next.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use zelo_core::clock::from_ms;
+use zelo_core::decide::{RecordRow, retime};
+use zelo_core::retry::RetryPolicy;
+use zelo_core::settle::reclaim;
+use zelo_core::timing::{Records, Timetable};
+use zelo_core::{Job, KeyHash};
+
+use super::bulk::bytes;
+use super::column::ms;
+use super::jobs::{self, Ended, Kept, KeyOf, job_columns, live_job};
+use super::reader::Reader;
+use super::record::load_records;
+use super::writer::{Desk, Write};
+use crate::Error;
+
+/// Jobs that one transaction works through.
+const PORTION: u32 = 512;
+
+const EXPIRED: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    ", lease_expires FROM jobs WHERE state = 'running' AND lease_expires <= ?1 ORDER BY lease_expires LIMIT ?2"
+);
+
+const PENDING: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    ", lease_expires FROM jobs WHERE seq > ?1 AND state IN ('scheduled', 'ready') AND attempt = 0 ORDER BY seq LIMIT ?2"
+);
+
+const NEXT: &str = "SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM jobs WHERE state = 'ready' \
+    UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled')";
+
+/// Gives back some jobs whose lease has run out.
+pub(crate) struct Reclaim {
+    pub now: Timestamp,
+    pub policy: RetryPolicy,
+}
+
+#[async_trait]
+impl Write for Reclaim {
+    /// The jobs, and whether there may be more.
+    type Answer = (Vec<Job>, bool);
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
+        let rows = sqlx::query(EXPIRED)
+            .bind(ms(self.now))
+            .bind(PORTION)
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(Error::database("look for leases that ran out"))?;
+        let more = rows.len() == PORTION as usize;
+        let mut changes = Vec::with_capacity(rows.len());
+        for (kept, job) in live_jobs(&rows)? {
+            // `now` may be the end of time, which is no time at which a job can have ended.
+            let at = kept.lease_expires.unwrap_or(desk.latest).min(self.now);
+            changes.push((kept, reclaim(&job, self.policy), at));
+        }
+        write_back(conn, &changes).await?;
+        Ok((changes.into_iter().map(|(_, job, _)| job).collect(), more))
+    }
+}
+
+/// Computes the due times of some pending jobs again.
+pub(crate) struct Retime {
+    pub timetable: Arc<dyn Timetable>,
+    /// Begins after this place.
+    pub after: i64,
+}
+
+#[async_trait]
+impl Write for Retime {
+    /// The jobs that changed, and after which place to go on.
+    type Answer = (Vec<Job>, Option<i64>);
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
+        let rows = sqlx::query(PENDING)
+            .bind(self.after)
+            .bind(PORTION)
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(Error::database("read pending jobs"))?;
+        let pending = live_jobs(&rows)?;
+        let next = pending.last().map(|(kept, _)| kept.seq).filter(|_| rows.len() == PORTION as usize);
+        let hashes: HashSet<KeyHash> = pending.iter().flat_map(|(_, job)| job.lookups.iter().map(|lookup| lookup.record.hash)).collect();
+        let records = Known(load_records(conn, desk.sealer.ring(), &hashes).await?);
+        let mut changes = Vec::new();
+        for (kept, mut job) in pending {
+            if retime(&mut job, self.timetable.as_ref(), &records) {
+                let at = desk.latest.max(job.reference);
+                changes.push((kept, job, at));
+            }
+        }
+        write_back(conn, &changes).await?;
+        Ok((changes.into_iter().map(|(_, job, _)| job).collect(), next))
+    }
+}
+
+/// When the next job is to be looked at.
+pub(crate) async fn next_run(reader: Reader) -> Result<Option<Timestamp>, Error> {
+    let mut conn = reader.conn().await?;
+    let at: Option<i64> = sqlx::query_scalar(NEXT).fetch_one(&mut *conn).await.map_err(Error::database("look for the next job"))?;
+    Ok(at.map(from_ms))
+}
+
+/// Records as a timetable reads them.
+struct Known(std::collections::HashMap<KeyHash, RecordRow>);
+
+impl Records for Known {
+    fn record(&self, hash: KeyHash) -> Option<&serde_json::Value> {
+        self.0.get(&hash).map(|row| &row.document)
+    }
+}
+
+fn live_jobs(rows: &[SqliteRow]) -> Result<Vec<(Kept, Job)>, Error> {
+    rows.iter().map(live_job).collect()
+}
+
+/// Writes changed jobs; those that ended go, with the time given, and leave their keys free.
+async fn write_back(conn: &mut SqliteConnection, changes: &[(Kept, Job, Timestamp)]) -> Result<(), Error> {
+    let (mut update, mut end) = (Vec::new(), Vec::new());
+    for (kept, job, at) in changes {
+        if job.state.is_live() {
+            update.push((*kept, job));
+        } else {
+            end.push(Ended { kept: *kept, job, at: *at, summary: None, was_live: true });
+        }
+    }
+    let under: HashSet<KeyHash> = end.iter().filter_map(|ended| ended.job.key).collect();
+    let rows = jobs::keys(conn, bytes(&under)).await?;
+    let mut free = Vec::new();
+    for job in end.iter().map(|ended| ended.job) {
+        if let Some((key, row)) = job.key.and_then(|key| rows.get_key_value(&key))
+            && row.live == Some(job.id)
+        {
+            let row = zelo_core::decide::KeyRow { live: None, ..row.clone() };
+            free.push(KeyOf { key: *key, row, connection: &job.connection, clinic: job.clinic.as_deref() });
+        }
+    }
+    jobs::update(conn, update).await?;
+    jobs::end(conn, end).await?;
+    jobs::put_keys(conn, free).await
+}

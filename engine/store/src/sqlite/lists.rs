@@ -1,0 +1,162 @@
+//! What people and programs look at: jobs, journals, messages, records, state.
+
+use sqlx::sqlite::SqliteRow;
+
+use zelo_core::{JobId, JobState, JournalEntry, KeyHash};
+
+use super::claim::journals;
+use super::column::Columns;
+use super::jobs::{self, job_columns};
+use super::keys::Keys;
+use super::reader::{ReadConnection, Reader};
+use super::record::open_record;
+use super::settle::{message_at, numbered, state_at, summary_at};
+use crate::{Error, JobView, MessageView, Page, RecordView, envelope, message_id};
+
+const JOB: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    ", NULL AS ended, NULL AS summary FROM jobs WHERE job_id = ?1 UNION ALL SELECT ",
+    job_columns!(),
+    ", ended, summary FROM job_history WHERE job_id = ?1"
+);
+
+// Each half stops at the limit by itself, newest first along its primary key.
+const JOBS: &str = concat!(
+    "SELECT * FROM (SELECT ",
+    job_columns!(),
+    ", NULL AS ended, NULL AS summary FROM jobs WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
+     AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) UNION ALL SELECT * FROM (SELECT ",
+    job_columns!(),
+    ", ended, summary FROM job_history WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
+     AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) ORDER BY seq DESC LIMIT ?4"
+);
+
+const MESSAGES: &str = "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE seq < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4";
+
+const RECORDS: &str = "SELECT written, record, connection, clinic, kind, time, key_id, sealed FROM records WHERE written < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) ORDER BY written DESC LIMIT ?4";
+
+const STATE: &str = "SELECT slot, key_id, sealed FROM state WHERE slot = ?1";
+
+/// One job.
+pub(crate) async fn job(reader: Reader, id: JobId) -> Result<Option<JobView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = sqlx::query(JOB).bind(id.bytes().to_vec()).fetch_all(&mut *conn).await.map_err(Error::database("read a job"))?;
+    Ok(job_views(&mut conn, &reader, &rows).await?.pop())
+}
+
+/// A page of jobs.
+pub(crate) async fn jobs(reader: Reader, page: Page, state: Option<JobState>) -> Result<Vec<JobView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = fetch_page(&mut conn, "read jobs", JOBS, page, state.map(JobState::as_str)).await?;
+    job_views(&mut conn, &reader, &rows).await
+}
+
+async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "job_history", "seq")).collect();
+    let sealed: Vec<_> =
+        rows.iter().map(|row| Ok((row.get::<Option<&[u8]>>("summary")?, jobs::kept(row)?))).collect::<Result<_, Error>>()?;
+    let ids = sealed.iter().filter(|(summary, _)| summary.is_some()).map(|(_, kept)| kept.key_id).collect();
+    let keys = Keys::load(conn, &reader.ring, ids).await?;
+    rows.iter()
+        .zip(sealed)
+        .map(|(row, (summary, kept))| {
+            let job = jobs::job(row)?;
+            let summary = summary.map(|sealed| keys.open(kept.key_id, summary_at(&job.id), sealed)).transpose()?;
+            let summary = summary.map(|plain| text(row, "summary", &plain)).transpose()?;
+            Ok(JobView { cursor: kept.seq, job, summary, ended: row.opt_time("ended")? })
+        })
+        .collect()
+}
+
+/// The journal of a job.
+pub(crate) async fn journal(reader: Reader, job: JobId) -> Result<Vec<JournalEntry>, Error> {
+    let mut conn = reader.conn().await?;
+    journals(&mut conn, &reader, vec![job]).await?.remove(&job).unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// A page of messages.
+pub(crate) async fn messages(reader: Reader, page: Page) -> Result<Vec<MessageView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = fetch_page(&mut conn, "read messages", MESSAGES, page, None).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "messages", "seq")).collect();
+    let keys = load_keys(&mut conn, &reader, &rows).await?;
+    rows.iter()
+        .map(|row| {
+            let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
+            let plain = keys.open(row.get("key_id")?, message_at(&numbered(job, index)), row.get("sealed")?)?;
+            Ok(MessageView {
+                cursor: row.get("seq")?,
+                id: message_id(job, index),
+                job,
+                at: row.time("at")?,
+                connection: row.get("connection")?,
+                clinic: row.get("clinic")?,
+                channel: row.get("channel")?,
+                message: envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?,
+            })
+        })
+        .collect()
+}
+
+/// A page of records.
+pub(crate) async fn records(reader: Reader, page: Page, kind: Option<String>) -> Result<Vec<RecordView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = fetch_page(&mut conn, "read records", RECORDS, page, kind.as_deref()).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "records", "written")).collect();
+    let keys = load_keys(&mut conn, &reader, &rows).await?;
+    rows.iter()
+        .map(|row| {
+            let (id, document) = open_record(&keys, row, row.hash("record")?)?;
+            Ok(RecordView {
+                cursor: row.get("written")?,
+                connection: row.get("connection")?,
+                clinic: row.get("clinic")?,
+                kind: row.get("kind")?,
+                id,
+                time: row.time("time")?,
+                document,
+            })
+        })
+        .collect()
+}
+
+/// A value of an action's own state.
+pub(crate) async fn state(reader: Reader, slot: KeyHash) -> Result<Option<String>, Error> {
+    let mut conn = reader.conn().await?;
+    let row = sqlx::query(STATE).bind(slot.0.to_vec()).fetch_optional(&mut *conn).await.map_err(Error::database("read state"))?;
+    let Some(row) = row else { return Ok(None) };
+    let row = Columns::new(&row, "state", "slot");
+    let keys = load_keys(&mut conn, &reader, &[row]).await?;
+    let plain = keys.open(row.get("key_id")?, state_at(&slot), row.get("sealed")?)?;
+    text(&row, "sealed", &plain).map(Some)
+}
+
+async fn fetch_page(
+    conn: &mut ReadConnection,
+    doing: &'static str,
+    sql: &'static str,
+    page: Page,
+    only: Option<&str>,
+) -> Result<Vec<SqliteRow>, Error> {
+    sqlx::query(sql)
+        .bind(page.before.unwrap_or(i64::MAX))
+        .bind(page.connection)
+        .bind(page.clinic)
+        .bind(page.limit)
+        .bind(only)
+        .fetch_all(&mut **conn)
+        .await
+        .map_err(Error::database(doing))
+}
+
+async fn load_keys(conn: &mut ReadConnection, reader: &Reader, rows: &[Columns<'_>]) -> Result<Keys, Error> {
+    let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
+    Keys::load(conn, &reader.ring, ids).await
+}
+
+fn text(row: &Columns<'_>, column: &'static str, plain: &[u8]) -> Result<String, Error> {
+    std::str::from_utf8(plain).map(str::to_owned).map_err(|error| row.damaged(column, error.to_string()))
+}

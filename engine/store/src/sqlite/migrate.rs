@@ -1,0 +1,42 @@
+//! The schema, and how it moves forward. It never moves back: a file of a newer zelo is refused.
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::Error;
+
+/// Marks a file as zelo's (SQLite's `application_id`): "zelo" in ASCII.
+const APPLICATION: i64 = 0x7a65_6c6f;
+
+/// Number `n` of the list brings a database from `user_version` `n - 1` to `n`. What has shipped never changes.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+
+/// Brings the database behind `conn` to the present schema. `name` is what messages call it.
+pub(crate) async fn migrate(conn: &mut SqliteConnection, name: &str) -> Result<(), Error> {
+    let version = pragma(conn, "PRAGMA user_version").await?;
+    let application = pragma(conn, "PRAGMA application_id").await?;
+    let tables = pragma(conn, "SELECT count(*) FROM sqlite_schema").await?;
+    if application != APPLICATION && (version != 0 || tables != 0) {
+        return Err(Error::Open(format!("{name} is a database of another program; give zelo a file of its own ([store] url)")));
+    }
+    let newest = MIGRATIONS.len() as i64;
+    if version > newest {
+        return Err(Error::Open(format!(
+            "{name} was made by a newer zelo (schema {version}, this one knows {newest}): start that version, or restore a backup from before its update"
+        )));
+    }
+    for (number, sql) in (1..).zip(MIGRATIONS).skip(usize::try_from(version).unwrap_or(0)) {
+        let doing = "migrate";
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database(doing))?;
+        sqlx::raw_sql(sql).execute(&mut *tx).await.map_err(Error::database(doing))?;
+        let mark = format!("PRAGMA user_version = {number}; PRAGMA application_id = {APPLICATION}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(mark)).execute(&mut *tx).await.map_err(Error::database(doing))?;
+        tx.commit().await.map_err(Error::database(doing))?;
+        tracing::info!(schema = number, "the database was brought to a new schema");
+    }
+    Ok(())
+}
+
+async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Result<i64, Error> {
+    sqlx::query_scalar(sql).fetch_one(conn).await.map_err(Error::database("read what the database is"))
+}

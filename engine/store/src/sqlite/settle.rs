@@ -1,0 +1,293 @@
+//! The ends of attempts: what [`zelo_core::settle`] decides, written with journal and local effects, fenced by the
+//! lease.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::decide::KeyRow;
+use zelo_core::effect::Message;
+use zelo_core::settle::{LocalWrite, Settled, Settlement, settle as decide};
+use zelo_core::{Job, JobId, JournalEntry, KeyHash};
+
+use super::bulk::{Rows, bytes, expect_rows, in_list};
+use super::column::ms;
+use super::jobs::{self, Ended, Kept, KeyOf};
+use super::keys::Keys;
+use super::writer::Desk;
+use crate::Error;
+use crate::envelope;
+use crate::seal::Place;
+
+const INSERT_JOURNAL: Rows = Rows {
+    doing: "store a journal",
+    head: "INSERT INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) VALUES",
+    columns: 8,
+    tail: "",
+};
+
+// No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
+const INSERT_MESSAGES: Rows = Rows {
+    doing: "store messages",
+    head: "INSERT INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) VALUES",
+    columns: 9,
+    tail: "",
+};
+
+const PUT_STATE: Rows = Rows {
+    doing: "store state",
+    head: "INSERT INTO state (slot, connection, clinic, updated, key_id, sealed) VALUES",
+    columns: 6,
+    tail: "ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
+};
+
+const DELETE_STATE: &str = in_list!("DELETE FROM state WHERE slot", "");
+
+/// One job that settlements name, as it stands now.
+struct Entry {
+    kept: Kept,
+    job: Job,
+    changed: bool,
+    ended: Option<Timestamp>,
+    summary: Option<Vec<u8>>,
+}
+
+/// What is to be written besides jobs.
+#[derive(Default)]
+struct Effects<'a> {
+    journal: Vec<(JobId, u32, &'a JournalEntry, Timestamp)>,
+    messages: Vec<(JobId, u32, &'a str, &'a Message, Timestamp)>,
+    /// The last word on each slot.
+    state: HashMap<KeyHash, (JobId, Option<&'a str>, Timestamp)>,
+}
+
+/// Stores `settlements` in order, inside the writer's transaction.
+pub(crate) async fn settle(
+    conn: &mut SqliteConnection,
+    desk: &mut Desk,
+    settlements: &[(Settlement, Timestamp)],
+) -> Result<Vec<Settled>, Error> {
+    let loaded = jobs::by_ids(conn, settlements.iter().map(|(settlement, _)| settlement.job).collect()).await?;
+    let under: HashSet<KeyHash> = loaded.iter().filter_map(|(_, job)| job.key).collect();
+    let mut rows = jobs::keys(conn, bytes(&under)).await?;
+    let keys = Keys::load(conn, desk.sealer.ring(), loaded.iter().map(|(kept, _)| kept.key_id).collect()).await?;
+    let mut entries: HashMap<JobId, Entry> =
+        loaded.into_iter().map(|(kept, job)| (job.id, Entry { kept, job, changed: false, ended: None, summary: None })).collect();
+
+    let mut outcomes = Vec::with_capacity(settlements.len());
+    let mut effects = Effects::default();
+    let mut changed_keys = BTreeSet::new();
+    for (settlement, now) in settlements {
+        desk.saw(*now);
+        let Some(entry) = entries.get_mut(&settlement.job) else {
+            outcomes.push(Settled::Stale);
+            continue;
+        };
+        let row = entry.job.key.and_then(|key| rows.get(&key));
+        let settled = decide(&entry.job, row, settlement, *now);
+        if let Settled::Applied { job, key, keep_effects } = &settled {
+            if let (Some(hash), Some(row)) = (entry.job.key, key) {
+                rows.insert(hash, row.clone());
+                changed_keys.insert(hash);
+            }
+            entry.job = Job::clone(job);
+            entry.changed = true;
+            entry.ended = (!job.state.is_live()).then_some(*now);
+            if *keep_effects {
+                effects.collect(settlement, *now);
+                if let Some(summary) = settlement.summary.as_ref().filter(|_| entry.ended.is_some()) {
+                    let key = keys.get(entry.kept.key_id)?;
+                    entry.summary = Some(desk.sealer.ring().seal(key, summary_at(&settlement.job), &[summary.as_bytes()]));
+                }
+            }
+        }
+        outcomes.push(settled);
+    }
+    store(conn, &mut entries, &rows, changed_keys).await?;
+    effects.store(conn, desk, &entries, &keys).await?;
+    Ok(outcomes)
+}
+
+/// Writes jobs and their keys back.
+async fn store(
+    conn: &mut SqliteConnection,
+    entries: &mut HashMap<JobId, Entry>,
+    rows: &HashMap<KeyHash, KeyRow>,
+    changed_keys: BTreeSet<KeyHash>,
+) -> Result<(), Error> {
+    let mut summaries: HashMap<JobId, Vec<u8>> =
+        entries.iter_mut().filter_map(|(id, entry)| entry.summary.take().map(|summary| (*id, summary))).collect();
+    let (mut update, mut end, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut left = changed_keys;
+    for entry in entries.values().filter(|entry| entry.changed) {
+        let Entry { kept, job, .. } = entry;
+        match entry.ended {
+            Some(at) => end.push(Ended { kept: *kept, job, at, summary: summaries.remove(&job.id), was_live: true }),
+            None => update.push((*kept, job)),
+        }
+        if let Some(key) = job.key.filter(|key| left.remove(key))
+            && let Some(row) = rows.get(&key)
+        {
+            keys.push(KeyOf { key, row: row.clone(), connection: &job.connection, clinic: job.clinic.as_deref() });
+        }
+    }
+    end.sort_by_key(|ended| ended.kept.seq);
+    jobs::update(conn, update).await?;
+    jobs::end(conn, end).await?;
+    jobs::put_keys(conn, keys).await
+}
+
+impl<'a> Effects<'a> {
+    fn collect(&mut self, settlement: &'a Settlement, now: Timestamp) {
+        let job = settlement.job;
+        self.journal.extend(settlement.journal.iter().map(|(place, entry)| (job, *place, entry, now)));
+        for write in &settlement.local {
+            match write {
+                LocalWrite::Message { index, channel, message } => self.messages.push((job, *index, channel, message, now)),
+                LocalWrite::State { slot, value } => drop(self.state.insert(*slot, (job, value.as_deref(), now))),
+            }
+        }
+    }
+
+    async fn store(self, conn: &mut SqliteConnection, desk: &Desk, entries: &HashMap<JobId, Entry>, keys: &Keys) -> Result<(), Error> {
+        self.store_journal(conn, desk, entries, keys).await?;
+        self.store_messages(conn, desk, entries, keys).await?;
+        self.store_state(conn, desk, entries, keys).await
+    }
+
+    async fn store_journal(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.journal.len());
+        for (id, place, entry, at) in &self.journal {
+            let Some(Entry { job, kept, .. }) = entries.get(id) else { continue };
+            let json = envelope::to_json(entry).map_err(|why| unwritable("journal", *id, why))?;
+            let sealed = desk.sealer.ring().seal(keys.get(kept.key_id)?, journal_at(&numbered(*id, *place)), &[&json]);
+            rows.push((job, kept.key_id, *place, kind(entry), ms(*at), sealed));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_JOURNAL
+            .run(conn, rows, |query, (job, key, place, kind, at, sealed)| {
+                query
+                    .bind(job.id.bytes().to_vec())
+                    .bind(place)
+                    .bind(job.connection.as_str())
+                    .bind(job.clinic.as_deref())
+                    .bind(kind)
+                    .bind(at)
+                    .bind(key)
+                    .bind(sealed)
+            })
+            .await?;
+        expect_rows("journal", "store a journal", wanted, touched)
+    }
+
+    async fn store_messages(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.messages.len());
+        for (id, index, channel, message, at) in &self.messages {
+            let Some(Entry { job, kept, .. }) = entries.get(id) else { continue };
+            let json = envelope::to_json(message).map_err(|why| unwritable("messages", *id, why))?;
+            let sealed = desk.sealer.ring().seal(keys.get(kept.key_id)?, message_at(&numbered(*id, *index)), &[&json]);
+            let recipient = desk.indexer.recipient(&job.connection, &message.to);
+            rows.push((job, kept.key_id, *index, *channel, recipient, ms(*at), sealed));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_MESSAGES
+            .run(conn, rows, |query, (job, key, index, channel, recipient, at, sealed)| {
+                query
+                    .bind(job.id.bytes().to_vec())
+                    .bind(index)
+                    .bind(job.connection.as_str())
+                    .bind(job.clinic.as_deref())
+                    .bind(channel)
+                    .bind(recipient.0.to_vec())
+                    .bind(at)
+                    .bind(key)
+                    .bind(sealed)
+            })
+            .await?;
+        expect_rows("messages", "store messages", wanted, touched)
+    }
+
+    async fn store_state(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        let mut gone: Vec<u8> = Vec::new();
+        for (slot, (id, value, at)) in &self.state {
+            let Some(Entry { job, kept, .. }) = entries.get(id) else { continue };
+            let Some(value) = value else {
+                gone.extend(slot.0);
+                continue;
+            };
+            let sealed = desk.sealer.ring().seal(keys.get(kept.key_id)?, state_at(slot), &[value.as_bytes()]);
+            rows.push((*slot, job, kept.key_id, ms(*at), sealed));
+        }
+        let wanted = rows.len();
+        let touched = PUT_STATE
+            .run(conn, rows, |query, (slot, job, key, at, sealed)| {
+                query.bind(slot.0.to_vec()).bind(job.connection.as_str()).bind(job.clinic.as_deref()).bind(at).bind(key).bind(sealed)
+            })
+            .await?;
+        expect_rows("state", "store state", wanted, touched)?;
+        if !gone.is_empty() {
+            sqlx::query(DELETE_STATE).bind(gone).execute(conn).await.map_err(Error::database("delete state"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A word for a journal entry that may stand in the clear.
+fn kind(entry: &JournalEntry) -> &'static str {
+    match entry {
+        JournalEntry::Invocation(_) => "invocation",
+        JournalEntry::Effect { effect, .. } => effect.kind(),
+    }
+}
+
+/// The row of something numbered within a job.
+pub(crate) fn numbered(job: JobId, number: u32) -> [u8; 20] {
+    let mut row = [0; 20];
+    row[..16].copy_from_slice(job.bytes());
+    row[16..].copy_from_slice(&number.to_le_bytes());
+    row
+}
+
+/// Where a journal entry stands.
+pub(crate) fn journal_at(row: &[u8; 20]) -> Place<'_> {
+    Place { table: "journal", column: "sealed", row }
+}
+
+/// Where a message stands.
+pub(crate) fn message_at(row: &[u8; 20]) -> Place<'_> {
+    Place { table: "messages", column: "sealed", row }
+}
+
+/// Where a value of an action's state stands.
+pub(crate) fn state_at(slot: &KeyHash) -> Place<'_> {
+    Place { table: "state", column: "sealed", row: &slot.0 }
+}
+
+/// Where the summary of an ended job stands.
+pub(crate) fn summary_at(job: &JobId) -> Place<'_> {
+    Place { table: "job_history", column: "summary", row: job.bytes() }
+}
+
+fn unwritable(table: &'static str, job: JobId, why: String) -> Error {
+    Error::Inconsistent { table, column: "sealed", row: job.to_string(), why }
+}

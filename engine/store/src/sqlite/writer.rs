@@ -1,0 +1,277 @@
+//! The one task that writes.
+//!
+//! It owns the only connection that may write and takes commands from a bounded queue: as many as wait, up to a batch,
+//! share one transaction (group commit) and are answered when it is on disk. Nothing is answered before. If one of
+//! them is at fault (a damaged row), the transaction is taken back and each is tried alone.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use zelo_core::decide::Decision;
+use zelo_core::settle::{Settled, Settlement};
+use zelo_core::{Arrival, Indexer};
+
+use super::keys::Sealer;
+use super::record::record;
+use super::settle::settle;
+use crate::Error;
+
+/// Where an answer goes. Who asked may be gone; what was asked happens all the same.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What the writer is asked.
+pub(crate) enum Command {
+    Record(Box<Arrival>, Reply<Decision>),
+    Settle(Box<Settlement>, Timestamp, Reply<Settled>),
+    /// Anything else: seldom, or in no need of company.
+    Other(Box<dyn Task>),
+    /// Finish what waits, and end.
+    Close,
+}
+
+/// A write that runs by itself inside a batch. It must change the database only: it may be run again.
+#[async_trait]
+pub(crate) trait Write: Send + Sync + 'static {
+    type Answer: Send;
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error>;
+}
+
+/// A [`Write`] with whom to answer.
+#[async_trait]
+pub(crate) trait Task: Send {
+    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error>;
+
+    /// Answers: with what the last run found, or the error.
+    fn answer(self: Box<Self>, result: Result<(), Error>);
+}
+
+/// The one implementation of [`Task`].
+pub(crate) struct Waiting<W: Write> {
+    pub write: W,
+    pub found: Option<W::Answer>,
+    pub reply: Reply<W::Answer>,
+}
+
+#[async_trait]
+impl<W: Write> Task for Waiting<W> {
+    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error> {
+        self.found = Some(self.write.run(conn, desk).await?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, result: Result<(), Error>) {
+        let Self { found, reply, .. } = *self;
+        let _ = reply.send(result.and_then(|()| found.ok_or(Error::Closed)));
+    }
+}
+
+/// What the writer carries from one transaction to the next.
+pub(crate) struct Desk {
+    pub indexer: Indexer,
+    pub sealer: Sealer,
+    /// The place of the next job. Counted here, since jobs live in two tables; a gap does no harm.
+    pub next_job: i64,
+    /// The latest time that any write has told: for writes that tell none.
+    pub latest: Timestamp,
+}
+
+impl Desk {
+    /// The place of a new job.
+    pub(crate) fn next_job(&mut self) -> i64 {
+        self.next_job += 1;
+        self.next_job - 1
+    }
+
+    /// A write told the time.
+    pub(crate) fn saw(&mut self, now: Timestamp) {
+        self.latest = self.latest.max(now);
+    }
+}
+
+/// The writer, before it runs.
+pub(crate) struct Writer {
+    /// Shared with readers only where the database is in memory.
+    pub conn: Arc<Mutex<SqliteConnection>>,
+    pub desk: Desk,
+    pub commands: mpsc::Receiver<Command>,
+    pub batch: usize,
+    /// Keeps other servers off the file until the connection is closed.
+    pub lock: Option<File>,
+}
+
+impl Writer {
+    /// Serves until it is told to close, or nobody is left who could ask.
+    pub(crate) async fn run(mut self) {
+        let mut waiting = Vec::with_capacity(self.batch);
+        while self.commands.recv_many(&mut waiting, self.batch).await > 0 {
+            self.gather(&mut waiting).await;
+            let (batch, close) = Batch::of(&mut waiting);
+            if close {
+                self.commands.close();
+            }
+            let mut conn = self.conn.lock().await;
+            batch.serve(&mut conn, &mut self.desk).await;
+        }
+        if let Some(conn) = Arc::into_inner(self.conn)
+            && let Err(error) = conn.into_inner().close().await
+        {
+            tracing::warn!(%error, "the database did not close cleanly; nothing is lost, the next start repairs it");
+        }
+        drop(self.lock);
+    }
+
+    /// Gives those who are about to write a chance to come along, as long as they keep coming.
+    async fn gather(&mut self, waiting: &mut Vec<Command>) {
+        let mut seen = 0;
+        while seen < waiting.len() && waiting.len() < self.batch {
+            seen = waiting.len();
+            tokio::task::yield_now().await;
+            while waiting.len() < self.batch
+                && let Ok(command) = self.commands.try_recv()
+            {
+                waiting.push(command);
+            }
+        }
+    }
+}
+
+/// Commands that share a transaction. Arrivals come first, then settlements, then the rest: they wait at the same
+/// time, so any order among the kinds is one in which they may have come.
+#[derive(Default)]
+struct Batch {
+    arrivals: Vec<Arrival>,
+    arrived: Vec<Reply<Decision>>,
+    settlements: Vec<(Settlement, Timestamp)>,
+    settled: Vec<Reply<Settled>>,
+    others: Vec<Box<dyn Task>>,
+}
+
+impl Batch {
+    /// Sorts `waiting`; whether one of them asks to close.
+    fn of(waiting: &mut Vec<Command>) -> (Self, bool) {
+        let mut batch = Self::default();
+        let mut close = false;
+        for command in waiting.drain(..) {
+            match command {
+                Command::Record(arrival, reply) => {
+                    batch.arrivals.push(*arrival);
+                    batch.arrived.push(reply);
+                }
+                Command::Settle(settlement, now, reply) => {
+                    batch.settlements.push((*settlement, now));
+                    batch.settled.push(reply);
+                }
+                Command::Other(task) => batch.others.push(task),
+                Command::Close => close = true,
+            }
+        }
+        (batch, close)
+    }
+
+    fn len(&self) -> usize {
+        self.arrivals.len() + self.settlements.len() + self.others.len()
+    }
+
+    /// Runs and answers.
+    async fn serve(mut self, conn: &mut SqliteConnection, desk: &mut Desk) {
+        if self.len() == 0 {
+            return;
+        }
+        match self.commit(conn, desk).await {
+            Err(error) if self.len() > 1 && error.is_of_one() => {
+                tracing::error!(%error, writes = self.len(), "a write is at fault; each of its batch is tried alone");
+                for mut one in self.singles() {
+                    let outcome = one.commit(conn, desk).await;
+                    one.answer(outcome);
+                }
+            }
+            outcome => {
+                if let Err(error) = &outcome {
+                    tracing::error!(%error, source = error_source(error), writes = self.len(), "nothing of a batch was written");
+                }
+                self.answer(outcome);
+            }
+        }
+    }
+
+    /// One transaction. When this returns well, it is on disk.
+    async fn commit(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Outcome, Error> {
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("begin a transaction"))?;
+        let outcome = match self.run(&mut tx, desk).await {
+            Ok(outcome) => tx.commit().await.map(|()| outcome).map_err(Error::database("commit")),
+            Err(error) => {
+                let undone = tx.rollback().await.map_err(Error::database("take a transaction back"));
+                undone.and(Err(error))
+            }
+        };
+        if outcome.is_ok() {
+            desk.sealer.committed();
+        } else {
+            desk.sealer.rolled_back();
+        }
+        outcome
+    }
+
+    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        if !self.arrivals.is_empty() {
+            outcome.decisions = record(conn, desk, &self.arrivals).await?;
+        }
+        if !self.settlements.is_empty() {
+            outcome.settled = settle(conn, desk, &self.settlements).await?;
+        }
+        for task in &mut self.others {
+            task.run(conn, desk).await?;
+        }
+        Ok(outcome)
+    }
+
+    fn answer(self, outcome: Result<Outcome, Error>) {
+        let (decisions, settled, others) = match outcome {
+            Ok(Outcome { decisions, settled }) => (decisions.into_iter().map(Ok).collect(), settled.into_iter().map(Ok).collect(), Ok(())),
+            Err(error) => (vec![Err(error.clone()); self.arrived.len()], vec![Err(error.clone()); self.settled.len()], Err(error)),
+        };
+        send(self.arrived, decisions);
+        send(self.settled, settled);
+        for task in self.others {
+            task.answer(others.clone());
+        }
+    }
+
+    fn singles(self) -> Vec<Self> {
+        let arrivals = self.arrivals.into_iter().zip(self.arrived);
+        let arrivals = arrivals.map(|(arrival, reply)| Self { arrivals: vec![arrival], arrived: vec![reply], ..Self::default() });
+        let settlements = self.settlements.into_iter().zip(self.settled);
+        let settlements = settlements.map(|(one, reply)| Self { settlements: vec![one], settled: vec![reply], ..Self::default() });
+        let others = self.others.into_iter().map(|task| Self { others: vec![task], ..Self::default() });
+        arrivals.chain(settlements).chain(others).collect()
+    }
+}
+
+/// What a transaction came to; other tasks keep their answers themselves.
+#[derive(Default)]
+struct Outcome {
+    decisions: Vec<Decision>,
+    settled: Vec<Settled>,
+}
+
+fn send<T>(replies: Vec<Reply<T>>, answers: Vec<Result<T, Error>>) {
+    for (reply, answer) in replies.into_iter().zip(answers) {
+        let _ = reply.send(answer);
+    }
+}
+
+/// What the database itself said: codes and names of tables and columns, never values.
+fn error_source(error: &Error) -> Option<String> {
+    match error {
+        Error::Database { source, .. } => Some(source.to_string()),
+        _ => None,
+    }
+}
