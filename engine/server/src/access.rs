@@ -1,0 +1,203 @@
+//! Who may come in: links, sessions and tokens.
+//!
+//! Each is 32 random bytes that are told once; the store keeps their SHA-256 (RFC 6234) only. A link is for a person and turns into a
+//! session; a token is for a program. Every protected route goes through [`guard`], and nothing else decides.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use data_encoding::BASE32_NOPAD;
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use zelo_core::{Clock, Entropy};
+use zelo_store::{CredentialKind, CredentialRow, Error, Store};
+
+use crate::App;
+use crate::problem::Problem;
+
+/// How long a sign-in link may be used.
+pub const LINK_LIFE: SignedDuration = SignedDuration::from_mins(15);
+/// How long a browser stays signed in.
+pub const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(12);
+/// What every token begins with, so that scanners for leaked secrets know it.
+pub const TOKEN_PREFIX: &str = "zelo_";
+
+/// What somebody is let in as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Sees.
+    Viewer,
+    /// Sees to jobs: retries, cancels.
+    Operator,
+    /// Writes rules and switches automations.
+    Integrator,
+    /// Approves what others wrote.
+    Approver,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 5] = [Self::Viewer, Self::Operator, Self::Integrator, Self::Approver, Self::Admin];
+
+    /// The word in commands, answers and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Integrator => "integrator",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// From the word in commands, answers and the store.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+/// Makes the code of a sign-in link, `/sign-in?code=…`: for one use, within [`LINK_LIFE`]. Who uses it becomes an admin.
+///
+/// # Errors
+/// The store could not keep it.
+pub async fn new_link(store: &dyn Store, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<String, Error> {
+    let code = secret(entropy);
+    let now = clock.now();
+    let expires = Some(after(now, LINK_LIFE));
+    store.put_credential(row(&code, CredentialKind::Link, Role::Admin.as_str(), "link", now, expires)).await?;
+    Ok(code)
+}
+
+/// Makes an API token that does not run out, for a program that people call `name`.
+///
+/// # Errors
+/// The store could not keep it.
+pub async fn new_token(store: &dyn Store, clock: &dyn Clock, entropy: &dyn Entropy, role: Role, name: &str) -> Result<String, Error> {
+    let token = format!("{TOKEN_PREFIX}{}", secret(entropy));
+    store.put_credential(row(&token, CredentialKind::Token, role.as_str(), name, clock.now(), None)).await?;
+    Ok(token)
+}
+
+/// Exchanges the code of a link for the secret of a new session; `None` if the code is used, has run out or never was.
+pub(crate) async fn open_session(app: &App, code: &str) -> Result<Option<String>, Error> {
+    let (store, now) = (&app.runtime.store, app.runtime.clock.now());
+    let hash = digest(code);
+    // Looked at first: taking a token by mistake would destroy it.
+    if !store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Link) {
+        return Ok(None);
+    }
+    let Some(link) = store.take_credential(hash, now).await? else { return Ok(None) };
+    let session = secret(app.runtime.entropy.as_ref());
+    let expires = Some(after(now, SESSION_LIFE));
+    store.put_credential(row(&session, CredentialKind::Session, &link.role, &link.name, now, expires)).await?;
+    Ok(Some(session))
+}
+
+/// Ends the session of a browser, if it has one.
+pub(crate) async fn close_session(app: &App, headers: &HeaderMap) -> Result<(), Error> {
+    let (store, now) = (&app.runtime.store, app.runtime.clock.now());
+    for session in sessions(headers) {
+        let hash = digest(session);
+        if store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Session) {
+            store.take_credential(hash, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// As what the sender of a request is known; `None`: not at all. A token that is given decides, even where a cookie is too.
+pub(crate) async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Role>, Error> {
+    if let Some(authorization) = headers.get(AUTHORIZATION) {
+        let bearer = authorization.to_str().ok().and_then(|value| value.split_once(' '));
+        let Some((_, token)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else { return Ok(None) };
+        return known(app, token.trim(), CredentialKind::Token).await;
+    }
+    for session in sessions(headers) {
+        if let Some(role) = known(app, session, CredentialKind::Session).await? {
+            return Ok(Some(role));
+        }
+    }
+    Ok(None)
+}
+
+/// Lets through who is known; any role may read, and there is nothing but reading yet.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    match identify(&app, request.headers()).await? {
+        Some(_) => Ok(next.run(request).await),
+        None => Err(Problem::credential(
+            "Send `Authorization: Bearer` and a token made with `zelo token`, or sign in with a link made with `zelo token link`.",
+        )),
+    }
+}
+
+async fn known(app: &App, secret: &str, kind: CredentialKind) -> Result<Option<Role>, Error> {
+    let row = app.runtime.store.credential(digest(secret), app.runtime.clock.now()).await?;
+    Ok(row.filter(|row| row.kind == kind).and_then(|row| Role::parse(&row.role)))
+}
+
+/// The cookie of a session. `__Host-` (RFC 6265bis §4.1.3) keeps it to this very host, where the browser only allows it: over https.
+const COOKIE_SECURE: &str = "__Host-zelo";
+const COOKIE_PLAIN: &str = "zelo";
+
+/// The `Set-Cookie` that signs a browser in; with no session, the one that signs it out.
+pub(crate) fn cookie(session: Option<&str>, base: &str) -> String {
+    let (name, secure) = if base.starts_with("https://") { (COOKIE_SECURE, "; Secure") } else { (COOKIE_PLAIN, "") };
+    let life = session.map_or(0, |_| SESSION_LIFE.as_secs());
+    let value = session.unwrap_or_default();
+    format!("{name}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Strict{secure}")
+}
+
+fn sessions(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let pairs = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    let values = pairs.filter_map(|pair| pair.trim().split_once('='));
+    // A few at most: each costs a read.
+    values.filter(|(name, _)| [COOKIE_SECURE, COOKIE_PLAIN].contains(name)).map(|(_, value)| value).take(2)
+}
+
+/// 256 bits in base32 (RFC 4648), lower case: no character that an address or a terminal would change.
+fn secret(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; 32];
+    entropy.fill(&mut bytes);
+    BASE32_NOPAD.encode(&bytes).to_ascii_lowercase()
+}
+
+/// No salt and no stretching: nobody can guess 256 random bits.
+fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret).into()
+}
+
+fn row(secret: &str, kind: CredentialKind, role: &str, name: &str, created: Timestamp, expires: Option<Timestamp>) -> CredentialRow {
+    CredentialRow { hash: digest(secret), kind, role: role.to_owned(), name: name.to_owned(), created, expires }
+}
+
+fn after(now: Timestamp, life: SignedDuration) -> Timestamp {
+    now.saturating_add(life).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_reads_back_what_it_prints() {
+        assert!(Role::ALL.into_iter().all(|role| Role::parse(role.as_str()) == Some(role)));
+        assert_eq!(Role::parse("root"), None);
+    }
+
+    #[test]
+    fn a_cookie_is_bound_to_its_host() {
+        let secure = cookie(Some("s"), "https://zelo.example");
+        assert_eq!(secure, "__Host-zelo=s; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict; Secure");
+        assert_eq!(cookie(None, "http://localhost"), "zelo=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    }
+
+    #[test]
+    fn a_session_is_found_among_cookies() {
+        let headers: HeaderMap =
+            [(COOKIE, "a=b; zelo=one;x=y".parse().unwrap()), (COOKIE, "__Host-zelo=two".parse().unwrap())].into_iter().collect();
+        assert_eq!(sessions(&headers).collect::<Vec<_>>(), ["one", "two"]);
+    }
+}

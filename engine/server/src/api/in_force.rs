@@ -1,0 +1,144 @@
+//! What is in force: rules, automations, connections, and how many deliveries came to what.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use zelo_rules::{Diagnostic, Text};
+
+use super::query::Parameters;
+use crate::App;
+use crate::problem::Problem;
+
+#[derive(Serialize)]
+struct RuleJson<'a> {
+    id: &'a str,
+    /// One text, or one by language.
+    title: &'a Text,
+    source: Option<&'a str>,
+    on: &'a BTreeSet<String>,
+    digest: &'a str,
+}
+
+#[derive(Serialize)]
+struct AutomationJson<'a> {
+    id: &'a str,
+    rule: &'a str,
+    connection: &'a str,
+    clinic: Option<&'a str>,
+    settings: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct IdleJson<'a> {
+    automation: &'a str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct RulesJson<'a> {
+    items: Vec<RuleJson<'a>>,
+    next: Option<String>,
+    /// What is switched on.
+    automations: Vec<AutomationJson<'a>>,
+    /// What is switched on and yet does nothing.
+    idle: Vec<IdleJson<'a>>,
+    /// Why the files on disk are not in force; empty if they are.
+    problems: Vec<Diagnostic>,
+}
+
+pub(super) async fn rules(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    parameters.none()?;
+    let edition = app.runtime.rules.current();
+    let items = edition.rules.rules().map(|rule| RuleJson {
+        id: &rule.id,
+        title: &rule.title,
+        source: rule.source.as_deref(),
+        on: &rule.on,
+        digest: &rule.digest,
+    });
+    let automations = edition.in_force.automations().map(|automation| AutomationJson {
+        id: &automation.id.0,
+        rule: &automation.rule,
+        connection: &automation.connection,
+        clinic: automation.clinic.as_deref(),
+        settings: &automation.settings,
+    });
+    let idle = edition.in_force.problems().iter().map(|problem| IdleJson { automation: &problem.automation.0, reason: &problem.text });
+    let answer = RulesJson {
+        items: items.collect(),
+        next: None,
+        automations: automations.collect(),
+        idle: idle.collect(),
+        problems: app.runtime.rules.problems(),
+    };
+    serde_json::to_value(answer).map(Json).map_err(|_| Problem::internal())
+}
+
+#[derive(Serialize)]
+pub(super) struct StatusJson {
+    version: &'static str,
+    /// Since the process began.
+    deliveries: DeliveriesJson,
+    rules: usize,
+    automations: usize,
+    problems: usize,
+    connections: Vec<ConnectionJson>,
+}
+
+#[derive(Serialize)]
+struct DeliveriesJson {
+    accepted: u64,
+    duplicate: u64,
+    stale: u64,
+    quarantined: u64,
+    ignored: u64,
+    refused: u64,
+}
+
+#[derive(Serialize)]
+struct ConnectionJson {
+    name: String,
+    source: String,
+    clinic: Option<String>,
+    /// Takes deliveries that nobody signed.
+    insecure: bool,
+}
+
+pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Result<Json<StatusJson>, Problem> {
+    parameters.none()?;
+    let edition = app.runtime.rules.current();
+    let counts = &app.runtime.counts;
+    let told = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let mut connections: Vec<ConnectionJson> = app.runtime.connections.values().map(ConnectionJson::new).collect();
+    connections.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Json(StatusJson {
+        version: env!("CARGO_PKG_VERSION"),
+        deliveries: DeliveriesJson {
+            accepted: told(&counts.accepted),
+            duplicate: told(&counts.duplicate),
+            stale: told(&counts.stale),
+            quarantined: told(&counts.quarantined),
+            ignored: told(&counts.ignored),
+            refused: told(&counts.refused),
+        },
+        rules: edition.rules.rules().count(),
+        automations: edition.in_force.automations().count(),
+        problems: app.runtime.rules.problems().len(),
+        connections,
+    }))
+}
+
+impl ConnectionJson {
+    fn new(connection: &zelo_runtime::Connection) -> Self {
+        Self {
+            name: connection.name.clone(),
+            source: connection.source.clone(),
+            clinic: connection.clinic.clone(),
+            insecure: connection.insecure,
+        }
+    }
+}

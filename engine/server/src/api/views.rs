@@ -1,0 +1,259 @@
+//! The JSON shapes of the API. An absent value is null; a key is never left out, except those of one answer only.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use zelo_core::effect::{Body, Button, Message};
+use zelo_core::job::Reason;
+use zelo_core::{Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Status};
+use zelo_store::{EventView, JobView, MessageView, RecordView};
+
+#[derive(Serialize)]
+pub(super) struct EventJson {
+    id: EventId,
+    connection: String,
+    clinic: Option<String>,
+    source: String,
+    #[serde(rename = "type")]
+    kind: String,
+    time: Timestamp,
+    received: Timestamp,
+    status: Status,
+    entity: Option<Entity>,
+    subjects: Vec<String>,
+    /// The payload: only where one event is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Arc<Value>>,
+}
+
+impl EventJson {
+    pub(super) fn new(view: &EventView) -> Self {
+        let event = &view.event;
+        Self {
+            id: event.id,
+            connection: event.connection.clone(),
+            clinic: event.clinic.clone(),
+            source: event.source.clone(),
+            kind: event.kind.clone(),
+            time: event.time,
+            received: event.received,
+            status: view.status,
+            entity: event.entity.clone(),
+            subjects: event.subjects.clone(),
+            data: None,
+        }
+    }
+
+    pub(super) fn with_data(view: &EventView) -> Self {
+        Self { data: Some(view.event.data.clone()), ..Self::new(view) }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct JobJson {
+    id: JobId,
+    event: EventId,
+    connection: String,
+    clinic: Option<String>,
+    automation: String,
+    rule: String,
+    action: String,
+    state: JobState,
+    anchor: Option<Timestamp>,
+    reference: Timestamp,
+    due: Timestamp,
+    expires: Option<Timestamp>,
+    run_at: Timestamp,
+    attempt: u32,
+    attention: Option<Reason>,
+    reason: Option<Reason>,
+    summary: Option<String>,
+    ended: Option<Timestamp>,
+    /// Only where one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal: Option<Vec<JournalJson>>,
+}
+
+impl JobJson {
+    pub(super) fn new(view: &JobView) -> Self {
+        let job = &view.job;
+        Self {
+            id: job.id,
+            event: job.event,
+            connection: job.connection.clone(),
+            clinic: job.clinic.clone(),
+            automation: job.automation.to_string(),
+            rule: job.rule.clone(),
+            action: job.action.clone(),
+            state: job.state,
+            anchor: job.anchor,
+            reference: job.reference,
+            due: job.due,
+            expires: job.expires,
+            run_at: job.run_at,
+            attempt: job.attempt,
+            attention: job.attention.clone(),
+            reason: job.reason.clone(),
+            summary: view.summary.clone(),
+            ended: view.ended,
+            journal: None,
+        }
+    }
+
+    pub(super) fn with_journal(view: &JobView, journal: Vec<JournalEntry>) -> Self {
+        let journal = journal.into_iter().zip(0..).map(|(entry, index)| JournalJson::new(index, entry));
+        Self { journal: Some(journal.collect()), ..Self::new(view) }
+    }
+}
+
+/// One entry of a journal: what was frozen, then what was done and what came of it.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum JournalJson {
+    Invocation {
+        index: u32,
+        now: String,
+        locale: String,
+        /// The fields that were disclosed to the plugin, by name.
+        fields: Vec<String>,
+        input: Value,
+        grants: Grants,
+        plugin_digest: String,
+    },
+    Effect {
+        index: u32,
+        effect: EffectJson,
+        result: EffectResult,
+    },
+}
+
+/// An effect as in the journal, without the bytes of what was attached.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum EffectJson {
+    Message(ContentJson),
+    StateGet { key: String },
+    StateSet { key: String, value: String },
+    StateDelete { key: String },
+}
+
+impl JournalJson {
+    fn new(index: u32, entry: JournalEntry) -> Self {
+        match entry {
+            JournalEntry::Invocation(invocation) => {
+                let Invocation { now, locale, fields, input, grants, plugin_digest, .. } = *invocation;
+                Self::Invocation { index, now, locale, fields, input, grants, plugin_digest }
+            }
+            JournalEntry::Effect { effect, result } => Self::Effect { index, effect: EffectJson::new(effect), result },
+        }
+    }
+}
+
+impl EffectJson {
+    fn new(effect: Effect) -> Self {
+        match effect {
+            Effect::Message(message) => Self::Message(ContentJson::new(&message, message.channel.as_deref())),
+            Effect::StateGet { key } => Self::StateGet { key },
+            Effect::StateSet { key, value } => Self::StateSet { key, value },
+            Effect::StateDelete { key } => Self::StateDelete { key },
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct MessageJson {
+    id: String,
+    job: JobId,
+    at: Timestamp,
+    connection: String,
+    clinic: Option<String>,
+    #[serde(flatten)]
+    content: ContentJson,
+}
+
+impl MessageJson {
+    pub(super) fn new(view: &MessageView) -> Self {
+        Self {
+            id: view.id.clone(),
+            job: view.job,
+            at: view.at,
+            connection: view.connection.clone(),
+            clinic: view.clinic.clone(),
+            content: ContentJson::new(&view.message, Some(&view.channel)),
+        }
+    }
+}
+
+/// To whom, and what. Either `text` or `template` is there.
+#[derive(Serialize)]
+struct ContentJson {
+    channel: Option<String>,
+    to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<TemplateJson>,
+    media: Vec<MediaJson>,
+    buttons: Vec<Button>,
+}
+
+#[derive(Serialize)]
+struct TemplateJson {
+    name: String,
+    parameters: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct MediaJson {
+    name: String,
+    media_type: String,
+    bytes: usize,
+}
+
+impl ContentJson {
+    fn new(message: &Message, channel: Option<&str>) -> Self {
+        let (text, template) = match &message.body {
+            Body::Text { text } => (Some(text.clone()), None),
+            Body::Template { name, parameters } => (None, Some(TemplateJson { name: name.clone(), parameters: parameters.clone() })),
+        };
+        let media = message.media.iter().map(|media| MediaJson {
+            name: media.name.clone(),
+            media_type: media.media_type.clone(),
+            bytes: media.content.len(),
+        });
+        Self {
+            channel: channel.map(str::to_owned),
+            to: message.to.clone(),
+            text,
+            template,
+            media: media.collect(),
+            buttons: message.buttons.clone(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct RecordJson {
+    connection: String,
+    clinic: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+    time: Timestamp,
+    document: Value,
+}
+
+impl RecordJson {
+    pub(super) fn new(view: &RecordView) -> Self {
+        Self {
+            connection: view.connection.clone(),
+            clinic: view.clinic.clone(),
+            kind: view.kind.clone(),
+            id: view.id.clone(),
+            time: view.time,
+            document: view.document.clone(),
+        }
+    }
+}

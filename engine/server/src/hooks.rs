@@ -1,0 +1,71 @@
+//! `POST /hooks/{connection}/…`: the way in for providers.
+
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use zelo_rules::Headers;
+use zelo_runtime::{Incoming, Receipt};
+
+use crate::App;
+use crate::body;
+use crate::origin;
+use crate::problem::Problem;
+
+/// What the address says.
+#[derive(Deserialize)]
+pub(crate) struct Place {
+    connection: String,
+    #[serde(default)]
+    path: String,
+}
+
+/// Takes a delivery. A 202 is a promise: it is on disk, or needs not be.
+pub(crate) async fn receive(
+    State(app): State<App>,
+    place: Result<Path<Place>, PathRejection>,
+    request: Request,
+) -> Result<(StatusCode, Json<Receipt>), Problem> {
+    let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
+    let (parts, body) = request.into_parts();
+    // Of an unknown connection nothing is read; the runtime says that it is unknown.
+    let held = match app.runtime.max_body(&place.connection) {
+        None => None,
+        Some(max) => {
+            let read = async {
+                plain(&parts.headers)?;
+                body::read(body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies).await
+            };
+            Some(read.await.inspect_err(|problem| refuse(&app, &place.connection, problem))?)
+        }
+    };
+    let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
+    let headers: Headers<'_> = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let incoming = Incoming {
+        connection: &place.connection,
+        path: &place.path,
+        url: &url,
+        headers: &headers,
+        body: held.as_ref().map_or(&[], |held| &held.bytes),
+    };
+    let receipt = app.runtime.receive(incoming).await?;
+    Ok((StatusCode::ACCEPTED, Json(receipt)))
+}
+
+/// Refuses a body that is compressed: what is signed and what is read would not be the same bytes.
+fn plain(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => Err(Problem::unsupported("The body is compressed. Send it without Content-Encoding.")),
+        _ => Ok(()),
+    }
+}
+
+/// Counts and logs a delivery that did not get as far as the runtime.
+fn refuse(app: &App, connection: &str, problem: &Problem) {
+    app.runtime.counts.refused.fetch_add(1, Ordering::Relaxed);
+    tracing::warn!(connection, why = problem.code(), "refused");
+}

@@ -1,0 +1,98 @@
+//! Under which address the other side reached us.
+
+use std::net::IpAddr;
+
+use http::header::{HOST, HeaderMap, ORIGIN};
+use http::{Extensions, Uri};
+
+use crate::Settings;
+
+/// Who is at the other end of the connection. Absent in tests that have none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Scheme and authority, such as `https://hooks.example.com`: the configured one; else what a trusted proxy says; else
+/// plain HTTP to the host that was asked for.
+pub(crate) fn base(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> String {
+    if let Some(url) = &settings.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let proxied = extensions.get::<Peer>().is_some_and(|peer| settings.trusted_proxies.contains(&peer.0.to_canonical()));
+    let forwarded = |name: &str| last(headers, name).filter(|_| proxied);
+    let scheme = forwarded("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
+    let host = forwarded("x-forwarded-host").or_else(|| last(headers, HOST.as_str())).unwrap_or("localhost");
+    format!("{scheme}://{host}")
+}
+
+/// The whole URL of a request, as its sender wrote it: what some providers sign.
+pub(crate) fn url(settings: &Settings, headers: &HeaderMap, extensions: &Extensions, uri: &Uri) -> String {
+    let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
+    format!("{}{rest}", base(settings, headers, extensions))
+}
+
+/// Whether a form was sent from a page of this server.
+///
+/// `Sec-Fetch-Site` decides where the browser sends it (over https, and to localhost), else `Origin`. A browser says
+/// `Origin: null` for a page with `Referrer-Policy: no-referrer`, as ours are, so that alone is no reason to refuse; the session
+/// cookie is `SameSite=Strict`, and a sign-in needs a code that only the operator has.
+pub(crate) fn is_same_site(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin" || site == "none";
+    }
+    match headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default()) {
+        None | Some("null") => true,
+        Some(origin) => authority(origin) == authority(&base(settings, headers, extensions)),
+    }
+}
+
+/// Without the scheme: a proxy that nobody declared may have taken TLS off.
+fn authority(url: &str) -> Option<&str> {
+    url.split_once("://").map(|(_, rest)| rest.split('/').next().unwrap_or(rest))
+}
+
+/// The last of the values of a header: the one that the nearest proxy added.
+fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    value.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn from(peer: &str) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(peer.parse().unwrap()));
+        extensions
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let settings = Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..Settings::default() };
+        let sent =
+            headers(&[("host", "inner:8080"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil.example, hooks.example.com")]);
+        let uri: Uri = "/hooks/a/b?c=d".parse().unwrap();
+        assert_eq!(url(&settings, &sent, &from("127.0.0.1"), &uri), "https://hooks.example.com/hooks/a/b?c=d");
+        assert_eq!(url(&settings, &sent, &from("::ffff:127.0.0.1"), &uri), "https://hooks.example.com/hooks/a/b?c=d");
+        assert_eq!(url(&settings, &sent, &from("10.0.0.9"), &uri), "http://inner:8080/hooks/a/b?c=d");
+        let settings = Settings { public_url: Some("https://zelo.example/".into()), ..settings };
+        assert_eq!(url(&settings, &sent, &from("10.0.0.9"), &uri), "https://zelo.example/hooks/a/b?c=d", "what is configured stands");
+    }
+
+    #[test]
+    fn forms_of_other_sites_are_told_apart() {
+        let check = |pairs: &[(&'static str, &'static str)]| is_same_site(&Settings::default(), &headers(pairs), &Extensions::new());
+        assert!(check(&[("host", "z:1"), ("sec-fetch-site", "same-origin"), ("origin", "null")]));
+        assert!(check(&[("host", "z:1"), ("origin", "http://z:1")]));
+        assert!(check(&[("host", "z:1"), ("origin", "https://z:1")]));
+        assert!(check(&[("host", "z:1")]), "no browser");
+        assert!(!check(&[("host", "z:1"), ("sec-fetch-site", "cross-site"), ("origin", "http://z:1")]));
+        assert!(!check(&[("host", "z:1"), ("sec-fetch-site", "same-site")]));
+        assert!(!check(&[("host", "z:1"), ("origin", "http://evil.example")]));
+        assert!(!check(&[("host", "z:1"), ("origin", "http://z:1.evil.example")]));
+    }
+}

@@ -1,0 +1,219 @@
+//! Every word of the pages, in every language.
+
+use zelo_core::{JobState, Status};
+
+/// The words of one language.
+pub(super) struct Words {
+    /// BCP 47.
+    pub(super) lang: &'static str,
+    pub(super) overview: &'static str,
+    pub(super) contents: &'static str,
+    pub(super) sign_in: &'static str,
+    pub(super) sign_in_ready: &'static str,
+    pub(super) sign_in_how: &'static str,
+    pub(super) sign_in_code: &'static str,
+    pub(super) sign_out: &'static str,
+    pub(super) link_dead: &'static str,
+    pub(super) link_dead_how: &'static str,
+    pub(super) outside: &'static str,
+    pub(super) outside_then: &'static str,
+    pub(super) insecure: &'static str,
+    pub(super) insecure_how: &'static str,
+    pub(super) problems: &'static str,
+    pub(super) problems_how: &'static str,
+    pub(super) did_you_mean: &'static str,
+    pub(super) idle: &'static str,
+    pub(super) attention: &'static str,
+    pub(super) events: &'static str,
+    pub(super) latest_events: &'static str,
+    pub(super) jobs: &'static str,
+    pub(super) latest_jobs: &'static str,
+    pub(super) messages: &'static str,
+    pub(super) latest_messages: &'static str,
+    pub(super) records: &'static str,
+    pub(super) latest_records: &'static str,
+    pub(super) nothing_yet: &'static str,
+    pub(super) time: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) status: &'static str,
+    pub(super) entity: &'static str,
+    pub(super) connection: &'static str,
+    pub(super) clinic: &'static str,
+    pub(super) due: &'static str,
+    pub(super) action: &'static str,
+    pub(super) state: &'static str,
+    pub(super) because: &'static str,
+    pub(super) to: &'static str,
+    pub(super) text: &'static str,
+    pub(super) channel: &'static str,
+    pub(super) record: &'static str,
+    pub(super) document: &'static str,
+    statuses: [&'static str; 5],
+    states: [&'static str; 8],
+}
+
+const PT_BR: Words = Words {
+    lang: "pt-BR",
+    overview: "Visão geral",
+    contents: "Nesta página",
+    sign_in: "Entrar",
+    sign_in_ready: "Este link serve para entrar uma única vez, por quinze minutos.",
+    sign_in_how: "Cole aqui o código do link que `zelo token link` mostrou.",
+    sign_in_code: "Código",
+    sign_out: "Sair",
+    link_dead: "Este link não vale mais",
+    link_dead_how: "Ele já foi usado ou passou dos quinze minutos. Peça um novo no servidor:",
+    outside: "Para entrar, peça um link no servidor onde o zelo está instalado:",
+    outside_then: "Abra o link que ele mostrar. Já tem um código?",
+    insecure: "Há conexões sem verificação",
+    insecure_how: "Qualquer pessoa pode enviar eventos por elas. Dê a cada uma um segredo em zelo.toml:",
+    problems: "Os arquivos de regras têm erros",
+    problems_how: "Por isso não estão em vigor; continua valendo o último conjunto sem erros.",
+    did_you_mean: "Seria",
+    idle: "Automações ligadas que não funcionam",
+    attention: "Precisa de atenção",
+    events: "Eventos",
+    latest_events: "Últimos eventos; horários em UTC",
+    jobs: "Tarefas",
+    latest_jobs: "Últimas tarefas; horários em UTC",
+    messages: "Mensagens",
+    latest_messages: "Últimas mensagens; horários em UTC",
+    records: "Registros",
+    latest_records: "Últimos registros alterados; horários em UTC",
+    nothing_yet: "Nada ainda.",
+    time: "Quando",
+    kind: "Tipo",
+    status: "Situação",
+    entity: "Sobre",
+    connection: "Conexão",
+    clinic: "Clínica",
+    due: "Prevista para",
+    action: "Regra e ação",
+    state: "Estado",
+    because: "Motivo ou resultado",
+    to: "Para",
+    text: "Texto",
+    channel: "Canal",
+    record: "Registro",
+    document: "Conteúdo",
+    statuses: ["aceito", "repetido", "atrasado", "em quarentena", "ignorado"],
+    states: ["agendada", "pronta", "em execução", "concluída", "falhou", "cancelada", "não executada", "resultado incerto"],
+};
+
+const EN: Words = Words {
+    lang: "en",
+    overview: "Overview",
+    contents: "On this page",
+    sign_in: "Sign in",
+    sign_in_ready: "This link signs you in once, within fifteen minutes.",
+    sign_in_how: "Paste the code of the link that `zelo token link` printed.",
+    sign_in_code: "Code",
+    sign_out: "Sign out",
+    link_dead: "This link is no longer valid",
+    link_dead_how: "It was used before, or its fifteen minutes are over. Ask for a new one on the server:",
+    outside: "To get in, ask for a link on the server where zelo is installed:",
+    outside_then: "Open the link that it prints. Have a code already?",
+    insecure: "Some connections are not verified",
+    insecure_how: "Anybody can send events through them. Give each a secret in zelo.toml:",
+    problems: "The rule files have mistakes",
+    problems_how: "So they are not in force; the last set without mistakes is.",
+    did_you_mean: "Did you mean",
+    idle: "Automations that are on and do not work",
+    attention: "Needs attention",
+    events: "Events",
+    latest_events: "Latest events; times in UTC",
+    jobs: "Jobs",
+    latest_jobs: "Latest jobs; times in UTC",
+    messages: "Messages",
+    latest_messages: "Latest messages; times in UTC",
+    records: "Records",
+    latest_records: "Records that changed last; times in UTC",
+    nothing_yet: "Nothing yet.",
+    time: "When",
+    kind: "Type",
+    status: "Status",
+    entity: "About",
+    connection: "Connection",
+    clinic: "Clinic",
+    due: "Due",
+    action: "Rule and action",
+    state: "State",
+    because: "Reason or result",
+    to: "To",
+    text: "Text",
+    channel: "Channel",
+    record: "Record",
+    document: "Content",
+    statuses: ["accepted", "duplicate", "stale", "quarantined", "ignored"],
+    states: ["scheduled", "ready", "running", "done", "dead", "cancelled", "skipped", "unknown"],
+};
+
+impl Words {
+    pub(super) fn status(&self, status: Status) -> &'static str {
+        self.statuses[match status {
+            Status::Accepted => 0,
+            Status::Duplicate => 1,
+            Status::Stale => 2,
+            Status::Quarantined => 3,
+            Status::Ignored => 4,
+        }]
+    }
+
+    pub(super) fn state(&self, state: JobState) -> &'static str {
+        self.states[match state {
+            JobState::Scheduled => 0,
+            JobState::Ready => 1,
+            JobState::Running => 2,
+            JobState::Done => 3,
+            JobState::Dead => 4,
+            JobState::Cancelled => 5,
+            JobState::Skipped => 6,
+            JobState::Unknown => 7,
+        }]
+    }
+}
+
+/// The words that an `Accept-Language` (RFC 9110 §12.5.4) asks for. Portuguese where nobody asks, English where neither is asked for.
+pub(super) fn choose(accept: Option<&str>) -> &'static Words {
+    let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return &PT_BR };
+    let mut best: (f32, &'static Words) = (0.0, &EN);
+    for range in accept.split(',') {
+        let mut parts = range.split(';');
+        let language = parts.next().unwrap_or_default().trim().split('-').next().unwrap_or_default();
+        let words = match language {
+            "*" => &PT_BR,
+            language if language.eq_ignore_ascii_case("pt") => &PT_BR,
+            language if language.eq_ignore_ascii_case("en") => &EN,
+            _ => continue,
+        };
+        let weight = parts.find_map(|part| part.trim().strip_prefix("q=")).map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+        // The first of equals stands.
+        if weight > best.0 {
+            best = (weight, words);
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reader_chooses_the_language() {
+        for (accept, lang) in [
+            (None, "pt-BR"),
+            (Some(""), "pt-BR"),
+            (Some("*"), "pt-BR"),
+            (Some("pt-BR,pt;q=0.9,en-US;q=0.8"), "pt-BR"),
+            (Some("pt-PT"), "pt-BR"),
+            (Some("en-US,en;q=0.9,pt;q=0.8"), "en"),
+            (Some("de-DE, pt;q=0.5, en;q=0.3"), "pt-BR"),
+            (Some("de"), "en"),
+            (Some("pt;q=0, en;q=0.1"), "en"),
+            (Some("EN"), "en"),
+        ] {
+            assert_eq!(choose(accept).lang, lang, "{accept:?}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Refusals, as RFC 9457 problem documents: what is wrong, and what to do about it.
+//!
+//! A problem names rules that were broken and limits that were passed, never a value of a request.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use zelo_rules::Refusal;
+use zelo_runtime::Refused;
+
+/// A refusal.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    /// The end of its `type`, `urn:zelo:problem:<code>`: stable, for programs.
+    code: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, title, detail: detail.into(), header: None }
+    }
+
+    /// The stable end of its `type`.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// 400: the request cannot be read.
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
+    }
+
+    /// 400: a parameter of the query is not one, or not in its form.
+    pub(crate) fn query(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "query", "A query parameter is wrong", detail)
+    }
+
+    /// 401: no credential, or none that is known.
+    pub(crate) fn credential(detail: impl Into<Cow<'static, str>>) -> Self {
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "credential", "A credential is needed", detail);
+        Self { header: Some((WWW_AUTHENTICATE, "Bearer")), ..problem }
+    }
+
+    /// 401: nobody who knows the secret of the connection sent this.
+    fn unverified(detail: String) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unverified", "The delivery is not verified", detail)
+    }
+
+    /// 403: a form that another site sent.
+    pub(crate) fn cross_site() -> Self {
+        let detail = "This form was sent from another site. Open the page of this server, and send it from there.";
+        Self::new(StatusCode::FORBIDDEN, "cross-site", "Not from this site", detail)
+    }
+
+    /// 404.
+    pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    fn connection() -> Self {
+        let detail = "There is no connection of this name. The address of a hook is /hooks/, the name of a connection in zelo.toml, and the provider's path.";
+        Self::new(StatusCode::NOT_FOUND, "connection", "No such connection", detail)
+    }
+
+    /// 405.
+    pub(crate) fn method() -> Self {
+        let detail = "This address does not take this method; the Allow header names those that it takes.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Another method is needed", detail)
+    }
+
+    /// 408: the body did not arrive in time.
+    pub(crate) fn slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "slow", "The request came too slowly", "Its body did not arrive in time. Send it again.")
+    }
+
+    /// 413: the body has more than `max` bytes.
+    pub(crate) fn too_large(max: usize) -> Self {
+        let detail = format!("At most {max} bytes are taken here. For more, raise `max_body` in the source file.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// 415.
+    pub(crate) fn unsupported(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "format", "The body is in another format", detail)
+    }
+
+    /// 500: a defect of zelo.
+    pub(crate) fn internal() -> Self {
+        let detail = "This is a defect of zelo; its log says where. Nothing is lost that was acknowledged.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something broke", detail)
+    }
+
+    /// 503: too much at once.
+    pub(crate) fn busy() -> Self {
+        Self::later(
+            "busy",
+            "Too much at once",
+            "The server has as much to do as it can take. Nothing was stored; send it again in a second.",
+        )
+    }
+
+    /// 503: the store does not answer.
+    pub(crate) fn unavailable() -> Self {
+        Self::later("unavailable", "The store does not answer", "Nothing was stored; send it again. The log of the server says why.")
+    }
+
+    fn later(code: &'static str, title: &'static str, detail: &'static str) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
+        Self { header: Some((RETRY_AFTER, "1")), ..problem }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NoConnection(_) => Self::connection(),
+            Refused::Refusal(Refusal::Malformed { why }) => Self::malformed(why),
+            Refused::Refusal(Refusal::Unverified { why }) => Self::unverified(why),
+            Refused::Refusal(Refusal::Unsupported { why }) => Self::unsupported(why),
+            Refused::Refusal(Refusal::TooLarge { max, .. }) => Self::too_large(max),
+            Refused::Busy => Self::busy(),
+            Refused::Unavailable(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<zelo_store::Error> for Problem {
+    fn from(error: zelo_store::Error) -> Self {
+        if matches!(error, zelo_store::Error::Busy) {
+            return Self::busy();
+        }
+        let cause = std::error::Error::source(&error).map(tracing::field::display);
+        tracing::error!(%error, cause, "the store failed");
+        Self::unavailable()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let document = serde_json::json!({
+            "type": format!("urn:zelo:problem:{}", self.code),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, document.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
