@@ -1,1 +1,7 @@
-fn main() {}
+//! The `zelo` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    zelo::cli::main()
+}

@@ -50,6 +50,7 @@ fn common() -> Config {
         .wasm_relaxed_simd(false)
         .wasm_stack_switching(false)
         .wasm_gc(false)
+        .gc_support(false)
         .wasm_function_references(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)

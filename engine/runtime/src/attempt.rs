@@ -40,7 +40,8 @@ impl Runtime {
         }
         let due = still_due(edition, work, now)?;
         not_expired(job, due.expires, now)?;
-        let prepared = edition.in_force.prepare(job, &work.event, &work.records).map_err(|unprepared| unready(job, due, unprepared, now))?;
+        let prepared =
+            edition.in_force.prepare(job, &work.event, &work.records).map_err(|unprepared| unready(job, due, unprepared, now))?;
         let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
             return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
         };

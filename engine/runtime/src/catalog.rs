@@ -71,7 +71,7 @@ impl Catalog {
             Some((name, major)) => (name, Some(major)),
             None => (name, None),
         };
-        self.by_name.get(name).filter(|plugin| major.is_none_or(|major| plugin.manifest().version.split('.').next() == Some(major)))
+        self.by_name.get(name).filter(|plugin| major.is_none_or(|major| plugin.manifest().version.major.to_string() == major))
     }
 
     /// The plugin with this digest.
@@ -96,7 +96,7 @@ impl Plugins for Catalog {
     fn plugin(&self, name: &str) -> Option<PluginFacts> {
         self.named(name).map(|plugin| PluginFacts {
             name: plugin.manifest().name.clone(),
-            version: plugin.manifest().version.clone(),
+            version: plugin.manifest().version.to_string(),
             digest: plugin.digest().to_owned(),
             imports: plugin.imports().to_vec(),
             inputs: plugin.manifest().inputs.clone(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use zelo_core::decide::Decision;
 use zelo_core::{Arrival, Event, EventId, JobState, RecordRef, RecordWrite, Status, Timestamp};
-use zelo_rules::{Delivery, Headers, Read, Reading, Refusal, Source};
+use zelo_rules::{Delivery, Headers, Read, Reading, Refusal};
 
 use crate::Runtime;
 use crate::connection::Connection;
@@ -81,7 +81,7 @@ impl Runtime {
     /// How many bytes a delivery of `connection` may have.
     pub fn max_body(&self, connection: &str) -> Option<usize> {
         let source = &self.connections.get(connection)?.source;
-        self.rules.current().rules.source(source).map(Source::max_body)
+        self.rules.current().rules.source(source).map(|source| source.max_body)
     }
 
     /// Verifies a delivery, and accepts it.
@@ -196,4 +196,3 @@ impl Runtime {
         }
     }
 }
-

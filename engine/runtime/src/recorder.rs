@@ -8,7 +8,7 @@ use zelo_core::effect::Message;
 use zelo_core::settle::LocalWrite;
 use zelo_core::{Effect, EffectResult, Grants, Job, JournalEntry, KeyHash};
 use zelo_host::{Effects, Level, Stop};
-use zelo_store::{Store, message_id};
+use zelo_store::message_id;
 
 use crate::Runtime;
 use crate::connection::ChannelKind;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use zelo_rules::{Automation, Diagnostic, FileText, Files, InForce, RuleSet};
+use zelo_rules::{Automation, Diagnostic, FileText, Files, InForce, Rule, RuleSet, Source};
 use zelo_store::{AutomationRow, Store};
 
 use crate::catalog::{self, Catalog};
@@ -149,15 +149,20 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether `rule` reads events of `source`.
+pub fn reads(rule: &Rule, source: &Source) -> bool {
+    rule.source.as_ref().is_none_or(|wanted| *wanted == source.id) && source.types().any(|kind| rule.on.contains(kind))
+}
+
 /// Switches every rule on, with its defaults, for every connection whose source it can read.
 pub fn everything_on(rules: &RuleSet, connections: &[&Connection], now: jiff::Timestamp) -> Vec<AutomationRow> {
     let mut rows = Vec::new();
     for rule in rules.rules() {
         for connection in connections {
-            if rules.source(&connection.source).is_some_and(|source| rule.reads(source)) {
+            if rules.source(&connection.source).is_some_and(|source| reads(rule, source)) {
                 rows.push(AutomationRow {
-                    id: zelo_core::AutomationId::new(rule.id(), &connection.name, None),
-                    rule: rule.id().to_owned(),
+                    id: zelo_core::AutomationId::new(&rule.id, &connection.name, None),
+                    rule: rule.id.clone(),
                     connection: connection.name.clone(),
                     clinic: None,
                     settings: serde_json::Map::new(),

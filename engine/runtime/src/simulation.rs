@@ -205,7 +205,9 @@ fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
             Some(anchor) => format!("due {}, counted from {anchor}", job.due),
             None => format!("due {}", job.due),
         },
-        (JobState::Running, ..) => job.cancel.as_ref().map_or_else(|| "running".to_owned(), |reason| format!("asked to stop: {}", reason.text)),
+        (JobState::Running, ..) => {
+            job.cancel.as_ref().map_or_else(|| "running".to_owned(), |reason| format!("asked to stop: {}", reason.text))
+        }
         (JobState::Done, ..) => summary.unwrap_or("done").to_owned(),
         (_, _, Some(reason)) => match summary {
             Some(summary) => format!("{}: {summary}", reason.text),
@@ -246,7 +248,8 @@ fn message_told(message: &Message, channel: &str) -> Value {
         Body::Template { name, parameters } => told["template"] = json!({ "name": name, "parameters": parameters }),
     }
     if !message.media.is_empty() {
-        let media = message.media.iter().map(|media| json!({ "name": media.name, "media_type": media.media_type, "bytes": media.content.len() }));
+        let media =
+            message.media.iter().map(|media| json!({ "name": media.name, "media_type": media.media_type, "bytes": media.content.len() }));
         told["media"] = media.collect();
     }
     told

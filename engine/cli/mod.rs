@@ -1,0 +1,106 @@
+//! The commands. One file each; what they share stands in `setup`.
+//!
+//! Exit codes: 0 fine, 1 findings (mistakes in files, failed tests), 2 usage or configuration.
+
+mod automation;
+mod check;
+mod control;
+mod path;
+mod plugin;
+mod serve;
+mod setup;
+mod simulate;
+mod test;
+mod token;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A self-hosted rule engine: webhooks in, TOML rules, sandboxed WASM plugins.
+#[derive(Debug, Parser)]
+#[command(name = "zelo", version, arg_required_else_help = true)]
+struct Arguments {
+    /// The configuration file; default: zelo.toml of this folder, if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive webhooks, run automations, show the pages.
+    Serve(serve::Arguments),
+    /// Look for mistakes in all rule and source files.
+    Check(check::Arguments),
+    /// Run the tests that stand in the rule files.
+    Test(test::Arguments),
+    /// Play a file of deliveries on a virtual clock, and tell what would happen.
+    Simulate(simulate::Arguments),
+    /// Try a JSONPath: print its nodes as a JSON array.
+    Path(path::Arguments),
+    /// Switch automations on and off.
+    #[command(subcommand)]
+    Automation(automation::Command),
+    /// Make API tokens and sign-in links.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Make and look at plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// What a command that ran has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Findings {
+    None,
+    Some,
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let Arguments { config, command } = Arguments::parse();
+    let config = config.as_deref();
+    let found = match command {
+        Command::Serve(arguments) => serve::run(config, &arguments),
+        Command::Check(arguments) => check::run(config, &arguments),
+        Command::Test(arguments) => test::run(config, &arguments),
+        Command::Simulate(arguments) => simulate::run(config, &arguments),
+        Command::Path(arguments) => path::run(&arguments),
+        Command::Automation(command) => automation::run(config, &command),
+        Command::Token(command) => token::run(config, &command),
+        Command::Plugin(command) => plugin::run(&command),
+    };
+    match found {
+        Ok(Findings::None) => ExitCode::SUCCESS,
+        Ok(Findings::Some) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("zelo: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// A runtime for commands that wait.
+fn tokio() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Prints a line, and goes quietly if nobody reads it any more.
+fn print_line(line: &str) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,67 @@
+//! `zelo plugin`: from a compiled module to a plugin.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use zelo_host::package;
+
+use super::{Findings, Format, print_line, setup};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Make a plugin of a core WebAssembly module and its manifest: one file, one digest.
+    Pack {
+        /// The module that a compiler made.
+        module: PathBuf,
+        /// Its plugin.toml.
+        #[arg(long)]
+        manifest: PathBuf,
+        /// Where to write the plugin.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Show what a plugin is, what it imports, and why.
+    Inspect {
+        file: PathBuf,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+pub(super) fn run(command: &Command) -> Result<Findings> {
+    match command {
+        Command::Pack { module, manifest, out } => {
+            let bytes = std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
+            let text = std::fs::read_to_string(manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+            let packed = package::pack(&bytes, &text).with_context(|| format!("{} with {}", module.display(), manifest.display()))?;
+            // Written whole under another name first: a server that watches the folder never sees half a plugin.
+            let part = out.with_extension("part");
+            std::fs::write(&part, packed).with_context(|| format!("{} cannot be written", part.display()))?;
+            std::fs::rename(&part, out).with_context(|| format!("{} cannot be written", out.display()))?;
+        }
+        Command::Inspect { file, format } => {
+            let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let hint = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let plugin = setup::host_in_memory()?.load(&hint, &bytes).with_context(|| file.display().to_string())?;
+            let manifest = plugin.manifest();
+            let imports: Vec<&str> = plugin.imports().iter().map(|capability| capability.as_str()).collect();
+            let wants: Vec<String> = manifest.wanted().iter().map(|capability| capability.as_str().to_owned()).collect();
+            match format {
+                Format::Json => print_line(&serde_json::to_string_pretty(&json!({
+                    "name": manifest.name, "version": manifest.version, "digest": plugin.digest(), "bytes": plugin.size(),
+                    "imports": imports, "wants": wants, "inputs": manifest.inputs,
+                }))?),
+                Format::Text => {
+                    print_line(&format!("{} {}  {} bytes", manifest.name, manifest.version, plugin.size()));
+                    print_line(&format!("digest   {}", plugin.digest()));
+                    print_line(&format!("imports  {}", imports.join(", ")));
+                    print_line(&format!("wants    {}", wants.join(", ")));
+                    print_line(&format!("inputs   {}", manifest.input_names().join(", ")));
+                }
+            }
+        }
+    }
+    Ok(Findings::None)
+}

@@ -1,0 +1,134 @@
+//! `zelo serve`: everything together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use zelo_core::{Clock, Entropy};
+use zelo_runtime::Runtime;
+use zelo_runtime::keeper::Pace;
+use zelo_runtime::rulebook::Edition;
+use zelo_runtime::system::{SystemClock, SystemEntropy};
+use zelo_server::access;
+
+use super::setup::{self, Ground, Secrets};
+use super::{Findings, control, print_line, watch as files};
+use crate::config::{Config, LogFormat};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where to listen, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
+}
+
+pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
+    let mut config = Config::load(config)?;
+    if let Some(listen) = arguments.listen {
+        config.server.listen = listen;
+    }
+    log(config.server.log);
+    super::tokio()?.block_on(serve(&config))?;
+    Ok(Findings::None)
+}
+
+/// Logs go to standard error; `RUST_LOG` says how much.
+fn log(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// The address of the pages, as people reach them.
+fn address(config: &Config) -> String {
+    config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen)).trim_end_matches('/').to_owned()
+}
+
+/// A link that signs in once.
+pub(super) fn sign_in_link(config: &Config, code: &str) -> String {
+    format!("{}/sign-in?code={code}", address(config))
+}
+
+async fn serve(config: &Config) -> Result<()> {
+    // Bound first: a second server on this address must fail before it touches anything.
+    let listener =
+        tokio::net::TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let runtime = start(config).await?;
+    let (stop, stopped) = watch::channel(false);
+    control::listen(config, runtime.clone())?;
+    files::spawn(config.clone(), runtime.clone(), stopped.clone());
+    let keeper = tokio::spawn({
+        let (runtime, stopped) = (runtime.clone(), stopped.clone());
+        async move { runtime.keep(Pace::default(), stopped).await }
+    });
+    let settings = zelo_server::Settings {
+        public_url: config.server.public_url.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        ..zelo_server::Settings::default()
+    };
+    let server = tokio::spawn(zelo_server::serve(listener, runtime.clone(), settings, stopped));
+    welcome(config, &runtime).await?;
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: no new deliveries, what runs is finished");
+    stop.send_replace(true);
+    server.await??;
+    keeper.await?;
+    runtime.store.close().await?;
+    Ok(())
+}
+
+/// Opens the store, loads the rules, and puts them together.
+async fn start(config: &Config) -> Result<Runtime> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let store = setup::open_store(config, entropy.clone()).await?;
+    let host = Arc::new(setup::host(config)?);
+    let (rules, catalog) = setup::rules(config, &host)?;
+    let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Read)?;
+    let wanted = setup::automations(config, &rules, &connections, clock.now())?;
+    setup::keep_automations(store.as_ref(), wanted, clock.now()).await?;
+    let edition = Edition::new(rules, catalog, &store.automations().await?)?;
+    // The rules may have changed while the server was down.
+    store.retime(edition.in_force.clone()).await?;
+    Ok(setup::runtime(config, Ground { store, host, clock, entropy }, edition, connections))
+}
+
+/// Says where everything is. Goes to standard output, never to the log: the link lets its reader in.
+async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
+    let address = address(config);
+    print_line(&format!("zelo listens on {address}"));
+    let edition = runtime.rules.current();
+    let mut connections: Vec<_> = runtime.connections.values().collect();
+    connections.sort_by(|one, other| one.name.cmp(&other.name));
+    for connection in connections {
+        print_line(&format!("  {} webhooks   {address}/hooks/{}/…", connection.source, connection.name));
+        if connection.insecure {
+            print_line(&format!("  ATTENTION: connection `{}` is insecure: it takes deliveries that nobody signed", connection.name));
+            tracing::warn!(connection = connection.name, "insecure: deliveries are not verified");
+        } else if !config.connections.contains_key(&connection.name) {
+            print_line(&format!("    its secret is in {}", setup::default_secret_file(config, &connection.source).display()));
+        }
+    }
+    let on: Vec<String> = runtime.store.automations().await?.into_iter().filter(|row| row.enabled).map(|row| row.id.to_string()).collect();
+    print_line(&format!(
+        "  {} rules; switched on: {}",
+        edition.rules.rules().count(),
+        if on.is_empty() { "none".to_owned() } else { on.join(", ") }
+    ));
+    if !runtime.store.has_credentials().await? {
+        let code = access::new_link(runtime.store.as_ref(), runtime.clock.as_ref(), runtime.entropy.as_ref()).await?;
+        print_line("sign in within fifteen minutes, once (later: zelo token link):");
+        print_line(&format!("  {}", sign_in_link(config, &code)));
+    }
+    Ok(())
+}

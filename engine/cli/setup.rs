@@ -1,0 +1,207 @@
+//! What several commands put together in the same way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use zelo_core::retry::RetryPolicy;
+use zelo_core::{AutomationId, Clock, Entropy, Timestamp};
+use zelo_host::{Host, HostConfig, Limits};
+use zelo_rules::RuleSet;
+use zelo_runtime::intake::Counts;
+use zelo_runtime::rulebook::{self, Edition};
+use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+use zelo_store::{AutomationRow, Store};
+
+use crate::config::secrets::{self, SecretRef};
+use crate::config::{Channel, Config};
+
+/// The sandbox. Compiled plugins are kept beside the data.
+pub(super) fn host(config: &Config) -> Result<Host> {
+    let data = config.data()?;
+    secrets::private_folder(&data)?;
+    Host::new(HostConfig { cache_dir: Some(data.join("cache")), ..HostConfig::default() }).context("the sandbox cannot be made")
+}
+
+/// The sandbox, without keeping anything.
+pub(super) fn host_in_memory() -> Result<Host> {
+    Host::new(HostConfig::default()).context("the sandbox cannot be made")
+}
+
+/// Opens the store, and makes it with its master key if this is the first start.
+pub(super) async fn open_store(config: &Config, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Store>> {
+    let master = secrets::master_key(config, entropy.as_ref())?;
+    secrets::private_folder(&config.data()?)?;
+    let path = config.database()?;
+    let sqlite = SqliteConfig { path: Some(path.clone()), ..SqliteConfig::default() };
+    Ok(SqliteStore::open(sqlite, master, entropy).await.with_context(|| format!("the store {}", path.display()))?)
+}
+
+/// Whether secrets are read, and made where they are missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    Read,
+    /// Nothing is verified: a simulation.
+    Unused,
+}
+
+/// The connections: those of the file, and one by default for each source that has none.
+pub(super) fn connections(
+    config: &Config,
+    rules: &RuleSet,
+    entropy: &dyn Entropy,
+    secrets: Secrets,
+) -> Result<HashMap<String, Connection>> {
+    let mut connections = HashMap::new();
+    for (name, given) in &config.connections {
+        if rules.source(&given.source).is_none() {
+            bail!("connection `{name}`: there is no source `{}` under {}", given.source, config.rules().join("sources").display());
+        }
+        let connection = Connection {
+            name: name.clone(),
+            source: given.source.clone(),
+            secrets: match secrets {
+                Secrets::Read => given
+                    .secrets
+                    .iter()
+                    .map(|secret| secret.read(config).with_context(|| format!("connection `{name}`")))
+                    .collect::<Result<_>>()?,
+                Secrets::Unused => Vec::new(),
+            },
+            clinic: given.clinic.clone(),
+            insecure: given.insecure,
+        };
+        connections.insert(name.clone(), connection);
+    }
+    for source in rules.sources() {
+        let id = source.id.as_str();
+        if connections.contains_key(id) || connections.values().any(|connection| connection.source == id) {
+            continue;
+        }
+        let found = match secrets {
+            Secrets::Read => vec![default_secret(config, id, entropy)?],
+            Secrets::Unused => Vec::new(),
+        };
+        let connection = Connection { name: id.to_owned(), source: id.to_owned(), secrets: found, clinic: None, insecure: false };
+        connections.insert(id.to_owned(), connection);
+    }
+    Ok(connections)
+}
+
+/// Where the secret of a connection that nobody configured is kept.
+pub(super) fn default_secret_file(config: &Config, source: &str) -> std::path::PathBuf {
+    config.path(&std::path::Path::new("secrets").join(source))
+}
+
+fn default_secret(config: &Config, source: &str, entropy: &dyn Entropy) -> Result<Vec<u8>> {
+    let path = default_secret_file(config, source);
+    if !path.exists() {
+        secrets::make(&path, entropy)?;
+    }
+    SecretRef::File { file: std::path::Path::new("secrets").join(source) }.read(config)
+}
+
+/// The channels of the file.
+fn channels(config: &Config) -> Channels {
+    let kind = |channel: &Channel| match channel {
+        Channel::Outbox {} => ChannelKind::Outbox,
+    };
+    Channels(config.channels.iter().map(|(name, channel)| (name.clone(), kind(channel))).collect())
+}
+
+/// The automations of the file, as rows.
+pub(super) fn automations(
+    config: &Config,
+    rules: &RuleSet,
+    connections: &HashMap<String, Connection>,
+    now: Timestamp,
+) -> Result<Vec<AutomationRow>> {
+    let mut rows = Vec::new();
+    for given in &config.automations {
+        let Some(rule) = rules.rule(&given.rule) else {
+            bail!("[[automations]]: there is no rule `{}` under {}", given.rule, config.rules().display());
+        };
+        let mut on: Vec<&Connection> = match &given.connection {
+            Some(name) => match connections.get(name) {
+                Some(connection) => vec![connection],
+                None => bail!("[[automations]] {}: there is no connection `{name}`", given.rule),
+            },
+            None => connections
+                .values()
+                .filter(|connection| rules.source(&connection.source).is_some_and(|source| rulebook::reads(rule, source)))
+                .collect(),
+        };
+        on.sort_by(|one, other| one.name.cmp(&other.name));
+        for connection in on {
+            rows.push(AutomationRow {
+                id: AutomationId::new(&given.rule, &connection.name, given.clinic.as_deref()),
+                rule: given.rule.clone(),
+                connection: connection.name.clone(),
+                clinic: given.clinic.clone(),
+                settings: given.settings.clone(),
+                enabled: true,
+                origin: "config".to_owned(),
+                changed: now,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes the store agree with the file: its automations are on, those that left it are off. What people switched on or
+/// off since stays as they want it: a restart must not undo their word.
+pub(super) async fn keep_automations(store: &dyn Store, wanted: Vec<AutomationRow>, now: Timestamp) -> Result<()> {
+    let known = store.automations().await?;
+    for row in known.iter().filter(|row| row.origin == "config" && row.enabled) {
+        if !wanted.iter().any(|wanted| wanted.id == row.id) {
+            store.put_automation(AutomationRow { enabled: false, changed: now, ..row.clone() }).await?;
+        }
+    }
+    for row in wanted {
+        let before = known.iter().find(|known| known.id == row.id);
+        let peoples = before.is_some_and(|before| before.origin != "config");
+        let same = before.is_some_and(|before| AutomationRow { changed: row.changed, ..before.clone() } == row);
+        if !peoples && !same {
+            store.put_automation(row).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The rule files and plugins of `config`, checked.
+pub(super) fn rules(config: &Config, host: &Host) -> Result<(Arc<RuleSet>, Arc<Catalog>)> {
+    let catalog = Catalog::load(host, &config.plugins())?;
+    let files = rulebook::read_files(&config.rules())?;
+    let (rules, warnings) = rulebook::check(&files, &catalog)?;
+    if !warnings.is_empty() {
+        eprint!("{}", zelo_rules::render(&warnings, &files));
+    }
+    Ok((Arc::new(rules), Arc::new(catalog)))
+}
+
+/// What a runtime stands on.
+pub(super) struct Ground {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) host: Arc<Host>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+}
+
+/// Puts a runtime together.
+pub(super) fn runtime(config: &Config, ground: Ground, edition: Edition, connections: HashMap<String, Connection>) -> Runtime {
+    let Ground { store, host, clock, entropy } = ground;
+    Runtime::new(Shared {
+        store,
+        host,
+        rules: Rulebook::new(edition),
+        connections,
+        channels: channels(config),
+        clock,
+        entropy,
+        retry: RetryPolicy::default(),
+        limits: Limits::default(),
+        bell: tokio::sync::Notify::new(),
+        counts: Counts::default(),
+    })
+}

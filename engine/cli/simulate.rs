@@ -1,0 +1,85 @@
+//! `zelo simulate`: a day in a second.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use zelo_core::{ManualClock, SeededEntropy, Timestamp};
+use zelo_runtime::rulebook::{Edition, everything_on};
+use zelo_runtime::simulation::{self, Row};
+use zelo_store::MasterKey;
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+
+use super::setup::{self, Ground, Secrets};
+use super::{Findings, Format, print_line};
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// One delivery a line, {at, source, path, body}, in order of arrival.
+    file: PathBuf,
+    /// How to print what happens.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
+    super::tokio()?.block_on(simulate(config, arguments))
+}
+
+async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
+    let config = Config::load(config)?;
+    let text = std::fs::read_to_string(&arguments.file).with_context(|| format!("{} cannot be read", arguments.file.display()))?;
+    let name = arguments.file.display();
+    let day = simulation::read_day(&text).with_context(|| name.to_string())?;
+    let start = day.first().map_or(Timestamp::UNIX_EPOCH, |(_, line)| line.at);
+    let clock = Arc::new(ManualClock::new(start));
+
+    let host = Arc::new(setup::host_in_memory()?);
+    let (rules, catalog) = setup::rules(&config, &host)?;
+    let entropy = Arc::new(SeededEntropy::new(0));
+    let connections = setup::connections(&config, &rules, entropy.as_ref(), Secrets::Unused)?;
+    let rows = if config.automations.is_empty() {
+        everything_on(&rules, &connections.values().collect::<Vec<_>>(), start)
+    } else {
+        setup::automations(&config, &rules, &connections, start)?
+    };
+    let edition = Edition::new(rules, catalog, &rows)?;
+    let master = MasterKey::generate(entropy.as_ref());
+    let store = SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master, entropy.clone()).await?;
+    let ground = Ground { store, host, clock: clock.clone(), entropy };
+    let runtime = setup::runtime(&config, ground, edition, connections);
+
+    let format = arguments.format;
+    let mut failure = None;
+    let mut tell = |row: Row| match format {
+        Format::Text => print_line(&line(&row)),
+        Format::Json => match serde_json::to_string(&row) {
+            Ok(json) => print_line(&json),
+            Err(error) => failure = Some(error),
+        },
+    };
+    simulation::simulate(&runtime, &clock, day, &mut tell).await.with_context(|| name.to_string())?;
+    runtime.store.close().await?;
+    match failure {
+        Some(error) => Err(error.into()),
+        None => Ok(Findings::None),
+    }
+}
+
+/// A row for people: when, what became of it, what it is, what happened.
+fn line(row: &Row) -> String {
+    let what = match (&row.rule, &row.action, &row.kind) {
+        (Some(rule), Some(action), _) => format!("{rule}.{action}"),
+        (_, _, Some(kind)) => kind.clone(),
+        _ => "-".to_owned(),
+    };
+    let mut line = format!("{}  {:<10} {:<30} {}", row.at, row.state, what, row.detail);
+    if let Some(effect) = &row.effect {
+        for (name, value) in effect.as_object().into_iter().flatten().filter(|(name, _)| *name != "kind") {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            line.push_str(&format!("\n{:>34}{name}: {text}", ""));
+        }
+    }
+    line
+}

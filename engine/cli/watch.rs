@@ -1,0 +1,102 @@
+//! Takes over changed rule files while the server runs: all of them, or none.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use tokio::sync::watch;
+use zelo_host::Host;
+use zelo_runtime::rulebook::{self, Edition};
+use zelo_runtime::{Catalog, Runtime};
+
+use crate::config::Config;
+
+/// How often the folders are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a folder looks like from outside: changes when a file in it does.
+type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
+
+/// Looks at the folders of rules and plugins until `stop` turns true.
+pub(super) fn spawn(config: Config, runtime: Runtime, mut stop: watch::Receiver<bool>) {
+    tokio::spawn(async move {
+        let mut seen = stamps(&config);
+        let mut before = seen.clone();
+        while !*stop.borrow() {
+            tokio::select! {
+                _ = stop.changed() => break,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = stamps(&config);
+            // Taken over when it has stood still for one look: an editor may be in the middle of several files.
+            if now == before && now != seen {
+                let plugins_changed = now.1 != seen.1;
+                seen = now.clone();
+                take_over(&config, &runtime, plugins_changed).await;
+            }
+            before = now;
+        }
+    });
+}
+
+async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
+    match load(config, runtime, plugins_changed).await {
+        Ok(edition) => {
+            let timetable = edition.in_force.clone();
+            let rules = edition.rules.rules().count();
+            runtime.rules.exchange(edition);
+            match runtime.store.retime(timetable).await {
+                Ok(changed) => tracing::info!(rules, jobs = changed.len(), "changed rules are in force"),
+                Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
+            }
+            runtime.bell.notify_one();
+        }
+        Err(error) => {
+            let diagnostics = match &error {
+                rulebook::Error::Refused { diagnostics, .. } => diagnostics.clone(),
+                _ => Vec::new(),
+            };
+            tracing::error!("the changed rules are not in force, those before them stay: {error}");
+            runtime.rules.refuse(diagnostics);
+        }
+    }
+}
+
+async fn load(config: &Config, runtime: &Runtime, plugins_changed: bool) -> Result<Edition, rulebook::Error> {
+    let catalog =
+        if plugins_changed { load_plugins(&runtime.host, config.plugins()).await? } else { runtime.rules.current().catalog.clone() };
+    let (edition, _) = Edition::load(&config.rules(), catalog, runtime.store.as_ref()).await?;
+    Ok(edition)
+}
+
+/// Compiling takes a while; others go on meanwhile.
+async fn load_plugins(host: &Arc<Host>, folder: PathBuf) -> Result<Arc<Catalog>, rulebook::Error> {
+    let host = host.clone();
+    match tokio::task::spawn_blocking(move || Catalog::load(&host, &folder)).await {
+        Ok(loaded) => Ok(Arc::new(loaded?)),
+        Err(broken) => Err(rulebook::Error::Automations(format!("loading the plugins broke off: {broken}"))),
+    }
+}
+
+fn stamps(config: &Config) -> (Stamp, Stamp) {
+    (stamp(&config.rules(), "toml"), stamp(&config.plugins(), "wasm"))
+}
+
+fn stamp(folder: &Path, extension: &str) -> Stamp {
+    let mut stamp = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                stamp.push((path, metadata.len(), metadata.modified().ok()));
+            }
+        }
+    }
+    stamp.sort();
+    stamp
+}

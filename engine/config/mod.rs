@@ -1,0 +1,195 @@
+//! `zelo.toml`: where to listen, what to keep where, which subscriptions exist. Every key has a default.
+//!
+//! Paths are relative to the folder of the file. Secrets are never in it, only where to find them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub mod secrets;
+
+use secrets::SecretRef;
+
+/// The configuration as written, defaults filled in.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    pub store: Store,
+    pub paths: Paths,
+    pub connections: BTreeMap<String, Connection>,
+    pub channels: BTreeMap<String, Channel>,
+    pub automations: Vec<Automation>,
+    /// The folder that paths are relative to.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub public_url: Option<String>,
+    pub trusted_proxies: Vec<IpAddr>,
+    pub log: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    pub url: String,
+    pub master_key: SecretRef,
+}
+
+/// `[paths]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    pub rules: PathBuf,
+    pub plugins: PathBuf,
+}
+
+/// `[connections.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    pub source: String,
+    #[serde(default)]
+    pub secrets: Vec<SecretRef>,
+    pub clinic: Option<String>,
+    #[serde(default)]
+    pub insecure: bool,
+}
+
+/// `[channels.NAME]`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Channel {
+    Outbox {},
+}
+
+/// `[[automations]]`: a rule that is on for as long as it stands in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Automation {
+    pub rule: String,
+    /// Default: every connection whose source the rule reads.
+    pub connection: Option<String>,
+    pub clinic: Option<String>,
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None, trusted_proxies: Vec::new(), log: LogFormat::Text }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: "sqlite://data/zelo.db".to_owned(), master_key: SecretRef::File { file: "keys/master.key".into() } }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { rules: "rules".into(), plugins: "plugins/dist".into() }
+    }
+}
+
+impl Config {
+    /// The file at `path`; without one, `zelo.toml` of this folder if it is there, else the defaults.
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let (path, required) = (path.unwrap_or(Path::new("zelo.toml")), path.is_some());
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        let mut config: Self = toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+        config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        if config.channels.is_empty() {
+            config.channels.insert("outbox".to_owned(), Channel::Outbox {});
+        }
+        for (name, connection) in &config.connections {
+            ensure!(
+                connection.insecure || !connection.secrets.is_empty(),
+                "{}: connection `{name}` has no secret, so nobody could be let in; give it `secrets = [{{ file = \"secrets/{name}\" }}]`, \
+                 or `insecure = true` to take deliveries from anyone",
+                path.display()
+            );
+        }
+        Ok(config)
+    }
+
+    /// A path of the file, from here.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The folder of rule and source files.
+    pub fn rules(&self) -> PathBuf {
+        self.path(&self.paths.rules)
+    }
+
+    /// The folder of plugins.
+    pub fn plugins(&self) -> PathBuf {
+        self.path(&self.paths.plugins)
+    }
+
+    /// The database file.
+    pub fn database(&self) -> Result<PathBuf> {
+        match self.store.url.strip_prefix("sqlite://") {
+            Some(file) if !file.is_empty() => Ok(self.path(Path::new(file))),
+            _ => bail!("store.url: `{}` is not a store that this version knows; write sqlite://FILE", self.store.url),
+        }
+    }
+
+    /// The folder that the database is in: what a backup would copy.
+    pub fn data(&self) -> Result<PathBuf> {
+        Ok(self.database()?.parent().map(Path::to_owned).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zelo.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path))
+    }
+
+    #[test]
+    fn an_empty_file_is_a_configuration() {
+        let config = load("").unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+        assert!(config.channels.contains_key("outbox"));
+        assert!(config.database().unwrap().ends_with("data/zelo.db"));
+    }
+
+    #[test]
+    fn mistakes_say_where() {
+        let error = load("[server]\nlistn = \"x\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("listn"), "{error}");
+        assert!(load("[connections.centro]\nsource = \"clinicarx\"\n").unwrap_err().to_string().contains("no secret"));
+        assert!(load("[store]\nurl = \"mysql://x\"\n").unwrap().database().is_err());
+    }
+}

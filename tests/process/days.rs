@@ -1,0 +1,86 @@
+//! Days to play: the one that ships, and others made from it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::house::root;
+
+pub const SHIPPED: &str = "examples/day/day.jsonl";
+
+/// The day that ships.
+pub fn shipped() -> Vec<Value> {
+    let text = std::fs::read_to_string(root().join(SHIPPED)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A day as a file.
+pub fn text(day: &[Value]) -> String {
+    day.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Shifts every time in `day`, in whatever form it stands.
+pub fn shifted(day: &[Value], by: SignedDuration) -> Vec<Value> {
+    day.iter().map(|line| shift(line, by)).collect()
+}
+
+fn shift(value: &Value, by: SignedDuration) -> Value {
+    match value {
+        Value::String(text) => Value::String(shift_text(text, by)),
+        Value::Array(items) => items.iter().map(|item| shift(item, by)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shift(value, by))).collect(),
+        other => other.clone(),
+    }
+}
+
+fn shift_text(text: &str, by: SignedDuration) -> String {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return instant.checked_add(by).unwrap().to_string();
+    }
+    match jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text) {
+        Ok(local) => local.checked_add(by).unwrap().strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// One appointment's day, in parts that can be put in any order.
+pub struct Day {
+    pub zone: &'static str,
+    pub clinic: &'static str,
+    pub patient: &'static str,
+    pub appointment: &'static str,
+    pub lines: Vec<Value>,
+}
+
+impl Day {
+    pub fn new(zone: &'static str) -> Self {
+        Self { zone, clinic: "77", patient: "p-19", appointment: "apt-3", lines: Vec::new() }
+    }
+
+    fn line(mut self, at: &str, told: &str, path: &str, data: Value) -> Self {
+        let timestamp = told.parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let body = json!({ "data": data, "api_version": "1.1.9", "timestamp": timestamp });
+        self.lines.push(json!({ "at": at, "source": "clinicarx", "path": path, "body": body }));
+        self
+    }
+
+    pub fn clinic(self, at: &str) -> Self {
+        let data = json!({ "id": self.clinic, "name": "Clínica Aurora", "timezone": self.zone, "active": true });
+        self.line(at, at, "clinic/new", data)
+    }
+
+    pub fn patient(self, at: &str, name: &str, phone: Option<&str>) -> Self {
+        let phones: Vec<Value> = phone.iter().map(|phone| json!({ "phone": phone })).collect();
+        let data = json!({ "id": self.patient, "name": name, "phones": phones });
+        self.line(at, at, "patient/new", data)
+    }
+
+    /// An appointment that starts at `start` (UTC), told about at `told`, arriving at `at`.
+    pub fn appointment(self, at: &str, told: &str, path: &str, start: &str) -> Self {
+        let status = if path.ends_with("cancel") { "canceled" } else { "scheduled" };
+        let data = json!({
+            "id": self.appointment, "event_status": status, "scheduled_start_at": start, "title": null,
+            "patient": { "id": self.patient, "name": "Íris Modelo" }, "clinic": { "id": self.clinic, "name": "Clínica Aurora" },
+        });
+        self.line(at, told, path, data)
+    }
+}

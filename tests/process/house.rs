@@ -1,0 +1,202 @@
+//! A zelo of one's own: a folder with a configuration, and the program in it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+pub const SECRET: &str = "a secret of the tests";
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A folder that zelo runs in. Rules and plugins are those that ship; the store is new.
+pub struct House {
+    pub folder: tempfile::TempDir,
+    pub port: u16,
+}
+
+impl House {
+    /// With `more` at the end of its zelo.toml.
+    pub fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dist = root().join("plugins/dist");
+        assert!(dist.join("reminder.wasm").exists(), "plugins/dist/reminder.wasm is missing; run plugins/build");
+        copy(&root().join("rules"), &folder.path().join("rules"));
+        copy(&root().join("examples"), &folder.path().join("examples"));
+        std::os::unix::fs::symlink(&dist, folder.path().join("plugins")).unwrap();
+        fs::create_dir(folder.path().join("secrets")).unwrap();
+        fs::write(folder.path().join("secrets/clinicarx"), SECRET).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!("[server]\nlisten = \"127.0.0.1:{port}\"\n[paths]\nplugins = \"plugins\"\n{more}\n");
+        fs::write(folder.path().join("zelo.toml"), config).unwrap();
+        Self { folder, port }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command to its end.
+    pub fn zelo(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).current_dir(self.folder.path()).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; its output.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.zelo(arguments);
+        assert!(output.status.success(), "zelo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Starts the server and waits until it answers.
+    pub fn serve(&self) -> Server {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_zelo"))
+            .arg("serve")
+            .current_dir(self.folder.path())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let welcome = std::thread::spawn(move || out.lines().map_while(Result::ok).collect::<Vec<_>>());
+        let server = Server { child, port: self.port, welcome: Some(welcome), agent: agent() };
+        within("the server answers", Duration::from_secs(60), || server.get_plain("/readyz").0 == 200);
+        server
+    }
+
+    /// Everything that the server has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+}
+
+/// A running server. Killed when dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    welcome: Option<std::thread::JoinHandle<Vec<String>>>,
+    agent: ureq::Agent,
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(Duration::from_secs(20)));
+    config.build().new_agent()
+}
+
+impl Server {
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The status and body of a GET without a credential; status 0 if nobody answers.
+    pub fn get_plain(&self, path: &str) -> (u16, String) {
+        answer(self.agent.get(self.url(path)).call())
+    }
+
+    /// The JSON of a GET with a token.
+    pub fn get(&self, path: &str, token: &str) -> Value {
+        let (status, body) = answer(self.agent.get(self.url(path)).header("authorization", format!("Bearer {token}")).call());
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Every item of a list, page by page.
+    pub fn list(&self, path: &str, token: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut next = String::new();
+        loop {
+            let page = self.get(&format!("{path}?limit=200{next}"), token);
+            all.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_i64() {
+                Some(cursor) => next = format!("&before={cursor}"),
+                None => return all,
+            }
+        }
+    }
+
+    /// A signed delivery; status 0 if nobody answers.
+    pub fn deliver(&self, path: &str, body: &str) -> (u16, Value) {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        self.deliver_with(path, body, &signature)
+    }
+
+    /// A delivery with this `Authorization`.
+    pub fn deliver_with(&self, path: &str, body: &str, authorization: &str) -> (u16, Value) {
+        let request = self.agent.post(self.url(&format!("/hooks/{path}"))).header("authorization", authorization);
+        let (status, body) = answer(request.header("content-type", "application/json").send(body));
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    /// Exchanges the code of a sign-in link: the status, and the cookie if there is one.
+    pub fn sign_in(&self, code: &str) -> (u16, Option<String>) {
+        let response = self.agent.post(self.url("/sign-in")).send_form([("code", code)]).unwrap();
+        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next().map(str::to_owned));
+        (response.status().as_u16(), cookie)
+    }
+
+    /// A page, with a cookie.
+    pub fn page(&self, path: &str, cookie: &str) -> String {
+        answer(self.agent.get(self.url(path)).header("cookie", cookie).call()).1
+    }
+
+    /// Ends the process at once (`kill -9`), while others may be talking to it.
+    pub fn kill_now(&self) {
+        let status = Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Asks the process to stop, and waits; what it had printed.
+    pub fn stop(mut self) -> Vec<String> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        assert!(self.child.wait().unwrap().success(), "the server did not stop in order");
+        self.welcome.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, String) {
+    match answer {
+        Ok(mut response) => (response.status().as_u16(), response.body_mut().read_to_string().unwrap_or_default()),
+        Err(_) => (0, String::new()),
+    }
+}
+
+/// Waits for something to become true.
+pub fn within(what: &str, limit: Duration, mut check: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !check() {
+        assert!(start.elapsed() < limit, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

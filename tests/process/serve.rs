@@ -1,0 +1,226 @@
+//! `zelo serve`: the same way, over HTTP and through restarts.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::days::{self, Day};
+use crate::house::{House, Server, within};
+
+const REMINDER_ON: &str = "[[automations]]\nrule = \"appointment-reminder\"\n";
+/// The same, at any hour, so that a test does not depend on the time of day.
+pub const AT_ANY_HOUR: &str = "[[automations]]\nrule = \"appointment-reminder\"\nsettings = { from = \"00:00\", to = \"00:00\" }\n";
+
+fn now() -> Timestamp {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+    Timestamp::from_second(since.as_secs() as i64).unwrap()
+}
+
+fn deliver_all(server: &Server, day: &[Value]) -> Vec<String> {
+    let mut statuses = Vec::new();
+    for line in day {
+        let path = format!("clinicarx/{}", line["path"].as_str().unwrap());
+        let (status, answer) = server.deliver(&path, &line["body"].to_string());
+        assert_eq!(status, 202, "{path}: {answer}");
+        statuses.push(answer["status"].as_str().unwrap().to_owned());
+    }
+    statuses
+}
+
+/// What jobs there were: what each counts from, and when it was due.
+fn dues(rows: &[Value]) -> BTreeSet<(String, String, String)> {
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    rows.iter().map(|row| (text(row, "rule"), text(row, "anchor"), text(row, "due"))).collect()
+}
+
+#[test]
+fn the_same_deliveries_give_the_same_jobs_and_records() {
+    let house = House::new(REMINDER_ON);
+    let day = days::shipped();
+    let last: Timestamp = day.last().unwrap()["at"].as_str().unwrap().parse().unwrap();
+    let whole_days = (now().duration_since(last).as_hours() - 1) / 24;
+    let day = days::shifted(&day, SignedDuration::from_hours(whole_days * 24));
+    fs::write(house.path("day.jsonl"), days::text(&day)).unwrap();
+
+    let simulated: Vec<Value> =
+        house.ok(&["simulate", "day.jsonl", "--format", "json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let simulated_jobs: Vec<Value> = simulated.iter().filter(|row| !row["job"].is_null()).cloned().collect();
+
+    let server = house.serve();
+    let statuses = deliver_all(&server, &day);
+    assert_eq!(statuses.iter().filter(|status| *status == "duplicate").count(), 1);
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let jobs = server.list("/api/v1/jobs", &token);
+    assert_eq!(dues(&jobs), dues(&simulated_jobs));
+
+    let records = server.list("/api/v1/records", &token);
+    let of = |kind: &str| records.iter().filter(|record| record["type"] == kind).collect::<Vec<_>>();
+    assert_eq!((of("clinic").len(), of("service").len(), of("user").len(), of("patient").len()), (1, 2, 1, 2));
+    let marina = of("patient").into_iter().find(|record| record["document"]["name"] == "Marina Teste da Silva").unwrap();
+    assert_eq!(marina["document"]["phones"][0], "(11) 91234-5678", "the newest number");
+    assert!(of("service").iter().any(|record| record["document"]["price"] == 189.9));
+
+    // Nothing of it lies open on the disk.
+    server.stop();
+    for marker in ["Marina", "91234-5678", "98765-4321", "Boa Vida", "a77e0c51-1111-4d1d-8b11-000000000201"] {
+        assert!(!lies_open(&house, marker), "`{marker}` can be read in the data folder");
+        assert!(!house.log().contains(marker), "`{marker}` is in the log");
+    }
+    assert!(lies_open(&house, "appointment.created"), "the search finds what is there");
+}
+
+fn lies_open(house: &House, marker: &str) -> bool {
+    let mut folders = vec![house.path("data")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() && fs::read(&path).unwrap().windows(marker.len()).any(|bytes| bytes == marker.as_bytes()) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// A day whose reminder is due at once.
+fn due_now(day: Day) -> Day {
+    let text = |instant: Timestamp| instant.to_string();
+    let start = (now() + SignedDuration::from_hours(3)).to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let soon = text(now());
+    day.clinic(&soon).patient(&soon, "Íris Modelo", Some("+55 11 90000-0001")).appointment(&soon, &soon, "appointment/new", &start)
+}
+
+#[test]
+fn a_reminder_goes_out_once_and_jobs_survive_a_restart() {
+    let house = House::new(AT_ANY_HOUR);
+    let server = house.serve();
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let day = due_now(Day::new("America/Sao_Paulo"));
+    deliver_all(&server, &day.lines);
+    within("the message is in the outbox", Duration::from_secs(20), || server.list("/api/v1/messages", &token).len() == 1);
+
+    // One for next week stays pending.
+    let soon = now().to_string();
+    let start = (now() + SignedDuration::from_hours(24 * 7)).to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let mut later = Day::new("America/Sao_Paulo");
+    later.appointment = "apt-later";
+    let later = later.appointment(&soon, &soon, "appointment/new", &start);
+    deliver_all(&server, &later.lines);
+    assert_eq!(server.get("/api/v1/jobs?state=scheduled", &token)["items"].as_array().unwrap().len(), 1);
+    server.stop();
+
+    let server = house.serve();
+    let scheduled = server.get("/api/v1/jobs?state=scheduled", &token);
+    assert_eq!(scheduled["items"].as_array().unwrap().len(), 1);
+    assert_eq!(deliver_all(&server, &day.lines)[2], "duplicate");
+    assert_eq!(server.list("/api/v1/messages", &token).len(), 1, "still once");
+
+    // Switched off: what is pending is cancelled.
+    house.ok(&["automation", "disable", "appointment-reminder"]);
+    assert!(server.get("/api/v1/jobs?state=scheduled", &token)["items"].as_array().unwrap().is_empty());
+    assert!(house.ok(&["automation", "list"]).starts_with("off"));
+}
+
+#[test]
+fn nobody_else_gets_in() {
+    let house = House::new(REMINDER_ON);
+    let server = house.serve();
+    let body = fs::read_to_string(house.path("examples/events/new-appointment.json")).unwrap();
+    let path = "clinicarx/appointment/new";
+    for (authorization, why) in [("", "none"), ("00ff", "wrong"), ("Bearer x", "not a signature")] {
+        let (status, problem) = server.deliver_with(path, &body, authorization);
+        assert_eq!(status, 401, "{why}");
+        assert_eq!(problem["status"], 401, "a problem document: {problem}");
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(server.deliver("nobody/appointment/new", &body).0, 404);
+    assert_eq!(server.deliver(path, "{\"data\": ").0, 400);
+    assert_eq!(server.deliver(path, "{\"data\": 1, \"data\": 2}").0, 400, "duplicate keys");
+    assert_eq!(server.deliver(path, &" ".repeat(300 << 10)).0, 413);
+    let (status, answer) = server.deliver("clinicarx/something/else", &body);
+    assert_eq!((status, answer["status"].as_str()), (202, Some("ignored")));
+    assert_eq!(server.get_plain("/api/v1/events").0, 401);
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    assert!(server.list("/api/v1/events", &token).is_empty(), "nothing of this was stored");
+    assert!(!house.zelo(&["serve"]).status.success(), "a second server is refused");
+}
+
+#[test]
+fn every_trigger_is_read() {
+    let house = House::new(REMINDER_ON);
+    let server = house.serve();
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let mut types = BTreeSet::new();
+    for (file, path) in [
+        ("new-appointment", "appointment/new"),
+        ("edit-appointment", "appointment/edit"),
+        ("cancel-appointment", "appointment/cancel"),
+        ("new-attendance", "attendance/new"),
+        ("finished-attendance", "attendance/finished"),
+        ("cancelled-attendance", "attendance/cancelled"),
+        ("new-patient", "patient/new"),
+        ("edit-patient", "patient/edit"),
+        ("new-clinic", "clinic/new"),
+        ("edit-clinic", "clinic/edit"),
+        ("new-user", "user/new"),
+        ("edit-user", "user/edit"),
+        ("new-service", "service/new"),
+        ("edit-service", "service/edit"),
+    ] {
+        let body = fs::read_to_string(house.path(&format!("examples/events/{file}.json"))).unwrap();
+        let (status, answer) = server.deliver(&format!("clinicarx/{path}"), &body);
+        assert_eq!(status, 202, "{path}: {answer}");
+        let id = answer["event_id"].as_str().unwrap();
+        let event = server.get(&format!("/api/v1/events/{id}"), &token);
+        types.insert(event["type"].as_str().unwrap().to_owned());
+        assert_eq!(event["data"], serde_json::from_str::<Value>(&body).unwrap(), "the payload as it came");
+        assert_eq!(server.deliver(&format!("clinicarx/{path}"), &body).1["status"], "duplicate");
+    }
+    assert_eq!(types.len(), 14);
+}
+
+#[test]
+fn a_mistake_in_a_file_leaves_the_running_rules_in_force() {
+    let house = House::new(AT_ANY_HOUR);
+    let server = house.serve();
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let file = house.path("rules/automations/appointment-reminder.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("plugin = \"reminder\"", "plugin = \"remindr\"", 1)).unwrap();
+    let problems = || server.get("/api/v1/rules", &token)["problems"].as_array().unwrap().len();
+    within("the mistake is seen", Duration::from_secs(20), || problems() > 0);
+    assert!(house.log().contains("did you mean") || house.log().contains("reminder"), "{}", house.log());
+    deliver_all(&server, &due_now(Day::new("America/Sao_Paulo")).lines);
+    within("the old rules go on", Duration::from_secs(20), || server.list("/api/v1/messages", &token).len() == 1);
+
+    fs::write(&file, text.replacen("[\"appointment.created\", \"appointment.updated\"]", "[\"appointment.updated\"]", 1)).unwrap();
+    within("the mended file is in force", Duration::from_secs(20), || problems() == 0);
+    let mut other = Day::new("America/Sao_Paulo");
+    other.appointment = "apt-other";
+    deliver_all(&server, &due_now(other).lines);
+    let jobs = server.list("/api/v1/jobs", &token);
+    assert_eq!(jobs.len(), 1, "a creation no longer fires: {jobs:?}");
+}
+
+#[test]
+fn the_sign_in_link_works_once() {
+    let house = House::new(REMINDER_ON);
+    let server = house.serve();
+    let printed = server.stop();
+    let link = printed.iter().find_map(|line| line.trim().strip_prefix("http://").filter(|line| line.contains("/sign-in?code="))).unwrap();
+    assert!(!house.log().contains("code="), "the link is never logged");
+    let code = link.split("code=").nth(1).unwrap().to_owned();
+
+    let server = house.serve();
+    assert_eq!(server.get_plain("/").1.matches("<table").count(), 0, "nothing to see without signing in");
+    let (status, cookie) = server.sign_in(&code);
+    assert_eq!(status, 303);
+    let page = server.page("/", &cookie.unwrap());
+    assert!(page.contains("<table"), "{page}");
+    assert_ne!(server.sign_in(&code).0, 303, "a second time");
+}
