@@ -57,7 +57,7 @@ const PUT_RECORDS: Rows = Rows {
 pub(crate) async fn record(conn: &mut SqliteConnection, desk: &mut Desk, arrivals: &[Arrival]) -> Result<Vec<Decision>, Error> {
     let (mut state, known) = load(conn, desk, arrivals).await?;
     let mut decisions = Vec::with_capacity(arrivals.len());
-    let mut writes: HashMap<KeyHash, (&Arrival, &RecordWrite)> = HashMap::new();
+    let mut heard: HashMap<KeyHash, Heard<'_>> = HashMap::new();
     // Which arrival ended a job: its arrival is when the job ended.
     let mut ended: HashMap<JobId, Timestamp> = HashMap::new();
     for arrival in arrivals {
@@ -65,12 +65,14 @@ pub(crate) async fn record(conn: &mut SqliteConnection, desk: &mut Desk, arrival
         desk.saw(arrival.event.received);
         if decision.status == Status::Accepted {
             let spoke = |write: &&RecordWrite| state.records.get(&write.key.hash).is_some_and(|row| row.time == arrival.event.time);
-            writes.extend(arrival.records.iter().filter(spoke).map(|write| (write.key.hash, (arrival, write))));
+            for write in arrival.records.iter().filter(spoke) {
+                heard.insert(write.key.hash, Heard { place: decisions.len(), arrival, write });
+            }
         }
         ended.extend(decision.jobs.iter().filter(|job| !job.state.is_live()).map(|job| (job.id, arrival.event.received)));
         decisions.push(decision);
     }
-    let changes = Changes { arrivals, decisions: &decisions, state: &state, writes, ended, known };
+    let changes = Changes { arrivals, decisions: &decisions, state: &state, heard, ended, known };
     changes.store(conn, desk).await?;
     Ok(decisions)
 }
@@ -166,13 +168,21 @@ pub(crate) fn payload_at(row: &[u8; 18]) -> Place<'_> {
     Place { table: "event_parts", column: "sealed", row }
 }
 
+/// A write of a record that was newer than what was known.
+struct Heard<'a> {
+    /// Of the arrival within the batch.
+    place: usize,
+    arrival: &'a Arrival,
+    write: &'a RecordWrite,
+}
+
 /// What a batch of arrivals changes.
 struct Changes<'a> {
     arrivals: &'a [Arrival],
     decisions: &'a [Decision],
     state: &'a State,
-    /// The last write of each record that was heard, with its arrival.
-    writes: HashMap<KeyHash, (&'a Arrival, &'a RecordWrite)>,
+    /// The last write of each record that was heard.
+    heard: HashMap<KeyHash, Heard<'a>>,
     ended: HashMap<JobId, Timestamp>,
     /// Jobs that were there before.
     known: HashMap<JobId, Kept>,
@@ -202,7 +212,7 @@ impl Changes<'_> {
             let owner = Owner::of_arrival(arrival);
             owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, arrival.event.received));
         }
-        for (arrival, write) in self.writes.values() {
+        for Heard { arrival, write, .. } in self.heard.values() {
             let owner = Owner::of_record(&arrival.event.connection, write);
             owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, arrival.event.received));
         }
@@ -280,13 +290,9 @@ impl Changes<'_> {
         let ring = desk.sealer.ring();
         let mut rows = Vec::with_capacity(self.state.dirty.records.len());
         // In order of arrival, so that "last written" is.
-        let mut done = HashSet::new();
-        for write in self.arrivals.iter().flat_map(|arrival| &arrival.records) {
-            let hash = write.key.hash;
-            let Some((arrival, write)) = self.writes.get(&hash).filter(|_| self.state.dirty.records.contains(&hash) && done.insert(hash))
-            else {
-                continue;
-            };
+        let mut heard: Vec<_> = self.heard.iter().collect();
+        heard.sort_by_key(|(hash, heard)| (heard.place, **hash));
+        for (&hash, Heard { arrival, write, .. }) in heard {
             let Some(row) = self.state.records.get(&hash) else { continue };
             let key = keys.of(ring, &Owner::of_record(&arrival.event.connection, write))?;
             let body = RecordBody { id: write.id.as_str().into(), document: std::borrow::Cow::Borrowed(&row.document) };

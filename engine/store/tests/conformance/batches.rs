@@ -1,0 +1,107 @@
+//! A batch ends as its arrivals would have ended one by one.
+
+use proptest::prelude::*;
+use serde_json::json;
+use zelo_store::sqlite::SqliteConfig;
+
+use crate::build::{DAY, Db, Delivery, Kind, minute};
+
+/// What one delivery of the property says.
+#[derive(Clone, Debug)]
+struct Said {
+    /// Deliveries with the same number are duplicates.
+    number: u64,
+    time: i64,
+    entity: Option<u8>,
+    ask: Option<Ask>,
+    record: Option<(u8, i64)>,
+    thanks: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Ask {
+    Book { key: u8, days: i64, reads: Option<u8> },
+    Cancel { key: u8 },
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let book = (0..3_u8, 3..6_i64, prop::option::of(0..2_u8)).prop_map(|(key, days, reads)| Ask::Book { key, days, reads });
+    let ask = prop_oneof![4 => book, 1 => (0..3_u8).prop_map(|key| Ask::Cancel { key })];
+    let record = (0..2_u8, -1..3_i64);
+    (0..14_u64, 0..6_i64, prop::option::of(0..3_u8), prop::option::of(ask), prop::option::weighted(0.3, record), any::<bool>())
+        .prop_map(|(number, time, entity, ask, record, thanks)| Said { number, time, entity, ask, record, thanks })
+}
+
+fn delivery(db: &Db, place: usize, said: &Said) -> Delivery {
+    let index = db.store.indexer().clone();
+    let mut delivery = db.delivery(said.number, said.time).received(10);
+    // An id of its own for every delivery, duplicates too.
+    delivery.0.event.id = zelo_core::EventId::new(minute(10), &zelo_core::SeededEntropy::new(1000 + place as u64));
+    delivery.0.event.clinic = (said.number % 3 > 0).then(|| (said.number % 3).to_string());
+    if let Some(entity) = said.entity {
+        delivery = delivery.about(&index, &entity.to_string());
+    }
+    if let Some((id, hours)) = said.record {
+        let fields = if hours < 0 { json!({ "closed": true }) } else { json!({ "hours": hours, "closed": false }) };
+        delivery = delivery.remembers(&index, &id.to_string(), fields);
+    }
+    if said.thanks {
+        delivery = delivery.fires("thank");
+    }
+    match &said.ask {
+        Some(Ask::Book { key, days, reads }) => {
+            let reads = reads.map(|id| id.to_string());
+            delivery.fires_for(&index, &key.to_string(), days * DAY, reads.as_deref())
+        }
+        Some(Ask::Cancel { key }) => delivery.cancels(&index, &key.to_string()),
+        None => delivery,
+    }
+}
+
+/// Every plain column of every table, but for numbers of rows of which only the order counts.
+const DUMPS: [&str; 8] = [
+    "SELECT json_array(seq, hex(event_id), hex(delivery), clinic, hex(entity), time, status) FROM events ORDER BY seq",
+    "SELECT json_array(hex(entity), connection, clinic, kind, newest) FROM entities ORDER BY entity",
+    "SELECT json_array(hex(record), clinic, kind, time) FROM records ORDER BY written",
+    "SELECT json_array(hex(job_key), clinic, hex(live), newest, done, done_anchor) FROM job_keys ORDER BY job_key",
+    "SELECT json_array(seq, hex(job_id), hex(job_key), lookups, anchor, due, run_at, expires, state, attempt, lease, reason, cancel) FROM jobs ORDER BY seq",
+    "SELECT json_array(seq, hex(job_id), hex(job_key), lookups, anchor, due, run_at, state, reason, ended) FROM job_history ORDER BY seq",
+    "SELECT json_array(hex(record), job) FROM job_lookups ORDER BY record, job",
+    "SELECT json_array(hex(owner_hash), owner_kind, clinic) FROM seal_keys ORDER BY owner_hash",
+];
+
+async fn dump(db: &Db) -> Vec<Vec<String>> {
+    use sqlx::Connection;
+    let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", db.file().display())).await.unwrap();
+    let mut all = Vec::new();
+    for sql in DUMPS {
+        all.push(sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap());
+    }
+    conn.close().await.unwrap();
+    all
+}
+
+/// Stores what was said in batches of up to `size`; what the callers were told, and what is stored.
+async fn run(all: &[Said], size: usize) -> (Vec<String>, Vec<Vec<String>>) {
+    let db = Db::open_with(Kind::SqliteFile, SqliteConfig { batch: size, ..SqliteConfig::default() }).await;
+    let mut told = Vec::new();
+    for (round, part) in all.chunks(size).enumerate() {
+        let deliveries = part.iter().enumerate().map(|(place, said)| db.store.record(delivery(&db, round * size + place, said).0));
+        told.extend(futures::future::join_all(deliveries).await.into_iter().map(|decision| format!("{:?}", decision.unwrap())));
+    }
+    (told, dump(&db).await)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn batches_do_not_matter(all in prop::collection::vec(said(), 1..24), size in 2..24_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (alone, together) = runtime.block_on(async { (run(&all, 1).await, run(&all, size).await) });
+        prop_assert_eq!(alone.0, together.0, "what the callers were told");
+        for (one, other) in alone.1.into_iter().zip(together.1) {
+            prop_assert_eq!(one, other);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What the tests are made of: stores, deliveries, settlements.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use zelo_core::effect::{Body, Message};
+use zelo_core::event::Entity;
+use zelo_core::job::Reason;
+use zelo_core::retry::RetryPolicy;
+use zelo_core::settle::{AttemptEnd, LocalWrite, Settled, Settlement};
+use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::{
+    Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
+    LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy,
+};
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+use zelo_store::{Error, MasterKey, Page, Store, Work};
+
+/// A database that the suite runs on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    SqliteFile,
+    SqliteMemory,
+}
+
+/// A store with what keeps it alive.
+pub(crate) struct Db {
+    pub(crate) store: Arc<dyn Store>,
+    folder: TempDir,
+    kind: Kind,
+}
+
+impl Db {
+    pub(crate) async fn open(kind: Kind) -> Self {
+        Self::open_with(kind, SqliteConfig::default()).await
+    }
+
+    pub(crate) async fn open_with(kind: Kind, config: SqliteConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = (kind == Kind::SqliteFile).then(|| folder.path().join("zelo.db"));
+        let store = sqlite(SqliteConfig { path, ..config }, 1).await.unwrap();
+        Self { store, folder, kind }
+    }
+
+    /// Closes and opens again; what is in memory stays open.
+    pub(crate) async fn reopen(self) -> Self {
+        if self.kind == Kind::SqliteMemory {
+            return self;
+        }
+        self.store.close().await.unwrap();
+        let store = sqlite(SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() }, 1).await.unwrap();
+        Self { store, ..self }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("zelo.db")
+    }
+
+    /// Runs SQL on the file, beside the store.
+    pub(crate) async fn sql(&self, sql: &'static str) -> u64 {
+        use sqlx::Connection;
+        let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", self.file().display())).await.unwrap();
+        let touched = sqlx::query(sql).execute(&mut conn).await.unwrap().rows_affected();
+        conn.close().await.unwrap();
+        touched
+    }
+
+    /// A delivery of this store.
+    pub(crate) fn delivery(&self, number: u64, time: i64) -> Delivery {
+        Delivery::new(self.store.indexer(), number, time)
+    }
+
+    /// Stores a delivery; the jobs it made or changed.
+    pub(crate) async fn record(&self, delivery: Delivery) -> Vec<Job> {
+        self.store.record(delivery.0).await.unwrap().jobs
+    }
+
+    pub(crate) async fn claim(&self, now: i64) -> Vec<Work> {
+        self.store.claim(minute(now), 100, LEASE).await.unwrap()
+    }
+
+    /// Settles what `work` holds, with nothing but an end.
+    pub(crate) async fn settle(&self, work: &Work, end: AttemptEnd, now: i64) -> Settled {
+        self.store.settle(settlement(work, end), minute(now)).await.unwrap()
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Job {
+        self.store.job(id).await.unwrap().unwrap().job
+    }
+
+    pub(crate) async fn message_count(&self) -> usize {
+        self.store.messages(&Page::default()).await.unwrap().len()
+    }
+}
+
+pub(crate) async fn sqlite(config: SqliteConfig, master: u8) -> Result<Arc<dyn Store>, Error> {
+    let store = SqliteStore::open(config, MasterKey::from_bytes([master; 32]), Arc::new(SeededEntropy::new(u64::from(master)))).await?;
+    Ok(store)
+}
+
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(5);
+
+/// So many minutes after the beginning of the tests' time.
+pub(crate) fn minute(minutes: i64) -> Timestamp {
+    Timestamp::from_second(1_772_000_000 + minutes * 60).unwrap()
+}
+
+/// The rules of the tests: a day before the anchor, and as many hours later as the first record says; an hour to live.
+pub(crate) struct DayBefore;
+
+pub(crate) const DAY: i64 = 24 * 60;
+
+impl Timetable for DayBefore {
+    fn due(&self, question: &DueQuestion<'_>, records: &dyn Records) -> Result<Due, Reason> {
+        let record = question.lookups.first().and_then(|lookup| records.record(lookup.record.hash));
+        if record.is_some_and(|record| record["closed"] == true) {
+            return Err(Reason::new("late", "the clinic is closed"));
+        }
+        let hours = record.and_then(|record| record["hours"].as_i64()).unwrap_or(0);
+        let at = match question.anchor {
+            Some(anchor) => anchor.saturating_add(SignedDuration::from_hours(hours - 24)).unwrap(),
+            None => question.reference,
+        };
+        Ok(Due { at, expires: at.saturating_add(SignedDuration::from_hours(99)).ok() })
+    }
+}
+
+/// A delivery under construction.
+#[derive(Clone)]
+pub(crate) struct Delivery(pub(crate) Arrival);
+
+impl Delivery {
+    /// Delivery `number`, of something that happened at minute `time` and arrived then.
+    pub(crate) fn new(index: &Indexer, number: u64, time: i64) -> Self {
+        let body = json!({ "number": number }).to_string();
+        Self(Arrival {
+            event: Event {
+                id: EventId::new(minute(time), &SeededEntropy::new(number)),
+                connection: "centro".into(),
+                source: "clinicarx".into(),
+                kind: "appointment.created".into(),
+                time: minute(time),
+                received: minute(time),
+                entity: None,
+                subjects: Vec::new(),
+                clinic: Some("7".into()),
+                data: Arc::new(Value::Null),
+            },
+            body: Arc::from(body.as_bytes()),
+            delivery: index.delivery("centro", "appointment.created", &number.to_string()),
+            entity: None,
+            subjects: Vec::new(),
+            records: Vec::new(),
+            candidates: Vec::new(),
+            timetable: Arc::new(DayBefore),
+        })
+    }
+
+    pub(crate) fn body(mut self, body: &Value) -> Self {
+        self.0.body = Arc::from(body.to_string().as_bytes());
+        self
+    }
+
+    pub(crate) fn received(mut self, time: i64) -> Self {
+        self.0.event.received = minute(time);
+        self
+    }
+
+    pub(crate) fn about(mut self, index: &Indexer, id: &str) -> Self {
+        self.0.event.entity = Some(Entity { kind: "appointment".into(), id: id.into() });
+        self.0.entity = Some(index.entity("centro", "appointment", id));
+        self
+    }
+
+    pub(crate) fn subject(mut self, index: &Indexer, id: &str) -> Self {
+        self.0.event.subjects.push(id.into());
+        self.0.subjects.push(index.subject("centro", id));
+        self
+    }
+
+    /// Fires at once, under no key.
+    pub(crate) fn fires(self, action: &str) -> Self {
+        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new() })
+    }
+
+    /// Fires under `key`, a day before minute `anchor`; where `reads` is given, as the record of that id says.
+    pub(crate) fn fires_for(self, index: &Indexer, key: &str, anchor: i64, reads: Option<&str>) -> Self {
+        let hash = job_key(index, key);
+        let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
+        self.plan("remind", Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups: lookups.into_iter().collect() })
+    }
+
+    pub(crate) fn cancels(self, index: &Indexer, key: &str) -> Self {
+        let key = job_key(index, key);
+        self.plan("remind", Plan::Cancel { key, code: "cancelled_by_event", text: "the appointment was cancelled".into() })
+    }
+
+    /// Says something about the record `id`.
+    pub(crate) fn remembers(mut self, index: &Indexer, id: &str, fields: Value) -> Self {
+        self.0.records.push(RecordWrite {
+            key: record_ref(index, id),
+            id: id.into(),
+            fields: fields.as_object().unwrap().clone(),
+            subject: Some(index.subject("centro", id)),
+            clinic: Some("7".into()),
+        });
+        self
+    }
+
+    fn plan(mut self, action: &str, plan: Plan) -> Self {
+        self.0.candidates.push(Candidate {
+            automation: AutomationId::new("reminder", "centro", None),
+            rule: "reminder".into(),
+            action: action.into(),
+            rule_digest: "d1".into(),
+            plan,
+        });
+        self
+    }
+}
+
+pub(crate) fn job_key(index: &Indexer, key: &str) -> KeyHash {
+    index.job_key(&AutomationId::new("reminder", "centro", None), "remind", key)
+}
+
+pub(crate) fn record_ref(index: &Indexer, id: &str) -> RecordRef {
+    RecordRef { kind: "clinic".into(), hash: index.record("centro", "clinic", id) }
+}
+
+/// The end of an attempt without effects.
+pub(crate) fn settlement(work: &Work, end: AttemptEnd) -> Settlement {
+    Settlement {
+        job: work.job.id,
+        lease: work.job.lease,
+        end,
+        journal: Vec::new(),
+        local: Vec::new(),
+        outward: false,
+        summary: None,
+        policy: RetryPolicy::default(),
+    }
+}
+
+pub(crate) fn done() -> AttemptEnd {
+    AttemptEnd::Done { code: "sent".into() }
+}
+
+pub(crate) fn message(to: &str, text: &str) -> Message {
+    Message { channel: None, to: to.into(), body: Body::Text { text: text.into() }, media: Vec::new(), buttons: Vec::new() }
+}
+
+/// An attempt that sent one message and kept one value, as its journal tells it.
+pub(crate) fn sending(work: &Work, slot: KeyHash, to: &str, text: &str) -> Settlement {
+    let sent = EffectResult::Sent { message: zelo_store::message_id(work.job.id, 1), channel: "outbox".into() };
+    let invocation = Invocation {
+        job: work.job.id.to_string(),
+        rule: work.job.rule.clone(),
+        action: work.job.action.clone(),
+        event: zelo_core::invocation::EventRef {
+            id: work.event.id.to_string(),
+            kind: work.event.kind.clone(),
+            time: work.event.time.to_string(),
+        },
+        now: minute(0).to_string(),
+        seed: 1,
+        locale: "pt-BR".into(),
+        input: json!({ "to": to, "text": text }),
+        grants: zelo_core::Grants::default(),
+        plugin_digest: "p1".into(),
+        fields: vec!["phone".into()],
+    };
+    Settlement {
+        journal: vec![
+            (0, JournalEntry::Invocation(Box::new(invocation))),
+            (1, JournalEntry::Effect { effect: Effect::Message(message(to, text)), result: sent }),
+            (2, JournalEntry::Effect { effect: Effect::StateSet { key: "last".into(), value: text.into() }, result: EffectResult::Done }),
+        ],
+        local: vec![
+            LocalWrite::Message { index: 1, channel: "outbox".into(), message: message(to, text) },
+            LocalWrite::State { slot, value: Some(text.into()) },
+        ],
+        summary: Some(format!("told {to}: {text}")),
+        ..settlement(work, done())
+    }
+}

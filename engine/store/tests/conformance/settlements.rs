@@ -1,0 +1,139 @@
+//! What is stored with the end of an attempt.
+
+use zelo_core::job::Reason;
+use zelo_core::settle::{AttemptEnd, LocalWrite, Settled, Settlement};
+use zelo_core::{JobState, JournalEntry};
+use zelo_store::{Page, message_id};
+
+use crate::build::{DAY, Db, done, message, minute, sending, settlement};
+
+conforming! {
+    async fn effects_commit_with_the_end_of_the_attempt(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).subject(&index, "p1").fires("thank")).await;
+        let work = db.claim(1).await.remove(0);
+        let slot = index.state("7", &work.job.automation, "thank", "last");
+        let settled = db.store.settle(sending(&work, slot, "5511", "Olá"), minute(2)).await.unwrap();
+        assert!(matches!(settled, Settled::Applied { keep_effects: true, .. }));
+
+        let db = db.reopen().await;
+        let sent = db.store.messages(&Page::default()).await.unwrap().remove(0);
+        assert_eq!((sent.id, sent.job, sent.at), (message_id(work.job.id, 1), work.job.id, minute(2)));
+        assert_eq!((sent.channel.as_str(), sent.connection.as_str(), sent.clinic.as_deref()), ("outbox", "centro", Some("7")));
+        assert_eq!(sent.message, message("5511", "Olá"));
+        assert_eq!(db.store.state(slot).await.unwrap().as_deref(), Some("Olá"));
+        let view = db.store.job(work.job.id).await.unwrap().unwrap();
+        assert_eq!((view.job.state, view.summary.as_deref(), view.ended), (JobState::Done, Some("told 5511: Olá"), Some(minute(2))));
+        let journal = db.store.journal(work.job.id).await.unwrap();
+        assert_eq!(journal, sending(&work, slot, "5511", "Olá").journal.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>());
+    }
+
+    async fn a_retry_finds_the_journal_of_earlier_attempts(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).fires("thank")).await;
+        let work = db.claim(1).await.remove(0);
+        let slot = index.state("7", &work.job.automation, "thank", "last");
+        let whole = sending(&work, slot, "5511", "Olá");
+        let failed = Settlement {
+            end: AttemptEnd::Retry { reason: Reason::new("trap", "the plugin failed"), after: None },
+            journal: whole.journal[..1].to_vec(),
+            ..settlement(&work, done())
+        };
+        db.store.settle(failed, minute(1)).await.unwrap();
+        let again = db.claim(60).await.remove(0);
+        assert_eq!(again.journal, [whole.journal[0].1.clone()]);
+        assert!(matches!(again.journal[0], JournalEntry::Invocation(_)));
+        let rest = Settlement { journal: whole.journal[1..].to_vec(), ..settlement(&again, done()) };
+        db.store.settle(rest, minute(61)).await.unwrap();
+        assert_eq!(db.store.journal(work.job.id).await.unwrap().len(), 3);
+    }
+
+    async fn a_cancellation_takes_local_effects_back(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).fires_for(&index, "77", DAY, None)).await;
+        let work = db.claim(1).await.remove(0);
+        let asked = db.record(db.delivery(2, 1).cancels(&index, "77")).await;
+        assert_eq!((asked[0].state, asked[0].cancel.is_some()), (JobState::Running, true));
+        let slot = index.state("7", &work.job.automation, "remind", "last");
+        let settled = db.store.settle(sending(&work, slot, "5511", "Olá"), minute(2)).await.unwrap();
+        assert!(matches!(settled, Settled::Applied { keep_effects: false, .. }));
+        let view = db.store.job(work.job.id).await.unwrap().unwrap();
+        assert_eq!((view.job.state, view.summary), (JobState::Cancelled, None));
+        assert_eq!((db.message_count().await, db.store.state(slot).await.unwrap()), (0, None));
+        assert!(db.store.journal(work.job.id).await.unwrap().is_empty());
+    }
+
+    async fn the_same_effect_is_never_stored_twice(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        for number in 1..=3 {
+            db.record(db.delivery(number, 0).fires("thank")).await;
+        }
+        let work = db.claim(1).await;
+        let slot = index.state("7", &work[0].job.automation, "thank", "last");
+        let twice = Settlement {
+            local: vec![
+                LocalWrite::Message { index: 1, channel: "outbox".into(), message: message("5511", "Olá") },
+                LocalWrite::Message { index: 1, channel: "outbox".into(), message: message("5511", "Olá") },
+            ],
+            ..settlement(&work[1], done())
+        };
+        // In one batch with two that are in order: those are stored, this one is refused as a whole.
+        let (first, second, third) = futures::join!(
+            db.store.settle(sending(&work[0], slot, "5511", "Olá"), minute(2)),
+            db.store.settle(twice, minute(2)),
+            db.store.settle(sending(&work[2], slot, "5512", "Olá"), minute(2)),
+        );
+        assert!(first.is_ok() && third.is_ok());
+        assert!(second.unwrap_err().to_string().contains("store messages"));
+        assert_eq!(db.message_count().await, 2);
+        assert_eq!(db.job(work[1].job.id).await, work[1].job, "still running, as if nothing had been said");
+    }
+
+    async fn state_takes_the_last_word(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        let mut wishes = vec![vec![Some("1"), Some("2")], vec![None], vec![Some("3"), None, Some("4")]];
+        for number in 1..=3 {
+            db.record(db.delivery(number, 0).fires("thank")).await;
+            let work = db.claim(1).await.remove(0);
+            let slot = index.state("7", &work.job.automation, "thank", "last");
+            let values = wishes.remove(0);
+            let local = values.iter().map(|value| LocalWrite::State { slot, value: value.map(str::to_owned) }).collect();
+            db.store.settle(Settlement { local, ..settlement(&work, done()) }, minute(2)).await.unwrap();
+            assert_eq!(db.store.state(slot).await.unwrap().as_deref(), values[values.len() - 1]);
+        }
+    }
+
+    async fn what_was_done_is_not_done_again(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).fires_for(&index, "77", DAY, None)).await;
+        let work = db.claim(1).await.remove(0);
+        db.settle(&work, done(), 2).await;
+        let db = db.reopen().await;
+        assert!(db.record(db.delivery(2, 3).fires_for(&index, "77", DAY, None)).await.is_empty());
+        assert_eq!(db.record(db.delivery(3, 4).fires_for(&index, "77", 2 * DAY, None)).await.len(), 1);
+    }
+
+    async fn every_end_is_stored_as_it_was_decided(kind) {
+        let db = Db::open(kind).await;
+        let ends = [
+            (done(), JobState::Done),
+            (AttemptEnd::Dead(Reason::new("refused", "not granted")), JobState::Dead),
+            (AttemptEnd::Cancelled(Reason::new("gone", "gone")), JobState::Cancelled),
+            (AttemptEnd::Skipped(Reason::new("only_if", "a condition does not hold")), JobState::Skipped),
+        ];
+        for (number, (end, state)) in ends.into_iter().enumerate() {
+            db.record(db.delivery(number as u64, 0).fires("thank")).await;
+            let work = db.claim(1).await.remove(0);
+            let Settled::Applied { job, .. } = db.settle(&work, end, 2).await else { panic!("stale") };
+            assert_eq!(job.state, state);
+            assert_eq!(db.job(work.job.id).await, *job);
+            assert_eq!(db.store.jobs(&Page::default(), Some(state)).await.unwrap().len(), 1);
+        }
+    }
+}
