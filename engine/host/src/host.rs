@@ -105,7 +105,6 @@ impl Host {
     ///
     /// # Errors
     /// It uses something that was not granted.
-    #[expect(clippy::unused_self, reason = "the host is where a plugin is made ready; linking per host belongs here")]
     pub fn prepare(&self, plugin: &Plugin, granted: &[Capability]) -> Result<Prepared, MissingGrants> {
         plugin.prepare(granted)
     }

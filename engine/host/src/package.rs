@@ -11,9 +11,11 @@ use crate::plugin::Problem;
 pub enum Error {
     #[error("plugin.toml: {0}")]
     Manifest(#[from] ManifestError),
-    #[error("the module cannot be made a component; was it built with bindings of `zelo:automation`? {0}")]
+    #[error("the module cannot be made a component: {0}")]
     Encode(String),
-    #[error("the result is no plugin: {0}")]
+    /// Also what becomes of a module that was built without bindings: the encoder finds no world in it, and nothing to
+    /// export.
+    #[error("the result is no plugin (was the module built with bindings of `zelo:automation`?): {0}")]
     Result(#[from] Problem),
 }
 

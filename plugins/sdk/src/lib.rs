@@ -189,7 +189,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export!(Plugin with_types_in $crate::bindings);
+            $crate::bindings::export! { Plugin with_types_in $crate::bindings }
         };
 
         #[cfg(not(target_family = "wasm"))]

@@ -1,0 +1,133 @@
+//! What is refused before it runs, and how that reads.
+
+#![allow(clippy::unwrap_used, reason = "in tests")]
+
+mod support;
+
+use support::{LOG, MANIFEST, MESSAGES, STATE, guest, host, load, module, with_world};
+use zelo_core::grants::Capability;
+use zelo_host::{Host, HostConfig, package};
+
+/// A component written by hand, with the manifest inside.
+fn component(text: &str) -> Vec<u8> {
+    let mut bytes = wat::parse_str(text).unwrap();
+    let (name, manifest) = ("zelo:manifest", MANIFEST.trim());
+    assert!(name.len() + manifest.len() < 0x3fff);
+    let size = name.len() + 1 + manifest.len();
+    bytes.extend([0, size as u8 | 0x80, (size >> 7) as u8, name.len() as u8]);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(manifest.as_bytes());
+    bytes
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    host().load("visitor", bytes).expect_err("it is refused").to_string()
+}
+
+#[test]
+fn a_plugin_says_what_it_is_and_uses() {
+    let bytes = guest(&format!("{MESSAGES}{LOG}"), "(global.get $done)");
+    let host = host();
+    let plugin = load(&host, &bytes);
+    assert_eq!((plugin.manifest().name.as_str(), plugin.size()), ("guest", bytes.len()));
+    assert_eq!(plugin.imports(), [Capability::Log, Capability::Messages], "and not `state`, which it wants but does not use");
+    assert_eq!(plugin.digest().len(), 64);
+    assert_eq!(plugin.digest(), load(&host, &bytes).digest());
+    assert_eq!(package::manifest_of(&bytes).unwrap(), *plugin.manifest());
+}
+
+#[test]
+fn what_was_not_granted_is_named() {
+    let host = host();
+    let plugin = load(&host, &guest(&format!("{MESSAGES}{STATE}{LOG}"), "(global.get $done)"));
+    let refused = host.prepare(&plugin, &[Capability::State]).unwrap_err();
+    assert_eq!(refused.missing, [Capability::Messages]);
+    assert_eq!(refused.to_string(), "the plugin `guest` uses `messages`, which the rule does not grant");
+    assert_eq!(host.prepare(&plugin, &[]).unwrap_err().missing, [Capability::Messages, Capability::State]);
+    assert!(host.prepare(&plugin, &[Capability::State, Capability::Messages]).is_ok(), "`log` needs no grant");
+}
+
+#[test]
+fn wasi_is_refused_by_name() {
+    let text = r#"(component
+        (import "wasi:cli/environment@0.2.0" (instance (export "get-arguments" (func (result (list string))))))
+        (import "wasi:filesystem/types@0.2.0" (instance)))"#;
+    let refusal = refusal(&component(text));
+    assert!(refusal.contains("`wasi:cli/environment@0.2.0`, `wasi:filesystem/types@0.2.0`"), "{refusal}");
+    assert!(refusal.contains("plugins get no WASI") && refusal.contains("`visitor`"), "{refusal}");
+}
+
+#[test]
+fn an_unknown_capability_is_refused_by_name() {
+    let refusal = refusal(&component(r#"(component (import "zelo:automation/teleport@0.1.0" (instance)))"#));
+    assert!(refusal.contains("`zelo:automation/teleport@0.1.0`") && !refusal.contains("WASI"), "{refusal}");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused() {
+    assert!(refusal(b"#!/bin/sh").contains("not WebAssembly"));
+    assert!(refusal(&module("", "(global.get $done)")).contains("core module"));
+    assert!(refusal(&component("(component)")).contains("does not export the function `run`"));
+    assert!(refusal(&component("(component (component))")).contains("components inside"));
+    let mut cut = guest("", "(global.get $done)");
+    cut.truncate(cut.len() / 2);
+    assert!(refusal(&cut).contains("not a well-formed component"));
+}
+
+#[test]
+fn two_memories_are_one_too_many() {
+    let text = "(component (core module (memory 1)) (core module (memory 1)) (core module $m (func (export \"f\")))
+        (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"f\"))))";
+    assert!(refusal(&component(text)).contains("2 linear memories"));
+}
+
+#[test]
+fn another_run_is_not_the_contracts() {
+    let text = "(component (core module $m (func (export \"f\")))
+        (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"f\"))))";
+    let refusal = refusal(&component(text));
+    assert!(refusal.contains("differ from those of `zelo:automation@0.1.0`"), "{refusal}");
+}
+
+#[test]
+fn a_function_of_the_contract_with_another_type_is_refused() {
+    let text = r#"(component
+        (import "zelo:automation/log@0.1.0" (instance (export "write" (func (param "text" string)))))
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m)) (func (export "run") (canon lift (core func $i "f"))))"#;
+    let refusal = refusal(&component(text));
+    assert!(refusal.contains("differ from those") && refusal.contains("log"), "{refusal}");
+}
+
+#[test]
+fn a_manifest_is_there_and_wants_what_is_imported() {
+    let core = with_world(module(MESSAGES, "(global.get $done)"));
+    let bare = wit_component::ComponentEncoder::default().module(&core).unwrap().encode().unwrap();
+    assert!(refusal(&bare).contains("carries no manifest"));
+
+    let modest = "name = \"guest\"\nversion = \"1.0.0\"\ntitle = { en = \"A guest\" }\ninputs = { type = \"object\" }";
+    let refused = package::pack(&core, modest).unwrap_err().to_string();
+    assert!(refused.contains("imports `messages`, which its manifest does not want"), "{refused}");
+    assert!(package::pack(&core, "name = 1").unwrap_err().to_string().contains("plugin.toml"));
+    let refused = package::pack(&module("", "(global.get $done)"), MANIFEST).unwrap_err().to_string();
+    assert!(refused.contains("does not export the function `run`") && refused.contains("bindings"), "{refused}");
+}
+
+#[test]
+fn more_memory_than_there_is_does_not_load() {
+    let text = "(component (core module $m (memory 2000) (func (export \"f\")))
+        (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"f\"))))";
+    let refusal = refusal(&component(text));
+    assert!(refusal.contains("does not compile") && refusal.contains("memory"), "{refusal}");
+}
+
+#[test]
+fn a_component_may_be_too_large() {
+    let host = Host::new(HostConfig { component_max: 100, ..HostConfig::default() }).unwrap();
+    assert!(host.load("visitor", &[0; 101]).unwrap_err().to_string().contains("101 bytes, 100 are allowed"));
+}
+
+#[test]
+fn packing_gives_the_same_bytes_each_time() {
+    assert_eq!(guest(LOG, "(global.get $done)"), guest(LOG, "(global.get $done)"));
+}
