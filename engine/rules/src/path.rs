@@ -61,6 +61,9 @@ impl Path {
             return Err(PathError { message: format!("a path has at most {LENGTH_MAX} bytes"), at: None });
         }
         let query = parse_json_path(text).map_err(|error| explain(text, &error))?;
+        if let Some(at) = gap(text) {
+            return Err(PathError { message: "a name that is not in quotes has no space in it".to_owned(), at: Some(at) });
+        }
         if let Some(name) = query.segments.iter().find_map(foreign_function) {
             return Err(PathError { message: format!("`{name}` is not a function of RFC 9535"), at: text.find(name) });
         }
@@ -186,6 +189,33 @@ fn step(segment: &Segment) -> Option<Step> {
     }
 }
 
+/// The space inside a bare name. The parser takes `$.a b` for the name `a b`; RFC 9535 §2.5.1.1 has no such name, and
+/// nowhere else may space stand between two characters of names either.
+fn gap(text: &str) -> Option<usize> {
+    let named = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || char == '_' || !char.is_ascii());
+    let mut quote = None;
+    let mut before = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, char)) = chars.next() {
+        match quote {
+            Some(_) if char == '\\' => _ = chars.next(),
+            Some(open) if char == open => quote = None,
+            Some(_) => {}
+            None if matches!(char, '"' | '\'') => quote = Some(char),
+            None if char.is_ascii_whitespace() => {
+                let after = text[at..].trim_start_matches(|char: char| char.is_ascii_whitespace()).chars().next();
+                if named(before) && named(after) {
+                    return Some(at);
+                }
+                continue;
+            }
+            None => {}
+        }
+        before = quote.is_none().then_some(char);
+    }
+    None
+}
+
 fn explain(text: &str, error: &JsonPathError) -> PathError {
     if !text.starts_with('$') {
         return PathError { message: "a path begins with `$`".to_owned(), at: Some(0) };
@@ -291,10 +321,22 @@ mod tests {
     }
 
     #[test]
+    fn space_between_parts_is_fine() {
+        for text in ["$ .a [ 0 ]", "$['a b']", "$[?@.a == 'x y' && @.b > 1]", "$[\"a\\\" b\"]", "$[ 0 , 1 ]"] {
+            assert!(Path::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_bad_query_says_where() {
-        for (text, at) in
-            [("data.id", Some(0)), ("$.data..", Some(8)), ("$.data[", Some(7)), ("$.da ta", Some(5)), ("$.a[?in(@.b, [1])]", Some(12))]
-        {
+        for (text, at) in [
+            ("data.id", Some(0)),
+            ("$.data..", Some(8)),
+            ("$.data[", Some(7)),
+            ("$.da ta", Some(4)),
+            ("$[?@.a b == 1]", Some(6)),
+            ("$.a[?in(@.b, [1])]", Some(13)),
+        ] {
             assert_eq!(Path::parse(text).unwrap_err().at, at, "{text}");
         }
         assert_eq!(Path::parse("$[?in(@.b, $.c)]").unwrap_err().message, "`in` is not a function of RFC 9535");

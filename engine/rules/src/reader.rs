@@ -109,6 +109,12 @@ impl<'a> Table<'a> {
         entries
     }
 
+    /// Whether there are keys that nobody asked for yet.
+    pub(crate) fn has_unknown_keys(&self) -> bool {
+        let asked = self.asked.borrow();
+        self.values.keys().any(|key| !asked.contains(&key.get_ref().as_ref()))
+    }
+
     /// Reports the keys that nobody asked for.
     pub(crate) fn finish(&self) {
         let asked = self.asked.borrow();

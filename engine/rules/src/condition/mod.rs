@@ -35,7 +35,7 @@ pub struct Clause {
     pub record: Option<String>,
     pub path: Path,
     pub test: Test,
-    /// The operator as it was written, with the value it was given.
+    /// The operator as a person would say it, without the value on its right.
     pub operator: String,
 }
 

@@ -82,7 +82,8 @@ fn tree(table: &Table<'_>, scope: Scope<'_>, depth: u32) -> Option<Condition> {
         all.extend(negation(item, scope, depth));
     }
     let path = table.get("path");
-    if path.is_some() || all.is_empty() {
+    let tree = ["all", "any", "not"].into_iter().any(|key| table.get(key).is_some());
+    if path.is_some() || !tree {
         all.extend(clauses(table, path, scope));
     }
     table.finish();
@@ -114,7 +115,8 @@ fn clauses(table: &Table<'_>, path: Option<Item<'_>>, scope: Scope<'_>) -> Optio
         return None;
     };
     let path = item.path();
-    if tests.is_empty() {
+    // A misspelt operator is reported as such.
+    if tests.is_empty() && !table.has_unknown_keys() {
         let known = OPERATORS.iter().chain([&MATCHES]).copied().collect::<Vec<_>>().join(", ");
         report.push(
             error("missing-operator", table.span.clone(), "this condition has a path, but no operator")
@@ -123,7 +125,12 @@ fn clauses(table: &Table<'_>, path: Option<Item<'_>>, scope: Scope<'_>) -> Optio
     }
     let path = path?;
     let clauses = tests.into_iter().filter_map(|(name, test)| {
-        Some(Condition::Clause(Clause { record: record.clone(), path: path.clone(), test: test?, operator: name.to_owned() }))
+        let test = test?;
+        let operator = match test.kind {
+            TestKind::Exists | TestKind::IsNull | TestKind::Missing => format!("{name} = {}", !test.negated),
+            _ => name.to_owned(),
+        };
+        Some(Condition::Clause(Clause { record: record.clone(), path: path.clone(), test, operator }))
     });
     let mut clauses: Vec<_> = clauses.collect();
     if clauses.len() > 1 { Some(Condition::All(clauses)) } else { clauses.pop() }

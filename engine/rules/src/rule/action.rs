@@ -8,7 +8,7 @@ use serde_json::Value;
 use zelo_core::grants::Capability;
 
 use super::fields::{self, Field};
-use super::file::Reading;
+use super::file::Draft;
 use super::names::{Names, Reach};
 use super::timing::{self, ActionTiming};
 use super::{Plugin, PluginFacts};
@@ -85,32 +85,30 @@ impl Input {
 }
 
 /// Reads one `[[then]]`.
-pub(super) fn read(table: &Table<'_>, names: &mut Names, reading: &mut Reading<'_, '_>) -> Option<Action> {
+pub(super) fn read(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>) -> Option<Action> {
     let report = table.report();
     let name = table.need_string("name");
     if let Some(name) = &name {
         check_name(report, name);
     }
-    let plugin = table.need_string("plugin").and_then(|name| Some((find_plugin(report, &name, reading)?, name.span)));
+    let plugin = table.need_string("plugin").and_then(|name| Some((find_plugin(report, &name, draft)?, name.span)));
     let key = table.get("key").and_then(Item::path);
-    let (allow, places) = table
-        .get("allow")
-        .and_then(|item| item.table("[then.allow]"))
-        .map(|allow| fields::read(&allow, names, reading))
-        .unwrap_or_default();
+    let (allow, places) =
+        table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
     names.next_action(places.clone());
-    let timing = timing::read(table, names, reading);
-    let cancel_on = table.get("cancel_on").map(|item| cancellations(item, key.is_some(), reading)).unwrap_or_default();
+    let timing = timing::read(table, names, draft);
+    let cancel_on = table.get("cancel_on").map(|item| cancellations(item, key.is_some(), draft)).unwrap_or_default();
     let only_if = table.get("only_if").and_then(|item| conditions(item, Scope::Records(names)));
     let purpose = table.get("purpose").and_then(text);
     let basis = table.string("basis").filter(|basis| check_basis(report, basis));
     check_purpose(table, &allow, &places, purpose.is_some(), basis.as_ref().map(|basis| basis.value));
-    let with =
-        table.get("with").and_then(|item| item.table("[then.with]")).map(|with| inputs(&with, names, reading.templates, plugin.as_ref()));
+    let with = table.get("with").and_then(|item| item.table("[then.with]"));
+    let given: BTreeSet<&str> = with.iter().flat_map(Table::entries).map(|(name, _)| name.value).collect();
+    let with = with.map(|with| inputs(&with, names, draft.templates, plugin.as_ref()));
     let with = with.unwrap_or_default();
-    let (messages, state) = grants(table, names, reading.templates, plugin.as_ref());
+    let (messages, state) = grants(table, names, draft.templates, plugin.as_ref());
     if let Some((plugin, span)) = &plugin {
-        check_required(report, plugin, span, &with);
+        check_required(report, plugin, span, &given);
     }
     names.warn_unused(report);
     table.finish();
@@ -131,17 +129,17 @@ pub(super) fn read(table: &Table<'_>, names: &mut Names, reading: &mut Reading<'
     })
 }
 
-fn find_plugin(report: &Report<'_>, name: &At<&str>, reading: &Reading<'_, '_>) -> Option<Plugin> {
-    let found = reading.catalog.plugins.plugin(name.value);
+fn find_plugin(report: &Report<'_>, name: &At<&str>, draft: &Draft<'_, '_>) -> Option<Plugin> {
+    let found = draft.catalog.plugins.plugin(name.value);
     if found.is_none() {
-        let names = reading.catalog.plugins.names();
+        let names = draft.catalog.plugins.names();
         let finding = error("unknown-plugin", name.span.clone(), format!("there is no plugin `{}`", name.value));
         report.push(finding.meant(name.value, names.iter().map(String::as_str)));
     }
     found.map(Arc::new)
 }
 
-fn cancellations(item: Item<'_>, has_key: bool, reading: &Reading<'_, '_>) -> Vec<CancelOn> {
+fn cancellations(item: Item<'_>, has_key: bool, draft: &Draft<'_, '_>) -> Vec<CancelOn> {
     if !has_key {
         let finding = error("missing-key", item.span(), "`cancel_on` needs to know which job is meant, but the action has no `key`");
         item.report().push(finding.help("give the action the `key` under which its jobs are known"));
@@ -151,7 +149,7 @@ fn cancellations(item: Item<'_>, has_key: bool, reading: &Reading<'_, '_>) -> Ve
         let types = table.need("type").and_then(Item::strings).unwrap_or_default();
         let key = table.need("key").and_then(Item::path);
         table.finish();
-        Some(CancelOn { types: types.iter().flat_map(|pattern| reading.expand(item.report(), pattern)).collect(), key: key? })
+        Some(CancelOn { types: types.iter().flat_map(|pattern| draft.expand(item.report(), pattern)).collect(), key: key? })
     };
     item.array().unwrap_or_default().into_iter().filter_map(cancellation).collect()
 }
@@ -234,8 +232,8 @@ fn check_literal(report: &Report<'_>, plugin: &PluginFacts, name: &str, input: &
     }
 }
 
-fn check_required(report: &Report<'_>, plugin: &PluginFacts, span: &Range<usize>, with: &[(String, Input)]) {
-    for name in plugin.required().filter(|required| with.iter().all(|(name, _)| name != required)) {
+fn check_required(report: &Report<'_>, plugin: &PluginFacts, span: &Range<usize>, given: &BTreeSet<&str>) {
+    for name in plugin.required().filter(|required| !given.contains(required)) {
         let finding = error("missing-input", span.clone(), format!("plugin `{}` needs the input `{name}`", plugin.name));
         report.push(finding.help(format!("add `{name}` to [then.with]")));
     }

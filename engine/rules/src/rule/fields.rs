@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::file::Reading;
+use super::file::Draft;
 use super::names::Names;
 use crate::diagnostic::error;
 use crate::path::Path;
@@ -93,7 +93,7 @@ impl Transform {
 }
 
 /// Reads `[then.allow]`; also where each field is declared.
-pub(super) fn read(table: &Table<'_>, names: &Names, reading: &Reading<'_, '_>) -> (Vec<Field>, BTreeMap<String, Range<usize>>) {
+pub(super) fn read(table: &Table<'_>, names: &Names, draft: &Draft<'_, '_>) -> (Vec<Field>, BTreeMap<String, Range<usize>>) {
     let mut places = BTreeMap::new();
     let mut fields = Vec::new();
     for (name, item) in table.entries() {
@@ -110,12 +110,12 @@ pub(super) fn read(table: &Table<'_>, names: &Names, reading: &Reading<'_, '_>) 
             check_name(table.report(), &name);
         }
         places.insert(name.value.to_owned(), name.span.clone());
-        fields.extend(field(name.value, item, names, reading));
+        fields.extend(field(name.value, item, names, draft));
     }
     (fields, places)
 }
 
-fn field(name: &str, item: Item<'_>, names: &Names, reading: &Reading<'_, '_>) -> Option<Field> {
+fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Option<Field> {
     let (record, path, transform) = if item.is_string() {
         (None, item.path()?, None)
     } else {
@@ -131,8 +131,9 @@ fn field(name: &str, item: Item<'_>, names: &Names, reading: &Reading<'_, '_>) -
     };
     let kind = record.as_ref().map(|record| names.lookups.get(record));
     let class = match kind {
-        None => reading.class(|source| source.class(&path)),
-        Some(kind) => reading.class(|source| kind.map_or(Class::Sensitive, |kind| source.record_class(kind, &path))),
+        None => draft.class(|source| source.class(&path)),
+        // A lookup that there is not has been reported, and leaves no rule.
+        Some(kind) => draft.class(|source| kind.map_or(Class::Public, |kind| source.record_class(kind, &path))),
     };
     Some(Field { name: name.to_owned(), record, path, transform, class })
 }

@@ -25,7 +25,7 @@ pub(crate) struct Catalog<'c> {
 }
 
 /// One rule file while it is being read.
-pub(super) struct Reading<'r, 'c> {
+pub(super) struct Draft<'r, 'c> {
     pub(super) catalog: &'r Catalog<'c>,
     /// The source that the rule names, else all.
     candidates: Vec<&'c Source>,
@@ -38,7 +38,7 @@ pub(super) struct Reading<'r, 'c> {
     pub(super) defaults: Map<String, Value>,
 }
 
-impl Reading<'_, '_> {
+impl Draft<'_, '_> {
     /// Whether something that no source names is a mistake of this file, and not of another.
     pub(super) fn sources_are_known(&self) -> bool {
         !self.sources_unknown && !self.sources.is_empty()
@@ -79,21 +79,21 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let source = table.string("source");
     let candidates = candidates(report, source.as_ref(), catalog);
     let sources_unknown = catalog.incomplete || (source.is_some() && candidates.is_empty());
-    let mut reading = Reading { catalog, sources: candidates.clone(), candidates, sources_unknown, templates, defaults: Map::new() };
+    let mut draft = Draft { catalog, sources: candidates.clone(), candidates, sources_unknown, templates, defaults: Map::new() };
     let on = table.need("on").and_then(Item::strings).unwrap_or_default();
-    let on: BTreeSet<String> = on.iter().flat_map(|pattern| reading.expand(report, pattern)).collect();
-    reading.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
+    let on: BTreeSet<String> = on.iter().flat_map(|pattern| draft.expand(report, pattern)).collect();
+    draft.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
 
     let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
-    reading.defaults = settings.iter().filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?))).collect();
+    draft.defaults = settings.iter().filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?))).collect();
     let when = table.table("when").and_then(|when| condition(&when, Scope::Event));
-    let lookups = table.table("lookup").map(|table| lookups(&table, &reading)).unwrap_or_default();
+    let lookups = table.table("lookup").map(|table| lookups(&table, &draft)).unwrap_or_default();
     let mut names = Names::new(
         settings.iter().map(|setting| setting.name.clone()).collect(),
         lookups.iter().map(|lookup| (lookup.name.clone(), lookup.record.clone())).collect(),
     );
-    let actions = actions(&table, &mut names, &mut reading);
-    let types = (!reading.sources_unknown).then(|| reading.candidates.iter().flat_map(|source| source.types()).collect());
+    let actions = actions(&table, &mut names, &mut draft);
+    let types = (!draft.sources_unknown).then(|| draft.candidates.iter().flat_map(|source| source.types()).collect());
     let tests = table.tables("test");
     let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: &actions, types };
     let tests = tests.iter().filter_map(|test| testing::read(test, &declared)).collect();
@@ -110,10 +110,10 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         settings,
         when,
         lookups,
-        digest: digest(report, &actions, &reading.sources),
+        digest: digest(report, &actions, &draft.sources),
         actions,
         tests,
-        clinic_timezone: reading.clinic_timezone(),
+        clinic_timezone: draft.clinic_timezone(),
     };
     Some((At { value: id.value.to_owned(), span: id.span }, rule))
 }
@@ -129,8 +129,8 @@ fn candidates<'c>(report: &Report<'_>, named: Option<&At<&str>>, catalog: &Catal
     found.into_iter().collect()
 }
 
-fn lookups(table: &Table<'_>, reading: &Reading<'_, '_>) -> Vec<Lookup> {
-    let known: BTreeSet<&str> = reading.sources.iter().flat_map(|source| source.record_types()).collect();
+fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Lookup> {
+    let known: BTreeSet<&str> = draft.sources.iter().flat_map(|source| source.record_types()).collect();
     let entries = table.entries().into_iter();
     entries
         .filter_map(|(name, item)| {
@@ -139,7 +139,7 @@ fn lookups(table: &Table<'_>, reading: &Reading<'_, '_>) -> Vec<Lookup> {
             let key = lookup.need("key").and_then(Item::path);
             let record = lookup.string("record").unwrap_or(name.clone());
             lookup.finish();
-            if !known.contains(record.value) && reading.sources_are_known() {
+            if !known.contains(record.value) && draft.sources_are_known() {
                 let finding = error("unknown-record", record.span, format!("no source feeds records of type `{}`", record.value));
                 table.report().push(finding.meant(record.value, known.iter().copied()));
             }
@@ -148,14 +148,14 @@ fn lookups(table: &Table<'_>, reading: &Reading<'_, '_>) -> Vec<Lookup> {
         .collect()
 }
 
-fn actions(table: &Table<'_>, names: &mut Names, reading: &mut Reading<'_, '_>) -> Vec<action::Action> {
+fn actions(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>) -> Vec<action::Action> {
     let tables = table.tables("then");
     if tables.is_empty() {
         table.report().push(error("missing-key", 0..0, "a rule needs at least one [[then]]"));
     }
     let mut actions: Vec<action::Action> = Vec::new();
     for table in &tables {
-        let Some(action) = action::read(table, names, reading) else { continue };
+        let Some(action) = action::read(table, names, draft) else { continue };
         if actions.iter().any(|other| other.name == action.name) {
             let span = table.string("name").map_or(table.span.clone(), |name| name.span);
             table.report().push(error("duplicate-action", span, format!("there is another action called `{}`", action.name)));

@@ -1,6 +1,6 @@
 //! The names that a rule declares, and the checks that others keep to them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -26,6 +26,8 @@ pub(crate) struct Names {
     /// Fields of the action with where they are declared.
     pub(crate) fields: BTreeMap<String, Range<usize>>,
     used: RefCell<BTreeSet<String>>,
+    /// A template of the action could not be read, so nobody knows what it uses.
+    unread: Cell<bool>,
 }
 
 impl Names {
@@ -46,6 +48,7 @@ impl Names {
     pub(crate) fn next_action(&mut self, fields: BTreeMap<String, Range<usize>>) {
         self.fields = fields;
         self.used.borrow_mut().clear();
+        self.unread.set(false);
     }
 
     /// Reads a template, reporting what it names and may not.
@@ -53,18 +56,17 @@ impl Names {
         let text = item.string()?;
         let report = item.report();
         let within = |part: Range<usize>| report.file.within(&text.span, text.value, part);
-        let template = match templates.compile(text.value) {
-            Ok(template) => template,
-            Err(bad) => {
-                let span = bad.at.map_or(text.span.clone(), within);
-                let finding = error("bad-template", span, format!("this is not a template: {}", bad.message));
-                report.push(match bad.meant {
-                    Some((word, known)) => finding.meant(&word, known.iter().copied()),
-                    None => finding,
-                });
-                return None;
-            }
-        };
+        let (template, errors) = templates.compile(text.value);
+        self.unread.set(self.unread.get() || template.is_none());
+        for bad in errors {
+            let span = bad.at.map_or(text.span.clone(), within);
+            let finding = error("bad-template", span, format!("this is not a template: {}", bad.message));
+            report.push(match bad.meant {
+                Some((word, known)) => finding.meant(&word, known.iter().copied()),
+                None => finding,
+            });
+        }
+        let template = template?;
         for name in template.names() {
             let span = template.place(name).map_or(text.span.clone(), within);
             self.check_name(report, name, span, reach);
@@ -99,7 +101,7 @@ impl Names {
     pub(crate) fn warn_unused(&self, report: &Report<'_>) {
         let used = self.used.borrow();
         for (name, span) in &self.fields {
-            if !used.contains(name) {
+            if !used.contains(name) && !self.unread.get() {
                 let finding = warning("unused-field", span.clone(), format!("`{name}` is allowed, but nothing uses it"));
                 report.push(finding.help("an action should see only what it needs"));
             }

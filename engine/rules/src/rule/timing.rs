@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use zelo_core::timing::{IfLate, SendWindow};
 
-use super::file::Reading;
+use super::file::Draft;
 use super::names::{Names, Reach};
 use crate::diagnostic::error;
 use crate::path::Path;
@@ -103,18 +103,18 @@ fn render(template: &Template, settings: &Map<String, Value>, templates: &Templa
 }
 
 /// Reads the keys of an action that are about time.
-pub(super) fn read(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> ActionTiming {
+pub(super) fn read(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> ActionTiming {
     let at = table.get("at").and_then(|item| item.table("at"));
-    let (anchor, offset) = at.map(|at| anchor(&at, names, reading)).unwrap_or_default();
-    let window = table.get("send_window").and_then(|item| item.table("send_window")).and_then(|table| window(&table, names, reading));
+    let (anchor, offset) = at.map(|at| anchor(&at, names, draft)).unwrap_or_default();
+    let window = table.get("send_window").and_then(|item| item.table("send_window")).and_then(|table| window(&table, names, draft));
     let if_late = table.get("if_late").and_then(|item| pick(item, "if_late", &[("now", IfLate::Now), ("skip", IfLate::Skip)]));
-    let expires = table.get("expires").and_then(|item| duration(item, names, reading));
+    let expires = table.get("expires").and_then(|item| duration(item, names, draft));
     ActionTiming { anchor, offset, window, if_late: if_late.unwrap_or(IfLate::Now), expires }
 }
 
 type Anchor = (Option<Path>, Option<(Setable<SignedDuration>, Side)>);
 
-fn anchor(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Anchor {
+fn anchor(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Anchor {
     let path = table.need("time").and_then(Item::path);
     if let Some(path) = path.as_ref().filter(|path| !path.is_singular()) {
         let finding = error("not-singular", table.span.clone(), format!("`{}` may yield several times", path.as_str()));
@@ -126,16 +126,16 @@ fn anchor(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> An
         table.report().push(error("contradiction", after.span(), "`at` has `before` or `after`, not both"));
     }
     let offset = match (before, after) {
-        (Some(item), _) => duration(item, names, reading).map(|offset| (offset, Side::Before)),
-        (None, Some(item)) => duration(item, names, reading).map(|offset| (offset, Side::After)),
+        (Some(item), _) => duration(item, names, draft).map(|offset| (offset, Side::Before)),
+        (None, Some(item)) => duration(item, names, draft).map(|offset| (offset, Side::After)),
         (None, None) => None,
     };
     (path, offset)
 }
 
-fn window(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Option<(Setable<Time>, Setable<Time>, ZoneOf)> {
-    let from = table.need("from").and_then(|item| time_of_day(item, names, reading));
-    let to = table.need("to").and_then(|item| time_of_day(item, names, reading));
+fn window(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<(Setable<Time>, Setable<Time>, ZoneOf)> {
+    let from = table.need("from").and_then(|item| time_of_day(item, names, draft));
+    let to = table.need("to").and_then(|item| time_of_day(item, names, draft));
     let given = table.get("timezone");
     table.finish();
     let zone = match given {
@@ -143,7 +143,7 @@ fn window(table: &Table<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Op
         Some(item) if item.is_table() => zone_of_record(item, names),
         Some(item) => zone(item).map(ZoneOf::Fixed),
     };
-    if !matches!(zone, Some(ZoneOf::Fixed(_)) | None) && reading.clinic_timezone().is_none() && reading.sources_are_known() {
+    if !matches!(zone, Some(ZoneOf::Fixed(_)) | None) && draft.clinic_timezone().is_none() && draft.sources_are_known() {
         let finding = error("no-zone", table.span.clone(), "nothing says in which time zone this window is where no record does");
         table.report().push(finding.help(
             "give the source a `clinic_timezone`, or this window a `timezone`; where several sources are meant, name one with `source`",
@@ -162,28 +162,28 @@ fn zone_of_record(item: Item<'_>, names: &Names) -> Option<ZoneOf> {
     Some(ZoneOf::Record { lookup: record.value.to_owned(), path: path? })
 }
 
-fn duration(item: Item<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Option<Setable<SignedDuration>> {
-    setable(item, names, reading, time::duration, ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m"))
+fn duration(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<Setable<SignedDuration>> {
+    setable(item, names, draft, time::duration, ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m"))
 }
 
-fn time_of_day(item: Item<'_>, names: &Names, reading: &mut Reading<'_, '_>) -> Option<Setable<Time>> {
-    setable(item, names, reading, time::time_of_day, ("bad-time", "a time of day", "times of day are written 08:00"))
+fn time_of_day(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<Setable<Time>> {
+    setable(item, names, draft, time::time_of_day, ("bad-time", "a time of day", "times of day are written 08:00"))
 }
 
 /// Reads a value, or a template that gives one under the defaults.
 fn setable<T: Copy>(
     item: Item<'_>,
     names: &Names,
-    reading: &mut Reading<'_, '_>,
+    draft: &mut Draft<'_, '_>,
     parse: fn(&str) -> Option<T>,
     (code, what, help): (&'static str, &str, &str),
 ) -> Option<Setable<T>> {
-    let template = names.template(item, reading.templates, Reach::Settings)?;
+    let template = names.template(item, draft.templates, Reach::Settings)?;
     let text = if template.names().is_empty() {
         template.text().to_owned()
     } else {
         // Settings without a default are checked when somebody chooses them.
-        match render(&template, &reading.defaults, reading.templates) {
+        match render(&template, &draft.defaults, draft.templates) {
             Ok(text) => text,
             Err(_) => return Some(Setable::From(template)),
         }

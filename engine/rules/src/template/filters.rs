@@ -76,13 +76,13 @@ pub(super) fn context(values: &Values<'_>) -> Value {
 }
 
 /// The instant of a time of the payload, RFC 3339 in UTC.
-fn instant(state: &State, value: &str) -> Result<String, Error> {
-    read(state, value).map(|instant| instant.to_string())
+fn instant(state: &State, value: String) -> Result<String, Error> {
+    read(state, &value).map(|instant| instant.to_string())
 }
 
 /// `06/03/2026 às 10:00`, `6 March 2026 at 10:00`.
-fn local_time(state: &State, value: &str, zone: Option<&str>) -> Result<String, Error> {
-    let local = local(state, value, zone)?;
+fn local_time(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+    let local = local(state, &value, zone)?;
     Ok(if english(state) {
         format!("{} at {}", local.strftime("%-d %B %Y"), local.strftime("%H:%M"))
     } else {
@@ -91,19 +91,19 @@ fn local_time(state: &State, value: &str, zone: Option<&str>) -> Result<String, 
 }
 
 /// `06/03/2026`, `6 March 2026`.
-fn date(state: &State, value: &str, zone: Option<&str>) -> Result<String, Error> {
-    let local = local(state, value, zone)?;
+fn date(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+    let local = local(state, &value, zone)?;
     Ok(local.strftime(if english(state) { "%-d %B %Y" } else { "%d/%m/%Y" }).to_string())
 }
 
 /// `10:00`.
-fn time_of_day(state: &State, value: &str, zone: Option<&str>) -> Result<String, Error> {
-    Ok(local(state, value, zone)?.strftime("%H:%M").to_string())
+fn time_of_day(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+    Ok(local(state, &value, zone)?.strftime("%H:%M").to_string())
 }
 
 /// `sexta-feira`, `Friday`.
-fn weekday(state: &State, value: &str, zone: Option<&str>) -> Result<String, Error> {
-    let local = local(state, value, zone)?;
+fn weekday(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+    let local = local(state, &value, zone)?;
     if english(state) {
         return Ok(local.strftime("%A").to_string());
     }

@@ -80,24 +80,31 @@ impl Templates {
         Self { environment, count: 0 }
     }
 
-    /// Checks and keeps `text`.
-    pub(crate) fn compile(&mut self, text: &str) -> Result<Template, TemplateError> {
-        let template = |compiled, names, only| Template { compiled, text: text.to_owned(), names, only };
+    /// Checks and keeps `text`. Besides what is wrong with it there may be a template, for what it names to be checked.
+    pub(crate) fn compile(&mut self, text: &str) -> (Option<Template>, Vec<TemplateError>) {
+        let template = |compiled, names, only| Some(Template { compiled, text: text.to_owned(), names, only });
         if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
-            return Ok(template(None, Vec::new(), None));
+            return (template(None, Vec::new(), None), Vec::new());
         }
         if text.len() > LENGTH_MAX {
-            return Err(TemplateError { message: format!("a template has at most {LENGTH_MAX} bytes"), at: None, meant: None });
+            let message = format!("a template has at most {LENGTH_MAX} bytes");
+            return (None, vec![TemplateError { message, at: None, meant: None }]);
         }
-        scan::check(text)?;
+        let mut errors = scan::check(text);
         let name = self.count.to_string();
-        self.environment.add_template_owned(name.clone(), text.to_owned()).map_err(|error| syntax(&error))?;
-        self.count += 1;
-        let compiled = self.environment.get_template(&name).map_err(|error| syntax(&error))?;
-        let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
-        names.sort_by_key(|name| (scan::place(text, name).map_or(usize::MAX, |place| place.start), name.clone()));
+        let names = self.keep(&name, text);
+        let Ok(names) = names.map_err(|error| errors.push(syntax(&error))) else { return (None, errors) };
         let only = scan::only_name(text).filter(|only| names == [*only]).map(str::to_owned);
-        Ok(template(Some(name), names, only))
+        (template(Some(name), names, only), errors)
+    }
+
+    /// Keeps `text` as `name`; the names in it, in order.
+    fn keep(&mut self, name: &str, text: &str) -> Result<Vec<String>, minijinja::Error> {
+        self.environment.add_template_owned(name.to_owned(), text.to_owned())?;
+        self.count += 1;
+        let mut names: Vec<String> = self.environment.get_template(name)?.undeclared_variables(true).into_iter().collect();
+        names.sort_by_key(|name| (scan::place(text, name).map_or(usize::MAX, |place| place.start), name.clone()));
+        Ok(names)
     }
 
     /// The text of `template`.

@@ -23,35 +23,37 @@ impl Token<'_> {
     }
 }
 
-/// Refuses statements, filters and tests that there are not, and methods.
-pub(super) fn check(text: &str) -> Result<(), TemplateError> {
+/// The statements, filters and tests that there are not, and methods.
+pub(super) fn check(text: &str) -> Vec<TemplateError> {
     let tokens = tokens(text);
-    let unknown = |token: &Token<'_>, what: &str, known: &'static [&'static str]| {
+    (0..tokens.len()).filter_map(|index| problem(&tokens, index)).collect()
+}
+
+fn problem(tokens: &[Token<'_>], index: usize) -> Option<TemplateError> {
+    let token = tokens.get(index)?;
+    let before = |distance: usize| index.checked_sub(distance).and_then(|index| tokens.get(index)).map(|token| token.text);
+    let after = tokens.get(index + 1).map(|token| token.text);
+    let unknown = |what: &str, known: &'static [&'static str]| {
         let meant = Some((token.text.to_owned(), known));
-        Err(TemplateError { message: format!("there is no {what} `{}`", token.text), at: Some(token.place.clone()), meant })
+        let fits = known.contains(&token.text);
+        (!fits).then(|| TemplateError { message: format!("there is no {what} `{}`", token.text), at: Some(token.place.clone()), meant })
     };
-    for (index, token) in tokens.iter().enumerate() {
-        let before = |distance: usize| index.checked_sub(distance).and_then(|index| tokens.get(index)).map(|token| token.text);
-        let after = tokens.get(index + 1).map(|token| token.text);
-        if token.statement && !STATEMENTS.contains(&token.text) {
-            return unknown(token, "statement", &STATEMENTS);
-        }
-        if !token.is_word() {
-            continue;
-        }
-        let tested = before(1) == Some("is") || (before(1) == Some("not") && before(2) == Some("is"));
-        if before(1) == Some("|") && !FILTERS.contains(&token.text) {
-            return unknown(token, "filter", FILTERS);
-        }
-        if tested && token.text != "not" && !TESTS.contains(&token.text) {
-            return unknown(token, "test", TESTS);
-        }
-        if before(1) == Some(".") && after == Some("(") {
-            let message = format!("values have no method `{}`; use a filter", token.text);
-            return Err(TemplateError { message, at: Some(token.place.clone()), meant: None });
-        }
+    if token.statement {
+        return unknown("statement", &STATEMENTS);
     }
-    Ok(())
+    if !token.is_word() {
+        return None;
+    }
+    match before(1) {
+        Some("|") => unknown("filter", FILTERS),
+        Some("is") if token.text != "not" => unknown("test", TESTS),
+        Some("not") if before(2) == Some("is") => unknown("test", TESTS),
+        Some(".") if after == Some("(") => {
+            let message = format!("values have no method `{}`; use a filter", token.text);
+            Some(TemplateError { message, at: Some(token.place.clone()), meant: None })
+        }
+        _ => None,
+    }
 }
 
 /// Where a dotted name first stands.

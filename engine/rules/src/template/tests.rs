@@ -2,6 +2,12 @@ use serde_json::json;
 
 use super::*;
 
+fn compile(templates: &mut Templates, text: &str) -> Template {
+    let (template, errors) = templates.compile(text);
+    assert!(errors.is_empty(), "{errors:?}");
+    template.unwrap()
+}
+
 fn render_in(text: &str, locale: &str) -> Result<String, RenderError> {
     let names = json!({
         "phone": "(11) 98765-4321", "starts_at": "2026-03-06 13:00:00", "tz": "America/Sao_Paulo", "bad_tz": "Mars/Olympus",
@@ -10,7 +16,7 @@ fn render_in(text: &str, locale: &str) -> Result<String, RenderError> {
     let zone = TimeZone::UTC;
     let clinic = TimeZone::get("America/Manaus").unwrap();
     let mut templates = Templates::new();
-    let template = templates.compile(text).map_err(|error| RenderError::Failed(error.message))?;
+    let template = compile(&mut templates, text);
     templates.render(&template, &Values { names: names.as_object().unwrap(), zone: &zone, clinic_zone: Some(&clinic), locale })
 }
 
@@ -74,31 +80,33 @@ fn what_there_is_not_is_refused_before_rendering() {
         ("{{ phone.split(' ') }}", "values have no method `split`; use a filter", Some("split")),
         ("{% if phone is number %}{% endif %}", "there is no test `number`", Some("number")),
     ] {
-        let error = templates.compile(text).unwrap_err();
+        let error = templates.compile(text).1.remove(0);
         assert_eq!((error.message.as_str(), error.at.and_then(|at| text.get(at))), (message, place), "{text}");
     }
+    let (template, errors) = templates.compile("{% set x = y | nothing %}{{ x }}");
+    assert_eq!((errors.len(), template.unwrap().names()), (2, ["y".to_owned()].as_slice()), "all at once, and what it names besides");
     for text in ["{{ phone", "{{ phone | }}", "{% if %}", "{{ 'x }}", "{% for x in %}"] {
-        assert!(templates.compile(text).is_err(), "{text}");
+        assert!(!templates.compile(text).1.is_empty(), "{text}");
     }
 }
 
 #[test]
 fn a_template_knows_what_it_names() {
     let mut templates = Templates::new();
-    let template = templates.compile("{{ to | default(settings.to) }} {% for x in list %}{{ x }}{{ loop.index }}{% endfor %}").unwrap();
+    let template = compile(&mut templates, "{{ to | default(settings.to) }} {% for x in list %}{{ x }}{{ loop.index }}{% endfor %}");
     assert_eq!(template.names(), ["to", "settings.to", "list"]);
     assert_eq!(template.only(), None);
-    assert_eq!(templates.compile("{{phone}}").unwrap().only(), Some("phone"));
-    assert_eq!(templates.compile("{{ settings.to }}").unwrap().only(), Some("settings.to"));
-    assert_eq!(templates.compile("{{ phone }} ").unwrap().only(), None);
+    assert_eq!(compile(&mut templates, "{{phone}}").only(), Some("phone"));
+    assert_eq!(compile(&mut templates, "{{ settings.to }}").only(), Some("settings.to"));
+    assert_eq!(compile(&mut templates, "{{ phone }} ").only(), None);
     let text = "{{ phone | replace(tz, 'tz') }} {{ tz }}";
-    let template = templates.compile(text).unwrap();
+    let template = compile(&mut templates, text);
     assert_eq!(template.place("tz"), Some(19..21));
 }
 
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in "(\\{\\{|\\}\\}|\\{%|%\\}|['\"|.(]|is|not|[a-z é]){0,30}") {
-        let _ = Templates::new().compile(&text);
+        Templates::new().compile(&text);
     }
 }

@@ -1,0 +1,129 @@
+//! What the tests of this crate share: the shipped files, and a plugin that says what `reminder` says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use zelo_core::grants::Capability;
+use zelo_core::{AutomationId, Event, EventId, Indexer};
+use zelo_rules::{Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, Plugins, Read, Reading, RuleSet, load, render};
+
+/// One installed plugin: the shipped `reminder`.
+pub(crate) struct Installed;
+
+impl Plugins for Installed {
+    fn plugin(&self, name: &str) -> Option<PluginFacts> {
+        let found = ["reminder", "reminder@1"].contains(&name);
+        found.then(|| PluginFacts {
+            name: "reminder".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "11".repeat(32),
+            imports: vec![Capability::Log, Capability::Messages],
+            inputs: json!({
+                "type": "object",
+                "required": ["to", "text"],
+                "properties": {
+                    "to": {"type": "string"}, "text": {"type": "string"}, "starts_at": {"type": "string"},
+                    "duration_minutes": {"type": "integer"}, "title": {"type": "string"}, "location": {"type": "string"},
+                },
+            }),
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["reminder".to_owned()]
+    }
+}
+
+/// The folder of the repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// A file of the repository, named from its root.
+pub(crate) fn file(name: &str) -> FileText {
+    FileText { name: name.to_owned(), text: std::fs::read_to_string(root().join(name)).unwrap() }
+}
+
+/// The files that ship.
+pub(crate) fn shipped() -> Files {
+    Files { sources: vec![file("rules/sources/clinicarx.toml")], rules: vec![file("rules/automations/appointment-reminder.toml")] }
+}
+
+/// `files`, which must load without a finding.
+pub(crate) fn loaded(files: &Files) -> RuleSet {
+    let loaded = load(files, &Installed);
+    assert!(loaded.diagnostics.is_empty(), "{}", render(&loaded.diagnostics, files));
+    loaded.set.unwrap()
+}
+
+/// A set of the shipped source and one rule.
+pub(crate) fn with_rule(text: &str) -> RuleSet {
+    let mut files = shipped();
+    files.rules = vec![FileText { name: "rule.toml".to_owned(), text: text.to_owned() }];
+    loaded(&files)
+}
+
+/// A sample event's text.
+pub(crate) fn sample(name: &str) -> String {
+    file(&format!("examples/events/{name}.json")).text
+}
+
+/// A sample event, with some values changed.
+pub(crate) fn changed(name: &str, changes: &[(&str, Value)]) -> Value {
+    let mut data: Value = serde_json::from_str(&sample(name)).unwrap();
+    for (pointer, value) in changes {
+        *data.pointer_mut(pointer).unwrap() = value.clone();
+    }
+    data
+}
+
+/// What the source reads from a body at a path.
+pub(crate) fn reading(set: &RuleSet, path: &str, body: &[u8]) -> Reading {
+    let headers = Headers::default();
+    match set.source("clinicarx").unwrap().read(&Delivery { path, url: "", headers: &headers, body }).unwrap() {
+        Read::Event(reading) => reading,
+        Read::Ignored { why } => panic!("ignored: {why}"),
+    }
+}
+
+/// An event of connection `centro` as the runtime would make it.
+pub(crate) fn event(set: &RuleSet, path: &str, data: &Value) -> Event {
+    let reading = reading(set, path, data.to_string().as_bytes());
+    let received = "2026-03-02T12:30:00Z".parse().unwrap();
+    Event {
+        id: EventId::from_bytes([7; 16]),
+        connection: "centro".to_owned(),
+        source: "clinicarx".to_owned(),
+        kind: reading.kind,
+        time: reading.time.unwrap_or(received),
+        received,
+        entity: reading.entity,
+        subjects: reading.subjects,
+        clinic: reading.clinic,
+        data: reading.data,
+    }
+}
+
+/// `rule` switched on for `centro`, or one clinic of it.
+pub(crate) fn automation(rule: &str, clinic: Option<&str>, settings: Value) -> Automation {
+    Automation {
+        id: AutomationId::new(rule, "centro", clinic),
+        rule: rule.to_owned(),
+        connection: "centro".to_owned(),
+        clinic: clinic.map(str::to_owned),
+        settings: settings.as_object().cloned().unwrap_or_else(Map::new),
+    }
+}
+
+/// `set` with automations that must all be fine.
+pub(crate) fn in_force(set: &RuleSet, automations: Vec<Automation>) -> InForce {
+    let in_force = InForce::new(Arc::new(set.clone()), automations);
+    assert_eq!(in_force.problems(), []);
+    in_force
+}
+
+/// Keyed hashes for tests.
+pub(crate) fn indexer() -> Indexer {
+    Indexer::new(&[3; 32])
+}

@@ -1,0 +1,237 @@
+//! What automations want because of an event, and when it is due.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::{AutomationId, Candidate, Event, KeyHash, Plan, Timestamp};
+use zelo_rules::{InForce, RuleSet};
+
+use super::common::{automation, changed, event, in_force, indexer, loaded, shipped, with_rule};
+
+const RULE: &str = "appointment-reminder";
+const CLINIC: &str = "498124ed-53d5-46eb-89c9-2b1e6a6191a5";
+
+fn scheduled(changes: &[(&str, Value)]) -> Value {
+    let mut all = vec![("/data/event_status", json!("scheduled"))];
+    all.extend_from_slice(changes);
+    changed("new-appointment", &all)
+}
+
+fn candidates(set: &RuleSet, event: &Event) -> Vec<Candidate> {
+    in_force(set, vec![automation(RULE, None, json!({}))]).candidates(event, &indexer())
+}
+
+fn of_shipped(path: &str, data: &Value) -> Vec<Candidate> {
+    let set = loaded(&shipped());
+    candidates(&set, &event(&set, path, data))
+}
+
+fn job_key(value: &str) -> KeyHash {
+    indexer().job_key(&AutomationId::new(RULE, "centro", None), "remind", value)
+}
+
+/// Records by their place.
+struct Table(HashMap<KeyHash, Value>);
+
+impl Records for Table {
+    fn record(&self, hash: KeyHash) -> Option<&Value> {
+        self.0.get(&hash)
+    }
+}
+
+#[test]
+fn a_match_is_a_job_with_key_anchor_and_lookups() {
+    let found = of_shipped("appointment/new", &scheduled(&[]));
+    let [Candidate { automation, rule, action, plan: Plan::Fire { key, anchor, lookups }, .. }] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!((automation.0.as_str(), rule.as_str(), action.as_str()), ("appointment-reminder@centro", RULE, "remind"));
+    assert_eq!(*key, Some(job_key("8a492139-c5be-4cf8-bfc0-7ab12f8460b5")));
+    assert_eq!(*anchor, Some(Ok("2017-05-30T09:17:03Z".parse::<Timestamp>().unwrap())));
+    let lookups: Vec<_> =
+        lookups.iter().map(|lookup| (lookup.name.as_str(), lookup.singular, lookup.record.kind.as_str(), lookup.record.hash)).collect();
+    let record = |kind| indexer().record("centro", kind, CLINIC);
+    assert_eq!(lookups, [("patient", true, "patient", record("patient")), ("clinic", true, "clinic", record("clinic"))]);
+    assert_eq!(InForce::matched(&found), 1);
+}
+
+#[test]
+fn an_event_that_no_longer_matches_cancels_and_says_why_without_a_value() {
+    let found = of_shipped("appointment/edit", &changed("edit-appointment", &[]));
+    let [Candidate { plan: Plan::Cancel { key, code, text }, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((*key, *code), (job_key("8a492139-c5be-4cf8-bfc0-7ab12f8460b5"), "no_longer_matches"));
+    assert_eq!(text, "the event no longer matches: $.data.event_status not_in does not hold");
+    assert_eq!(InForce::matched(&found), 0);
+}
+
+#[test]
+fn a_cancelling_event_cancels() {
+    let found = of_shipped("appointment/cancel", &changed("cancel-appointment", &[("/data/id", json!(17))]));
+    let [Candidate { plan: Plan::Cancel { key, code, text }, .. }] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((*key, *code, text.as_str()), (job_key("17"), "cancelled_by_event", "cancelled by appointment.canceled"));
+}
+
+#[test]
+fn other_events_and_other_connections_want_nothing() {
+    assert!(of_shipped("patient/new", &changed("new-patient", &[])).is_empty());
+    let set = loaded(&shipped());
+    let mut event = event(&set, "appointment/new", &scheduled(&[]));
+    event.connection = "norte".to_owned();
+    assert!(candidates(&set, &event).is_empty());
+    event.connection = "centro".to_owned();
+    event.source = "another".to_owned();
+    assert!(candidates(&set, &event).is_empty(), "the rule names its source");
+}
+
+#[test]
+fn without_its_key_an_action_is_not_wanted() {
+    assert!(of_shipped("appointment/new", &scheduled(&[("/data/id", json!(null))])).is_empty());
+    assert!(of_shipped("appointment/cancel", &changed("cancel-appointment", &[("/data/id", json!(null))])).is_empty());
+}
+
+#[test]
+fn an_unusable_time_is_said() {
+    for (time, why) in [
+        (json!(null), "$.data.scheduled_start_at is missing"),
+        (json!("tomorrow"), "$.data.scheduled_start_at is not a date and time"),
+        (json!(20170530), "$.data.scheduled_start_at is not a date and time"),
+    ] {
+        let found = of_shipped("appointment/new", &scheduled(&[("/data/scheduled_start_at", time)]));
+        let [Candidate { plan: Plan::Fire { anchor: Some(Err(text)), .. }, .. }] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(text, why);
+    }
+}
+
+#[test]
+fn a_clinic_with_its_own_automation_has_only_that() {
+    let set = loaded(&shipped());
+    let both = in_force(&set, vec![automation(RULE, None, json!({})), automation(RULE, Some(CLINIC), json!({"hours_before": 2}))]);
+    let names = |in_force: &InForce, clinic: &str| {
+        let event = event(&set, "appointment/new", &scheduled(&[("/data/clinic/id", json!(clinic))]));
+        in_force.candidates(&event, &indexer()).into_iter().map(|candidate| candidate.automation.0).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&both, CLINIC), [format!("appointment-reminder@centro/{CLINIC}")]);
+    assert_eq!(names(&both, "other"), ["appointment-reminder@centro"]);
+    let only = in_force(&set, vec![automation(RULE, Some(CLINIC), json!({}))]);
+    assert!(names(&only, "other").is_empty());
+}
+
+#[test]
+fn the_digest_covers_the_settings() {
+    let set = loaded(&shipped());
+    let event = event(&set, "appointment/new", &scheduled(&[]));
+    let digest =
+        |settings: Value| in_force(&set, vec![automation(RULE, None, settings)]).candidates(&event, &indexer()).remove(0).rule_digest;
+    assert_eq!(digest(json!({})), digest(json!({"hours_before": 24})), "a default is what it is, chosen or not");
+    assert_ne!(digest(json!({})), digest(json!({"hours_before": 23})));
+    assert_eq!(digest(json!({})).len(), 64);
+}
+
+#[test]
+fn automations_that_cannot_work_are_listed() {
+    let set = loaded(&shipped());
+    let automations = vec![
+        automation("gone", None, json!({})),
+        automation(RULE, None, json!({"hours_before": 0, "colour": "red"})),
+        automation(RULE, Some("a"), json!({})),
+        automation(RULE, Some("a"), json!({})),
+    ];
+    let in_force = InForce::new(Arc::new(set), automations);
+    let problems: Vec<&str> = in_force.problems().iter().map(|problem| problem.text.as_str()).collect();
+    assert_eq!(
+        problems,
+        ["there is no rule `gone`", "there is no setting `colour`; `hours_before` must be at least 1", "it is listed twice"]
+    );
+    assert_eq!(in_force.automations().count(), 1);
+}
+
+const MANY: &str = r#"
+id = "many"
+title = "Many"
+on = "attendance.*"
+[lookup.prices]
+record = "service"
+key = "$.data.services[*].service_code"
+[[then]]
+name = "tell"
+plugin = "reminder"
+key = "$.data.id"
+cancel_on = [{ type = "attendance.canceled", key = "$.data.id" }]
+[then.allow]
+prices = { record = "prices", path = "$[*].price" }
+[then.with]
+to = "x"
+text = "{{ prices | join(' ') }}"
+[then.grant]
+messages = { channels = ["outbox"], to = ["x"] }
+"#;
+
+#[test]
+fn a_lookup_of_many_has_one_place_per_node() {
+    let set = with_rule(MANY);
+    let mut data = changed("finished-attendance", &[]);
+    data["data"]["services"] = json!([{"service_code": "1004"}, {"service_code": null}, {"service_code": 123}]);
+    let event = event(&set, "attendance/finished", &data);
+    let found = in_force(&set, vec![automation("many", None, json!({}))]).candidates(&event, &indexer());
+    let [Candidate { plan: Plan::Fire { anchor: None, lookups, .. }, .. }] = found.as_slice() else { panic!("{found:?}") };
+    let places: Vec<_> = lookups.iter().map(|lookup| (lookup.position, lookup.singular, lookup.record.hash)).collect();
+    assert_eq!(
+        places,
+        [(0, false, indexer().record("centro", "service", "1004")), (2, false, indexer().record("centro", "service", "123"))]
+    );
+}
+
+#[test]
+fn what_cancels_never_fires_even_under_a_wildcard() {
+    let set = with_rule(MANY);
+    let event = event(&set, "attendance/cancelled", &changed("cancelled-attendance", &[]));
+    let found = in_force(&set, vec![automation("many", None, json!({}))]).candidates(&event, &indexer());
+    assert!(matches!(found.as_slice(), [Candidate { plan: Plan::Cancel { code: "cancelled_by_event", .. }, .. }]), "{found:?}");
+}
+
+fn due(settings: Value, zone: Option<&str>, anchor: &str) -> Result<Due, zelo_core::job::Reason> {
+    let set = loaded(&shipped());
+    let in_force = in_force(&set, vec![automation(RULE, None, settings)]);
+    let event = event(&set, "appointment/new", &scheduled(&[]));
+    let found = in_force.candidates(&event, &indexer());
+    let Plan::Fire { lookups, .. } = &found[0].plan else { panic!("{found:?}") };
+    let clinic = lookups.iter().find(|lookup| lookup.name == "clinic").unwrap().record.hash;
+    let records = Table(zone.map(|zone| (clinic, json!({"timezone": zone}))).into_iter().collect());
+    let question = DueQuestion {
+        automation: &found[0].automation,
+        action: "remind",
+        anchor: Some(anchor.parse().unwrap()),
+        reference: "2026-03-01T12:00:00Z".parse().unwrap(),
+        lookups,
+    };
+    in_force.due(&question, &records)
+}
+
+#[test]
+fn the_due_time_is_in_the_zone_of_the_record_in_force() {
+    let at = |settings: Value, zone: Option<&str>, anchor: &str| due(settings, zone, anchor).unwrap().at.to_string();
+    assert_eq!(at(json!({}), Some("America/Sao_Paulo"), "2026-03-06T13:00:00Z"), "2026-03-05T13:00:00Z");
+    // 08:30 in São Paulo is 07:30 in Manaus, where the window opens half an hour later.
+    assert_eq!(at(json!({}), Some("America/Manaus"), "2026-03-06T11:30:00Z"), "2026-03-05T12:00:00Z");
+    assert_eq!(at(json!({}), None, "2026-03-06T11:30:00Z"), "2026-03-05T11:30:00Z", "the zone of the source");
+    assert_eq!(at(json!({}), Some("Mars/Olympus"), "2026-03-06T11:30:00Z"), "2026-03-05T11:30:00Z", "a zone that is none");
+    assert_eq!(at(json!({"hours_before": 2}), None, "2026-03-06T13:00:00Z"), "2026-03-06T11:00:00Z");
+    assert_eq!(at(json!({"from": "12:00"}), None, "2026-03-06T13:00:00Z"), "2026-03-05T15:00:00Z");
+    let expires = due(json!({}), None, "2026-03-06T13:00:00Z").unwrap().expires.unwrap();
+    assert_eq!(expires.to_string(), "2026-03-05T15:00:00Z", "two hours after it is due");
+}
+
+#[test]
+fn what_is_off_or_gone_has_no_due_time() {
+    let set = loaded(&shipped());
+    let in_force = in_force(&set, vec![automation(RULE, None, json!({}))]);
+    let code = |automation: &str, action| {
+        let automation = AutomationId(automation.to_owned());
+        let question = DueQuestion { automation: &automation, action, anchor: None, reference: Timestamp::UNIX_EPOCH, lookups: &[] };
+        in_force.due(&question, &Table(HashMap::new())).unwrap_err().code
+    };
+    assert_eq!(code("appointment-reminder@norte", "remind"), "switched_off");
+    assert_eq!(code("appointment-reminder@centro", "thank"), "rule_gone");
+}

@@ -1,0 +1,225 @@
+//! What a plugin is given, and when it is given nothing.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use zelo_core::grants::Messages;
+use zelo_core::timing::Records;
+use zelo_core::{AutomationId, Event, Job, JobId, JobState, KeyHash, Plan, Timestamp};
+use zelo_rules::{InForce, Prepared, RuleSet, Unprepared};
+
+use super::common::{automation, changed, event, in_force, indexer, loaded, shipped, with_rule};
+
+struct Table(HashMap<KeyHash, Value>);
+
+impl Records for Table {
+    fn record(&self, hash: KeyHash) -> Option<&Value> {
+        self.0.get(&hash)
+    }
+}
+
+/// A job of the first action that fires, and the records of its lookups by name.
+fn job(in_force: &InForce, event: &Event, records: &Value) -> (Job, Table) {
+    let candidate = in_force.candidates(event, &indexer()).into_iter().next().unwrap();
+    let Plan::Fire { key, lookups, .. } = candidate.plan else { panic!("it does not fire") };
+    let found = lookups.iter().filter_map(|lookup| {
+        let document = records.get(&lookup.name)?;
+        let record = if lookup.singular { document } else { document.get(lookup.position as usize)? };
+        (!record.is_null()).then(|| (lookup.record.hash, record.clone()))
+    });
+    let records = Table(found.collect());
+    let job = Job {
+        id: JobId::derive(event.id, &candidate.automation, &candidate.action),
+        event: event.id,
+        connection: event.connection.clone(),
+        clinic: event.clinic.clone(),
+        entity: None,
+        automation: candidate.automation,
+        rule: candidate.rule,
+        action: candidate.action,
+        rule_digest: candidate.rule_digest,
+        key,
+        lookups,
+        anchor: None,
+        reference: Timestamp::UNIX_EPOCH,
+        due: Timestamp::UNIX_EPOCH,
+        expires: None,
+        run_at: Timestamp::UNIX_EPOCH,
+        state: JobState::Running,
+        attempt: 1,
+        lease: 1,
+        attention: None,
+        reason: None,
+        cancel: None,
+    };
+    (job, records)
+}
+
+fn prepare(set: &RuleSet, rule: &str, settings: Value, data: &Value, records: &Value) -> Result<Prepared, Unprepared> {
+    let in_force = in_force(set, vec![automation(rule, None, settings)]);
+    let path = if data["data"]["services"].is_array() { "attendance/finished" } else { "appointment/new" };
+    let event = event(set, path, data);
+    let (job, records) = job(&in_force, &event, records);
+    in_force.prepare(&job, &event, &records)
+}
+
+fn remind(settings: Value, records: &Value) -> Result<Prepared, Unprepared> {
+    let data = changed(
+        "new-appointment",
+        &[("/data/event_status", json!("scheduled")), ("/data/scheduled_start_at", json!("2026-03-06 13:00:00"))],
+    );
+    prepare(&loaded(&shipped()), "appointment-reminder", settings, &data, records)
+}
+
+fn marina() -> Value {
+    json!({"patient": {"phones": ["(11) 98765-4321", "(11) 5555-0000"], "document": "52998224725"}, "clinic": {"timezone": "America/Sao_Paulo"}})
+}
+
+#[test]
+fn the_plugin_is_given_what_was_rendered() {
+    let prepared = remind(json!({}), &marina()).unwrap();
+    assert_eq!(prepared.plugin, "reminder");
+    assert_eq!(prepared.locale, "pt-BR");
+    assert_eq!(
+        prepared.input,
+        json!({
+            "to": "(11) 98765-4321",
+            "starts_at": "2026-03-06T13:00:00Z",
+            "title": "Consulta na Drogaria Exemplo",
+            "location": "Drogaria Exemplo",
+            "text": "Olá John, sua consulta na Drogaria Exemplo é sexta-feira, 06/03/2026 às 10:00.",
+        })
+    );
+    let messages = Messages { channels: vec!["whatsapp".to_owned(), "outbox".to_owned()], to: vec!["(11) 98765-4321".to_owned()] };
+    assert_eq!(prepared.grants.messages, Some(messages));
+    assert!(!prepared.grants.state);
+    assert_eq!(prepared.fields, ["clinic", "clinic_tz", "instant", "patient", "phone", "starts_at"]);
+}
+
+#[test]
+fn what_was_not_allowed_is_absent() {
+    let prepared = remind(json!({}), &marina()).unwrap();
+    let given = format!("{}{:?}", prepared.input, prepared.grants);
+    for hidden in ["Doe", "17052897890", "52998224725", "5555-0000", "Próxima dose", "498124ed"] {
+        assert!(!given.contains(hidden), "{hidden} in {given}");
+    }
+    assert!(!format!("{prepared:?}").contains("98765"), "and printing it shows nothing");
+}
+
+#[test]
+fn texts_are_in_the_chosen_language_and_the_zone_of_the_clinic() {
+    let mut records = marina();
+    records["clinic"]["timezone"] = json!("America/Noronha");
+    let prepared = remind(json!({"language": "en"}), &records).unwrap();
+    assert_eq!(prepared.locale, "en");
+    assert_eq!(prepared.input["text"], "Hello John, your appointment at Drogaria Exemplo is on Friday, 6 March 2026 at 11:00.");
+    records.as_object_mut().unwrap().remove("clinic");
+    let prepared = remind(json!({}), &records).unwrap();
+    assert!(prepared.input["text"].as_str().unwrap().ends_with("06/03/2026 às 10:00."), "the zone of the source");
+    assert!(!prepared.fields.contains(&"clinic_tz".to_owned()), "what was not there was not disclosed");
+}
+
+#[test]
+fn a_missing_contact_is_waited_for() {
+    for records in [json!({}), json!({"patient": {"phones": []}}), json!({"patient": {}}), json!({"patient": {"phones": [null]}})] {
+        let Err(Unprepared::Wait(reason)) = remind(json!({}), &records) else { panic!("it does not wait") };
+        assert_eq!((reason.code.as_str(), reason.text.as_str()), ("missing", "patient $.phones[0] is missing"));
+    }
+}
+
+/// A rule about appointments with this [[then]] and these lookups.
+fn rule(then: &str) -> RuleSet {
+    with_rule(&format!(
+        "id = \"r\"\ntitle = \"R\"\non = \"appointment.*\"\n[lookup.patient]\nkey = \"$.data.patient.id\"\n[settings.hours]\ntype = \"integer\"\ndefault = 24\n\
+         [[then]]\nname = \"a\"\nplugin = \"reminder\"\n{then}\n[then.grant]\nmessages = {{ channels = [\"outbox\"], to = [] }}\n"
+    ))
+}
+
+fn prepared(then: &str, data: &Value, records: &Value) -> Result<Prepared, Unprepared> {
+    prepare(&rule(then), "r", json!({}), data, records)
+}
+
+fn reason(outcome: Result<Prepared, Unprepared>) -> (&'static str, String, String) {
+    match outcome {
+        Err(Unprepared::Wait(reason)) => ("wait", reason.code, reason.text),
+        Err(Unprepared::Skip(reason)) => ("skip", reason.code, reason.text),
+        Err(Unprepared::Fail(reason)) => ("fail", reason.code, reason.text),
+        Ok(prepared) => panic!("{}", prepared.input),
+    }
+}
+
+#[test]
+fn a_condition_on_a_value_that_is_there_skips() {
+    let then = "only_if = [{ record = \"patient\", path = \"$.email\", not_contains = \"example\" }]\nwith = { to = \"x\", text = \"y\" }";
+    let outcome = prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": "a@example.com"}}));
+    assert_eq!(reason(outcome), ("skip", "only_if".to_owned(), "only_if: patient $.email not_contains does not hold".to_owned()));
+    assert!(prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": "a@exemplo.com"}})).is_ok());
+    assert!(prepared(then, &changed("new-appointment", &[]), &json!({})).is_ok(), "the negation of contains holds where nothing is");
+}
+
+#[test]
+fn of_alternatives_the_one_that_may_still_come_is_waited_for() {
+    let then = "only_if = [{ any = [{ path = \"$.data.event_status\", equals = \"vip\" }, { record = \"patient\", path = \"$.email\", exists = true }] }]\nwith = { to = \"x\", text = \"y\" }";
+    let outcome = prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": null}}));
+    assert_eq!(reason(outcome), ("wait", "missing".to_owned(), "patient $.email is missing".to_owned()));
+}
+
+#[test]
+fn a_template_waits_for_the_field_it_names() {
+    let then = "[then.allow]\nphone = { record = \"patient\", path = \"$.phones[0]\" }\nclinic = \"$.data.clinic.name\"\n[then.with]\nto = \"{{ phone }}\"\ntext = \"{{ clinic }}\"";
+    let outcome = prepared(then, &changed("new-appointment", &[]), &json!({}));
+    assert_eq!(reason(outcome), ("wait", "missing".to_owned(), "phone is missing, which `to` needs".to_owned()));
+    let then = then.replace("\"{{ phone }}\"", "\"tel:{{ phone | trim }}\"");
+    assert_eq!(reason(prepared(&then, &changed("new-appointment", &[]), &json!({}))).2, "phone is missing, which `to` needs");
+}
+
+#[test]
+fn an_optional_input_is_as_absent_as_its_field_and_keeps_its_type() {
+    let then = "purpose = \"p\"\nbasis = \"lgpd:11.II.f\"\n[then.allow]\ntitle = \"$.data.title\"\nminutes = \"$.data.scheduled_duration\"\n[then.with]\nto = \"x\"\ntext = \"in {{ settings.hours }}\"\ntitle = \"{{ title }}\"\nduration_minutes = \"{{ minutes }}\"";
+    let input = prepared(then, &changed("new-appointment", &[]), &json!({})).unwrap().input;
+    assert_eq!(input, json!({"to": "x", "text": "in 24"}), "null counts as absent");
+    let input = prepared(then, &changed("new-appointment", &[("/data/scheduled_duration", json!(30))]), &json!({})).unwrap().input;
+    assert_eq!(input["duration_minutes"], json!(30), "a number stays a number");
+}
+
+#[test]
+fn a_rendered_value_is_not_rendered_again() {
+    let then = "[then.allow]\ntitle = \"$.data.title\"\nother = \"$.data.clinic.name\"\n[then.with]\nto = \"{{ other }}\"\ntext = \"say {{ title }}\"\ntitle = \"{{ title }}\"";
+    let data = changed("new-appointment", &[("/data/title", json!("{{ other }} {% if true %}"))]);
+    // `title` is free text, so the action says why it sees it.
+    let then = format!("purpose = \"p\"\nbasis = \"lgpd:11.II.f\"\n{then}");
+    let input = prepared(&then, &data, &json!({})).unwrap().input;
+    assert_eq!((&input["text"], &input["title"]), (&json!("say {{ other }} {% if true %}"), &json!("{{ other }} {% if true %}")));
+}
+
+#[test]
+fn a_template_that_fails_says_which_and_shows_no_value() {
+    let then = "[then.allow]\nclinic = \"$.data.clinic.name\"\n[then.with]\nto = \"x\"\ntext = \"{{ clinic | local_time }}\"";
+    let outcome = prepared(then, &changed("new-appointment", &[]), &json!({}));
+    assert_eq!(reason(outcome), ("fail", "template".to_owned(), "`text` cannot be rendered: the value is not a date and time".to_owned()));
+}
+
+#[test]
+fn a_lookup_of_many_is_a_list_with_gaps() {
+    let set = with_rule(
+        "id = \"r\"\ntitle = \"R\"\non = \"attendance.finished\"\n[lookup.services]\nrecord = \"service\"\nkey = \"$.data.services[*].service_code\"\n\
+         [[then]]\nname = \"a\"\nplugin = \"reminder\"\n[then.allow]\nprices = { record = \"services\", path = \"$[*].price\" }\nsecond = { record = \"services\", path = \"$[1].price\" }\n\
+         [then.with]\nto = \"x\"\ntext = \"{{ prices | join('+') }}\"\nduration_minutes = \"{{ second }}\"\n[then.grant]\nmessages = { channels = [\"outbox\"], to = [] }\n",
+    );
+    let mut data = changed("finished-attendance", &[]);
+    data["data"]["services"] = json!([{"service_code": "1004"}, {"service_code": "9"}, {"service_code": "123"}]);
+    let input = prepare(&set, "r", json!({}), &data, &json!({"services": [{"price": 189.9}, null, {"price": 65.5}]})).unwrap().input;
+    assert_eq!(input, json!({"to": "x", "text": "189.9+65.5"}), "the second is unknown");
+}
+
+#[test]
+fn what_is_switched_off_or_gone_is_skipped() {
+    let set = loaded(&shipped());
+    let on = in_force(&set, vec![automation("appointment-reminder", None, json!({}))]);
+    let event = event(&set, "appointment/new", &changed("new-appointment", &[("/data/event_status", json!("scheduled"))]));
+    let (mut job, records) = job(&on, &event, &marina());
+    job.action = "thank".to_owned();
+    assert_eq!(reason(on.prepare(&job, &event, &records)).1, "rule_gone");
+    job.automation = AutomationId("x@y".to_owned());
+    assert_eq!(reason(on.prepare(&job, &event, &records)).1, "switched_off");
+}
