@@ -1,5 +1,6 @@
 //! `zelo serve`: everything together.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
 /// Logs go to standard error; `RUST_LOG` says how much.
 fn log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
@@ -58,10 +59,12 @@ async fn serve(config: &Config) -> Result<()> {
     // Bound first: a second server on this address must fail before it touches anything.
     let listener =
         tokio::net::TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let seen = files::Seen::now(config);
     let runtime = start(config).await?;
     let (stop, stopped) = watch::channel(false);
     control::listen(config, runtime.clone())?;
-    files::spawn(config.clone(), runtime.clone(), stopped.clone());
+    files::spawn(config.clone(), runtime.clone(), seen, stopped.clone());
     let keeper = tokio::spawn({
         let (runtime, stopped) = (runtime.clone(), stopped.clone());
         async move { runtime.keep(Pace::default(), stopped).await }
@@ -74,7 +77,6 @@ async fn serve(config: &Config) -> Result<()> {
     let server = tokio::spawn(zelo_server::serve(listener, runtime.clone(), settings, stopped));
     welcome(config, &runtime).await?;
 
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -18,20 +18,32 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What a folder looks like from outside: changes when a file in it does.
 type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
-/// Looks at the folders of rules and plugins until `stop` turns true.
-pub(super) fn spawn(config: Config, runtime: Runtime, mut stop: watch::Receiver<bool>) {
+/// What the folders of rules and plugins look like. Taken before they are loaded, so that no change falls between.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    rules: Stamp,
+    plugins: Stamp,
+}
+
+impl Seen {
+    pub(super) fn now(config: &Config) -> Self {
+        Self { rules: stamp(&config.rules(), "toml"), plugins: stamp(&config.plugins(), "wasm") }
+    }
+}
+
+/// Looks at the folders of rules and plugins, loaded as they were when `seen`, until `stop` turns true.
+pub(super) fn spawn(config: Config, runtime: Runtime, mut seen: Seen, mut stop: watch::Receiver<bool>) {
     tokio::spawn(async move {
-        let mut seen = stamps(&config);
         let mut before = seen.clone();
         while !*stop.borrow() {
             tokio::select! {
                 _ = stop.changed() => break,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now = stamps(&config);
+            let now = Seen::now(&config);
             // Taken over when it has stood still for one look: an editor may be in the middle of several files.
             if now == before && now != seen {
-                let plugins_changed = now.1 != seen.1;
+                let plugins_changed = now.plugins != seen.plugins;
                 seen = now.clone();
                 take_over(&config, &runtime, plugins_changed).await;
             }
@@ -77,10 +89,6 @@ async fn load_plugins(host: &Arc<Host>, folder: PathBuf) -> Result<Arc<Catalog>,
         Ok(loaded) => Ok(Arc::new(loaded?)),
         Err(broken) => Err(rulebook::Error::Automations(format!("loading the plugins broke off: {broken}"))),
     }
-}
-
-fn stamps(config: &Config) -> (Stamp, Stamp) {
-    (stamp(&config.rules(), "toml"), stamp(&config.plugins(), "wasm"))
 }
 
 fn stamp(folder: &Path, extension: &str) -> Stamp {

@@ -116,7 +116,7 @@ impl Server {
         loop {
             let page = self.get(&format!("{path}?limit=200{next}"), token);
             all.extend(page["items"].as_array().unwrap().iter().cloned());
-            match page["next"].as_i64() {
+            match page["next"].as_str() {
                 Some(cursor) => next = format!("&before={cursor}"),
                 None => return all,
             }
