@@ -1,6 +1,7 @@
 //! Loads files into a rule set: all of them, or none.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -64,11 +65,12 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
 
 /// Keeps a thing under its id, or reports that the id is taken.
 fn keep<T>(report: &Report<'_>, span: std::ops::Range<usize>, what: &str, things: &mut BTreeMap<String, T>, (id, thing): (String, T)) {
-    if things.contains_key(&id) {
-        let finding = error("duplicate-id", span, format!("there is another {what} with the id `{id}`"));
-        report.push(finding.help("ids are unique over all files"));
-    } else {
-        things.insert(id, thing);
+    match things.entry(id) {
+        Entry::Vacant(place) => _ = place.insert(thing),
+        Entry::Occupied(taken) => {
+            let finding = error("duplicate-id", span, format!("there is another {what} with the id `{}`", taken.key()));
+            report.push(finding.help("ids are unique over all files"));
+        }
     }
 }
 

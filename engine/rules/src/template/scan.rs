@@ -112,7 +112,9 @@ fn block<'t>(text: &'t str, mut at: usize, end: &str, statement: bool, tokens: &
             _ => char.len_utf8(),
         };
         let text = &rest[..length];
-        if !char.is_whitespace() && !(first && char == '-') {
+        // `{%-` and `{%+` trim or keep the space before the block.
+        let trim = first && matches!(char, '-' | '+');
+        if !char.is_whitespace() && !trim {
             tokens.push(Token { text, place: at..at + length, statement: first });
             first = false;
         }

@@ -1,5 +1,7 @@
 //! The crate as its users see it, on the files that ship and on small ones made for a point.
 
+#![allow(clippy::unwrap_used, reason = "what the tests share is no test to clippy")]
+
 mod common;
 mod conditions;
 mod diagnostics;
