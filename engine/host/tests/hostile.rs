@@ -31,6 +31,12 @@ async fn an_endless_loop_ends_with_its_computing_time() {
 }
 
 #[tokio::test]
+async fn a_loop_that_may_compute_ends_with_the_wall_time() {
+    let limits = Limits { cpu: Duration::from_secs(60), wall: Duration::from_millis(50), ..Limits::default() };
+    assert_eq!(run_with("", ENDLESS, limits, &Runtime::default()).await.end, End::Limit(Limit::Wall));
+}
+
+#[tokio::test]
 async fn an_endless_loop_of_calls_ends_with_their_number() {
     let body = "(loop $again (call $log (i32.const 0) (i32.const 100) (i32.const 6)) (br $again)) (unreachable)";
     let run = run_with(LOG, body, Limits::default(), &Runtime::default()).await;
