@@ -62,7 +62,9 @@ impl InForce {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
         };
         let lookups = action.rule.lookups.iter().filter_map(|lookup| {
-            let document = document(&job.lookups, &lookup.name, records)?;
+            // A lookup of many that finds nothing is an empty list; a single record that is unknown is absent.
+            let nothing = (!lookup.key.is_singular()).then(|| Value::Array(Vec::new()));
+            let document = document(&job.lookups, &lookup.name, records).or(nothing)?;
             Some((lookup.name.as_str(), document))
         });
         let documents = Sight { event: &event.data, records: lookups.collect() };

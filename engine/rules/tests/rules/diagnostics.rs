@@ -76,7 +76,7 @@ fn ids_are_unique_over_files() {
 #[test]
 fn a_broken_source_does_not_make_rules_look_broken() {
     let mut files = shipped();
-    files.sources[0].text.insert_str(0, "]");
+    files.sources[0].text.insert(0, ']');
     let loaded = load(&files, &Installed);
     assert!(loaded.set.is_none());
     assert!(loaded.diagnostics.iter().all(|found| found.file == files.sources[0].name), "{}", render(&loaded.diagnostics, &files));

@@ -6,7 +6,9 @@ use zelo_rules::{Class, Delivery, Headers, Path, Read, Reading, Refusal};
 use super::common::{changed, event, loaded, reading, sample, shipped};
 
 /// Sample, path, type, entity type, subjects, whether it has a clinic, records.
-const TRIGGERS: [(&str, &str, &str, &str, usize, bool, &[&str]); 14] = [
+type Trigger = (&'static str, &'static str, &'static str, &'static str, usize, bool, &'static [&'static str]);
+
+const TRIGGERS: [Trigger; 14] = [
     ("new-appointment", "appointment/new", "appointment.created", "appointment", 1, true, &[]),
     ("edit-appointment", "appointment/edit", "appointment.updated", "appointment", 1, true, &[]),
     ("cancel-appointment", "appointment/cancel", "appointment.canceled", "appointment", 1, true, &[]),
