@@ -11,7 +11,7 @@ fn compile(templates: &mut Templates, text: &str) -> Template {
 fn render_in(text: &str, locale: &str) -> Result<String, RenderError> {
     let names = json!({
         "phone": "(11) 98765-4321", "starts_at": "2026-03-06 13:00:00", "tz": "America/Sao_Paulo", "bad_tz": "Mars/Olympus",
-        "evil": "{{ phone }}", "list": ["a", "b"], "count": 3, "settings": {"hours": 24},
+        "evil": "{{ phone }}", "list": ["a", "b"], "count": 98765, "settings": {"hours": 24},
     });
     let zone = TimeZone::UTC;
     let clinic = TimeZone::get("America/Manaus").unwrap();
@@ -59,8 +59,11 @@ fn an_absent_value_is_missing_by_name() {
 #[test]
 fn a_failure_shows_no_value() {
     assert_eq!(render("{{ phone | local_time(tz) }}"), Err(RenderError::Failed(filters::OWN_ERRORS[0].to_owned())));
-    let Err(RenderError::Failed(message)) = render("{{ phone - 1 }}") else { panic!("it rendered") };
-    assert!(!message.contains("98765"), "{message}");
+    // minijinja itself would say which numbers it cannot multiply.
+    for text in ["{{ phone - 1 }}", "{{ count * 170141183460469231731687303715884105727 }}"] {
+        let Err(RenderError::Failed(message)) = render(text) else { panic!("it rendered") };
+        assert!(!message.contains("98765"), "{message}");
+    }
 }
 
 #[test]
