@@ -1,0 +1,142 @@
+//! The API: who may read it, and the shapes of its answers.
+
+use serde_json::{Value, json};
+
+use crate::house::{House, MARKER, START};
+
+const PATHS: [&str; 8] = ["events", "jobs", "messages", "records", "rules", "status", "events/evt_0", "jobs/job_0"];
+
+#[tokio::test]
+async fn nothing_is_told_without_a_credential() {
+    let house = House::new().await;
+    house.deliver("1", MARKER).await;
+    let link = house.link().await;
+    let as_bearer = format!("Bearer {link}");
+    let unknown = format!("Bearer zelo_{link}");
+    let basic = format!("Basic {}", house.token().await);
+    for headers in [
+        &[][..],
+        &[("authorization", &*as_bearer)],
+        &[("authorization", &*unknown)],
+        &[("authorization", &*basic)],
+        &[("cookie", "zelo=x")],
+    ] {
+        for path in PATHS.iter().chain(&["nothing"]) {
+            let answer = house.get(&format!("/api/v1/{path}"), headers).await;
+            answer.is_problem(401, "credential");
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+    }
+    house.api("nothing").await.is_problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_came_and_what_was_done_can_be_read() {
+    let house = House::new().await;
+    let event_id = house.deliver("1", MARKER).await.json()["event_id"].clone();
+    let job = house.finish_with_message(&format!("Olá {MARKER}")).await;
+
+    let events = house.api("events").await;
+    assert_eq!((events.status.as_u16(), events.header("cache-control")), (200, "no-store"));
+    let event = json!({
+        "id": event_id, "connection": "acme", "clinic": "9", "source": "acme", "type": "patient.created", "time": START, "received": START,
+        "status": "accepted", "entity": { "type": "patient", "id": "1" }, "subjects": ["1"],
+    });
+    assert_eq!(events.json(), json!({ "items": [event], "next": null }));
+    let one = house.api(&format!("events/{}", event_id.as_str().unwrap())).await.json();
+    assert_eq!(one["data"]["data"]["name"], MARKER);
+    assert_eq!(one["type"], "patient.created");
+
+    let jobs = house.api("jobs").await.json();
+    let listed = &jobs["items"][0];
+    assert_eq!(
+        *listed,
+        json!({
+            "id": job.id, "event": event_id, "connection": "acme", "clinic": "9", "automation": "greeting@acme", "rule": "greeting", "action": "greet",
+            "state": "done", "anchor": null, "reference": START, "due": START, "expires": null, "run_at": START, "attempt": 1, "attention": null,
+            "reason": { "code": "sent", "text": "sent" }, "summary": "greeted <b>somebody</b>", "ended": START,
+        })
+    );
+    let journal = house.api(&format!("jobs/{}", job.id)).await.json()["journal"].clone();
+    assert_eq!((&journal[0]["kind"], &journal[0]["fields"]), (&json!("invocation"), &json!(["phone"])));
+    assert_eq!(journal[1]["effect"]["kind"], "message");
+    assert_eq!(journal[1]["effect"]["media"], json!([{ "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }]));
+    assert_eq!(journal[1]["result"]["kind"], "sent");
+
+    let messages = house.api("messages").await.json();
+    assert_eq!(
+        messages["items"][0],
+        json!({
+            "id": format!("{}/1", job.id), "job": job.id, "at": START, "connection": "acme", "clinic": "9", "channel": "outbox",
+            "to": "+5511987654321", "text": format!("Olá {MARKER}"),
+            "media": [{ "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }], "buttons": [],
+        })
+    );
+
+    let records = house.api("records?type=patient").await.json();
+    let document = json!({ "name": MARKER, "phone": "+5511987654321" });
+    assert_eq!(
+        records["items"],
+        json!([{ "connection": "acme", "clinic": "9", "type": "patient", "id": "1", "time": START, "document": document }])
+    );
+    assert_eq!(house.api("records?type=service").await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_in_force_can_be_read() {
+    let house = House::new().await;
+    let rules = house.api("rules").await.json();
+    let rule = &rules["items"][0];
+    assert_eq!((&rule["id"], &rule["title"]["pt-BR"], &rule["on"]), (&json!("greeting"), &json!("Saudação"), &json!(["patient.created"])));
+    assert_eq!(rule["digest"].as_str().unwrap().len(), 64);
+    assert_eq!(rules["automations"][0]["id"], "greeting@acme");
+    assert_eq!((&rules["problems"], &rules["idle"], &rules["next"]), (&json!([]), &json!([]), &Value::Null));
+    house.deliver("1", "Ana").await;
+    let status = house.api("status").await.json();
+    assert_eq!((&status["deliveries"]["accepted"], &status["rules"], &status["automations"]), (&json!(1), &json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_list_is_read_in_pages() {
+    let house = House::new().await;
+    for id in ["1", "2", "3", "4"] {
+        house.deliver(id, "Ana").await;
+    }
+    let entities = |answer: &Value| -> Vec<String> {
+        let items = answer["items"].as_array().unwrap();
+        items.iter().map(|item| item["entity"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = house.api("events?limit=2").await.json();
+    assert_eq!(entities(&first), ["4", "3"]);
+    let last = house.api(&format!("events?limit=2&before={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!((entities(&last), &last["next"]), (vec!["2".to_owned(), "1".to_owned()], &Value::Null));
+    assert_eq!(entities(&house.api("events?connection=acme&clinic=9&limit=200").await.json()).len(), 4);
+    assert_eq!(entities(&house.api("events?connection=open").await.json()).len(), 0);
+    assert_eq!(entities(&house.api("events?clinic=8").await.json()).len(), 0);
+    assert_eq!(house.api("jobs?state=ready").await.json()["items"].as_array().unwrap().len(), 4);
+    assert_eq!(house.api("jobs?state=done").await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_told_so() {
+    let house = House::new().await;
+    for query in [
+        "events?limit=0",
+        "events?limit=201",
+        "events?limit=x",
+        "events?before=yesterday",
+        "events?since=1",
+        "events?limit=1&limit=2",
+        "events?state=done",
+        "jobs?state=Zacarias-Marker",
+        "rules?limit=1",
+        "status?x=1",
+    ] {
+        house.api(query).await.is_problem(400, "query");
+    }
+    for unknown in
+        ["events/evt_00000000000000000000000000000000", "events/Zacarias-Marker", "jobs/job_00000000000000000000000000000000", "jobs/evt_0"]
+    {
+        house.api(unknown).await.is_problem(404, "not-found");
+    }
+}

@@ -1,0 +1,348 @@
+//! A server over a store in memory, with one source, one rule and a clock that is set.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value, json};
+use tower::ServiceExt;
+use zelo_core::effect::{Body as MessageBody, Media, Message};
+use zelo_core::grants::{Capability, Messages};
+use zelo_core::invocation::EventRef;
+use zelo_core::job::Reason;
+use zelo_core::settle::{AttemptEnd, LocalWrite, Settlement};
+use zelo_core::{
+    AutomationId, Clock, Effect, EffectResult, Entropy, Grants, Invocation, Job, JournalEntry, ManualClock, SeededEntropy, SignedDuration,
+    Timestamp,
+};
+use zelo_host::{Host, HostConfig, Limits};
+use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, Plugins};
+use zelo_runtime::rulebook::Edition;
+use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
+use zelo_server::access::{self, Role};
+use zelo_server::{Settings, router};
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+use zelo_store::{MasterKey, Store};
+
+pub(crate) const SECRET: &str = "a-secret-of-the-connection";
+/// Stands in payloads; must not come out where nobody signed in.
+pub(crate) const MARKER: &str = "Zacarias-Marker";
+pub(crate) const START: &str = "2026-03-02T11:00:00Z";
+
+const SOURCE: &str = r#"
+id = "acme"
+title = "Acme"
+
+[receive]
+format = "json"
+max_body = 2048
+verify = { any = [
+  { kind = "hmac", header = "x-signature", signed = "{body}", algorithm = "sha256", encodings = ["hex"] },
+  { kind = "token", header = "x-zelo-token" } ] }
+
+[[events]]
+match = { path = "patient/new" }
+type = "patient.created"
+time = "$.timestamp"
+entity = { type = "patient", id = "$.data.id" }
+subjects = [{ id = "$.data.id" }]
+clinic = "$.data.clinic"
+
+[[records]]
+type = "patient"
+on = ["patient.created"]
+key = "$.data.id"
+subject = "$.data.id"
+keep = { name = "$.data.name", phone = "$.data.phone" }
+
+[classes]
+public = ["$.data.id", "$.data.clinic", "$.timestamp"]
+personal = ["$.data.name", "$.data.phone"]
+"#;
+
+const RULE: &str = r#"
+id = "greeting"
+title = { en = "Greeting", pt-BR = "Saudação" }
+on = ["patient.created"]
+source = "acme"
+
+[[then]]
+name = "greet"
+plugin = "greeter"
+purpose = { en = "Greet the patient", pt-BR = "Saudar o paciente" }
+basis = "lgpd:11.II.f"
+
+[then.allow]
+name = "$.data.name"
+phone = "$.data.phone"
+
+[then.with]
+to = "{{ phone }}"
+text = "Olá {{ name }}"
+
+[then.grant]
+messages = { channels = ["outbox"], to = ["{{ phone }}"] }
+"#;
+
+/// One plugin that is said to be installed; nothing runs it.
+struct Greeter;
+
+impl Plugins for Greeter {
+    fn plugin(&self, name: &str) -> Option<PluginFacts> {
+        (name == "greeter").then(|| PluginFacts {
+            name: "greeter".into(),
+            version: "1.0.0".into(),
+            digest: "00".repeat(32),
+            imports: vec![Capability::Messages],
+            inputs: json!({ "type": "object", "properties": { "to": { "type": "string" }, "text": { "type": "string" } }, "required": ["to", "text"] }),
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec!["greeter".into()]
+    }
+}
+
+pub(crate) struct House {
+    pub(crate) runtime: Runtime,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) router: Router,
+}
+
+/// An answer, read.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// Asserts that this is a problem document of `status` and `code`, and that it tells nothing of a payload.
+    pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("urn:zelo:problem:{code}"));
+        assert_eq!(problem["status"], status);
+        assert!(["title", "detail"].iter().all(|name| problem[name].as_str().is_some_and(|text| !text.is_empty())), "{problem}");
+        assert!(!self.text.contains(MARKER) && !self.text.contains(SECRET), "{}", self.text);
+        problem
+    }
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        Self::built(settings, false, None).await
+    }
+
+    /// As [`House::with`]; its connections are `acme`, and `open`, which is insecure if asked for. Its store is in memory, or a file.
+    pub(crate) async fn built(settings: Settings, insecure: bool, path: Option<PathBuf>) -> Self {
+        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let store =
+            SqliteStore::open(SqliteConfig { path, ..SqliteConfig::default() }, MasterKey::generate(entropy.as_ref()), entropy.clone())
+                .await
+                .unwrap();
+        let connections = [("acme", false), ("open", insecure)].map(|(name, insecure)| Connection {
+            name: name.into(),
+            source: "acme".into(),
+            secrets: vec![SECRET.into()],
+            clinic: None,
+            insecure,
+        });
+        let runtime = Runtime::new(Shared {
+            store,
+            host: Arc::new(Host::new(HostConfig { instances: 1, ..HostConfig::default() }).unwrap()),
+            rules: Rulebook::new(edition()),
+            connections: connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect::<HashMap<_, _>>(),
+            channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
+            clock: clock.clone(),
+            entropy,
+            retry: zelo_core::retry::RetryPolicy::default(),
+            limits: Limits::default(),
+            bell: tokio::sync::Notify::new(),
+            counts: intake::Counts::default(),
+        });
+        Self { router: router(runtime.clone(), settings), runtime, clock }
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.clock.set(self.clock.now().saturating_add(by).unwrap());
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let answer = Answer { status: parts.status, headers: parts.headers, text };
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(request("GET", path, headers, Body::empty())).await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], form: String) -> Answer {
+        let headers = [&[("content-type", "application/x-www-form-urlencoded")], headers].concat();
+        self.send(request("POST", path, &headers, form.into())).await
+    }
+
+    /// A delivery about patient `id`, with the token of the connection.
+    pub(crate) async fn deliver(&self, id: &str, name: &str) -> Answer {
+        self.send(delivery("/hooks/acme/patient/new", &[("x-zelo-token", SECRET)], patient(id, name).to_string())).await
+    }
+
+    pub(crate) async fn link(&self) -> String {
+        access::new_link(self.store(), self.clock.as_ref(), self.runtime.entropy.as_ref()).await.unwrap()
+    }
+
+    pub(crate) async fn token(&self) -> String {
+        access::new_token(self.store(), self.clock.as_ref(), self.runtime.entropy.as_ref(), Role::Viewer, "tests").await.unwrap()
+    }
+
+    /// GET with a fresh token.
+    pub(crate) async fn api(&self, path: &str) -> Answer {
+        let authorization = format!("Bearer {}", self.token().await);
+        self.get(&format!("/api/v1/{path}"), &[("authorization", &authorization)]).await
+    }
+
+    /// Signs in; the cookie to send from then on.
+    pub(crate) async fn sign_in(&self) -> String {
+        let code = self.link().await;
+        let answer = self.post("/sign-in", &[], format!("code={code}")).await;
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        cookie(&answer)
+    }
+
+    /// Ends the one job that is due, as if its plugin had sent `text`.
+    pub(crate) async fn finish_with_message(&self, text: &str) -> Job {
+        let (job, event) = self.claim().await;
+        let message = Message {
+            channel: None,
+            to: "+5511987654321".into(),
+            body: MessageBody::Text { text: text.into() },
+            media: vec![Media { name: "visit.ics".into(), media_type: "text/calendar".into(), content: b"BEGIN".to_vec() }],
+            buttons: vec![],
+        };
+        let sent = EffectResult::Sent { message: zelo_store::message_id(job.id, 1), channel: "outbox".into() };
+        let journal = vec![
+            (0, JournalEntry::Invocation(Box::new(invocation(&job, event)))),
+            (1, JournalEntry::Effect { effect: Effect::Message(message.clone()), result: sent }),
+        ];
+        let local = vec![LocalWrite::Message { index: 1, channel: "outbox".into(), message }];
+        self.settle(&job, AttemptEnd::Done { code: "sent".into() }, journal, local).await;
+        job
+    }
+
+    /// Has the one job that is due wait for a person.
+    pub(crate) async fn wait_for_contact(&self) -> Job {
+        let (job, _) = self.claim().await;
+        let until = self.clock.now().saturating_add(SignedDuration::from_hours(1)).unwrap();
+        let reason = Reason::new("missing", "patient $.phone is missing");
+        self.settle(&job, AttemptEnd::Wait { reason, until }, vec![], vec![]).await;
+        job
+    }
+
+    async fn claim(&self) -> (Job, zelo_core::Event) {
+        let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1)).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        let work = claimed.remove(0);
+        (work.job, work.event)
+    }
+
+    async fn settle(&self, job: &Job, end: AttemptEnd, journal: Vec<(u32, JournalEntry)>, local: Vec<LocalWrite>) {
+        let settlement = Settlement {
+            job: job.id,
+            lease: job.lease,
+            end,
+            journal,
+            local,
+            outward: false,
+            summary: Some("greeted <b>somebody</b>".into()),
+            policy: zelo_core::retry::RetryPolicy::default(),
+        };
+        self.store().settle(settlement, self.clock.now()).await.unwrap();
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.runtime.store.as_ref()
+    }
+}
+
+fn edition() -> Edition {
+    let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
+    let files = Files { sources: vec![file("acme.toml", SOURCE)], rules: vec![file("greeting.toml", RULE)] };
+    let loaded = zelo_rules::load(&files, &Greeter);
+    let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
+    let automation = Automation {
+        id: AutomationId::new("greeting", "acme", None),
+        rule: "greeting".into(),
+        connection: "acme".into(),
+        clinic: None,
+        settings: Map::new(),
+    };
+    Edition { in_force: Arc::new(InForce::new(rules.clone(), vec![automation])), rules, catalog: Arc::new(Catalog::default()) }
+}
+
+fn invocation(job: &Job, event: zelo_core::Event) -> Invocation {
+    Invocation {
+        job: job.id.to_string(),
+        rule: job.rule.clone(),
+        action: job.action.clone(),
+        event: EventRef { id: event.id.to_string(), kind: event.kind, time: event.time.to_string() },
+        now: START.into(),
+        seed: 1,
+        locale: "pt-BR".into(),
+        input: json!({ "to": "+5511987654321" }),
+        grants: Grants {
+            messages: Some(Messages { channels: vec!["outbox".into()], to: vec!["+5511987654321".into()] }),
+            ..Grants::default()
+        },
+        plugin_digest: "00".repeat(32),
+        fields: vec!["phone".into()],
+    }
+}
+
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path).header("host", "zelo.test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body).unwrap()
+}
+
+pub(crate) fn delivery(path: &str, headers: &[(&str, &str)], body: String) -> Request<Body> {
+    let length = body.len().to_string();
+    let headers = [&[("content-type", "application/json"), ("content-length", length.as_str())], headers].concat();
+    request("POST", path, &headers, body.into())
+}
+
+/// The payload about a patient; `timestamp` grows with the id, so that none is stale.
+pub(crate) fn patient(id: &str, name: &str) -> Value {
+    json!({ "timestamp": START.parse::<Timestamp>().unwrap(), "data": { "id": id, "clinic": "9", "name": name, "phone": "+5511987654321" } })
+}
+
+/// The cookie that an answer sets, as a browser would send it.
+pub(crate) fn cookie(answer: &Answer) -> String {
+    answer.header("set-cookie").split(';').next().unwrap().to_owned()
+}

@@ -1,0 +1,77 @@
+//! Over a real socket.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use zelo_server::{Settings, serve};
+
+use crate::house::{House, SECRET, patient};
+
+async fn start(settings: Settings) -> (SocketAddr, watch::Sender<bool>, JoinHandle<std::io::Result<()>>) {
+    let house = House::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    (address, stop, tokio::spawn(serve(listener, house.runtime.clone(), settings, stopped)))
+}
+
+fn head(length: usize) -> String {
+    format!(
+        "POST /hooks/acme/patient/new HTTP/1.1\r\nhost: zelo.test\r\nx-zelo-token: {SECRET}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
+}
+
+async fn read_all(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_stop_lets_what_was_begun_finish() {
+    let (address, stop, server) = start(Settings::default()).await;
+    let body = patient("1", "Ana").to_string();
+    let mut begun = TcpStream::connect(address).await.unwrap();
+    begun.write_all(head(body.len()).as_bytes()).await.unwrap();
+    begun.write_all(&body.as_bytes()[..10]).await.unwrap();
+    // A second connection that was answered shows that the first has been accepted.
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: zelo.test\r\n\r\n").await.unwrap();
+    let mut some = [0; 12];
+    idle.read_exact(&mut some).await.unwrap();
+    assert_eq!(&some, b"HTTP/1.1 200");
+
+    stop.send_replace(true);
+    read_all(idle).await;
+    begun.write_all(&body.as_bytes()[10..]).await.unwrap();
+    let answer = read_all(begun).await;
+    assert!(answer.starts_with("HTTP/1.1 202 ") && answer.contains("\"accepted\""), "{answer}");
+    server.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "nothing new is taken");
+}
+
+#[tokio::test]
+async fn a_sender_of_too_much_reads_why() {
+    let (address, _stop, _server) = start(Settings::default()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let body = vec![b'x'; 500_000];
+    stream.write_all(head(body.len()).as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_hung_up_on() {
+    let settings = Settings { request_timeout: Duration::from_millis(30), ..Settings::default() };
+    let (address, _stop, _server) = start(settings).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"POST /hooks/acme HTTP/1.1\r\nhost: ").await.unwrap();
+    // Ends because the server closes it.
+    read_all(stream).await;
+}
