@@ -1,6 +1,6 @@
 //! HTTP: the hooks that providers call, the API, and the pages.
 //!
-//! - [`hooks`](self): `POST /hooks/{connection}/…` reads a body within its limits and hands it to
+//! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
 //!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`: the pages, without script.

@@ -1,5 +1,7 @@
 //! What providers, programs and people may rely on over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by #[test]; what they share here is tests too")]
+
 mod access;
 mod api;
 mod hooks;
