@@ -1,7 +1,7 @@
 //! Who may come in: links, sessions and tokens.
 //!
 //! Each is 32 random bytes that are told once; the store keeps their SHA-256 (RFC 6234) only. A link is for a person and turns into a
-//! session; a token is for a program. Every protected route goes through [`guard`], and nothing else decides.
+//! session; a token is for a program. Every protected route goes through `guard`, and nothing else decides.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
