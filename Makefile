@@ -1,6 +1,6 @@
 # The two commands: `make run` and `make test`. Both install and build what they need.
 
-.PHONY: run test bench plugins check-wasm
+.PHONY: run test bench
 
 run:
 	cargo build --release --locked --bin zelo
@@ -10,5 +10,7 @@ run:
 test:
 	tests/run
 
+# Each prints both sides of its budget from one run.
 bench:
-	ZELO=target/release/zelo cargo bench --locked
+	plugins/build
+	cargo bench --locked

@@ -88,7 +88,7 @@ impl Timing {
             return Ok(self.expiring(self.opening(reference)));
         };
         let ideal = add(anchor, self.offset);
-        let in_time = self.into_window(ideal, anchor);
+        let in_time = self.windowed(ideal, anchor);
         if in_time >= reference {
             return Ok(self.expiring(in_time));
         }
@@ -98,7 +98,7 @@ impl Timing {
         if self.offset.is_negative() && anchor <= reference {
             return Err(Reason::new("late", "the time it counts from had passed before the event came"));
         }
-        let soonest = self.into_window(reference, anchor);
+        let soonest = self.windowed(reference, anchor);
         Ok(self.expiring(soonest.max(reference)))
     }
 
@@ -108,7 +108,7 @@ impl Timing {
 
     /// `instant` where it is allowed; else the next opening, or the last allowed minute before `anchor` where the
     /// opening comes too late and the action is one that comes *before* its anchor.
-    fn into_window(&self, instant: Timestamp, anchor: Timestamp) -> Timestamp {
+    fn windowed(&self, instant: Timestamp, anchor: Timestamp) -> Timestamp {
         let opening = self.opening(instant);
         if opening == instant || opening < anchor || !self.offset.is_negative() {
             return opening;

@@ -103,7 +103,9 @@ impl Runtime {
             }
             Err(refused) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(connection = self.connections.contains_key(incoming.connection).then_some(incoming.connection), why = %refused, "refused");
+                // The name in a URL is anyone's text: it is logged only where it is one of ours.
+                let known = self.connections.contains_key(incoming.connection).then_some(incoming.connection);
+                tracing::warn!(connection = known, why = known.map(|_| tracing::field::display(refused)), "refused");
             }
         }
         outcome

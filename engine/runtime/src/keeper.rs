@@ -31,18 +31,26 @@ impl Default for Pace {
 /// No wait for something due is longer: it bounds what a jump of the machine's clock can do.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
+/// How often jobs are looked for whose lease ran out while their process lives on.
+const LOOK_FOR_STUCK: SignedDuration = SignedDuration::from_secs(30);
+
 impl Runtime {
     /// Runs due jobs until `stop` turns true, then waits for those that run.
     pub async fn keep(&self, pace: Pace, mut stop: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(pace.slots as usize));
         let mut running = JoinSet::new();
-        if let Err(error) = self.store.reclaim(Timestamp::MAX, self.retry).await {
-            tracing::error!(%error, "jobs of an earlier process could not be given back");
-        }
+        // No worker of an earlier process can be alive: the store is open here only.
+        self.give_back(Timestamp::MAX).await;
+        let mut looked = self.clock.now();
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
             if !self.claim_some(&slots, pace, &mut running).await {
                 self.nap(&mut stop).await;
+            }
+            let now = self.clock.now();
+            if now.duration_since(looked).abs() >= LOOK_FOR_STUCK {
+                looked = now;
+                self.give_back(now).await;
             }
         }
         let drain = async { while running.join_next().await.is_some() {} };
@@ -107,8 +115,14 @@ impl Runtime {
             _ = stop.changed() => {}
             () = tokio::time::sleep(until.max(Duration::from_millis(1))) => {}
         }
-        if let Err(error) = self.store.reclaim(self.clock.now(), self.retry).await {
-            tracing::error!(%error, "leases could not be looked through");
+    }
+
+    /// Gives back jobs whose lease has run out at `now`.
+    async fn give_back(&self, now: Timestamp) {
+        match self.store.reclaim(now, self.retry).await {
+            Ok(jobs) if jobs.is_empty() => {}
+            Ok(jobs) => tracing::warn!(jobs = jobs.len(), "jobs whose worker is gone were given back"),
+            Err(error) => tracing::error!(%error, "leases could not be looked through"),
         }
     }
 }

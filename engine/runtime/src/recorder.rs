@@ -57,8 +57,14 @@ impl Recorder {
                 if let Some(value) = self.written.get(&slot) {
                     return Ok(EffectResult::Value { value: value.clone() });
                 }
-                let value = self.runtime.store.state(slot).await.map_err(|error| Stop::Store(error.to_string()))?;
-                Ok(EffectResult::Value { value })
+                // In a task of its own: the wall time of the run may end this future, which must not end a read midway.
+                let store = self.runtime.store.clone();
+                let read = tokio::spawn(async move { store.state(slot).await });
+                match read.await {
+                    Ok(Ok(value)) => Ok(EffectResult::Value { value }),
+                    Ok(Err(error)) => Err(Stop::Store(error.to_string())),
+                    Err(broken) => Err(Stop::Store(broken.to_string())),
+                }
             }
             Effect::StateSet { key, value } => Ok(self.keep(key, Some(value.clone()))),
             Effect::StateDelete { key } => Ok(self.keep(key, None)),

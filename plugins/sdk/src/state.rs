@@ -26,7 +26,8 @@ pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
     serde_json::from_str(&text).map(Some).map_err(|error| Error::Invalid(format!("what is kept there is something else: {error}")))
 }
 
-/// Keeps `value` under `key`, as JSON, with the end of the run: a run that fails changes nothing.
+/// Keeps `value` under `key`, as JSON, with the end of the attempt, however that ends; nothing of it if the
+/// process dies or the job is cancelled before.
 ///
 /// # Errors
 /// It is not granted, or too long.

@@ -135,13 +135,15 @@ impl RecordMapping {
     }
 }
 
-/// Refuses what says that it is something else than JSON. Senders that say nothing, or only `text/plain`, are common.
+/// Refuses what says that it is something else than JSON. Senders that say nothing, or only `text/plain`, are common, and so
+/// are those that send JSON under the type that their HTTP client gives to anything: that of a form.
 fn check_media_type(delivery: &Delivery<'_>) -> Result<(), Refusal> {
     let Some(header) = delivery.headers.text("content-type") else { return Ok(()) };
     let media_type = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = media_type.is_empty()
         || media_type.ends_with("/json")
         || media_type.ends_with("+json")
-        || ["text/plain", "application/octet-stream"].contains(&media_type.as_str());
+        || ["text/plain", "application/octet-stream"].contains(&media_type.as_str())
+        || (media_type == "application/x-www-form-urlencoded" && delivery.body.trim_ascii_start().starts_with(b"{"));
     if json { Ok(()) } else { Err(Refusal::Unsupported { why: "it takes application/json".to_owned() }) }
 }

@@ -107,7 +107,8 @@ fn what_no_file_names_is_ignored_and_what_cannot_be_read_is_refused() {
     assert!(matches!(read("", "application/json", b"{}"), Ok(Read::Ignored { .. })));
     assert!(matches!(read("user/new", "application/json; charset=utf-8", b"{}"), Ok(Read::Event(_))));
     assert!(matches!(read("user/new", "application/vnd.api+json", b"{}"), Ok(Read::Event(_))));
-    assert!(matches!(read("user/new", "application/x-www-form-urlencoded", b"{}"), Err(Refusal::Unsupported { .. })));
+    assert!(matches!(read("user/new", "application/x-www-form-urlencoded", b"a=b"), Err(Refusal::Unsupported { .. })));
+    assert!(!matches!(read("user/new", "application/x-www-form-urlencoded", b" {}"), Err(Refusal::Unsupported { .. })), "curl -d says so");
     let secret = br#"{"data": {"name": "Marina"}, "data": 1}"#;
     let Err(Refusal::Malformed { why }) = read("user/new", "application/json", secret) else { panic!("it was read") };
     assert!(why.contains("one key twice") && !why.contains("Marina"), "{why}");
