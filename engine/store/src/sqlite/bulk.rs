@@ -1,8 +1,9 @@
 //! Many rows in few statements.
 //!
 //! Every statement is a trip to the connection's own thread and back, so a batch makes as few as it can: lists of ids
-//! and hashes travel as one blob and are cut up in SQL, rows are written by the hundred. Row counts come in fixed
-//! sizes, so that each statement is prepared once and found again.
+//! and hashes travel as one blob and are cut up in SQL, rows are written by the hundred. Statements come in a few sizes,
+//! so that each is prepared once and found again; the next larger one takes the rows, and what it has room for beyond
+//! them is null.
 
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
@@ -12,13 +13,14 @@ use zelo_core::KeyHash;
 
 use crate::Error;
 
-/// Rows a statement may write, largest first. At the 26 columns of a job, 256 rows are within SQLite's 32,766 parameters.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// Rows that a statement has room for. A job has 26 columns: 256 rows stay within SQLite's 32,766 parameters.
+const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// A query whose parameters are being bound.
 pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-/// A statement that takes any number of rows.
+/// A statement over any number of rows. Those it has room for and is not given are null in every column; the statement
+/// must leave them alone (an insertion selects `WHERE column1 IS NOT NULL`).
 pub(crate) struct Rows {
     /// What it does, for errors.
     pub doing: &'static str,
@@ -41,12 +43,11 @@ impl Rows {
         let mut touched = 0;
         let mut left = rows.len();
         let mut rows = rows.into_iter();
-        for size in SIZES {
-            while left >= size {
-                let query = rows.by_ref().take(size).fold(sqlx::query(AssertSqlSafe(self.sql(size))), &bind);
-                touched += query.execute(&mut *conn).await.map_err(Error::database(self.doing))?.rows_affected();
-                left -= size;
-            }
+        while left > 0 {
+            let size = SIZES.into_iter().find(|size| *size >= left).unwrap_or(SIZES[SIZES.len() - 1]);
+            let query = rows.by_ref().take(size).fold(sqlx::query(AssertSqlSafe(self.sql(size))), &bind);
+            touched += query.execute(&mut *conn).await.map_err(Error::database(self.doing))?.rows_affected();
+            left -= size.min(left);
         }
         Ok(touched)
     }

@@ -29,14 +29,18 @@ const BY_SEQ: &str = concat!("SELECT ", job_columns!(), ", lease_expires FROM jo
 
 const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "");
 
-const INSERT: Rows =
-    Rows { doing: "store jobs", head: concat!("INSERT INTO jobs (", job_columns!(), ", lease_expires) VALUES"), columns: 25, tail: "" };
+const INSERT: Rows = Rows {
+    doing: "store jobs",
+    head: concat!("INSERT INTO jobs (", job_columns!(), ", lease_expires) SELECT * FROM (VALUES"),
+    columns: 25,
+    tail: ") WHERE column1 IS NOT NULL",
+};
 
 const END: Rows = Rows {
     doing: "store ended jobs",
-    head: concat!("INSERT INTO job_history (", job_columns!(), ", ended, summary) VALUES"),
+    head: concat!("INSERT INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
     columns: 26,
-    tail: "",
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 const UPDATE: Rows = Rows {
@@ -50,17 +54,21 @@ const UPDATE: Rows = Rows {
 
 const DELETE: &str = "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))";
 
-const INSERT_LOOKUPS: Rows =
-    Rows { doing: "store what jobs read", head: "INSERT OR IGNORE INTO job_lookups (record, job) VALUES", columns: 2, tail: "" };
+const INSERT_LOOKUPS: Rows = Rows {
+    doing: "store what jobs read",
+    head: "INSERT OR IGNORE INTO job_lookups (record, job) SELECT * FROM (VALUES",
+    columns: 2,
+    tail: ") WHERE column1 IS NOT NULL",
+};
 
 const DELETE_LOOKUPS: Rows =
     Rows { doing: "forget what ended jobs read", head: "DELETE FROM job_lookups WHERE (record, job) IN (VALUES", columns: 2, tail: ")" };
 
 const PUT_KEYS: Rows = Rows {
     doing: "store job keys",
-    head: "INSERT INTO job_keys (job_key, connection, clinic, live, newest, done, done_anchor) VALUES",
+    head: "INSERT INTO job_keys (job_key, connection, clinic, live, newest, done, done_anchor) SELECT * FROM (VALUES",
     columns: 7,
-    tail: "ON CONFLICT (job_key) DO UPDATE SET live = excluded.live, newest = excluded.newest, done = excluded.done, \
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (job_key) DO UPDATE SET live = excluded.live, newest = excluded.newest, done = excluded.done, \
            done_anchor = excluded.done_anchor",
 };
 

@@ -100,8 +100,16 @@ fn private() -> OpenOptions {
 }
 
 /// `synchronous = FULL`, since an acknowledgement is a promise; group commit pays for it.
+///
+/// The rest is measured (`benches/ingest.rs`). Keyed hashes are spread over their indexes, so a batch touches about
+/// a thousand pages: the default cache of 2 MB would write them out in mid-transaction, and the default checkpoint after
+/// a thousand pages would copy them into the file, and wait for the disk, at nearly every commit. A statement that
+/// writes many rows notes the pages it changes; in memory, not in a temporary file.
 fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
+        .pragma("cache_size", "-32768")
+        .pragma("wal_autocheckpoint", "8192")
+        .pragma("temp_store", "memory")
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

@@ -26,31 +26,31 @@ const RECORDS: &str = in_list!("SELECT record, time, key_id, sealed FROM records
 
 const INSERT_EVENTS: Rows = Rows {
     doing: "store events",
-    head: "INSERT INTO events (event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) VALUES",
+    head: "INSERT INTO events (event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) SELECT * FROM (VALUES",
     columns: 11,
-    tail: "",
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 const INSERT_PARTS: Rows = Rows {
     doing: "store payloads",
-    head: "INSERT INTO event_parts (event_id, part, connection, clinic, key_id, sealed) VALUES",
+    head: "INSERT INTO event_parts (event_id, part, connection, clinic, key_id, sealed) SELECT * FROM (VALUES",
     columns: 6,
-    tail: "",
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 const PUT_ENTITIES: Rows = Rows {
     doing: "store entities",
-    head: "INSERT INTO entities (entity, connection, clinic, kind, newest) VALUES",
+    head: "INSERT INTO entities (entity, connection, clinic, kind, newest) SELECT * FROM (VALUES",
     columns: 5,
-    tail: "ON CONFLICT (entity) DO UPDATE SET newest = excluded.newest, clinic = coalesce(excluded.clinic, clinic)",
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (entity) DO UPDATE SET newest = excluded.newest, clinic = coalesce(excluded.clinic, clinic)",
 };
 
 // Replacing gives the row a new, highest `written`.
 const PUT_RECORDS: Rows = Rows {
     doing: "store records",
-    head: "INSERT OR REPLACE INTO records (record, connection, clinic, kind, time, key_id, sealed) VALUES",
+    head: "INSERT OR REPLACE INTO records (record, connection, clinic, kind, time, key_id, sealed) SELECT * FROM (VALUES",
     columns: 7,
-    tail: "",
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 /// Stores `arrivals` in order, inside the writer's transaction.

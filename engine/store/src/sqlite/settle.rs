@@ -22,24 +22,24 @@ use crate::seal::Place;
 
 const INSERT_JOURNAL: Rows = Rows {
     doing: "store a journal",
-    head: "INSERT INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) VALUES",
+    head: "INSERT INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) SELECT * FROM (VALUES",
     columns: 8,
-    tail: "",
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 // No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
 const INSERT_MESSAGES: Rows = Rows {
     doing: "store messages",
-    head: "INSERT INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) VALUES",
+    head: "INSERT INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) SELECT * FROM (VALUES",
     columns: 9,
-    tail: "",
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 const PUT_STATE: Rows = Rows {
     doing: "store state",
-    head: "INSERT INTO state (slot, connection, clinic, updated, key_id, sealed) VALUES",
+    head: "INSERT INTO state (slot, connection, clinic, updated, key_id, sealed) SELECT * FROM (VALUES",
     columns: 6,
-    tail: "ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
 };
 
 const DELETE_STATE: &str = in_list!("DELETE FROM state WHERE slot", "");

@@ -1,0 +1,242 @@
+//! What storing an arrival costs beside a bare group commit of the same bytes.
+//!
+//! Both sides get the same bodies from the same number of callers in flight, in files in the same folder, in
+//! alternating rounds of one run, so that a busy disk or a warm cache is shared fairly. The bare side is what is left
+//! when zelo is taken away: one task, one sqlx connection with the same pragmas, batches of the same size, multi-row
+//! inserts of `(id, body)`, one `COMMIT` per batch, the callers answered after it. The other side is
+//! [`Store::record`] with everything on: identity, entity order, subject keys, sealing; on `jobs`, each arrival also
+//! fires a rule with a key that reads a record, and every eighth updates one.
+//!
+//! `cargo bench -p zelo-store` prints arrivals a second of each round and the ratio of the medians. `INGEST_EVENTS`
+//! (arrivals a round), `INGEST_ROUNDS` and `INGEST_DIR` (a folder on the disk to measure) change the run.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark fails where it unwraps")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use zelo_core::event::Entity;
+use zelo_core::job::Reason;
+use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::{
+    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy, SignedDuration,
+    Timestamp,
+};
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+use zelo_store::{MasterKey, Store};
+
+const IN_FLIGHT: usize = 256;
+const BATCH: usize = 256;
+const BODY: usize = 3 * 1024;
+const PATIENTS: u64 = 5_000;
+
+fn main() {
+    let setting = |name: &str, default: usize| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (events, rounds) = (setting("INGEST_EVENTS", 20_000), setting("INGEST_ROUNDS", 5));
+    let folder = std::env::var("INGEST_DIR").map_or_else(|_| tempfile::tempdir(), tempfile::tempdir_in).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bare = Bare::open(&folder.path().join("bare.db")).await;
+        let plain = open(&folder.path().join("plain.db")).await;
+        let jobs = open(&folder.path().join("jobs.db")).await;
+        let mut rates: [Vec<f64>; 3] = Default::default();
+        println!("{IN_FLIGHT} in flight, bodies of {BODY} bytes, {events} arrivals a round");
+        println!("{:>5} {:>12} {:>12} {:>12}", "round", "bare/s", "record/s", "with jobs/s");
+        for round in 0..=rounds {
+            let first = (round * events) as u64;
+            let numbers = first..first + events as u64;
+            let bodies: Vec<(u64, Arc<[u8]>)> = numbers.clone().map(|number| (number, body(number))).collect();
+            let begun = Instant::now();
+            run(bodies, |(number, body)| {
+                let bare = bare.clone();
+                async move { bare.put(number, body).await }
+            })
+            .await;
+            let bare_took = begun.elapsed();
+            let mut took = vec![bare_took];
+            for (store, fires) in [(&plain, false), (&jobs, true)] {
+                let arrivals: Vec<Arrival> = numbers.clone().map(|number| arrival(store.indexer(), number, fires)).collect();
+                let begun = Instant::now();
+                run(arrivals, |arrival| {
+                    let store = store.clone();
+                    async move { drop(store.record(arrival).await.unwrap()) }
+                })
+                .await;
+                took.push(begun.elapsed());
+            }
+            let rate = |took: &Duration| events as f64 / took.as_secs_f64();
+            // Round 0 warms up: files are made, statements prepared, keys of patients drawn.
+            if round > 0 {
+                println!("{round:>5} {:>12.0} {:>12.0} {:>12.0}", rate(&took[0]), rate(&took[1]), rate(&took[2]));
+                rates.iter_mut().zip(&took).for_each(|(rates, took)| rates.push(rate(took)));
+            }
+        }
+        let [bare, plain, jobs] = rates.map(median);
+        println!(
+            "median: bare {bare:.0}/s, record {plain:.0}/s ({:.0} %), with jobs {jobs:.0}/s ({:.0} %)",
+            plain / bare * 100.0,
+            jobs / bare * 100.0
+        );
+    });
+}
+
+async fn open(path: &Path) -> Arc<SqliteStore> {
+    let config = SqliteConfig { path: Some(path.to_owned()), batch: BATCH, ..SqliteConfig::default() };
+    SqliteStore::open(config, MasterKey::from_bytes([7; 32]), Arc::new(SeededEntropy::new(7))).await.unwrap()
+}
+
+/// Has `IN_FLIGHT` callers work `items` off, each one after the other.
+async fn run<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(items: Vec<T>, work: impl Fn(T) -> F) {
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    for item in items {
+        let permit = permits.clone().acquire_owned().await.unwrap();
+        let work = work(item);
+        tokio::spawn(async move {
+            work.await;
+            drop(permit);
+        });
+    }
+    drop(permits.acquire_many(IN_FLIGHT as u32).await.unwrap());
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+/// About three kilobytes of JSON.
+fn body(number: u64) -> Arc<[u8]> {
+    let note: String = (0..BODY - 120).map(|place| char::from(b'a' + ((place as u64 * 7 + number) % 26) as u8)).collect();
+    let patient = number % PATIENTS;
+    Arc::from(json!({ "data": { "id": number, "patient": { "id": patient }, "note": note } }).to_string().as_bytes())
+}
+
+fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
+    let body = body(number);
+    let patient = (number % PATIENTS).to_string();
+    let now = Timestamp::from_millisecond(1_772_000_000_000 + number as i64).unwrap();
+    let record = RecordRef { kind: "patient".into(), hash: index.record("centro", "patient", &patient) };
+    let subject = index.subject("centro", &patient);
+    let automation = AutomationId::new("appointment-reminder", "centro", None);
+    let key = index.job_key(&automation, "remind", &number.to_string());
+    let lookup = LookupRef { name: "patient".into(), position: 0, singular: true, record: record.clone() };
+    let anchor = now.saturating_add(SignedDuration::from_hours(99)).unwrap();
+    let candidate = Candidate {
+        automation,
+        rule: "appointment-reminder".into(),
+        action: "remind".into(),
+        rule_digest: "0123456789abcdef".repeat(4),
+        plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup] },
+    };
+    let fields = json!({ "name": "Ana", "phones": ["5511900000000"], "last": number });
+    let write = RecordWrite {
+        key: record,
+        id: patient.clone(),
+        fields: fields.as_object().unwrap().clone(),
+        subject: Some(subject),
+        clinic: Some("7".into()),
+    };
+    Arrival {
+        event: Event {
+            id: EventId::new(now, &SeededEntropy::new(number)),
+            connection: "centro".into(),
+            source: "clinicarx".into(),
+            kind: "appointment.created".into(),
+            time: now,
+            received: now,
+            entity: Some(Entity { kind: "appointment".into(), id: number.to_string() }),
+            subjects: vec![patient],
+            clinic: Some("7".into()),
+            data: Arc::new(Value::Null),
+        },
+        delivery: index.delivery_body("centro", "appointment.created", &body),
+        body,
+        entity: Some(index.entity("centro", "appointment", &number.to_string())),
+        subjects: vec![subject],
+        records: if fires && number.is_multiple_of(8) { vec![write] } else { Vec::new() },
+        candidates: if fires { vec![candidate] } else { Vec::new() },
+        timetable: Arc::new(DayBefore),
+    }
+}
+
+struct DayBefore;
+
+impl Timetable for DayBefore {
+    fn due(&self, question: &DueQuestion<'_>, _: &dyn Records) -> Result<Due, Reason> {
+        let at = question.anchor.unwrap_or(question.reference).saturating_add(SignedDuration::from_hours(-24)).unwrap();
+        Ok(Due { at, expires: None })
+    }
+}
+
+/// The bare side: a group commit and nothing else.
+#[derive(Clone)]
+struct Bare(mpsc::Sender<(u64, Arc<[u8]>, oneshot::Sender<()>)>);
+
+impl Bare {
+    async fn open(path: &Path) -> Self {
+        let mut conn = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("cache_size", "-32768")
+            .pragma("wal_autocheckpoint", "8192")
+            .pragma("temp_store", "memory")
+            .disable_statement_logging()
+            .connect()
+            .await
+            .unwrap();
+        sqlx::query("CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT").execute(&mut conn).await.unwrap();
+        let (sender, mut waiting) = mpsc::channel(4096);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(BATCH);
+            while waiting.recv_many(&mut batch, BATCH).await > 0 {
+                // The same courtesy as in the store: who is about to write may come along.
+                let mut seen = 0;
+                while seen < batch.len() && batch.len() < BATCH {
+                    seen = batch.len();
+                    tokio::task::yield_now().await;
+                    while batch.len() < BATCH
+                        && let Ok(one) = waiting.try_recv()
+                    {
+                        batch.push(one);
+                    }
+                }
+                bare_commit(&mut conn, &batch).await;
+                for (_, _, reply) in batch.drain(..) {
+                    let _ = reply.send(());
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    async fn put(&self, id: u64, body: Arc<[u8]>) {
+        let (reply, answer) = oneshot::channel();
+        self.0.send((id, body, reply)).await.unwrap();
+        answer.await.unwrap();
+    }
+}
+
+async fn bare_commit(conn: &mut SqliteConnection, batch: &[(u64, Arc<[u8]>, oneshot::Sender<()>)]) {
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut rest = batch;
+    for size in [256, 64, 16, 4, 1] {
+        while rest.len() >= size {
+            let (part, left) = rest.split_at(size);
+            let sql = format!("INSERT INTO bodies (id, body) VALUES {}", vec!["(?,?)"; size].join(","));
+            let query =
+                part.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (id, body, _)| query.bind(*id as i64).bind(body.to_vec()));
+            query.execute(&mut *tx).await.unwrap();
+            rest = left;
+        }
+    }
+    tx.commit().await.unwrap();
+}
