@@ -9,12 +9,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::arrival::{Arrival, Candidate, Plan, RecordRef, RecordWrite};
+use crate::arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 use crate::event::Status;
 use crate::hash::KeyHash;
 use crate::id::{EventId, JobId};
 use crate::job::{Job, JobState, Reason};
 use crate::timing::{DueQuestion, Records, Timetable};
+
+/// The code of the reason by which a [`Timetable`] says that the job's automation is off.
+pub const SWITCHED_OFF: &str = "switched_off";
+/// The code of the reason by which a [`Timetable`] says that the job's rule has no such action any more.
+pub const RULE_GONE: &str = "rule_gone";
 
 /// What is remembered under one job key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +157,24 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
     }
 }
 
+/// A job that an action wants.
+struct Wanted<'a> {
+    key: Option<KeyHash>,
+    anchor: Option<Timestamp>,
+    lookups: &'a [LookupRef],
+    /// Why it will not be run after all.
+    not: Option<Reason>,
+}
+
+/// The anchor of a plan, and why there is none where there should be.
+fn split(anchor: &Option<Result<Timestamp, String>>) -> (Option<Timestamp>, Option<Reason>) {
+    match anchor {
+        Some(Ok(anchor)) => (Some(*anchor), None),
+        Some(Err(why)) => (None, Some(Reason::new("no_time", why))),
+        None => (None, None),
+    }
+}
+
 /// One arrival being worked into the state.
 struct Change<'a> {
     arrival: &'a Arrival,
@@ -164,7 +187,7 @@ impl Change<'_> {
     /// Finds out whether the event is stale, and remembers its time where it is not.
     fn order(&mut self) {
         let Some(entity) = self.arrival.entity else { return };
-        let time = self.arrival.event.time;
+        let time = self.arrival.event.order();
         match self.state.entities.get(&entity) {
             Some(&newest) if time < newest => self.stale = true,
             _ => {
@@ -175,7 +198,7 @@ impl Change<'_> {
     }
 
     fn remember(&mut self, write: &RecordWrite) {
-        let time = self.arrival.event.time;
+        let time = self.arrival.event.order();
         let RecordRef { hash, .. } = write.key;
         let mut document = match self.state.records.get(&hash) {
             Some(row) if time < row.time => return,
@@ -193,7 +216,10 @@ impl Change<'_> {
         }
         for id in self.state.readers.get(&hash).cloned().unwrap_or_default() {
             let Some(mut job) = self.state.jobs.remove(&id) else { continue };
-            let changed = retime(&mut job, self.arrival.timetable.as_ref(), self.state);
+            // A job that runs may have read what this replaces: if it ends waiting for something, it looks again.
+            let running = job.state == JobState::Running;
+            job.again |= running;
+            let changed = running || retime(&mut job, self.arrival.timetable.as_ref(), self.state);
             let ended = !job.state.is_live();
             self.state.jobs.insert(id, job);
             if changed {
@@ -208,22 +234,18 @@ impl Change<'_> {
     fn consider(&mut self, candidate: &Candidate) {
         match &candidate.plan {
             Plan::Fire { key: None, anchor, lookups } => {
-                if let Some(Err(_)) = anchor {
-                    return;
-                }
-                let anchor = anchor.as_ref().and_then(|anchor| anchor.as_ref().ok()).copied();
-                self.make(candidate, None, anchor, lookups);
+                let (anchor, missing) = split(anchor);
+                self.make(candidate, Wanted { key: None, anchor, lookups, not: missing });
             }
             Plan::Fire { key: Some(key), anchor, lookups } => {
                 if !self.speaks(*key) {
                     return;
                 }
-                let anchor = match anchor {
-                    Some(Err(why)) => return self.cancel(*key, &Reason::new("no_time", why)),
-                    Some(Ok(anchor)) => Some(*anchor),
-                    None => None,
-                };
-                self.replace(candidate, *key, anchor, lookups);
+                let (anchor, missing) = split(anchor);
+                if let Some(missing) = &missing {
+                    self.cancel(*key, missing);
+                }
+                self.replace(candidate, Wanted { key: Some(*key), anchor, lookups, not: missing });
             }
             Plan::Cancel { key, code, text } => {
                 if self.speaks(*key) {
@@ -235,7 +257,7 @@ impl Change<'_> {
 
     /// Whether this event has a say under `key`: it is newer than whatever spoke there before.
     fn speaks(&mut self, key: KeyHash) -> bool {
-        let time = self.arrival.event.time;
+        let time = self.arrival.event.order();
         if self.stale || self.state.keys.get(&key).is_some_and(|row| time < row.newest) {
             return false;
         }
@@ -246,12 +268,14 @@ impl Change<'_> {
     }
 
     /// Fires under a key: what is pending there makes way, unless it is already what is wanted.
-    fn replace(&mut self, candidate: &Candidate, key: KeyHash, anchor: Option<Timestamp>, lookups: &[crate::LookupRef]) {
+    fn replace(&mut self, candidate: &Candidate, mut wanted: Wanted<'_>) {
+        let Some(key) = wanted.key else { return };
+        let anchor = wanted.anchor;
         let row = self.state.keys.get(&key).cloned();
         let newer = Reason::new("replaced", "replaced: a newer event came for the same key");
-        if row.as_ref().is_some_and(|row| row.done == Some(DoneAnchor(anchor))) {
-            // Done for this very time. Something pending for another time is no longer wanted.
-            return self.cancel(key, &newer);
+        if wanted.not.is_none() && row.as_ref().is_some_and(|row| row.done == Some(DoneAnchor(anchor))) {
+            // Something pending for another time is no longer wanted; and why nothing is pending now can be asked.
+            wanted.not = Some(Reason::new("already_done", "done before for this very time, and not done twice"));
         }
         if let Some(live) = row.and_then(|row| row.live).and_then(|id| self.state.jobs.get(&id)) {
             let begun = live.state == JobState::Running || live.attempt > 0;
@@ -260,7 +284,7 @@ impl Change<'_> {
             }
             self.cancel(key, &newer);
         }
-        if let Some(id) = self.make(candidate, Some(key), anchor, lookups)
+        if let Some(id) = self.make(candidate, wanted)
             && let Some(row) = self.state.keys.get_mut(&key)
         {
             row.live = Some(id);
@@ -285,14 +309,26 @@ impl Change<'_> {
         self.leave(id);
     }
 
-    /// Makes a job; its id, if it is live. One that is already too late is made too, as skipped, so that people see why.
-    fn make(&mut self, candidate: &Candidate, key: Option<KeyHash>, anchor: Option<Timestamp>, lookups: &[crate::LookupRef]) -> Option<JobId> {
+    /// Makes a job; its id, if it is live. One that will not run is made too, as skipped, so that people see why.
+    fn make(&mut self, candidate: &Candidate, wanted: Wanted<'_>) -> Option<JobId> {
+        let Wanted { key, anchor, lookups, not } = wanted;
         let event = &self.arrival.event;
-        let reference = event.time.min(event.received);
-        let question = DueQuestion { automation: &candidate.automation, action: &candidate.action, anchor, reference, lookups };
+        let reference = event.order();
+        let question = DueQuestion {
+            automation: &candidate.automation,
+            action: &candidate.action,
+            anchor,
+            reference,
+            lookups,
+            clinic: event.clinic.as_deref(),
+        };
         let due = self.arrival.timetable.due(&question, self.state);
-        let id = JobId::derive(event.id, &candidate.automation, &candidate.action);
         let at = due.as_ref().map_or(reference, |due| due.at);
+        let due = match not {
+            Some(reason) => Err(reason),
+            None => due,
+        };
+        let id = JobId::derive(event.id, &candidate.automation, &candidate.action);
         let job = Job {
             id,
             event: event.id,
@@ -320,6 +356,7 @@ impl Change<'_> {
             attention: None,
             reason: due.err(),
             cancel: None,
+            again: false,
         };
         let live = job.state.is_live();
         if live {
@@ -358,21 +395,33 @@ impl Change<'_> {
     }
 }
 
-/// Computes the due time of a pending job again, on the records given. True if the job changed.
+/// Computes the due time of a live job again, on the records given. True if the job changed.
 ///
-/// A job that waits for a missing contact is looked at again. One that has begun keeps its time.
+/// A job that waits for a missing contact is looked at again. One that has begun keeps its time, but is ended, or asked to
+/// end while it runs, where its automation is off.
 pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -> bool {
-    if !matches!(job.state, JobState::Scheduled | JobState::Ready) || job.attempt > 0 {
-        return false;
-    }
+    let begun = job.state == JobState::Running || job.attempt > 0;
     let question = DueQuestion {
         automation: &job.automation,
         action: &job.action,
         anchor: job.anchor,
         reference: job.reference,
         lookups: &job.lookups,
+        clinic: job.clinic.as_deref(),
     };
     match timetable.due(&question, records) {
+        Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => {
+            if job.state == JobState::Running {
+                let news = job.cancel.is_none();
+                job.cancel.get_or_insert(reason);
+                return news;
+            }
+            job.state = JobState::Cancelled;
+            job.reason = Some(reason);
+            job.attention = None;
+            true
+        }
+        _ if begun => false,
         Ok(due) if due.at == job.due && due.expires == job.expires && job.attention.is_none() => false,
         Ok(due) => {
             job.due = due.at;
@@ -383,7 +432,7 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
             true
         }
         Err(reason) => {
-            job.state = if matches!(reason.code.as_str(), "switched_off" | "rule_gone") { JobState::Cancelled } else { JobState::Skipped };
+            job.state = JobState::Skipped;
             job.reason = Some(reason);
             job.attention = None;
             true

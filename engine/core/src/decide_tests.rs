@@ -125,9 +125,13 @@ fn what_was_done_for_a_time_is_not_done_for_it_again() {
     let row = state.keys.get_mut(&KEY).unwrap();
     row.live = None;
     row.done = Some(DoneAnchor(made.anchor));
-    assert!(decide(&arrival(2, 1, Some(Ask::Book(9))), &mut state).jobs.is_empty());
+    state.jobs.get_mut(&made.id).unwrap().state = JobState::Done;
+    let again = decide(&arrival(2, 1, Some(Ask::Book(9))), &mut state).jobs;
+    assert_eq!((again[0].state, again[0].reason.as_ref().unwrap().code.as_str()), (JobState::Skipped, "already_done"));
     assert_eq!(decide(&arrival(3, 2, Some(Ask::Book(10))), &mut state).jobs.len(), 1, "another time is another reminder");
-    assert_eq!(decide(&arrival(4, 3, Some(Ask::Book(9))), &mut state).jobs[0].state, JobState::Cancelled, "moved back: nothing is pending");
+    let back = decide(&arrival(4, 3, Some(Ask::Book(9))), &mut state).jobs;
+    assert_eq!(back[0].state, JobState::Cancelled, "moved back: nothing is pending");
+    assert!(live(&state).is_empty());
 }
 
 #[test]
@@ -160,6 +164,67 @@ fn a_record_that_changes_moves_the_jobs_that_read_it() {
     let mut older = older;
     older.records[0].fields = json!({ "hours": 9 }).as_object().unwrap().clone();
     assert!(decide(&older, &mut state).jobs.is_empty(), "an older word on a record is not heard");
+}
+
+#[test]
+fn a_record_that_changes_under_a_running_job_is_remembered() {
+    let mut state = State::default();
+    let id = decide(&arrival(1, 0, Some(Ask::Book(9))), &mut state).jobs[0].id;
+    state.jobs.get_mut(&id).unwrap().state = JobState::Running;
+    let mut news = arrival(2, 1, None);
+    news.entity = None;
+    news.records = vec![RecordWrite {
+        key: RecordRef { kind: "clinic".into(), hash: RECORD },
+        id: "k".into(),
+        fields: json!({ "hours": 3 }).as_object().unwrap().clone(),
+        subject: None,
+        clinic: None,
+    }];
+    decide(&news, &mut state);
+    assert!(state.jobs[&id].again && state.dirty.new_jobs.contains(&id));
+}
+
+#[test]
+fn an_event_without_its_time_ends_what_is_pending_and_says_so() {
+    let mut state = State::default();
+    decide(&arrival(1, 0, Some(Ask::Book(9))), &mut state);
+    let mut odd = arrival(2, 1, Some(Ask::Book(9)));
+    let Plan::Fire { anchor, .. } = &mut odd.candidates[0].plan else { panic!() };
+    *anchor = Some(Err("$.data.scheduled_start_at is not a time".into()));
+    let jobs = decide(&odd, &mut state).jobs;
+    assert_eq!(jobs.iter().map(|job| job.state).collect::<Vec<_>>(), [JobState::Cancelled, JobState::Skipped]);
+    assert!(live(&state).is_empty());
+}
+
+#[test]
+fn a_clock_that_is_ahead_does_not_silence_what_follows() {
+    let mut state = State::default();
+    let mut ahead = arrival(1, 0, Some(Ask::Book(9)));
+    ahead.event.time = minute(500_000);
+    decide(&ahead, &mut state);
+    let cancelled = decide(&arrival(2, 1, Some(Ask::Cancel)), &mut state);
+    assert_eq!(cancelled.status, Status::Accepted);
+    assert!(live(&state).is_empty());
+}
+
+#[test]
+fn switching_off_reaches_jobs_that_have_begun() {
+    struct Off;
+    impl Timetable for Off {
+        fn due(&self, _: &DueQuestion<'_>, _: &dyn Records) -> Result<Due, Reason> {
+            Err(Reason::new(SWITCHED_OFF, "off"))
+        }
+    }
+    let mut state = State::default();
+    let mut job = decide(&arrival(1, 0, Some(Ask::Book(9))), &mut state).jobs[0].clone();
+    job.attempt = 2;
+    let mut running = Job { state: JobState::Running, ..job.clone() };
+    assert!(retime(&mut job, &Off, &state) && job.state == JobState::Cancelled);
+    assert!(retime(&mut running, &Off, &state) && running.cancel.is_some());
+    assert!(!retime(&mut running, &Off, &state), "asked once");
+    let mut begun = Job { state: JobState::Scheduled, cancel: None, ..running };
+    begun.due = minute(0);
+    assert!(!retime(&mut begun, &DayBefore, &state), "what has begun keeps its time");
 }
 
 /// The naive version: whoever spoke last by (time, order of arrival) decides.

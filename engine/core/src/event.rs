@@ -44,6 +44,14 @@ pub struct Event {
     pub data: Arc<Value>,
 }
 
+impl Event {
+    /// The time that orders it: when it happened, but never later than it arrived. A provider's clock that is ahead
+    /// must not make everything that follows look old.
+    pub fn order(&self) -> Timestamp {
+        self.time.min(self.received)
+    }
+}
+
 /// Prints ids and types only: a payload never reaches a log through `{:?}`.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -120,4 +120,6 @@ pub struct Job {
     pub reason: Option<Reason>,
     /// Set while it runs: what asks it to stop.
     pub cancel: Option<Reason>,
+    /// Set while it runs: a record that it may have read has changed.
+    pub again: bool,
 }

@@ -3,7 +3,11 @@
 //! [`settle`] is a function of the job as it is stored, of the lease that the worker holds and of what happened. The
 //! store applies it inside one transaction with the journal and the local effects of the attempt.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::decide::{DoneAnchor, KeyRow};
 use crate::effect::JournalEntry;
@@ -31,8 +35,6 @@ pub enum AttemptEnd {
     Wait { reason: Reason, until: Timestamp },
     /// Not due yet after all: the records say another time.
     Moved(Due),
-    /// Not begun, given back: the process is stopping.
-    Released,
 }
 
 /// The end of an attempt, with all that must be stored with it.
@@ -48,9 +50,52 @@ pub struct Settlement {
     pub local: Vec<LocalWrite>,
     /// Whether something outside of the store has happened: then a cancellation comes too late to undo the attempt.
     pub outward: bool,
-    /// What the plugin said about it, for people: sealed.
-    pub summary: Option<String>,
+    /// What the plugin said: sealed.
+    pub report: Report,
     pub policy: RetryPolicy,
+}
+
+/// What a plugin said in one attempt, for people. All of it is sealed like personal data.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What it did, or why it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// For later steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Its log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LogLine>,
+}
+
+/// A line of a plugin's log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    pub text: String,
+}
+
+impl Report {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Prints sizes only.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Report({} lines)", self.lines.len())
+    }
+}
+
+/// Prints its level only.
+impl fmt::Debug for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogLine({})", self.level)
+    }
 }
 
 /// A write of an effect to the store.
@@ -85,9 +130,10 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
     let mut next = job.clone();
     next.attention = None;
     next.reason = None;
+    next.again = false;
     let mut keep_effects = true;
     match (&job.cancel, &settlement.end) {
-        (Some(reason), AttemptEnd::Done { .. }) if !settlement.outward => {
+        (Some(reason), AttemptEnd::Done { .. } | AttemptEnd::Dead(_)) if !settlement.outward => {
             keep_effects = false;
             end(&mut next, JobState::Cancelled, reason.clone());
         }
@@ -98,23 +144,26 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
             end(&mut next, JobState::Cancelled, reason.clone());
         }
         (None, AttemptEnd::Cancelled(reason)) => end(&mut next, JobState::Cancelled, reason.clone()),
+        // It read what has been replaced since, so it looks again, at once.
+        (None, AttemptEnd::Skipped(_) | AttemptEnd::Wait { .. } | AttemptEnd::Moved(_)) if job.again => {
+            next.state = JobState::Ready;
+            next.attempt = 0;
+            next.run_at = now;
+        }
         (None, AttemptEnd::Skipped(reason)) => end(&mut next, JobState::Skipped, reason.clone()),
         (None, AttemptEnd::Wait { reason, until }) => {
+            // It has not begun, however often it was looked at.
             next.state = JobState::Scheduled;
-            next.attempt = job.attempt.saturating_sub(1);
+            next.attempt = 0;
             next.run_at = *until;
             next.attention = Some(reason.clone());
         }
         (None, AttemptEnd::Moved(due)) => {
             next.state = JobState::Scheduled;
-            next.attempt = job.attempt.saturating_sub(1);
+            next.attempt = 0;
             next.due = due.at;
             next.run_at = due.at;
             next.expires = due.expires;
-        }
-        (None, AttemptEnd::Released) => {
-            next.state = JobState::Ready;
-            next.attempt = job.attempt.saturating_sub(1);
         }
         (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),
     }

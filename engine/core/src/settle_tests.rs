@@ -34,11 +34,12 @@ fn running() -> Job {
         attention: None,
         reason: None,
         cancel: None,
+        again: false,
     }
 }
 
 fn settlement(job: &Job, end: AttemptEnd) -> Settlement {
-    Settlement { job: job.id, lease: 5, end, journal: vec![], local: vec![], outward: false, summary: None, policy: RetryPolicy::default() }
+    Settlement { job: job.id, lease: 5, end, journal: vec![], local: vec![], outward: false, report: Report::default(), policy: RetryPolicy::default() }
 }
 
 fn row(job: &Job) -> KeyRow {
@@ -112,6 +113,29 @@ fn waiting_does_not_count_as_an_attempt() {
     let (next, _, _) = applied(settle(&job, Some(&row(&job)), &settlement(&job, end), ts(NOW)));
     assert_eq!((next.state, next.attempt, next.run_at), (JobState::Scheduled, 0, until));
     assert!(next.attention.is_some());
+}
+
+#[test]
+fn a_record_that_changed_while_it_ran_makes_it_look_again() {
+    let job = Job { again: true, attempt: 2, ..running() };
+    let missing = Reason::new("missing", "patient $.phones[0] is missing");
+    for end in [
+        AttemptEnd::Wait { reason: missing.clone(), until: job.expires.unwrap() },
+        AttemptEnd::Skipped(missing),
+        AttemptEnd::Moved(Due { at: job.due, expires: job.expires }),
+    ] {
+        let (next, _, _) = applied(settle(&job, Some(&row(&job)), &settlement(&job, end), ts(NOW)));
+        assert_eq!((next.state, next.attempt, next.run_at, next.again), (JobState::Ready, 0, ts(NOW), false));
+    }
+    assert_eq!(applied(settle(&job, None, &settlement(&job, done()), ts(NOW))).0.state, JobState::Done);
+}
+
+#[test]
+fn a_cancellation_outranks_a_failure() {
+    let job = Job { cancel: Some(Reason::new("cancelled_by_event", "x")), ..running() };
+    let failed = AttemptEnd::Dead(Reason::new("plugin", "x"));
+    let (next, _, keep) = applied(settle(&job, Some(&row(&job)), &settlement(&job, failed), ts(NOW)));
+    assert_eq!((next.state, keep), (JobState::Cancelled, false));
 }
 
 #[test]

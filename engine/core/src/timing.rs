@@ -31,6 +31,8 @@ pub struct DueQuestion<'a> {
     pub anchor: Option<Timestamp>,
     pub reference: Timestamp,
     pub lookups: &'a [LookupRef],
+    /// The clinic of the job: an automation may not be the one that is in force there any more.
+    pub clinic: Option<&'a str>,
 }
 
 /// Reads records.
