@@ -176,7 +176,10 @@ impl Timetable for DayBefore {
 
 /// The bare side: a group commit and nothing else.
 #[derive(Clone)]
-struct Bare(mpsc::Sender<(u64, Arc<[u8]>, oneshot::Sender<()>)>);
+struct Bare(mpsc::Sender<Put>);
+
+/// A body, its id, and whom to tell that it is on disk.
+type Put = (u64, Arc<[u8]>, oneshot::Sender<()>);
 
 impl Bare {
     async fn open(path: &Path) -> Self {
@@ -187,7 +190,7 @@ impl Bare {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", "-32768")
-            .pragma("wal_autocheckpoint", "8192")
+            .pragma("wal_autocheckpoint", "16384")
             .pragma("temp_store", "memory")
             .disable_statement_logging()
             .connect()
@@ -225,7 +228,7 @@ impl Bare {
     }
 }
 
-async fn bare_commit(conn: &mut SqliteConnection, batch: &[(u64, Arc<[u8]>, oneshot::Sender<()>)]) {
+async fn bare_commit(conn: &mut SqliteConnection, batch: &[Put]) {
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut rest = batch;
     for size in [256, 64, 16, 4, 1] {

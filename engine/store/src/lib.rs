@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use zelo_core::decide::Decision;
 use zelo_core::effect::Message;
 use zelo_core::retry::RetryPolicy;
-use zelo_core::settle::{Settled, Settlement};
+use zelo_core::settle::{Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Status};
 
@@ -74,8 +74,12 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, id: JobId) -> Result<Option<JobView>, Error>;
     /// Jobs, live and ended, newest first.
     async fn jobs(&self, page: &Page, state: Option<JobState>) -> Result<Vec<JobView>, Error>;
+    /// Live jobs that wait for a person, newest first.
+    async fn attention(&self, page: &Page) -> Result<Vec<JobView>, Error>;
     /// The journal of a job, in order.
     async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error>;
+    /// What plugins said in the attempts of a job, in order; attempts that said nothing are not in it.
+    async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error>;
     /// Messages in the outbox channels, newest first.
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error>;
     /// Records, of one type where given, last written first.
@@ -160,6 +164,16 @@ pub struct JobView {
     pub summary: Option<String>,
     /// When it ended.
     pub ended: Option<Timestamp>,
+}
+
+/// What a plugin said in one attempt of a job.
+#[derive(Clone, Debug)]
+pub struct AttemptView {
+    pub attempt: u32,
+    pub at: Timestamp,
+    /// What the job came to by it.
+    pub state: JobState,
+    pub report: Report,
 }
 
 /// A message in an outbox channel.

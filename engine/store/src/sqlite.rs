@@ -1,7 +1,7 @@
 //! The embedded database: one process, one writer, readers beside it.
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
-//! - `writer`: the one task that writes, by group commit. What it runs: `record` (arrivals), `settle` (ends of
+//! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
 //!   attempts), `claim`, `keeper` (leases, due times), `people` (automations, credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
 //! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -25,7 +25,7 @@ use zelo_core::settle::{Settled, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{Arrival, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan};
 
-use crate::{AutomationRow, CredentialRow, Error, EventView, JobView, MasterKey, MessageView, Page, RecordView, Store, Work};
+use crate::{AttemptView, AutomationRow, CredentialRow, Error, EventView, JobView, MasterKey, MessageView, Page, RecordView, Store, Work};
 
 mod bulk;
 mod claim;
@@ -35,6 +35,7 @@ mod jobs;
 mod keeper;
 mod keys;
 mod lists;
+mod load;
 mod migrate;
 mod open;
 mod people;
@@ -47,6 +48,7 @@ use claim::Claim;
 use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
+use record::Payload;
 use writer::{Command, Waiting, Write};
 
 /// Where the database is, and how much it takes at once.
@@ -112,11 +114,14 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.try_send(Command::Record(Box::new(whole_ms(arrival)), reply)).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Busy,
-            TrySendError::Closed(_) => Error::Closed,
+        let room = self.commands.try_reserve().map_err(|error| match error {
+            TrySendError::Full(()) => Error::Busy,
+            TrySendError::Closed(()) => Error::Closed,
         })?;
+        let arrival = whole_ms(arrival);
+        let payload = Payload::seal_early(&self.reader.ring, &arrival);
+        let (reply, answer) = oneshot::channel();
+        room.send(Command::Record(Box::new(arrival), payload, reply));
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -177,8 +182,16 @@ impl Store for SqliteStore {
         self.read(|reader| lists::jobs(reader, page.clone(), state)).await
     }
 
+    async fn attention(&self, page: &Page) -> Result<Vec<JobView>, Error> {
+        self.read(|reader| lists::attention(reader, page.clone())).await
+    }
+
     async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error> {
         self.read(|reader| lists::journal(reader, job)).await
+    }
+
+    async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error> {
+        self.read(|reader| lists::attempts(reader, job)).await
     }
 
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {

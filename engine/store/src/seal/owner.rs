@@ -58,12 +58,13 @@ impl Owner {
 
     /// Names the owner: the same for the same person, whichever clinic they are seen at.
     pub(super) fn hash(&self, mac: &Hmac<Sha256>) -> KeyHash {
-        let mut mac = mac.clone();
         let part = match &self.kind {
-            OwnerKind::Subject(subject) => subject.0.as_slice(),
+            // A keyed hash of connection and person already.
+            OwnerKind::Subject(subject) => return *subject,
             OwnerKind::Clinic => self.clinic.as_deref().unwrap_or_default().as_bytes(),
             OwnerKind::Connection => &[],
         };
+        let mut mac = mac.clone();
         for part in [self.kind_str().as_bytes(), self.connection.as_bytes(), part] {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);

@@ -68,13 +68,22 @@ impl Rows {
     }
 }
 
-/// The rows of `$head IN (list)$tail`, where the list is the 16-byte values that the first parameter holds end to end.
+/// `$head IN (list)$tail`, where the list is the 16-byte values that a parameter (the first, or `$parameter`) holds end
+/// to end.
 macro_rules! in_list {
     ($head:expr, $tail:expr) => {
+        in_list!($head, "?1", $tail)
+    };
+    ($head:expr, $parameter:literal, $tail:expr) => {
         concat!(
             $head,
-            " IN (WITH RECURSIVE cut (at) AS (SELECT 1 WHERE length(?1) > 0 UNION ALL SELECT at + 16 FROM cut WHERE at + 16 <= length(?1))",
-            " SELECT substr(?1, at, 16) FROM cut)",
+            " IN (WITH RECURSIVE cut (at) AS (SELECT 1 WHERE length(",
+            $parameter,
+            ") > 0 UNION ALL SELECT at + 16 FROM cut WHERE at + 16 <= length(",
+            $parameter,
+            ")) SELECT substr(",
+            $parameter,
+            ", at, 16) FROM cut)",
             $tail
         )
     };
@@ -86,14 +95,19 @@ pub(crate) async fn fetch_in(
     conn: &mut SqliteConnection,
     doing: &'static str,
     sql: &'static str,
-    mut list: Vec<[u8; 16]>,
+    list: Vec<[u8; 16]>,
 ) -> Result<Vec<SqliteRow>, Error> {
     if list.is_empty() {
         return Ok(Vec::new());
     }
+    sqlx::query(sql).bind(packed(list)).fetch_all(conn).await.map_err(Error::database(doing))
+}
+
+/// A list as a parameter of [`in_list`].
+pub(crate) fn packed(mut list: Vec<[u8; 16]>) -> Vec<u8> {
     list.sort_unstable();
     list.dedup();
-    sqlx::query(sql).bind(list.concat()).fetch_all(conn).await.map_err(Error::database(doing))
+    list.concat()
 }
 
 /// A list of integers, as JSON for `json_each`.

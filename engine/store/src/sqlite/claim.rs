@@ -15,7 +15,7 @@ use super::bulk::{fetch_in, in_list};
 use super::column::{Columns, ms};
 use super::jobs::{Kept, job_columns, live_job};
 use super::keys::{Keys, unopened};
-use super::record::load_records;
+use super::load::load_records;
 use super::settle::{journal_at, numbered};
 use super::writer::{Desk, Write};
 use super::{events, reader::Reader};
@@ -29,10 +29,10 @@ const PROMOTE: &str = "UPDATE jobs SET state = 'ready' WHERE seq IN \
 
 // The subquery is its own statement of what is next; RETURNING promises no order.
 const CLAIM: &str = concat!(
-    "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease = lease + 1, lease_expires = ?1 WHERE seq IN \
+    "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease = lease + 1, lease_expires = ?1, again = 0 WHERE seq IN \
      (SELECT seq FROM jobs WHERE state = 'ready' ORDER BY run_at, job_id LIMIT ?2) RETURNING ",
     job_columns!(),
-    ", lease_expires"
+    ", lease_expires, again"
 );
 
 const JOURNALS: &str = in_list!("SELECT entry_id, job_id, seq, key_id, sealed FROM journal WHERE job_id", " ORDER BY job_id, seq");

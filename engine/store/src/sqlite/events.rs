@@ -19,7 +19,7 @@ use crate::{Error, EventView, Page, envelope};
 macro_rules! select {
     () => {
         "SELECT seq, e.event_id, e.connection, e.clinic, source, type, entity_type, time, received, status, key_id, sealed \
-         FROM events e JOIN event_parts p ON p.event_id = e.event_id AND p.part = 0 WHERE "
+         FROM events e JOIN event_parts p ON p.part_id = e.seq * 256 WHERE "
     };
 }
 

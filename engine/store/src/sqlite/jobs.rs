@@ -23,16 +23,16 @@ macro_rules! job_columns {
 }
 pub(crate) use job_columns;
 
-const BY_ID: &str = in_list!(concat!("SELECT ", job_columns!(), ", lease_expires FROM jobs WHERE job_id"), "");
+const BY_ID: &str = in_list!(concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE job_id"), "");
 
-const BY_SEQ: &str = concat!("SELECT ", job_columns!(), ", lease_expires FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))");
+const BY_SEQ: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))");
 
 const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "");
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT INTO jobs (", job_columns!(), ", lease_expires) SELECT * FROM (VALUES"),
-    columns: 25,
+    head: concat!("INSERT INTO jobs (", job_columns!(), ", lease_expires, again) SELECT * FROM (VALUES"),
+    columns: 26,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -46,9 +46,9 @@ const END: Rows = Rows {
 const UPDATE: Rows = Rows {
     doing: "update jobs",
     head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
-           lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11 \
-           FROM (VALUES",
-    columns: 11,
+           lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
+           again = new.column12 FROM (VALUES",
+    columns: 12,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
@@ -120,12 +120,18 @@ pub(crate) async fn by_seqs(conn: &mut SqliteConnection, seqs: Vec<i64>) -> Resu
 /// The rows of job keys.
 pub(crate) async fn keys(conn: &mut SqliteConnection, keys: Vec<[u8; 16]>) -> Result<HashMap<KeyHash, KeyRow>, Error> {
     let rows = fetch_in(conn, "read job keys", KEYS, keys).await?;
-    rows.iter().map(|row| key_row(&Columns::new(row, "job_keys", "job_key"))).collect()
+    rows.iter()
+        .map(|row| {
+            let row = Columns::new(row, "job_keys", "job_key");
+            Ok((row.hash("job_key")?, key_row(&row, "live", "newest")?))
+        })
+        .collect()
 }
 
-fn key_row(row: &Columns<'_>) -> Result<(KeyHash, KeyRow), Error> {
+/// A row of `job_keys`; two of its columns may have been selected under other names.
+pub(crate) fn key_row(row: &Columns<'_>, live: &'static str, newest: &'static str) -> Result<KeyRow, Error> {
     let done = row.get::<bool>("done")?.then_some(DoneAnchor(row.opt_time("done_anchor")?));
-    Ok((row.hash("job_key")?, KeyRow { live: row.opt_job_id("live")?, newest: row.time("newest")?, done }))
+    Ok(KeyRow { live: row.opt_job_id(live)?, newest: row.time(newest)?, done })
 }
 
 /// Writes rows of job keys.
@@ -150,7 +156,8 @@ pub(crate) async fn put_keys(conn: &mut SqliteConnection, keys: Vec<KeyOf<'_>>) 
 pub(crate) async fn insert(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
     let lookups: Vec<_> = jobs.iter().flat_map(|(kept, job)| lookup_rows(*kept, job)).collect();
     let wanted = jobs.len();
-    let touched = INSERT.run(conn, jobs, |query, (kept, job)| bind_job(query, kept, job).bind(kept.lease_expires.map(ms))).await?;
+    let touched =
+        INSERT.run(conn, jobs, |query, (kept, job)| bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again)).await?;
     expect_rows("jobs", "store jobs", wanted, touched)?;
     // Two lookups of a job may name one record: the row is there once.
     INSERT_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
@@ -175,6 +182,7 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
                 .bind(reason(job.reason.as_ref()))
                 .bind(reason(job.cancel.as_ref()))
                 .bind(lease_expires.map(ms))
+                .bind(job.again && job.state == JobState::Running)
         })
         .await?;
     expect_rows("jobs", "update jobs", wanted, touched)
@@ -233,7 +241,8 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
 /// A row of `jobs`.
 pub(crate) fn live_job(row: &SqliteRow) -> Result<(Kept, Job), Error> {
     let row = Columns::new(row, "jobs", "seq");
-    Ok((Kept { lease_expires: row.opt_time("lease_expires")?, ..kept(&row)? }, job(&row)?))
+    let kept = Kept { lease_expires: row.opt_time("lease_expires")?, ..kept(&row)? };
+    Ok((kept, Job { again: row.get("again")?, ..job(&row)? }))
 }
 
 /// Place and key of a row of either table.
@@ -266,6 +275,7 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         attention: row.json("attention")?,
         reason: row.json("reason")?,
         cancel: row.json("cancel")?,
+        again: false,
     })
 }
 

@@ -17,8 +17,8 @@ use zelo_core::{Job, KeyHash};
 use super::bulk::bytes;
 use super::column::ms;
 use super::jobs::{self, Ended, Kept, KeyOf, job_columns, live_job};
+use super::load::load_records;
 use super::reader::Reader;
-use super::record::load_records;
 use super::writer::{Desk, Write};
 use crate::Error;
 
@@ -28,14 +28,11 @@ const PORTION: u32 = 512;
 const EXPIRED: &str = concat!(
     "SELECT ",
     job_columns!(),
-    ", lease_expires FROM jobs WHERE state = 'running' AND lease_expires <= ?1 ORDER BY lease_expires LIMIT ?2"
+    ", lease_expires, again FROM jobs WHERE state = 'running' AND lease_expires <= ?1 ORDER BY lease_expires LIMIT ?2"
 );
 
-const PENDING: &str = concat!(
-    "SELECT ",
-    job_columns!(),
-    ", lease_expires FROM jobs WHERE seq > ?1 AND state IN ('scheduled', 'ready') AND attempt = 0 ORDER BY seq LIMIT ?2"
-);
+// Those that have begun too: they keep their time, but end where their automation is off.
+const LIVE: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2");
 
 const NEXT: &str = "SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM jobs WHERE state = 'ready' \
     UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled')";
@@ -83,12 +80,8 @@ impl Write for Retime {
     type Answer = (Vec<Job>, Option<i64>);
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
-        let rows = sqlx::query(PENDING)
-            .bind(self.after)
-            .bind(PORTION)
-            .fetch_all(&mut *conn)
-            .await
-            .map_err(Error::database("read pending jobs"))?;
+        let rows =
+            sqlx::query(LIVE).bind(self.after).bind(PORTION).fetch_all(&mut *conn).await.map_err(Error::database("read pending jobs"))?;
         let pending = live_jobs(&rows)?;
         let next = pending.last().map(|(kept, _)| kept.seq).filter(|_| rows.len() == PORTION as usize);
         let hashes: HashSet<KeyHash> = pending.iter().flat_map(|(_, job)| job.lookups.iter().map(|lookup| lookup.record.hash)).collect();

@@ -8,10 +8,10 @@ use super::claim::journals;
 use super::column::Columns;
 use super::jobs::{self, job_columns};
 use super::keys::Keys;
+use super::load::open_record;
 use super::reader::{ReadConnection, Reader};
-use super::record::open_record;
-use super::settle::{message_at, numbered, state_at, summary_at};
-use crate::{Error, JobView, MessageView, Page, RecordView, envelope, message_id};
+use super::settle::{message_at, numbered, report_at, state_at, summary_at};
+use crate::{AttemptView, Error, JobView, MessageView, Page, RecordView, envelope, message_id};
 
 const JOB: &str = concat!(
     "SELECT ",
@@ -20,6 +20,8 @@ const JOB: &str = concat!(
     job_columns!(),
     ", ended, summary FROM job_history WHERE job_id = ?1"
 );
+
+const ATTEMPTS: &str = "SELECT attempt_id, attempt, at, state, key_id, sealed FROM attempts WHERE job_id = ?1 ORDER BY attempt_id";
 
 // Each half stops at the limit by itself, newest first along its primary key.
 const JOBS: &str = concat!(
@@ -30,6 +32,13 @@ const JOBS: &str = concat!(
     job_columns!(),
     ", ended, summary FROM job_history WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
      AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) ORDER BY seq DESC LIMIT ?4"
+);
+
+const ATTENTION: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    ", NULL AS ended, NULL AS summary FROM jobs WHERE attention IS NOT NULL AND seq < ?1 AND (?2 IS NULL OR connection = ?2) \
+     AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4"
 );
 
 const MESSAGES: &str = "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE seq < ?1 \
@@ -54,6 +63,13 @@ pub(crate) async fn jobs(reader: Reader, page: Page, state: Option<JobState>) ->
     job_views(&mut conn, &reader, &rows).await
 }
 
+/// A page of the jobs that wait for a person.
+pub(crate) async fn attention(reader: Reader, page: Page) -> Result<Vec<JobView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = fetch_page(&mut conn, "read the jobs that need attention", ATTENTION, page, None).await?;
+    job_views(&mut conn, &reader, &rows).await
+}
+
 async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "job_history", "seq")).collect();
     let sealed: Vec<_> =
@@ -75,6 +91,23 @@ async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow
 pub(crate) async fn journal(reader: Reader, job: JobId) -> Result<Vec<JournalEntry>, Error> {
     let mut conn = reader.conn().await?;
     journals(&mut conn, &reader, vec![job]).await?.remove(&job).unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// What was said in the attempts of a job.
+pub(crate) async fn attempts(reader: Reader, job: JobId) -> Result<Vec<AttemptView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows =
+        sqlx::query(ATTEMPTS).bind(job.bytes().to_vec()).fetch_all(&mut *conn).await.map_err(Error::database("read what plugins said"))?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "attempts", "attempt_id")).collect();
+    let keys = load_keys(&mut conn, &reader, &rows).await?;
+    rows.iter()
+        .map(|row| {
+            let attempt = row.small("attempt")?;
+            let plain = keys.open(row.get("key_id")?, report_at(&numbered(job, attempt)), row.get("sealed")?)?;
+            let report = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
+            Ok(AttemptView { attempt, at: row.time("at")?, state: row.word("state", JobState::parse)?, report })
+        })
+        .collect()
 }
 
 /// A page of messages.

@@ -34,6 +34,7 @@ const CHECK_AT: Place<'static> = Place { table: "meta", column: "value", row: b"
 
 const NEXT_JOB: &str =
     "SELECT coalesce(max(seq), 0) + 1 FROM (SELECT max(seq) AS seq FROM jobs UNION ALL SELECT max(seq) FROM job_history)";
+const NEXT_EVENT: &str = "SELECT coalesce(max(seq), 0) + 1 FROM events";
 const NEXT_KEY: &str = "SELECT coalesce(max(key_id), 0) + 1 FROM seal_keys";
 const LATEST: &str = "SELECT coalesce((SELECT received FROM events ORDER BY seq DESC LIMIT 1), 0)";
 
@@ -54,6 +55,7 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let desk = Desk {
         indexer: master.indexer(),
         sealer: Sealer::new(ring.clone(), number(&mut conn, NEXT_KEY).await?),
+        next_event: number(&mut conn, NEXT_EVENT).await?,
         next_job: number(&mut conn, NEXT_JOB).await?,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
     };
@@ -108,7 +110,7 @@ fn private() -> OpenOptions {
 fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .pragma("cache_size", "-32768")
-        .pragma("wal_autocheckpoint", "8192")
+        .pragma("wal_autocheckpoint", "16384")
         .pragma("temp_store", "memory")
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)

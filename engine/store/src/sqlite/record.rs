@@ -1,40 +1,38 @@
 //! Arrivals: what [`zelo_core::decide`] asks for is read in bulk, what it decides is written in bulk.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::decide::{Decision, Needs, RecordRow, State, decide};
+use zelo_core::decide::{Decision, State, decide};
 use zelo_core::{Arrival, Event, EventId, Job, JobId, KeyHash, Plan, RecordWrite, Status};
 
-use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
-use super::column::{Columns, ms};
+use super::bulk::{Rows, expect_rows};
+use super::column::ms;
 use super::jobs::{self, Ended, Kept, KeyOf};
-use super::keys::Keys;
+use super::load::{load, record_at};
 use super::writer::Desk;
 use crate::Error;
 use crate::envelope::{self, Head, RecordBody};
 use crate::seal::{DataKey, Keyring, Owner, Place};
 
-const DELIVERIES: &str = in_list!("SELECT delivery, event_id FROM events WHERE delivery", "");
-const ENTITIES: &str = in_list!("SELECT entity, newest FROM entities WHERE entity", "");
-const READERS: &str = in_list!("SELECT record, job FROM job_lookups WHERE record", "");
-const RECORDS: &str = in_list!("SELECT record, time, key_id, sealed FROM records WHERE record", "");
+/// Parts an event has room for: its payload is part 0.
+const PARTS: i64 = 256;
 
 const INSERT_EVENTS: Rows = Rows {
     doing: "store events",
-    head: "INSERT INTO events (event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) SELECT * FROM (VALUES",
-    columns: 11,
+    head: "INSERT INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) SELECT * FROM (VALUES",
+    columns: 12,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const INSERT_PARTS: Rows = Rows {
     doing: "store payloads",
-    head: "INSERT INTO event_parts (event_id, part, connection, clinic, key_id, sealed) SELECT * FROM (VALUES",
-    columns: 6,
+    head: "INSERT INTO event_parts (part_id, connection, clinic, key_id, sealed) SELECT * FROM (VALUES",
+    columns: 5,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -53,9 +51,15 @@ const PUT_RECORDS: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL",
 };
 
-/// Stores `arrivals` in order, inside the writer's transaction.
-pub(crate) async fn record(conn: &mut SqliteConnection, desk: &mut Desk, arrivals: &[Arrival]) -> Result<Vec<Decision>, Error> {
-    let (mut state, known) = load(conn, desk, arrivals).await?;
+/// Stores `arrivals` in order, inside the writer's transaction. What is sealed already is taken out of `payloads`; the
+/// rest is sealed here.
+pub(crate) async fn record(
+    conn: &mut SqliteConnection,
+    desk: &mut Desk,
+    arrivals: &[Arrival],
+    payloads: &mut [Option<Payload>],
+) -> Result<Vec<Decision>, Error> {
+    let (mut state, known) = load(conn, desk.sealer.ring(), arrivals).await?;
     let mut decisions = Vec::with_capacity(arrivals.len());
     let mut heard: HashMap<KeyHash, Heard<'_>> = HashMap::new();
     // Which arrival ended a job: its arrival is when the job ended.
@@ -64,7 +68,7 @@ pub(crate) async fn record(conn: &mut SqliteConnection, desk: &mut Desk, arrival
         let decision = decide(arrival, &mut state);
         desk.saw(arrival.event.received);
         if decision.status == Status::Accepted {
-            let spoke = |write: &&RecordWrite| state.records.get(&write.key.hash).is_some_and(|row| row.time == arrival.event.time);
+            let spoke = |write: &&RecordWrite| state.records.get(&write.key.hash).is_some_and(|row| row.time == arrival.event.order());
             for write in arrival.records.iter().filter(spoke) {
                 heard.insert(write.key.hash, Heard { place: decisions.len(), arrival, write });
             }
@@ -73,90 +77,31 @@ pub(crate) async fn record(conn: &mut SqliteConnection, desk: &mut Desk, arrival
         decisions.push(decision);
     }
     let changes = Changes { arrivals, decisions: &decisions, state: &state, heard, ended, known };
-    changes.store(conn, desk).await?;
+    changes.store(conn, desk, payloads).await?;
     Ok(decisions)
 }
 
-/// What a batch asks for.
-async fn load(conn: &mut SqliteConnection, desk: &Desk, arrivals: &[Arrival]) -> Result<(State, HashMap<JobId, Kept>), Error> {
-    let needs = Needs::of(arrivals);
-    let mut state = State::default();
-    for row in &fetch_in(conn, "look for duplicates", DELIVERIES, bytes(&needs.deliveries)).await? {
-        let row = Columns::new(row, "events", "event_id");
-        state.deliveries.insert(row.hash("delivery")?, row.event_id("event_id")?);
-    }
-    for row in &fetch_in(conn, "read entities", ENTITIES, bytes(&needs.entities)).await? {
-        let row = Columns::new(row, "entities", "entity");
-        state.entities.insert(row.hash("entity")?, row.time("newest")?);
-    }
-    state.keys = jobs::keys(conn, bytes(&needs.keys)).await?;
-    let mut readers: Vec<(KeyHash, i64)> = Vec::new();
-    for row in &fetch_in(conn, "look for readers of records", READERS, bytes(&needs.written)).await? {
-        let row = Columns::new(row, "job_lookups", "record");
-        readers.push((row.hash("record")?, row.get("job")?));
-    }
-    let known = load_jobs(conn, &mut state, &readers).await?;
-    let more: Vec<KeyHash> = state.jobs.values().filter_map(|job| job.key).filter(|key| !state.keys.contains_key(key)).collect();
-    state.keys.extend(jobs::keys(conn, bytes(&more)).await?);
-    let lookups = state.jobs.values().flat_map(|job| job.lookups.iter().map(|lookup| lookup.record.hash));
-    let wanted: HashSet<KeyHash> = lookups.chain(needs.written).chain(needs.read).collect();
-    state.records = load_records(conn, desk.sealer.ring(), &wanted).await?;
-    Ok((state, known))
+/// A sealed payload, as `event_parts` holds it.
+pub(crate) struct Payload {
+    key_id: i64,
+    sealed: Vec<u8>,
 }
 
-/// The live jobs under the keys of `state` and those that read written records.
-async fn load_jobs(conn: &mut SqliteConnection, state: &mut State, readers: &[(KeyHash, i64)]) -> Result<HashMap<JobId, Kept>, Error> {
-    let under_keys: Vec<JobId> = state.keys.values().filter_map(|row| row.live).collect();
-    let mut loaded = jobs::by_ids(conn, under_keys).await?;
-    let reading: BTreeSet<i64> = readers.iter().map(|(_, seq)| *seq).collect();
-    loaded.extend(jobs::by_seqs(conn, reading.into_iter().collect()).await?);
-    let ids: HashMap<i64, JobId> = loaded.iter().map(|(kept, job)| (kept.seq, job.id)).collect();
-    for (record, seq) in readers {
-        let Some(id) = ids.get(seq) else {
-            let why = format!("job {seq} is not live");
-            return Err(Error::Inconsistent { table: "job_lookups", column: "job", row: format!("{record:?}"), why });
-        };
-        state.readers.entry(*record).or_default().insert(*id);
+impl Payload {
+    /// Seals the payload of `arrival` under the key of its owner.
+    pub(crate) fn seal(ring: &Keyring, key: &DataKey, arrival: &Arrival) -> Self {
+        let sealed = ring.seal(key, payload_at(&payload_row(arrival.event.id)), &[&Head::of(arrival), &arrival.body]);
+        Self { key_id: key.id(), sealed }
     }
-    let mut known = HashMap::with_capacity(loaded.len());
-    for (kept, job) in loaded {
-        known.insert(job.id, kept);
-        state.jobs.insert(job.id, job);
+
+    /// The same before the writer is asked, where the key is at hand: callers seal side by side, the writer alone.
+    pub(crate) fn seal_early(ring: &Keyring, arrival: &Arrival) -> Option<Self> {
+        let key = ring.of_owner(ring.owner_hash(&Owner::of_arrival(arrival)))?;
+        Some(Self::seal(ring, &key, arrival))
     }
-    Ok(known)
 }
 
-/// The records at `hashes`, as far as there are any.
-pub(crate) async fn load_records(
-    conn: &mut SqliteConnection,
-    ring: &Keyring,
-    hashes: &HashSet<KeyHash>,
-) -> Result<HashMap<KeyHash, RecordRow>, Error> {
-    let rows = fetch_in(conn, "read records", RECORDS, bytes(hashes)).await?;
-    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "records", "record")).collect();
-    let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
-    let keys = Keys::load(conn, ring, ids).await?;
-    rows.iter()
-        .map(|row| {
-            let hash = row.hash("record")?;
-            let (_, document) = open_record(&keys, row, hash)?;
-            Ok((hash, RecordRow { time: row.time("time")?, document }))
-        })
-        .collect()
-}
-
-/// The provider's id and the document of a row of `records`.
-pub(crate) fn open_record(keys: &Keys, row: &Columns<'_>, hash: KeyHash) -> Result<(String, Value), Error> {
-    let plain = keys.open(row.get("key_id")?, record_at(&hash), row.get("sealed")?)?;
-    let body: RecordBody<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
-    Ok((body.id.into_owned(), body.document.into_owned()))
-}
-
-fn record_at(hash: &KeyHash) -> Place<'_> {
-    Place { table: "records", column: "sealed", row: &hash.0 }
-}
-
-/// The row of the payload of an event: its id and part 0.
+/// The row of the payload of an event, for its seal: its id and part 0.
 pub(crate) fn payload_row(event: EventId) -> [u8; 18] {
     let mut row = [0; 18];
     row[..16].copy_from_slice(event.bytes());
@@ -166,6 +111,13 @@ pub(crate) fn payload_row(event: EventId) -> [u8; 18] {
 /// Where the payload of an event stands.
 pub(crate) fn payload_at(row: &[u8; 18]) -> Place<'_> {
     Place { table: "event_parts", column: "sealed", row }
+}
+
+/// An arrival that is no duplicate.
+struct New<'a> {
+    arrival: &'a Arrival,
+    decision: &'a Decision,
+    payload: Option<Payload>,
 }
 
 /// A write of a record that was newer than what was known.
@@ -189,14 +141,15 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    async fn store(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error> {
-        let new: Vec<(&Arrival, &Decision)> =
-            self.arrivals.iter().zip(self.decisions).filter(|(_, decision)| decision.status != Status::Duplicate).collect();
+    async fn store(&self, conn: &mut SqliteConnection, desk: &mut Desk, payloads: &mut [Option<Payload>]) -> Result<(), Error> {
+        let all = self.arrivals.iter().zip(self.decisions).zip(payloads);
+        let new = all.filter(|((_, decision), _)| decision.status != Status::Duplicate);
+        let new: Vec<_> = new.map(|((arrival, decision), payload)| New { arrival, decision, payload: payload.take() }).collect();
         let keys = self.owners(conn, desk, &new).await?;
-        self.events(conn, desk, &new, &keys).await?;
+        let made = self.events(conn, desk, new, &keys).await?;
         self.entities(conn).await?;
         self.records(conn, desk, &keys).await?;
-        self.jobs(conn, desk, &new, &keys).await?;
+        self.jobs(conn, desk, &made).await?;
         self.keys(conn).await
     }
 
@@ -205,32 +158,47 @@ impl Changes<'_> {
         self.arrivals.iter().zip(self.decisions).filter(|(_, decision)| decision.status == Status::Accepted).map(|(arrival, _)| arrival)
     }
 
-    /// The data keys of all that is sealed here.
-    async fn owners(&self, conn: &mut SqliteConnection, desk: &mut Desk, new: &[(&Arrival, &Decision)]) -> Result<OwnerKeys, Error> {
+    /// The data keys of all that is still to be sealed here.
+    async fn owners(&self, conn: &mut SqliteConnection, desk: &mut Desk, new: &[New<'_>]) -> Result<OwnerKeys, Error> {
         let mut owners = HashMap::new();
-        for (arrival, _) in new {
-            let owner = Owner::of_arrival(arrival);
-            owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, arrival.event.received));
-        }
-        for Heard { arrival, write, .. } in self.heard.values() {
-            let owner = Owner::of_record(&arrival.event.connection, write);
+        let payloads = new.iter().filter(|new| new.payload.is_none()).map(|new| (new.arrival, Owner::of_arrival(new.arrival)));
+        let records = self.heard.values().map(|heard| (heard.arrival, Owner::of_record(&heard.arrival.event.connection, heard.write)));
+        for (arrival, owner) in payloads.chain(records) {
             owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, arrival.event.received));
         }
         Ok(OwnerKeys(desk.sealer.owners(conn, owners).await?))
     }
 
-    async fn events(&self, conn: &mut SqliteConnection, desk: &Desk, new: &[(&Arrival, &Decision)], keys: &OwnerKeys) -> Result<(), Error> {
-        let ring = desk.sealer.ring();
+    /// Writes the events; the data key of each, and its place in the batch.
+    async fn events<'a>(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &mut Desk,
+        new: Vec<New<'a>>,
+        keys: &OwnerKeys,
+    ) -> Result<HashMap<EventId, (usize, i64)>, Error> {
         let mut parts = Vec::with_capacity(new.len());
-        for (arrival, _) in new {
-            let key = keys.of(ring, &Owner::of_arrival(arrival))?;
-            let sealed = ring.seal(key, payload_at(&payload_row(arrival.event.id)), &[&Head::of(arrival), &arrival.body]);
-            parts.push((&arrival.event, key.id(), sealed));
+        let mut rows = Vec::with_capacity(new.len());
+        let mut made = HashMap::with_capacity(new.len());
+        for (place, New { arrival, decision, payload }) in new.into_iter().enumerate() {
+            let payload = match payload {
+                Some(payload) => payload,
+                None => {
+                    let ring = desk.sealer.ring();
+                    Payload::seal(ring, keys.of(ring, &Owner::of_arrival(arrival))?, arrival)
+                }
+            };
+            let seq = desk.next_event();
+            made.insert(arrival.event.id, (place, payload.key_id));
+            rows.push((seq, arrival, decision.status));
+            parts.push((seq * PARTS, &arrival.event, payload));
         }
+        let wanted = rows.len();
         let touched = INSERT_EVENTS
-            .run(conn, new.to_vec(), |query, (arrival, decision)| {
+            .run(conn, rows, |query, (seq, arrival, status)| {
                 let event = &arrival.event;
                 query
+                    .bind(seq)
                     .bind(event.id.bytes().to_vec())
                     .bind(arrival.delivery.0.to_vec())
                     .bind(event.connection.as_str())
@@ -241,22 +209,17 @@ impl Changes<'_> {
                     .bind(event.entity.as_ref().map(|entity| entity.kind.as_str()))
                     .bind(ms(event.time))
                     .bind(ms(event.received))
-                    .bind(decision.status.as_str())
+                    .bind(status.as_str())
             })
             .await?;
-        expect_rows("events", "store events", new.len(), touched)?;
+        expect_rows("events", "store events", wanted, touched)?;
         let touched = INSERT_PARTS
-            .run(conn, parts, |query, (event, key, sealed)| {
-                query
-                    .bind(event.id.bytes().to_vec())
-                    .bind(0)
-                    .bind(event.connection.as_str())
-                    .bind(event.clinic.as_deref())
-                    .bind(key)
-                    .bind(sealed)
+            .run(conn, parts, |query, (part, event, payload)| {
+                query.bind(part).bind(event.connection.as_str()).bind(event.clinic.as_deref()).bind(payload.key_id).bind(payload.sealed)
             })
             .await?;
-        expect_rows("event_parts", "store payloads", new.len(), touched)
+        expect_rows("event_parts", "store payloads", wanted, touched)?;
+        Ok(made)
     }
 
     async fn entities(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
@@ -267,11 +230,13 @@ impl Changes<'_> {
             entry.1 = arrival.event.clinic.as_deref().or(entry.1);
         }
         let dirty = &self.state.dirty.entities;
-        let rows: Vec<_> = clinics
+        let mut rows: Vec<_> = clinics
             .into_iter()
             .filter(|(hash, _)| dirty.contains(hash))
             .filter_map(|(hash, (event, clinic))| Some((hash, event, clinic, *self.state.entities.get(&hash)?)))
             .collect();
+        // Neighbours in the index one after the other.
+        rows.sort_unstable_by_key(|(hash, ..)| *hash);
         let wanted = dirty.len();
         let touched = PUT_ENTITIES
             .run(conn, rows, |query, (hash, event, clinic, newest)| {
@@ -295,7 +260,7 @@ impl Changes<'_> {
         for (&hash, Heard { arrival, write, .. }) in heard {
             let Some(row) = self.state.records.get(&hash) else { continue };
             let key = keys.of(ring, &Owner::of_record(&arrival.event.connection, write))?;
-            let body = RecordBody { id: write.id.as_str().into(), document: std::borrow::Cow::Borrowed(&row.document) };
+            let body = RecordBody { id: write.id.as_str().into(), document: Cow::Borrowed(&row.document) };
             let body = envelope::to_json(&body).map_err(|why| damaged_record(hash, why))?;
             let sealed = ring.seal(key, record_at(&hash), &[&body]);
             rows.push((&arrival.event.connection, *write, ms(row.time), key.id(), sealed));
@@ -316,28 +281,20 @@ impl Changes<'_> {
         expect_rows("records", "store records", wanted, touched)
     }
 
-    async fn jobs(
-        &self,
-        conn: &mut SqliteConnection,
-        desk: &mut Desk,
-        new: &[(&Arrival, &Decision)],
-        keys: &OwnerKeys,
-    ) -> Result<(), Error> {
+    async fn jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, (usize, i64)>) -> Result<(), Error> {
         let dirty = &self.state.dirty;
         if dirty.new_jobs.is_empty() && dirty.changed_jobs.is_empty() {
             return Ok(());
         }
-        let makers: HashMap<_, _> = new.iter().enumerate().map(|(place, (arrival, _))| (arrival.event.id, (place, *arrival))).collect();
         let (mut insert, mut update, mut end) = (Vec::new(), Vec::new(), Vec::new());
-        let mut made: Vec<(usize, &Arrival, &Job)> = Vec::with_capacity(dirty.new_jobs.len());
+        let mut made = Vec::with_capacity(dirty.new_jobs.len());
         for job in dirty.new_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
-            let (place, maker) = makers.get(&job.event).ok_or_else(|| lost_job(job))?;
-            made.push((*place, maker, job));
+            let (place, key_id) = *events.get(&job.event).ok_or_else(|| lost_job(job))?;
+            made.push((place, key_id, job));
         }
         // Numbered in order of arrival, however they were batched.
         made.sort_by_key(|(place, _, job)| (*place, job.id));
-        for (_, maker, job) in made {
-            let key_id = keys.of(desk.sealer.ring(), &Owner::of_arrival(maker))?.id();
+        for (_, key_id, job) in made {
             let kept = Kept { seq: desk.next_job(), key_id, lease_expires: None };
             if job.state.is_live() {
                 insert.push((kept, job));

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::KeyRow;
 use zelo_core::effect::Message;
-use zelo_core::settle::{LocalWrite, Settled, Settlement, settle as decide};
-use zelo_core::{Job, JobId, JournalEntry, KeyHash};
+use zelo_core::settle::{LocalWrite, Report, Settled, Settlement, settle as decide};
+use zelo_core::{Job, JobId, JobState, JournalEntry, KeyHash};
 
 use super::bulk::{Rows, bytes, expect_rows, in_list};
 use super::column::ms;
@@ -42,6 +42,13 @@ const PUT_STATE: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
 };
 
+const INSERT_ATTEMPTS: Rows = Rows {
+    doing: "store what plugins said",
+    head: "INSERT INTO attempts (job_id, attempt, connection, clinic, at, state, key_id, sealed) SELECT * FROM (VALUES",
+    columns: 8,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
 const DELETE_STATE: &str = in_list!("DELETE FROM state WHERE slot", "");
 
 /// One job that settlements name, as it stands now.
@@ -53,11 +60,22 @@ struct Entry {
     summary: Option<Vec<u8>>,
 }
 
+/// What a plugin said in an attempt.
+struct Spoken<'a> {
+    job: JobId,
+    attempt: u32,
+    state: JobState,
+    report: &'a Report,
+    at: Timestamp,
+}
+
 /// What is to be written besides jobs.
 #[derive(Default)]
 struct Effects<'a> {
     journal: Vec<(JobId, u32, &'a JournalEntry, Timestamp)>,
     messages: Vec<(JobId, u32, &'a str, &'a Message, Timestamp)>,
+    /// What was said, in which attempt, and what the job came to.
+    reports: Vec<Spoken<'a>>,
     /// The last word on each slot.
     state: HashMap<KeyHash, (JobId, Option<&'a str>, Timestamp)>,
 }
@@ -91,12 +109,16 @@ pub(crate) async fn settle(
                 rows.insert(hash, row.clone());
                 changed_keys.insert(hash);
             }
+            if !settlement.report.is_empty() {
+                let state = job.state;
+                effects.reports.push(Spoken { job: job.id, attempt: entry.job.attempt, state, report: &settlement.report, at: *now });
+            }
             entry.job = Job::clone(job);
             entry.changed = true;
             entry.ended = (!job.state.is_live()).then_some(*now);
             if *keep_effects {
                 effects.collect(settlement, *now);
-                if let Some(summary) = settlement.summary.as_ref().filter(|_| entry.ended.is_some()) {
+                if let Some(summary) = settlement.report.summary.as_ref().filter(|_| entry.ended.is_some()) {
                     let key = keys.get(entry.kept.key_id)?;
                     entry.summary = Some(desk.sealer.ring().seal(key, summary_at(&settlement.job), &[summary.as_bytes()]));
                 }
@@ -153,6 +175,7 @@ impl<'a> Effects<'a> {
     async fn store(self, conn: &mut SqliteConnection, desk: &Desk, entries: &HashMap<JobId, Entry>, keys: &Keys) -> Result<(), Error> {
         self.store_journal(conn, desk, entries, keys).await?;
         self.store_messages(conn, desk, entries, keys).await?;
+        self.store_reports(conn, desk, entries, keys).await?;
         self.store_state(conn, desk, entries, keys).await
     }
 
@@ -220,6 +243,37 @@ impl<'a> Effects<'a> {
         expect_rows("messages", "store messages", wanted, touched)
     }
 
+    async fn store_reports(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.reports.len());
+        for spoken in &self.reports {
+            let Some(Entry { job, kept, .. }) = entries.get(&spoken.job) else { continue };
+            let json = envelope::to_json(spoken.report).map_err(|why| unwritable("attempts", spoken.job, why))?;
+            let sealed = desk.sealer.ring().seal(keys.get(kept.key_id)?, report_at(&numbered(spoken.job, spoken.attempt)), &[&json]);
+            rows.push((job, kept.key_id, spoken, sealed));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_ATTEMPTS
+            .run(conn, rows, |query, (job, key, spoken, sealed)| {
+                query
+                    .bind(job.id.bytes().to_vec())
+                    .bind(spoken.attempt)
+                    .bind(job.connection.as_str())
+                    .bind(job.clinic.as_deref())
+                    .bind(ms(spoken.at))
+                    .bind(spoken.state.as_str())
+                    .bind(key)
+                    .bind(sealed)
+            })
+            .await?;
+        expect_rows("attempts", "store what plugins said", wanted, touched)
+    }
+
     async fn store_state(
         &self,
         conn: &mut SqliteConnection,
@@ -276,6 +330,11 @@ pub(crate) fn journal_at(row: &[u8; 20]) -> Place<'_> {
 /// Where a message stands.
 pub(crate) fn message_at(row: &[u8; 20]) -> Place<'_> {
     Place { table: "messages", column: "sealed", row }
+}
+
+/// Where the report of an attempt stands.
+pub(crate) fn report_at(row: &[u8; 20]) -> Place<'_> {
+    Place { table: "attempts", column: "sealed", row }
 }
 
 /// Where a value of an action's state stands.

@@ -18,7 +18,7 @@ use zelo_core::settle::{Settled, Settlement};
 use zelo_core::{Arrival, Indexer};
 
 use super::keys::Sealer;
-use super::record::record;
+use super::record::{Payload, record};
 use super::settle::settle;
 use crate::Error;
 
@@ -27,7 +27,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// What the writer is asked.
 pub(crate) enum Command {
-    Record(Box<Arrival>, Reply<Decision>),
+    /// An arrival, with its payload where that is sealed already.
+    Record(Box<Arrival>, Option<Payload>, Reply<Decision>),
     Settle(Box<Settlement>, Timestamp, Reply<Settled>),
     /// Anything else: seldom, or in no need of company.
     Other(Box<dyn Task>),
@@ -76,6 +77,8 @@ impl<W: Write> Task for Waiting<W> {
 pub(crate) struct Desk {
     pub indexer: Indexer,
     pub sealer: Sealer,
+    /// The place of the next event.
+    pub next_event: i64,
     /// The place of the next job. Counted here, since jobs live in two tables; a gap does no harm.
     pub next_job: i64,
     /// The latest time that any write has told: for writes that tell none.
@@ -83,6 +86,12 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
+    /// The place of a new event.
+    pub(crate) fn next_event(&mut self) -> i64 {
+        self.next_event += 1;
+        self.next_event - 1
+    }
+
     /// The place of a new job.
     pub(crate) fn next_job(&mut self) -> i64 {
         self.next_job += 1;
@@ -147,6 +156,7 @@ impl Writer {
 #[derive(Default)]
 struct Batch {
     arrivals: Vec<Arrival>,
+    payloads: Vec<Option<Payload>>,
     arrived: Vec<Reply<Decision>>,
     settlements: Vec<(Settlement, Timestamp)>,
     settled: Vec<Reply<Settled>>,
@@ -160,8 +170,9 @@ impl Batch {
         let mut close = false;
         for command in waiting.drain(..) {
             match command {
-                Command::Record(arrival, reply) => {
+                Command::Record(arrival, payload, reply) => {
                     batch.arrivals.push(*arrival);
+                    batch.payloads.push(payload);
                     batch.arrived.push(reply);
                 }
                 Command::Settle(settlement, now, reply) => {
@@ -222,7 +233,7 @@ impl Batch {
     async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         if !self.arrivals.is_empty() {
-            outcome.decisions = record(conn, desk, &self.arrivals).await?;
+            outcome.decisions = record(conn, desk, &self.arrivals, &mut self.payloads).await?;
         }
         if !self.settlements.is_empty() {
             outcome.settled = settle(conn, desk, &self.settlements).await?;
@@ -247,7 +258,12 @@ impl Batch {
 
     fn singles(self) -> Vec<Self> {
         let arrivals = self.arrivals.into_iter().zip(self.arrived);
-        let arrivals = arrivals.map(|(arrival, reply)| Self { arrivals: vec![arrival], arrived: vec![reply], ..Self::default() });
+        let arrivals = arrivals.map(|(arrival, reply)| Self {
+            arrivals: vec![arrival],
+            payloads: vec![None],
+            arrived: vec![reply],
+            ..Self::default()
+        });
         let settlements = self.settlements.into_iter().zip(self.settled);
         let settlements = settlements.map(|(one, reply)| Self { settlements: vec![one], settled: vec![reply], ..Self::default() });
         let others = self.others.into_iter().map(|task| Self { others: vec![task], ..Self::default() });

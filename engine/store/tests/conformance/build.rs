@@ -10,7 +10,7 @@ use zelo_core::effect::{Body, Message};
 use zelo_core::event::Entity;
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
-use zelo_core::settle::{AttemptEnd, LocalWrite, Settled, Settlement};
+use zelo_core::settle::{AttemptEnd, LocalWrite, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
@@ -239,7 +239,7 @@ pub(crate) fn settlement(work: &Work, end: AttemptEnd) -> Settlement {
         journal: Vec::new(),
         local: Vec::new(),
         outward: false,
-        summary: None,
+        report: Report::default(),
         policy: RetryPolicy::default(),
     }
 }
@@ -282,7 +282,7 @@ pub(crate) fn sending(work: &Work, slot: KeyHash, to: &str, text: &str) -> Settl
             LocalWrite::Message { index: 1, channel: "outbox".into(), message: message(to, text) },
             LocalWrite::State { slot, value: Some(text.into()) },
         ],
-        summary: Some(format!("told {to}: {text}")),
+        report: Report { summary: Some(format!("told {to}: {text}")), ..Report::default() },
         ..settlement(work, done())
     }
 }

@@ -81,7 +81,7 @@ conforming! {
         let db = Db::open(kind).await;
         db.record(db.delivery(1, 0).fires("thank")).await;
         let work = db.claim(1).await.remove(0);
-        let ends = [done(), AttemptEnd::Released, AttemptEnd::Skipped(Reason::new("x", "x"))];
+        let ends = [done(), AttemptEnd::Dead(Reason::new("x", "x")), AttemptEnd::Skipped(Reason::new("x", "x"))];
         let settled = futures::future::join_all(ends.map(|end| db.store.settle(settlement(&work, end), minute(2)))).await;
         let applied = settled.into_iter().filter(|one| matches!(one, Ok(Settled::Applied { .. }))).count();
         assert_eq!(applied, 1);
@@ -119,7 +119,7 @@ conforming! {
         assert_eq!(db.claim(3).await.len(), 1);
     }
 
-    async fn a_job_may_be_moved_or_given_back(kind) {
+    async fn a_job_may_be_moved(kind) {
         let db = Db::open(kind).await;
         let id = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
         let work = db.claim(1).await.remove(0);
@@ -128,8 +128,6 @@ conforming! {
         assert_eq!((moved.due, moved.expires, moved.attempt), (minute(30), Some(minute(90)), 0));
         let work = db.claim(30).await.remove(0);
         assert_eq!(work.job.lease, 2, "the lease rises all the same");
-        db.settle(&work, AttemptEnd::Released, 31).await;
-        assert_eq!((db.job(id).await.state, db.claim(31).await.len()), (JobState::Ready, 1));
     }
 
     async fn at_start_every_lease_is_given_back(kind) {
@@ -158,7 +156,7 @@ async fn a_damaged_payload_stops_no_other_job() {
     let db = Db::open(Kind::SqliteFile).await;
     let bad = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
     let good = db.record(db.delivery(2, 0).fires("thank")).await[0].id;
-    let touched = db.sql("UPDATE event_parts SET sealed = zeroblob(length(sealed)) WHERE part_id = 1").await;
+    let touched = db.sql("UPDATE event_parts SET sealed = zeroblob(length(sealed)) WHERE part_id = 256").await;
     assert_eq!(touched, 1);
     let policy = RetryPolicy { attempts: 2, ..RetryPolicy::default() };
     for round in 0..2 {

@@ -64,7 +64,7 @@ async fn a_sealed_value_opens_in_its_own_row_only() {
         let delivery = db.delivery(number, 0).subject(&index, "p").body(&json!({ "id": id }));
         db.record(delivery).await;
     }
-    let swap = "UPDATE event_parts SET sealed = (SELECT sealed FROM event_parts other WHERE other.part_id = 3 - event_parts.part_id)";
+    let swap = "UPDATE event_parts SET sealed = (SELECT sealed FROM event_parts other WHERE other.part_id = 768 - event_parts.part_id)";
     assert_eq!(db.store.events(&Page::default()).await.unwrap().len(), 2);
     assert_eq!(db.sql(swap).await, 2);
     let error = db.store.events(&Page::default()).await.unwrap_err().to_string();
@@ -86,7 +86,7 @@ async fn each_person_has_a_key_of_their_own() {
     db.record(db.delivery(6, 0).subject(&index, "p1")).await;
     // Destroying one makes that person's events noise, and no other's.
     assert_eq!(db.sql("UPDATE seal_keys SET connection = connection").await, 4, "p1, p2, the clinic, the connection");
-    let gone = "UPDATE seal_keys SET wrapped = NULL, destroyed_at = 1 WHERE key_id = (SELECT key_id FROM event_parts WHERE part_id = 1)";
+    let gone = "UPDATE seal_keys SET wrapped = NULL, destroyed_at = 1 WHERE key_id = (SELECT key_id FROM event_parts WHERE part_id = 256)";
     assert_eq!(db.sql(gone).await, 1);
     let db = db.reopen().await;
     for number in 1..=6_u64 {

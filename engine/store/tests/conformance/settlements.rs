@@ -1,7 +1,8 @@
 //! What is stored with the end of an attempt.
 
+use serde_json::json;
 use zelo_core::job::Reason;
-use zelo_core::settle::{AttemptEnd, LocalWrite, Settled, Settlement};
+use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settled, Settlement};
 use zelo_core::{JobState, JournalEntry};
 use zelo_store::{Page, message_id};
 
@@ -66,6 +67,36 @@ conforming! {
         assert!(db.store.journal(work.job.id).await.unwrap().is_empty());
     }
 
+    async fn what_a_plugin_said_is_kept_with_each_attempt(kind) {
+        let db = Db::open(kind).await;
+        db.record(db.delivery(1, 0).subject(db.store.indexer(), "p1").fires("thank")).await;
+        let line = |text: &str| LogLine { level: "info".into(), text: text.into() };
+        let first = Report { summary: Some("busy".into()), output: None, lines: vec![line("one"), line("two")] };
+        let second = Report { summary: Some("thanked".into()), output: Some(json!({ "total": "1,20" })), lines: Vec::new() };
+        let work = db.claim(1).await.remove(0);
+        let failed = AttemptEnd::Retry { reason: Reason::new("plugin", "later"), after: None };
+        db.store.settle(Settlement { report: first.clone(), ..settlement(&work, failed) }, minute(1)).await.unwrap();
+        let work = db.claim(60).await.remove(0);
+        db.store.settle(Settlement { report: second.clone(), ..settlement(&work, done()) }, minute(60)).await.unwrap();
+        let db = db.reopen().await;
+        let said: Vec<_> = db.store.attempts(work.job.id).await.unwrap().into_iter().map(|view| (view.attempt, view.state, view.report)).collect();
+        assert_eq!(said, [(1, JobState::Scheduled, first), (2, JobState::Done, second)]);
+    }
+
+    async fn a_record_that_comes_while_a_job_runs_is_not_missed(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).fires_for(&index, "77", DAY, Some("k1"))).await;
+        let work = db.claim(1).await.remove(0);
+        db.record(db.delivery(2, 1).remembers(&index, "k1", json!({ "name": "Centro" }))).await;
+        let missing = AttemptEnd::Wait { reason: Reason::new("missing", "clinic $.name is missing"), until: minute(DAY) };
+        db.settle(&work, missing.clone(), 2).await;
+        let again = db.claim(2).await.remove(0);
+        assert_eq!((again.job.id, again.job.again, again.records.0.len()), (work.job.id, false, 1), "it looks again at once");
+        db.settle(&again, missing, 3).await;
+        assert!(db.claim(4).await.is_empty(), "and then waits");
+    }
+
     async fn the_same_effect_is_never_stored_twice(kind) {
         let db = Db::open(kind).await;
         let index = db.store.indexer().clone();
@@ -115,7 +146,9 @@ conforming! {
         let work = db.claim(1).await.remove(0);
         db.settle(&work, done(), 2).await;
         let db = db.reopen().await;
-        assert!(db.record(db.delivery(2, 3).fires_for(&index, "77", DAY, None)).await.is_empty());
+        let again = db.record(db.delivery(2, 3).fires_for(&index, "77", DAY, None)).await;
+        assert_eq!((again.len(), again[0].state), (1, JobState::Skipped));
+        assert_eq!(again[0].reason.as_ref().unwrap().code, "already_done");
         assert_eq!(db.record(db.delivery(3, 4).fires_for(&index, "77", 2 * DAY, None)).await.len(), 1);
     }
 

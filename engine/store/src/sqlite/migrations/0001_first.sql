@@ -43,16 +43,14 @@ CREATE TABLE events (
     status      TEXT NOT NULL CHECK (status IN ('accepted', 'stale', 'quarantined'))
 ) STRICT;
 
--- The content. Part 0 is the payload as it came, with the provider's ids; further parts are for further subjects.
+-- The content: `part_id` is 256 times the event's `seq`, plus the number of the part, so no index is needed to find it.
+-- Part 0 is the payload as it came, with the provider's ids; further parts are for further subjects.
 CREATE TABLE event_parts (
     part_id    INTEGER PRIMARY KEY,
-    event_id   BLOB NOT NULL CHECK (length(event_id) = 16),
-    part       INTEGER NOT NULL,
     connection TEXT NOT NULL,
     clinic     TEXT,
     key_id     INTEGER NOT NULL REFERENCES seal_keys (key_id),
-    sealed     BLOB NOT NULL,
-    UNIQUE (event_id, part)
+    sealed     BLOB NOT NULL
 ) STRICT;
 
 -- The newest time of each entity: what makes an event stale.
@@ -119,8 +117,9 @@ CREATE TABLE jobs (
     attention     TEXT,
     reason        TEXT,
     cancel        TEXT,
+    again         INTEGER NOT NULL CHECK (again IN (0, 1)),
     CHECK ((state = 'running') = (lease_expires IS NOT NULL)),
-    CHECK (state = 'running' OR cancel IS NULL),
+    CHECK (state = 'running' OR (cancel IS NULL AND again = 0)),
     CHECK (state <> 'running' OR (lease > 0 AND attempt > 0))
 ) STRICT;
 
@@ -183,6 +182,21 @@ CREATE TABLE journal (
     sealed     BLOB NOT NULL,
     UNIQUE (job_id, seq)
 ) STRICT;
+
+-- What plugins said in attempts that said something: summary, output and log lines, sealed.
+CREATE TABLE attempts (
+    attempt_id INTEGER PRIMARY KEY,
+    job_id     BLOB NOT NULL CHECK (length(job_id) = 16),
+    attempt    INTEGER NOT NULL CHECK (attempt >= 0),
+    connection TEXT NOT NULL,
+    clinic     TEXT,
+    at         INTEGER NOT NULL,
+    state      TEXT NOT NULL,
+    key_id     INTEGER NOT NULL REFERENCES seal_keys (key_id),
+    sealed     BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX attempts_job ON attempts (job_id, attempt_id);
 
 -- Messages in the outbox channels. One effect of one job is one message, ever.
 CREATE TABLE messages (

@@ -1,0 +1,130 @@
+//! Reading what a batch of arrivals asks for: all of it before the first is decided, in as few statements as there are
+//! dependencies.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::decide::{Needs, RecordRow, State};
+use zelo_core::{Arrival, JobId, KeyHash};
+
+use super::bulk::{bytes, fetch_in, in_list, packed};
+use super::column::Columns;
+use super::jobs::{self, Kept};
+use super::keys::Keys;
+use crate::Error;
+use crate::envelope::{self, RecordBody};
+use crate::seal::{Keyring, Place};
+
+/// All that depends on the arrivals alone. `what` tells the tables apart, in the order of [`TABLES`].
+const ARRIVED: &str = concat!(
+    in_list!(
+        "SELECT 0 AS what, delivery AS hash, event_id AS id, 0 AS number, 0 AS done, NULL AS done_anchor FROM events WHERE delivery",
+        "?1",
+        ""
+    ),
+    in_list!(" UNION ALL SELECT 1, entity, NULL, newest, 0, NULL FROM entities WHERE entity", "?2", ""),
+    in_list!(" UNION ALL SELECT 2, job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "?3", ""),
+    in_list!(" UNION ALL SELECT 3, record, NULL, job, 0, NULL FROM job_lookups WHERE record", "?4", "")
+);
+
+const TABLES: [&str; 4] = ["events", "entities", "job_keys", "job_lookups"];
+
+const RECORDS: &str = in_list!("SELECT record, time, key_id, sealed FROM records WHERE record", "");
+
+/// What `arrivals` ask for, and where the jobs among it stand.
+pub(crate) async fn load(
+    conn: &mut SqliteConnection,
+    ring: &Keyring,
+    arrivals: &[Arrival],
+) -> Result<(State, HashMap<JobId, Kept>), Error> {
+    let needs = Needs::of(arrivals);
+    let mut state = State::default();
+    let readers = load_arrived(conn, &needs, &mut state).await?;
+    let known = load_jobs(conn, &mut state, &readers).await?;
+    // A job that a record ends leaves its key.
+    let more: HashSet<KeyHash> = state.jobs.values().filter_map(|job| job.key).filter(|key| !state.keys.contains_key(key)).collect();
+    state.keys.extend(jobs::keys(conn, bytes(&more)).await?);
+    let lookups = state.jobs.values().flat_map(|job| job.lookups.iter().map(|lookup| lookup.record.hash));
+    let wanted: HashSet<KeyHash> = lookups.chain(needs.written).chain(needs.read).collect();
+    state.records = load_records(conn, ring, &wanted).await?;
+    Ok((state, known))
+}
+
+/// Fills in deliveries, entities and keys; the places of jobs that read the written records.
+async fn load_arrived(conn: &mut SqliteConnection, needs: &Needs, state: &mut State) -> Result<Vec<(KeyHash, i64)>, Error> {
+    let rows = sqlx::query(ARRIVED)
+        .bind(packed(bytes(&needs.deliveries)))
+        .bind(packed(bytes(&needs.entities)))
+        .bind(packed(bytes(&needs.keys)))
+        .bind(packed(bytes(&needs.written)))
+        .fetch_all(conn)
+        .await
+        .map_err(Error::database("read what arrivals ask for"))?;
+    let mut readers = Vec::new();
+    for row in &rows {
+        let what: i64 = Columns::new(row, "events", "hash").get("what")?;
+        let row = Columns::new(row, TABLES.get(usize::try_from(what).unwrap_or(0)).copied().unwrap_or("events"), "hash");
+        let hash = row.hash("hash")?;
+        match what {
+            0 => drop(state.deliveries.insert(hash, row.event_id("id")?)),
+            1 => drop(state.entities.insert(hash, row.time("number")?)),
+            2 => drop(state.keys.insert(hash, jobs::key_row(&row, "id", "number")?)),
+            _ => readers.push((hash, row.get("number")?)),
+        }
+    }
+    Ok(readers)
+}
+
+/// The live jobs under the keys of `state` and those that read written records.
+async fn load_jobs(conn: &mut SqliteConnection, state: &mut State, readers: &[(KeyHash, i64)]) -> Result<HashMap<JobId, Kept>, Error> {
+    let under_keys: Vec<JobId> = state.keys.values().filter_map(|row| row.live).collect();
+    let mut loaded = jobs::by_ids(conn, under_keys).await?;
+    let reading: BTreeSet<i64> = readers.iter().map(|(_, seq)| *seq).collect();
+    loaded.extend(jobs::by_seqs(conn, reading.into_iter().collect()).await?);
+    let ids: HashMap<i64, JobId> = loaded.iter().map(|(kept, job)| (kept.seq, job.id)).collect();
+    for (record, seq) in readers {
+        let Some(id) = ids.get(seq) else {
+            let why = format!("job {seq} is not live");
+            return Err(Error::Inconsistent { table: "job_lookups", column: "job", row: format!("{record:?}"), why });
+        };
+        state.readers.entry(*record).or_default().insert(*id);
+    }
+    let mut known = HashMap::with_capacity(loaded.len());
+    for (kept, job) in loaded {
+        known.insert(job.id, kept);
+        state.jobs.insert(job.id, job);
+    }
+    Ok(known)
+}
+
+/// The records at `hashes`, as far as there are any.
+pub(crate) async fn load_records(
+    conn: &mut SqliteConnection,
+    ring: &Keyring,
+    hashes: &HashSet<KeyHash>,
+) -> Result<HashMap<KeyHash, RecordRow>, Error> {
+    let rows = fetch_in(conn, "read records", RECORDS, bytes(hashes)).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "records", "record")).collect();
+    let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
+    let keys = Keys::load(conn, ring, ids).await?;
+    rows.iter()
+        .map(|row| {
+            let hash = row.hash("record")?;
+            let (_, document) = open_record(&keys, row, hash)?;
+            Ok((hash, RecordRow { time: row.time("time")?, document }))
+        })
+        .collect()
+}
+
+/// The provider's id and the document of a row of `records`.
+pub(crate) fn open_record(keys: &Keys, row: &Columns<'_>, hash: KeyHash) -> Result<(String, Value), Error> {
+    let plain = keys.open(row.get("key_id")?, record_at(&hash), row.get("sealed")?)?;
+    let body: RecordBody<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
+    Ok((body.id.into_owned(), body.document.into_owned()))
+}
+
+pub(crate) fn record_at(hash: &KeyHash) -> Place<'_> {
+    Place { table: "records", column: "sealed", row: &hash.0 }
+}
