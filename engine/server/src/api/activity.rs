@@ -32,19 +32,26 @@ pub(super) async fn jobs(State(app): State<App>, mut parameters: Parameters) -> 
             Problem::query(format!("`state` is one of {known}."))
         })?),
     };
-    let wanted = parameters.page(", state")?;
-    let rows = app.runtime.store.jobs(&wanted.page, state).await?;
+    let attention = match parameters.take("attention").as_deref() {
+        None => false,
+        Some("true") if state.is_none() => true,
+        Some(_) => return Err(Problem::query("`attention` is true, and does not stand beside `state`.")),
+    };
+    let wanted = parameters.page(", state, attention")?;
+    let store = &app.runtime.store;
+    let rows = if attention { store.attention(&wanted.page).await? } else { store.jobs(&wanted.page, state).await? };
     Ok(Json(wanted.answer(&rows, |row| row.cursor, JobJson::new)))
 }
 
-/// One job, with its journal.
+/// One job, with its journal and what its plugin said in each attempt.
 pub(super) async fn job(State(app): State<App>, Path(id): Path<String>, parameters: Parameters) -> Result<Json<JobJson>, Problem> {
     parameters.none()?;
     let missing = || Problem::not_found("There is no job with this id. An id looks like `job_` and 32 hexadecimal digits.");
     let id: JobId = id.parse().map_err(|_| missing())?;
     let view = app.runtime.store.job(id).await?.ok_or_else(missing)?;
     let journal = app.runtime.store.journal(id).await?;
-    Ok(Json(JobJson::with_journal(&view, journal)))
+    let attempts = app.runtime.store.attempts(id).await?;
+    Ok(Json(JobJson::whole(&view, journal, attempts)))
 }
 
 pub(super) async fn messages(State(app): State<App>, parameters: Parameters) -> Result<Json<List<MessageJson>>, Problem> {

@@ -48,6 +48,9 @@ struct RulesJson<'a> {
     idle: Vec<IdleJson<'a>>,
     /// Why the files on disk are not in force; empty if they are.
     problems: Vec<Diagnostic>,
+    /// The same as one text, and the only place for what is not a mistake in a rule file: a broken plugin, a rule that is
+    /// switched on and gone, a file that cannot be read. Null if the files on disk are in force.
+    problem: Option<String>,
 }
 
 pub(super) async fn rules(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
@@ -74,6 +77,7 @@ pub(super) async fn rules(State(app): State<App>, parameters: Parameters) -> Res
         automations: automations.collect(),
         idle: idle.collect(),
         problems: app.runtime.rules.problems(),
+        problem: app.runtime.rules.problem(),
     };
     serde_json::to_value(answer).map(Json).map_err(|_| Problem::internal())
 }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 use zelo_core::effect::{Body, Button, Message};
 use zelo_core::job::Reason;
+use zelo_core::settle::LogLine;
 use zelo_core::{Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Status};
-use zelo_store::{EventView, JobView, MessageView, RecordView};
+use zelo_store::{AttemptView, EventView, JobView, MessageView, RecordView};
 
 #[derive(Serialize)]
 pub(super) struct EventJson {
@@ -74,6 +75,9 @@ pub(super) struct JobJson {
     /// Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     journal: Option<Vec<JournalJson>>,
+    /// Only where one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptJson>>,
 }
 
 impl JobJson {
@@ -99,12 +103,33 @@ impl JobJson {
             summary: view.summary.clone(),
             ended: view.ended,
             journal: None,
+            attempts: None,
         }
     }
 
-    pub(super) fn with_journal(view: &JobView, journal: Vec<JournalEntry>) -> Self {
+    pub(super) fn whole(view: &JobView, journal: Vec<JournalEntry>, attempts: Vec<AttemptView>) -> Self {
         let journal = journal.into_iter().zip(0..).map(|(entry, index)| JournalJson::new(index, entry));
-        Self { journal: Some(journal.collect()), ..Self::new(view) }
+        let attempts = attempts.into_iter().map(AttemptJson::new);
+        Self { journal: Some(journal.collect()), attempts: Some(attempts.collect()), ..Self::new(view) }
+    }
+}
+
+/// What a plugin said in one attempt.
+#[derive(Serialize)]
+struct AttemptJson {
+    attempt: u32,
+    at: Timestamp,
+    /// What the job came to by it.
+    state: JobState,
+    summary: Option<String>,
+    output: Option<Value>,
+    lines: Vec<LogLine>,
+}
+
+impl AttemptJson {
+    fn new(view: AttemptView) -> Self {
+        let AttemptView { attempt, at, state, report } = view;
+        Self { attempt, at, state, summary: report.summary, output: report.output, lines: report.lines }
     }
 }
 

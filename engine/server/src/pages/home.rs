@@ -19,8 +19,6 @@ use crate::problem::Problem;
 
 /// Rows of each table.
 const ROWS: u32 = 25;
-/// Pending jobs that are looked through for those that need a person.
-const LOOKED_THROUGH: u32 = 200;
 
 /// `GET /`: the page, or how to get in.
 pub(crate) async fn show(State(app): State<App>, Language(words): Language, headers: HeaderMap) -> Result<Response, Problem> {
@@ -37,7 +35,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
     let mut insecure: Vec<&str> =
         app.runtime.connections.values().filter(|connection| connection.insecure).map(|connection| connection.name.as_str()).collect();
     insecure.sort_unstable();
-    let problems = app.runtime.rules.problems();
+    let (problems, problem) = (app.runtime.rules.problems(), app.runtime.rules.problem());
     let edition = app.runtime.rules.current();
     let idle = edition.in_force.problems();
     let body = html! {
@@ -52,9 +50,13 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
         }
         main {
             @if !insecure.is_empty() { (insecure_section(words, &insecure)) }
-            @if !problems.is_empty() { (problems_section(words, &problems)) }
+            @if !problems.is_empty() {
+                (problems_section(words, &problems))
+            } @else if let Some(problem) = &problem {
+                (refused_section(words, problem))
+            }
             @if !idle.is_empty() { (idle_section(words, idle)) }
-            @if !attention.is_empty() { (section("attention", words.attention, &jobs_table(words, words.attention, &attention))) }
+            @if !attention.jobs.is_empty() { (attention_section(words, &attention)) }
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
             (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, words.latest_jobs, &jobs))))
             (section("messages", words.messages, &some(words, messages.is_empty(), || messages_table(words, &messages))))
@@ -78,13 +80,29 @@ fn outside(words: &Words) -> Response {
 }
 
 /// Jobs that go on only if a person does something, and those that ended badly.
-async fn attention(store: &dyn Store) -> Result<Vec<JobView>, Problem> {
-    let pending = store.jobs(&Page { limit: LOOKED_THROUGH, ..Page::default() }, Some(JobState::Scheduled)).await?;
-    let mut found: Vec<JobView> = pending.into_iter().filter(|view| view.job.attention.is_some()).collect();
+struct Attention {
+    jobs: Vec<JobView>,
+    /// The queries of the API for those lists that are longer than what is shown of them.
+    more: Vec<String>,
+}
+
+async fn attention(store: &dyn Store) -> Result<Attention, Problem> {
+    let page = Page { limit: ROWS + 1, ..Page::default() };
+    let mut found = Attention { jobs: Vec::new(), more: Vec::new() };
+    found.add(store.attention(&page).await?, "attention=true".to_owned());
     for state in [JobState::Unknown, JobState::Dead] {
-        found.extend(store.jobs(&Page { limit: ROWS, ..Page::default() }, Some(state)).await?);
+        found.add(store.jobs(&page, Some(state)).await?, format!("state={}", state.as_str()));
     }
     Ok(found)
+}
+
+impl Attention {
+    fn add(&mut self, jobs: Vec<JobView>, query: String) {
+        if jobs.len() > ROWS as usize {
+            self.more.push(query);
+        }
+        self.jobs.extend(jobs.into_iter().take(ROWS as usize));
+    }
 }
 
 fn section(id: &str, title: &str, content: &Markup) -> Markup {
@@ -138,9 +156,25 @@ fn problems_section(words: &Words, problems: &[Diagnostic]) -> Markup {
     html! { div.alarm { (section("problems", words.problems, &content)) } }
 }
 
+/// What is not a mistake in a rule file, and keeps the files on disk out of force all the same.
+fn refused_section(words: &Words, problem: &str) -> Markup {
+    let content = html! { p { (words.refused_how) } p.text { (problem) } };
+    html! { div.alarm { (section("problems", words.refused, &content)) } }
+}
+
 fn idle_section(words: &Words, idle: &[zelo_rules::Problem]) -> Markup {
     let content = html! { ul { @for problem in idle { li { code { (problem.automation) } " " (problem.text) } } } };
     html! { div.alarm { (section("idle", words.idle, &content)) } }
+}
+
+fn attention_section(words: &Words, attention: &Attention) -> Markup {
+    let content = html! {
+        (jobs_table(words, words.waiting_jobs, &attention.jobs))
+        @if !attention.more.is_empty() {
+            p { (words.there_are_more) @for query in &attention.more { " " a href={ "/api/v1/jobs?" (query) } { code { (query) } } } }
+        }
+    };
+    section("attention", words.attention, &content)
 }
 
 fn events_table(words: &Words, events: &[EventView]) -> Markup {
@@ -168,7 +202,7 @@ fn jobs_table(words: &Words, caption: &str, jobs: &[JobView]) -> Markup {
                 td { (time(job.due)) }
                 th scope="row" { a href={ "/api/v1/jobs/" (job.id) } { (job.rule) " · " (job.action) } }
                 td { (words.state(job.state)) }
-                td { (because(view)) }
+                td { (because(words, view)) }
                 td { (job.connection) }
                 td { (job.clinic.as_deref().unwrap_or_default()) }
             }
@@ -177,14 +211,18 @@ fn jobs_table(words: &Words, caption: &str, jobs: &[JobView]) -> Markup {
     table(caption, &[words.due, words.action, words.state, words.because, words.connection, words.clinic], &rows)
 }
 
-/// What is missing, what was done, or why it ended.
-fn because(view: &JobView) -> &str {
+/// What is missing or why it ended, and what the plugin said.
+fn because(words: &Words, view: &JobView) -> Markup {
     let job = &view.job;
-    let reason = || job.reason.as_ref().map_or("", |reason| reason.text.as_str());
-    match (&job.attention, &view.summary) {
-        (Some(missing), _) => &missing.text,
-        (None, Some(summary)) if job.state == JobState::Done => summary,
-        _ => reason(),
+    html! {
+        @if let Some(reason) = job.attention.as_ref().or(job.reason.as_ref()) {
+            @if let Some(told) = words.reason(job.state, reason) {
+                (told) small lang="en" { (reason.text) }
+            } @else {
+                (reason.text)
+            }
+        }
+        @if let Some(summary) = &view.summary { p.said { (summary) } }
     }
 }
 

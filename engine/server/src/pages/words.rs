@@ -1,5 +1,6 @@
 //! Every word of the pages, in every language.
 
+use zelo_core::job::Reason;
 use zelo_core::{JobState, Status};
 
 /// The words of one language.
@@ -21,9 +22,13 @@ pub(super) struct Words {
     pub(super) insecure_how: &'static str,
     pub(super) problems: &'static str,
     pub(super) problems_how: &'static str,
+    pub(super) refused: &'static str,
+    pub(super) refused_how: &'static str,
     pub(super) did_you_mean: &'static str,
     pub(super) idle: &'static str,
     pub(super) attention: &'static str,
+    pub(super) waiting_jobs: &'static str,
+    pub(super) there_are_more: &'static str,
     pub(super) events: &'static str,
     pub(super) latest_events: &'static str,
     pub(super) jobs: &'static str,
@@ -50,6 +55,8 @@ pub(super) struct Words {
     pub(super) document: &'static str,
     statuses: [&'static str; 5],
     states: [&'static str; 8],
+    /// What the codes of reasons say, where their own texts are not in this language.
+    reasons: &'static [(&'static str, &'static str)],
 }
 
 const PT_BR: Words = Words {
@@ -69,9 +76,13 @@ const PT_BR: Words = Words {
     insecure_how: "Qualquer pessoa pode enviar eventos por elas. Dê a cada uma um segredo em zelo.toml:",
     problems: "Os arquivos de regras têm erros",
     problems_how: "Por isso não estão em vigor; continua valendo o último conjunto sem erros.",
+    refused: "Os arquivos em disco não estão em vigor",
+    refused_how: "Continua valendo o último conjunto que pôde ser carregado.",
     did_you_mean: "Seria",
     idle: "Automações ligadas que não funcionam",
     attention: "Precisa de atenção",
+    waiting_jobs: "Tarefas à espera de alguém, ou que terminaram mal; horários em UTC",
+    there_are_more: "Há mais:",
     events: "Eventos",
     latest_events: "Últimos eventos; horários em UTC",
     jobs: "Tarefas",
@@ -98,7 +109,40 @@ const PT_BR: Words = Words {
     document: "Conteúdo",
     statuses: ["aceito", "repetido", "atrasado", "em quarentena", "ignorado"],
     states: ["agendada", "pronta", "em execução", "concluída", "falhou", "cancelada", "não executada", "resultado incerto"],
+    reasons: &REASONS_PT_BR,
 };
+
+const REASONS_PT_BR: [(&str, &str); 29] = [
+    ("replaced", "Substituída: chegou um evento mais novo"),
+    ("cancelled_by_event", "Cancelada por um evento"),
+    ("no_longer_matches", "Já não atende às condições da regra"),
+    ("no_time", "Falta o horário a partir do qual se conta"),
+    ("already_done", "Já tinha sido feita"),
+    ("outdated", "Um evento mais novo já tinha chegado"),
+    ("late", "Tarde demais: o horário já havia passado"),
+    ("expired", "Tarde demais: o prazo terminou"),
+    ("missing", "Falta um dado necessário"),
+    ("switched_off", "A automação está desligada"),
+    ("rule_gone", "A regra já não tem esta ação"),
+    ("only_if", "Uma condição da regra não se cumpre"),
+    ("plugin", "O plugin não conseguiu concluir"),
+    ("no_plugin", "O plugin não está instalado"),
+    ("not_granted", "O plugin pede uma permissão que a regra não dá"),
+    ("trap", "O plugin parou com um erro"),
+    ("memory", "O plugin pediu mais memória do que pode usar"),
+    ("cpu", "O plugin calculou por mais tempo do que pode"),
+    ("wall", "A execução demorou mais do que pode"),
+    ("host_calls", "O plugin fez mais chamadas do que pode"),
+    ("bytes_in", "O plugin receberia mais dados do que pode"),
+    ("bytes_out", "O plugin devolveu mais dados do que pode"),
+    ("tables", "O plugin pediu tabelas maiores do que pode usar"),
+    ("stack", "As chamadas do plugin se aninharam demais"),
+    ("store", "Os dados não puderam ser lidos ou gravados"),
+    ("later", "Um efeito ainda não pôde ser feito"),
+    ("differs", "O plugin não repetiu o que fez na tentativa anterior"),
+    ("crashed", "Nenhuma tentativa chegou ao fim"),
+    ("template", "Um texto da regra não pôde ser preenchido"),
+];
 
 const EN: Words = Words {
     lang: "en",
@@ -117,9 +161,13 @@ const EN: Words = Words {
     insecure_how: "Anybody can send events through them. Give each a secret in zelo.toml:",
     problems: "The rule files have mistakes",
     problems_how: "So they are not in force; the last set without mistakes is.",
+    refused: "The files on disk are not in force",
+    refused_how: "The last set that could be loaded is.",
     did_you_mean: "Did you mean",
     idle: "Automations that are on and do not work",
     attention: "Needs attention",
+    waiting_jobs: "Jobs that wait for somebody, or ended badly; times in UTC",
+    there_are_more: "There are more:",
     events: "Events",
     latest_events: "Latest events; times in UTC",
     jobs: "Jobs",
@@ -146,6 +194,8 @@ const EN: Words = Words {
     document: "Content",
     statuses: ["accepted", "duplicate", "stale", "quarantined", "ignored"],
     states: ["scheduled", "ready", "running", "done", "dead", "cancelled", "skipped", "unknown"],
+    // The texts of reasons are in English.
+    reasons: &[],
 };
 
 impl Words {
@@ -170,6 +220,15 @@ impl Words {
             JobState::Skipped => 6,
             JobState::Unknown => 7,
         }]
+    }
+
+    /// What `reason` says in this language; `None` where its own text is all there is. The code of a job that is done is
+    /// its plugin's own word, whatever it looks like.
+    pub(super) fn reason(&self, state: JobState, reason: &Reason) -> Option<&'static str> {
+        if state == JobState::Done {
+            return None;
+        }
+        self.reasons.iter().find(|(code, _)| *code == reason.code).map(|(_, told)| *told)
     }
 }
 
@@ -215,5 +274,14 @@ mod tests {
         ] {
             assert_eq!(choose(accept).lang, lang, "{accept:?}");
         }
+    }
+
+    #[test]
+    fn a_reason_is_told_in_the_language_of_the_page() {
+        let missing = Reason::new("missing", "patient $.phone is missing");
+        assert_eq!(PT_BR.reason(JobState::Scheduled, &missing), Some("Falta um dado necessário"));
+        assert_eq!(PT_BR.reason(JobState::Done, &missing), None, "a plugin's own word");
+        assert_eq!(PT_BR.reason(JobState::Dead, &Reason::new("new", "a code that has no words yet")), None);
+        assert_eq!(EN.reason(JobState::Scheduled, &missing), None);
     }
 }

@@ -57,7 +57,13 @@ async fn what_came_and_what_was_done_can_be_read() {
             "reason": { "code": "sent", "text": "sent" }, "summary": "greeted <b>somebody</b>", "ended": START,
         })
     );
-    let journal = house.api(&format!("jobs/{}", job.id)).await.json()["journal"].clone();
+    let whole = house.api(&format!("jobs/{}", job.id)).await.json();
+    let said = json!({
+        "attempt": 1, "at": START, "state": "done", "summary": "greeted <b>somebody</b>", "output": { "greeted": 1 },
+        "lines": [{ "level": "info", "text": "one line" }],
+    });
+    assert_eq!(whole["attempts"], json!([said]));
+    let journal = &whole["journal"];
     assert_eq!((&journal[0]["kind"], &journal[0]["fields"]), (&json!("invocation"), &json!(["phone"])));
     assert_eq!(journal[1]["effect"]["kind"], "message");
     assert_eq!(journal[1]["effect"]["media"], json!([{ "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }]));
@@ -91,9 +97,43 @@ async fn what_is_in_force_can_be_read() {
     assert_eq!(rule["digest"].as_str().unwrap().len(), 64);
     assert_eq!(rules["automations"][0]["id"], "greeting@acme");
     assert_eq!((&rules["problems"], &rules["idle"], &rules["next"]), (&json!([]), &json!([]), &Value::Null));
+    assert_eq!(rules["problem"], Value::Null);
     house.deliver("1", "Ana").await;
     let status = house.api("status").await.json();
     assert_eq!((&status["deliveries"]["accepted"], &status["rules"], &status["automations"]), (&json!(1), &json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn why_the_files_on_disk_are_not_in_force_can_be_read() {
+    let house = House::new().await;
+    house.runtime.rules.refuse(&zelo_runtime::rulebook::Error::Automations("there is no rule `gone`".into()));
+    let rules = house.api("rules").await.json();
+    assert_eq!((&rules["problem"], &rules["problems"]), (&json!("there is no rule `gone`"), &json!([])));
+    assert_eq!(rules["items"][0]["id"], "greeting", "what was in force still is");
+}
+
+#[tokio::test]
+async fn jobs_that_wait_for_a_person_are_a_list_of_their_own() {
+    let house = House::new().await;
+    let mut waiting = Vec::new();
+    for id in ["1", "2", "3"] {
+        house.deliver(id, "Ana").await;
+        waiting.insert(0, house.wait_for_contact().await.id.to_string());
+    }
+    house.deliver("4", "Ana").await;
+    house.give_up().await;
+    house.deliver("5", "Ana").await;
+    let ids = |answer: &Value| -> Vec<String> {
+        answer["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = house.api("jobs?attention=true").await.json();
+    assert_eq!((ids(&all), &all["items"][0]["attention"]["code"]), (waiting.clone(), &json!("missing")));
+    let first = house.api("jobs?attention=true&limit=2&connection=acme&clinic=9").await.json();
+    let last = house.api(&format!("jobs?attention=true&limit=2&before={}", first["next"].as_str().unwrap())).await.json();
+    assert_eq!(([ids(&first), ids(&last)].concat(), &last["next"]), (waiting, &Value::Null));
+    for nobody in ["jobs?attention=true&connection=open", "jobs?attention=true&clinic=8"] {
+        assert_eq!(house.api(nobody).await.json()["items"], json!([]));
+    }
 }
 
 #[tokio::test]
@@ -129,6 +169,8 @@ async fn a_wrong_question_is_told_so() {
         "events?limit=1&limit=2",
         "events?state=done",
         "jobs?state=Zacarias-Marker",
+        "jobs?attention=yes",
+        "jobs?attention=true&state=done",
         "rules?limit=1",
         "status?x=1",
     ] {

@@ -14,7 +14,7 @@ use zelo_core::effect::{Body as MessageBody, Media, Message};
 use zelo_core::grants::{Capability, Messages};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
-use zelo_core::settle::{AttemptEnd, LocalWrite, Settlement};
+use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
 use zelo_core::{
     AutomationId, Clock, Effect, EffectResult, Entropy, Grants, Invocation, Job, JournalEntry, ManualClock, SeededEntropy, SignedDuration,
     Timestamp,
@@ -263,6 +263,14 @@ impl House {
         job
     }
 
+    /// Ends the one job that is due: its plugin gave up.
+    pub(crate) async fn give_up(&self) -> Job {
+        let (job, _) = self.claim().await;
+        let reason = Reason::new("plugin", "the plugin says that it cannot be done");
+        self.settle(&job, AttemptEnd::Dead(reason), vec![], vec![]).await;
+        job
+    }
+
     async fn claim(&self) -> (Job, zelo_core::Event) {
         let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1)).await.unwrap();
         assert_eq!(claimed.len(), 1);
@@ -278,7 +286,11 @@ impl House {
             journal,
             local,
             outward: false,
-            summary: Some("greeted <b>somebody</b>".into()),
+            report: Report {
+                summary: Some("greeted <b>somebody</b>".into()),
+                output: Some(json!({ "greeted": 1 })),
+                lines: vec![LogLine { level: "info".into(), text: "one line".into() }],
+            },
             policy: zelo_core::retry::RetryPolicy::default(),
         };
         self.store().settle(settlement, self.clock.now()).await.unwrap();
@@ -300,6 +312,7 @@ fn edition() -> Edition {
         connection: "acme".into(),
         clinic: None,
         settings: Map::new(),
+        enabled: true,
     };
     Edition { in_force: Arc::new(InForce::new(rules.clone(), vec![automation])), rules, catalog: Arc::new(Catalog::default()) }
 }

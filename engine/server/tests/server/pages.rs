@@ -78,7 +78,8 @@ async fn what_needs_a_person_stands_on_top() {
         sources: vec![],
         rules: vec![zelo_rules::FileText { name: "broken.toml".into(), text: "id = \"broken\"\nwhom = 1\n".into() }],
     };
-    house.runtime.rules.refuse(zelo_rules::load(&files, &zelo_runtime::Catalog::default()).diagnostics);
+    let Err(refused) = zelo_runtime::rulebook::check(&files, &zelo_runtime::Catalog::default()) else { panic!("not refused") };
+    house.runtime.rules.refuse(&refused);
     let page = house.get("/", &[("cookie", &cookie), ("accept-language", "en")]).await.text;
     let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part} in {page}"));
     assert!(place("The rule files have mistakes") < place("broken.toml:"));
@@ -86,6 +87,47 @@ async fn what_needs_a_person_stands_on_top() {
     assert!(place("Needs attention") < place("patient $.phone is missing"));
     assert!(place("patient $.phone is missing") < place("<section id=\"events\""));
     assert!(!house.api("rules").await.json()["problems"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_mistake_in_a_file_is_shown_too() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    let calm = house.get("/", &[("cookie", &cookie)]).await.text;
+    assert!(!calm.contains("id=\"problems\""), "{calm}");
+    house.runtime.rules.refuse(&zelo_runtime::rulebook::Error::Automations("there is no rule <gone>".into()));
+    let page = house.get("/", &[("cookie", &cookie)]).await.text;
+    assert!(page.contains("Os arquivos em disco não estão em vigor") && page.contains("there is no rule &lt;gone&gt;"), "{page}");
+}
+
+#[tokio::test]
+async fn what_the_plugin_said_stands_beside_the_reason() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    house.deliver("1", "Ana").await;
+    house.give_up().await;
+    let said = "<p class=\"said\">greeted &lt;b&gt;somebody&lt;/b&gt;</p>";
+    let page = house.get("/", &[("cookie", &cookie), ("accept-language", "en")]).await.text;
+    assert!(page.contains(&format!("<td>the plugin says that it cannot be done{said}</td>")), "{page}");
+    // The words of the language first; the whole reason, which is in English, below.
+    let page = house.get("/", &[("cookie", &cookie)]).await.text;
+    let told = "<td>O plugin não conseguiu concluir<small lang=\"en\">the plugin says that it cannot be done</small>";
+    assert!(page.contains(&format!("{told}{said}</td>")), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_says_when_more_needs_a_person_than_it_shows() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    for id in 0..26 {
+        let page = house.get("/", &[("cookie", &cookie)]).await.text;
+        assert!(!page.contains("Há mais:"), "{id}: {page}");
+        house.deliver(&id.to_string(), "Ana").await;
+        house.wait_for_contact().await;
+    }
+    let page = house.get("/", &[("cookie", &cookie)]).await.text;
+    assert!(page.contains("Há mais: <a href=\"/api/v1/jobs?attention=true\">"), "{page}");
+    assert_eq!(page.matches("Precisa de atenção").count(), 1, "no caption that says it again");
 }
 
 #[tokio::test]
