@@ -158,7 +158,7 @@ async fn execute(
                     .map(|place| switched_on(rules, &known, rule, place, clinic.as_deref(), settings))
                     .collect::<Result<Vec<_>>>()?
             } else {
-                switched_off(known, rule, connection.as_deref(), clinic.as_deref())?
+                switched_off(&known, rule, connection.as_deref(), clinic.as_deref())?
             };
             let mut told_rows = Vec::new();
             for row in rows {
@@ -199,12 +199,19 @@ fn switched_on(
 }
 
 /// The rows that switch `rule` off, which may be gone from the files already.
-fn switched_off(known: Vec<AutomationRow>, rule: &str, connection: Option<&str>, clinic: Option<&str>) -> Result<Vec<AutomationRow>> {
-    let rows: Vec<AutomationRow> = known
-        .into_iter()
-        .filter(|row| row.rule == rule && row.clinic.as_deref() == clinic && connection.is_none_or(|wanted| wanted == row.connection))
-        .map(|row| AutomationRow { enabled: false, ..row })
-        .collect();
+fn switched_off(known: &[AutomationRow], rule: &str, connection: Option<&str>, clinic: Option<&str>) -> Result<Vec<AutomationRow>> {
+    let there = |row: &&AutomationRow| row.rule == rule && connection.is_none_or(|wanted| wanted == row.connection);
+    let of_clinic = |row: &AutomationRow| AutomationRow {
+        id: AutomationId::new(rule, &row.connection, clinic),
+        clinic: clinic.map(str::to_owned),
+        enabled: false,
+        ..row.clone()
+    };
+    let mut rows: Vec<AutomationRow> = known.iter().filter(there).filter(|row| row.clinic.as_deref() == clinic).map(of_clinic).collect();
+    if rows.is_empty() {
+        // Off for one clinic of a connection where it is on.
+        rows.extend(known.iter().filter(there).filter(|row| row.clinic.is_none()).map(of_clinic));
+    }
     if rows.is_empty() {
         bail!("`{rule}` was never switched on there; see zelo automation list");
     }

@@ -57,7 +57,9 @@ pub(super) fn run(command: &Command) -> Result<Findings> {
                     print_line(&format!("{} {}  {} bytes", manifest.name, manifest.version, plugin.size()));
                     print_line(&format!("digest   {}", plugin.digest()));
                     print_line(&format!("imports  {}", imports.join(", ")));
-                    print_line(&format!("wants    {}", wants.join(", ")));
+                    for want in &manifest.wants {
+                        print_line(&format!("wants    {}: {}", want.capability.as_str(), want.reason.in_locale("en")));
+                    }
                     print_line(&format!("inputs   {}", manifest.input_names().join(", ")));
                 }
             }

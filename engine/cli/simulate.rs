@@ -28,6 +28,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
 }
 
 async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
+    let asked = config.is_some();
     let config = Config::load(config)?;
     let text = std::fs::read_to_string(&arguments.file).with_context(|| format!("{} cannot be read", arguments.file.display()))?;
     let name = arguments.file.display();
@@ -39,10 +40,11 @@ async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     let (rules, catalog) = setup::rules(&config, &host)?;
     let entropy = Arc::new(SeededEntropy::new(0));
     let connections = setup::connections(&config, &rules, entropy.as_ref(), Secrets::Unused)?;
-    let rows = if config.automations.is_empty() {
-        everything_on(&rules, &connections.values().collect::<Vec<_>>(), start)
-    } else {
+    // A configuration that is only lying about must not leave rules out.
+    let rows = if asked && !config.automations.is_empty() {
         setup::automations(&config, &rules, &connections, start)?
+    } else {
+        everything_on(&rules, &connections.values().collect::<Vec<_>>(), start)
     };
     let edition = Edition::new(rules, catalog, &rows)?;
     let master = MasterKey::generate(entropy.as_ref());

@@ -65,12 +65,8 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
             runtime.bell.notify_one();
         }
         Err(error) => {
-            let diagnostics = match &error {
-                rulebook::Error::Refused { diagnostics, .. } => diagnostics.clone(),
-                _ => Vec::new(),
-            };
             tracing::error!("the changed rules are not in force, those before them stay: {error}");
-            runtime.rules.refuse(diagnostics);
+            runtime.rules.refuse(&error);
         }
     }
 }

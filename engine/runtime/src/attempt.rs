@@ -1,14 +1,16 @@
 //! One attempt at one job: is it still due, what may it see, what did it do, how did it end.
 
 use jiff::SignedDuration;
+use serde_json::Value;
+use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
-use zelo_core::settle::{AttemptEnd, Settlement, frozen};
+use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
 use zelo_core::timing::{Due, DueQuestion, Timetable};
 use zelo_core::{Invocation, Job, JournalEntry, Timestamp};
-use zelo_host::{End, Limits, Stop};
+use zelo_host::{End, Limit, Limits, Stop};
 use zelo_rules::Unprepared;
-use zelo_store::Work;
+use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
 use crate::recorder::{self, Recorder, Trace};
@@ -23,17 +25,19 @@ impl Runtime {
         let edition = self.rules.current();
         let lease = work.job.lease;
         let job = work.job.id;
-        let (end, trace, summary) = match self.ready_call(&edition, &work) {
-            Err(end) => (end, Trace::default(), None),
+        let (end, trace, said) = match self.ready_call(&edition, &work) {
+            Err(end) => (end, Trace::default(), Said::default()),
             Ok(call) => self.call(&edition, work, call).await,
         };
-        Settlement { job, lease, end, journal: trace.journal, local: trace.local, outward: false, summary, policy: self.retry }
+        let report = Report { summary: said.summary, output: said.output, lines: trace.lines };
+        Settlement { job, lease, end, journal: trace.journal, local: trace.local, outward: false, report, policy: self.retry }
     }
 
     /// The invocation to run: the frozen one, or a new one if the job is still wanted, due and complete.
     fn ready_call(&self, edition: &Edition, work: &Work) -> Result<Call, AttemptEnd> {
         let job = &work.job;
         let now = self.clock.now();
+        still_on(edition, job)?;
         if let Some(invocation) = frozen(&work.journal) {
             not_expired(job, job.expires, now)?;
             return Ok(Call { invocation: invocation.clone(), frozen: true });
@@ -61,15 +65,15 @@ impl Runtime {
         Ok(Call { invocation, frozen: false })
     }
 
-    async fn call(&self, edition: &Edition, work: Work, call: Call) -> (AttemptEnd, Trace, Option<String>) {
+    async fn call(&self, edition: &Edition, work: Work, call: Call) -> (AttemptEnd, Trace, Said) {
         let Call { invocation, frozen } = call;
         let Some(plugin) = edition.catalog.with_digest(&invocation.plugin_digest) else {
             let text = "the plugin it began with is gone; bring that file back, or start the job anew";
-            return (dead("no_plugin", text.to_owned()), Trace::default(), None);
+            return (dead("no_plugin", text.to_owned()), Trace::default(), Said::default());
         };
         let prepared = match edition.catalog.prepared(&self.host, plugin, invocation.grants.capabilities()) {
             Ok(prepared) => prepared,
-            Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), None),
+            Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), Said::default()),
         };
         let (recorder, trace) = Recorder::new(self, &work.job, invocation.grants.clone(), work.journal);
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
@@ -78,8 +82,8 @@ impl Runtime {
         if !frozen {
             trace.journal.insert(0, (0, JournalEntry::Invocation(Box::new(invocation))));
         }
-        let (end, summary) = ended(run.end);
-        (end, trace, summary)
+        let (end, said) = ended(run.end);
+        (end, trace, said)
     }
 }
 
@@ -90,20 +94,32 @@ struct Call {
     frozen: bool,
 }
 
-/// Checks the due time once more, on the rules and records of now.
-fn still_due(edition: &Edition, work: &Work, now: Timestamp) -> Result<Due, AttemptEnd> {
-    let job = &work.job;
+/// What the rules say about the time of `job`, on `records`.
+fn due(edition: &Edition, job: &Job, records: &RecordSet) -> Result<Due, Reason> {
     let question = DueQuestion {
         automation: &job.automation,
         action: &job.action,
         anchor: job.anchor,
         reference: job.reference,
         lookups: &job.lookups,
+        clinic: job.clinic.as_deref(),
     };
-    match edition.in_force.due(&question, &work.records) {
+    edition.in_force.due(&question, records)
+}
+
+/// A job whose automation is off is not run, not even to its end.
+fn still_on(edition: &Edition, job: &Job) -> Result<(), AttemptEnd> {
+    match due(edition, job, &RecordSet::default()) {
+        Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => Err(AttemptEnd::Cancelled(reason)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the due time once more, on the rules and records of now.
+fn still_due(edition: &Edition, work: &Work, now: Timestamp) -> Result<Due, AttemptEnd> {
+    match due(edition, &work.job, &work.records) {
         Ok(due) if due.at > now => Err(AttemptEnd::Moved(due)),
         Ok(due) => Ok(due),
-        Err(reason) if matches!(reason.code.as_str(), "switched_off" | "rule_gone") => Err(AttemptEnd::Cancelled(reason)),
         Err(reason) => Err(AttemptEnd::Skipped(reason)),
     }
 }
@@ -112,7 +128,9 @@ fn still_due(edition: &Edition, work: &Work, now: Timestamp) -> Result<Due, Atte
 fn not_expired(job: &Job, expires: Option<Timestamp>, now: Timestamp) -> Result<(), AttemptEnd> {
     let Some(expires) = expires.filter(|expires| now >= *expires) else { return Ok(()) };
     Err(match (&job.attention, &job.reason) {
-        (Some(missing), _) => AttemptEnd::Skipped(Reason::new(&missing.code, format!("{} until it expired at {expires}", missing.text))),
+        (Some(missing), _) => {
+            AttemptEnd::Skipped(Reason::new(&missing.code, format!("{}, and was still missing when it expired at {expires}", missing.text)))
+        }
         (None, Some(failure)) if job.attempt > 1 => {
             AttemptEnd::Dead(Reason::new(&failure.code, format!("given up: it expired at {expires}; the last attempt: {}", failure.text)))
         }
@@ -128,7 +146,7 @@ fn unready(job: &Job, due: Due, unprepared: Unprepared, now: Timestamp) -> Attem
             let longest = job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
             let until = due.expires.unwrap_or(longest);
             if until <= now {
-                return AttemptEnd::Skipped(Reason::new(&reason.code, format!("{} for too long", reason.text)));
+                return AttemptEnd::Skipped(Reason::new(&reason.code, format!("{}, and has been for too long", reason.text)));
             }
             AttemptEnd::Wait { reason, until }
         }
@@ -137,36 +155,38 @@ fn unready(job: &Job, due: Due, unprepared: Unprepared, now: Timestamp) -> Attem
 
 /// How a run ends its attempt. A trap or a limit on what it does comes again with the same input, so it is final; a
 /// limit on time may be the fault of a busy machine.
-fn ended(end: End) -> (AttemptEnd, Option<String>) {
+fn ended(end: End) -> (AttemptEnd, Said) {
+    let later = |code: &str, text: &str, after: Option<std::time::Duration>| AttemptEnd::Retry {
+        reason: Reason::new(code, text),
+        after: after.and_then(|after| SignedDuration::try_from(after).ok()),
+    };
     match end {
-        End::Outcome { code, summary, .. } => (AttemptEnd::Done { code }, Some(summary)),
-        // What a plugin says of a failure may hold personal data: it is kept sealed, as the summary.
-        End::Retry { reason, after } => (
-            AttemptEnd::Retry {
-                reason: Reason::new("plugin", "the plugin asked to be run again later"),
-                after: after.and_then(|after| SignedDuration::try_from(after).ok()),
-            },
-            Some(reason),
-        ),
-        End::Permanent { reason } => (dead("plugin", "the plugin says that it cannot be done".to_owned()), Some(reason)),
-        End::Limit(limit @ (zelo_host::Limit::Cpu | zelo_host::Limit::Wall)) => {
-            (AttemptEnd::Retry { reason: Reason::new(limit.as_str(), limit.to_string()), after: None }, None)
+        End::Outcome { code, summary, output } => (AttemptEnd::Done { code }, Said { summary: Some(summary), output }),
+        End::Retry { reason, after } => (later("plugin", "the plugin asked to be run again later", after), Said::because(reason)),
+        End::Permanent { reason } => (dead("plugin", "the plugin says that it cannot be done".to_owned()), Said::because(reason)),
+        End::Limit(limit @ (Limit::Cpu | Limit::Wall)) => (later(limit.as_str(), &limit.to_string(), None), Said::default()),
+        End::Limit(limit) => (dead(limit.as_str(), limit.to_string()), Said::default()),
+        End::Trap { message } => (dead("trap", "the plugin broke off".to_owned()), Said::because(message)),
+        End::Stopped(Stop::Cancelled(reason)) => (AttemptEnd::Cancelled(reason), Said::default()),
+        End::Stopped(Stop::Later { reason, after }) => (later("later", "an effect could not be done yet", after), Said::because(reason)),
+        End::Stopped(Stop::Store(why)) => (later("store", &why, None), Said::default()),
+        End::Stopped(Stop::Differs { asked, recorded }) => {
+            let text = format!("this attempt asks for {asked}, where an earlier one did {recorded}; a plugin must do the same again");
+            (dead("differs", text), Said::default())
         }
-        End::Limit(limit) => (dead(limit.as_str(), limit.to_string()), None),
-        End::Trap { message } => (dead("trap", "the plugin broke off".to_owned()), Some(message)),
-        End::Stopped(Stop::Cancelled(reason)) => (AttemptEnd::Cancelled(reason), None),
-        End::Stopped(Stop::Later { reason, after }) => (
-            AttemptEnd::Retry {
-                reason: Reason::new("later", "an effect could not be done yet"),
-                after: after.and_then(|after| SignedDuration::try_from(after).ok()),
-            },
-            Some(reason),
-        ),
-        End::Stopped(Stop::Store(why)) => (AttemptEnd::Retry { reason: Reason::new("store", why), after: None }, None),
-        End::Stopped(Stop::Differs { asked, recorded }) => (
-            dead("differs", format!("this attempt asks for {asked}, where an earlier one did {recorded}; a plugin must do the same again")),
-            None,
-        ),
+    }
+}
+
+/// What a plugin said of its end: it may hold personal data, so it is kept apart from the reason, sealed.
+#[derive(Default)]
+struct Said {
+    summary: Option<String>,
+    output: Option<Value>,
+}
+
+impl Said {
+    fn because(summary: String) -> Self {
+        Self { summary: Some(summary), output: None }
     }
 }
 

@@ -20,13 +20,13 @@ pub struct Catalog {
 /// Why a folder of plugins cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be read", path.display())]
     Read {
         path: PathBuf,
         #[source]
         source: std::io::Error,
     },
-    #[error("{}: {source}", path.display())]
+    #[error("{} is not a plugin that can be used", path.display())]
     Load {
         path: PathBuf,
         #[source]

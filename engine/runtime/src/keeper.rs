@@ -34,6 +34,15 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// How often jobs are looked for whose lease ran out while their process lives on.
 const LOOK_FOR_STUCK: SignedDuration = SignedDuration::from_secs(30);
 
+/// What came of asking for jobs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claimed {
+    Some,
+    None,
+    /// The store did not answer: it is left alone for a while.
+    Failed,
+}
+
 impl Runtime {
     /// Runs due jobs until `stop` turns true, then waits for those that run.
     pub async fn keep(&self, pace: Pace, mut stop: watch::Receiver<bool>) {
@@ -44,8 +53,9 @@ impl Runtime {
         let mut looked = self.clock.now();
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
-            if !self.claim_some(&slots, pace, &mut running).await {
-                self.nap(&mut stop).await;
+            let claimed = self.claim_some(&slots, pace, &mut running).await;
+            if claimed != Claimed::Some {
+                self.nap(&mut stop, claimed).await;
             }
             let now = self.clock.now();
             if now.duration_since(looked).abs() >= LOOK_FOR_STUCK {
@@ -59,10 +69,10 @@ impl Runtime {
         }
     }
 
-    /// Claims as many jobs as there are free slots, and starts them. False if there is nothing more to do at once.
-    async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>) -> bool {
+    /// Claims as many jobs as there are free slots, and starts them.
+    async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>) -> Claimed {
         // Wait for one free slot, then take all that are free.
-        let Ok(first) = slots.clone().acquire_owned().await else { return false };
+        let Ok(first) = slots.clone().acquire_owned().await else { return Claimed::None };
         let mut permits = vec![first];
         while let Ok(permit) = slots.clone().try_acquire_owned() {
             permits.push(permit);
@@ -72,10 +82,10 @@ impl Runtime {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(%error, "jobs could not be claimed");
-                return false;
+                return Claimed::Failed;
             }
         };
-        let some = !claimed.is_empty();
+        let outcome = if claimed.is_empty() { Claimed::None } else { Claimed::Some };
         for (work, permit) in claimed.into_iter().zip(permits) {
             let runtime = self.clone();
             running.spawn(async move {
@@ -84,7 +94,7 @@ impl Runtime {
                 runtime.bell.notify_one();
             });
         }
-        some
+        outcome
     }
 
     /// One attempt and its settlement.
@@ -106,9 +116,12 @@ impl Runtime {
         }
     }
 
-    async fn nap(&self, stop: &mut watch::Receiver<bool>) {
+    async fn nap(&self, stop: &mut watch::Receiver<bool>, claimed: Claimed) {
         let now = self.clock.now();
-        let next = self.store.next_run().await.ok().flatten();
+        let next = match claimed {
+            Claimed::Failed => None,
+            _ => self.store.next_run().await.ok().flatten(),
+        };
         let until = next.map_or(LONGEST_NAP, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_NAP));
         tokio::select! {
             () = self.bell.notified() => {}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use zelo_core::effect::Message;
-use zelo_core::settle::LocalWrite;
+use zelo_core::settle::{LocalWrite, LogLine};
 use zelo_core::{Effect, EffectResult, Grants, Job, JournalEntry, KeyHash};
 use zelo_host::{Effects, Level, Stop};
 use zelo_store::message_id;
@@ -19,8 +19,8 @@ pub(crate) struct Trace {
     /// Entries that are not in the store yet, by their place.
     pub(crate) journal: Vec<(u32, JournalEntry)>,
     pub(crate) local: Vec<LocalWrite>,
-    /// Lines that the plugin logged.
-    pub(crate) lines: u32,
+    /// The plugin's log.
+    pub(crate) lines: Vec<LogLine>,
 }
 
 /// Performs the effects of one attempt.
@@ -126,17 +126,17 @@ impl Effects for Recorder {
             None => {}
         }
         let result = self.perform_new(index, &effect).await?;
-        if let EffectResult::Refused { reason } = &result {
-            tracing::warn!(job = %self.job.id, rule = self.job.rule, action = self.job.action, effect = effect.kind(), reason, "an effect was refused");
+        if matches!(result, EffectResult::Refused { .. }) {
+            // Why stands in the journal: it may repeat what the plugin wrote.
+            tracing::warn!(job = %self.job.id, rule = self.job.rule, action = self.job.action, effect = effect.kind(), "an effect was refused");
         }
         lock(&self.trace).journal.push((index, JournalEntry::Effect { effect, result: result.clone() }));
         Ok(result)
     }
 
-    /// The text of a line may hold personal data, so only the fact is logged.
+    /// A line may hold personal data: it stays with the job, sealed.
     fn log(&mut self, level: Level, text: &str) {
-        lock(&self.trace).lines += 1;
-        tracing::debug!(job = %self.job.id, level = level.as_str(), bytes = text.len(), "the plugin logged a line");
+        lock(&self.trace).lines.push(LogLine { level: level.as_str().to_owned(), text: text.to_owned() });
     }
 }
 
@@ -155,3 +155,7 @@ impl Recorder {
 pub(crate) fn lock(trace: &Mutex<Trace>) -> MutexGuard<'_, Trace> {
     trace.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

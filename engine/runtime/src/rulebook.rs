@@ -4,7 +4,7 @@
 //! in the middle of an event or a job goes on with the set it began with.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use zelo_rules::{Automation, Diagnostic, FileText, Files, InForce, Rule, RuleSet, Source};
@@ -23,14 +23,21 @@ pub struct Edition {
 /// Holds the edition in force.
 pub struct Rulebook {
     current: ArcSwap<Edition>,
-    /// What the last try to load said, if it was refused.
-    problems: Mutex<Vec<Diagnostic>>,
+    /// Why the last try to load was refused.
+    problem: Mutex<Option<Refusal>>,
+}
+
+/// Why the files on disk are not in force.
+#[derive(Clone, Debug)]
+struct Refusal {
+    text: String,
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// Why a rule set did not take over.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be read; set paths.rules in zelo.toml, or --config", path.display())]
     Read {
         path: PathBuf,
         #[source]
@@ -49,7 +56,7 @@ pub enum Error {
 impl Rulebook {
     /// Begins with `edition`.
     pub fn new(edition: Edition) -> Self {
-        Self { current: ArcSwap::from_pointee(edition), problems: Mutex::default() }
+        Self { current: ArcSwap::from_pointee(edition), problem: Mutex::default() }
     }
 
     /// The edition in force. Hold it for as long as one event or one attempt takes.
@@ -60,17 +67,30 @@ impl Rulebook {
     /// Puts `edition` in force.
     pub fn exchange(&self, edition: Edition) {
         self.current.store(Arc::new(edition));
-        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+        *self.refusal() = None;
     }
 
     /// Remembers why the files on disk are not in force.
-    pub fn refuse(&self, diagnostics: Vec<Diagnostic>) {
-        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = diagnostics;
+    pub fn refuse(&self, error: &Error) {
+        let diagnostics = match error {
+            Error::Refused { diagnostics, .. } => diagnostics.clone(),
+            _ => Vec::new(),
+        };
+        *self.refusal() = Some(Refusal { text: error.to_string(), diagnostics });
     }
 
-    /// Why the files on disk are not in force; empty if they are.
+    /// Why the files on disk are not in force; none if they are.
+    pub fn problem(&self) -> Option<String> {
+        self.refusal().as_ref().map(|refusal| refusal.text.clone())
+    }
+
+    /// The mistakes in rule and source files by which the files on disk are not in force.
     pub fn problems(&self) -> Vec<Diagnostic> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refusal().as_ref().map(|refusal| refusal.diagnostics.clone()).unwrap_or_default()
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<Refusal>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,7 +102,11 @@ impl Edition {
     pub fn new(rules: Arc<RuleSet>, catalog: Arc<Catalog>, rows: &[AutomationRow]) -> Result<Self, Error> {
         let mut automations = Vec::new();
         let mut wrong = Vec::new();
-        for row in rows.iter().filter(|row| row.enabled) {
+        // One that is off for a clinic is joined too: there the automation of the whole connection is off with it.
+        for row in rows.iter().filter(|row| row.enabled || row.clinic.is_some()) {
+            if rules.rule(&row.rule).is_none() && !row.enabled {
+                continue;
+            }
             if rules.rule(&row.rule).is_none() {
                 wrong.push(format!("automation {}: there is no rule `{}`; disable it, or bring the rule back", row.id, row.rule));
                 continue;
@@ -94,7 +118,9 @@ impl Edition {
                     connection: row.connection.clone(),
                     clinic: row.clinic.clone(),
                     settings,
+                    enabled: row.enabled,
                 }),
+                Err(_) if !row.enabled => {}
                 Err(problems) => wrong.extend(problems.into_iter().map(|problem| format!("automation {}: {problem}", row.id))),
             }
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use zelo_core::decide::Decision;
 use zelo_core::effect::{Body, Message};
 use zelo_core::settle::{LocalWrite, Settled};
 use zelo_core::{Clock, Event, Job, JobState, JournalEntry, ManualClock, Status, Timestamp};
@@ -115,7 +116,8 @@ async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut 
         Err(refused) => tell(Row { state: "refused".to_owned(), detail: refused.to_string(), ..blank(now) }),
         Ok(Accepted::Ignored { why }) => tell(Row { state: Status::Ignored.as_str().to_owned(), detail: why, ..blank(now) }),
         Ok(Accepted::Recorded { event, decision }) => {
-            tell(event_row(now, &event, &delivery.path, &decision));
+            let why_not = runtime.rules.current().in_force.why_not(&event);
+            tell(event_row(now, &event, &delivery.path, &decision, &why_not));
             for job in &decision.jobs {
                 tell(job_row(now, job, None));
             }
@@ -132,10 +134,12 @@ async fn run_until(
     tell: &mut (dyn FnMut(Row) + Send),
 ) -> Result<(), Error> {
     while let Some(next) = runtime.store.next_run().await? {
+        // What became due by the arrival of a delivery waits for the others of that instant.
+        let next = next.max(clock.now());
         if until.is_some_and(|until| next >= until) {
             break;
         }
-        clock.set(next.max(clock.now()));
+        clock.set(next);
         let mut work = runtime.store.claim(clock.now(), 100, SignedDuration::from_hours(1)).await?;
         work.sort_by_key(|work| (work.job.run_at, work.job.id));
         for work in work {
@@ -149,7 +153,7 @@ async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Sen
     let settlement = runtime.attempt(work).await;
     let now = runtime.clock.now();
     let done: Vec<Value> = settlement.journal.iter().filter_map(|(_, entry)| told(entry, &settlement.local)).collect();
-    let summary = settlement.summary.clone();
+    let summary = settlement.report.summary.clone();
     match runtime.store.settle(settlement, now).await? {
         Settled::Stale => {}
         Settled::Applied { job, keep_effects, .. } => {
@@ -181,12 +185,14 @@ fn blank(at: Timestamp) -> Row {
     }
 }
 
-fn event_row(at: Timestamp, event: &Event, path: &str, decision: &zelo_core::decide::Decision) -> Row {
+/// What became of an event; `why_not` says of each rule that listened but did not fire what failed first.
+fn event_row(at: Timestamp, event: &Event, path: &str, decision: &Decision, why_not: &[(String, String)]) -> Row {
+    let silent = || why_not.iter().map(|(rule, why)| format!("; not {rule}: {why}")).collect::<String>();
     let detail = match decision.status {
         Status::Duplicate => format!("{path}: the same delivery came before as {}; nothing new happens", decision.event),
         Status::Stale => format!("{path}: older ({}) than what is known of it; records and pending jobs stay as they are", event.time),
-        _ if decision.rules.is_empty() => format!("{path}: no rule fires"),
-        _ => format!("{path}: fires {}", decision.rules.join(", ")),
+        _ if decision.rules.is_empty() => format!("{path}: no rule fires{}", silent()),
+        _ => format!("{path}: fires {}{}", decision.rules.join(", "), silent()),
     };
     Row {
         event: Some(decision.event.to_string()),
