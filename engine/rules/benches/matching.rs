@@ -187,6 +187,7 @@ fn main() {
             connection: "network".to_owned(),
             clinic: None,
             settings: serde_json::Map::new(),
+            enabled: true,
         });
         let in_force = InForce::new(rules.clone(), automations.collect());
         let (mut sonic, mut serde, mut zelo, mut matches) = (Vec::new(), Vec::new(), Vec::new(), 0);

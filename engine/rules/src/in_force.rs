@@ -3,7 +3,7 @@
 //! Built aside and swapped in as a whole; never changed. Events are matched against it before the queue, jobs are
 //! prepared with it when they run, and due times are computed from it at any time between.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,11 +17,12 @@ use crate::condition::Documents;
 use crate::digest;
 use crate::json::id_text;
 use crate::load::RuleSet;
+use crate::path::Path;
 use crate::rule::{Action, Lookup, Rule, SetTiming, ZoneOf, locale};
 use crate::text::Text;
 use crate::time;
 
-/// A rule that is switched on.
+/// A rule that is switched on; or off for one clinic, while the connection has it on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Automation {
     pub id: AutomationId,
@@ -31,6 +32,8 @@ pub struct Automation {
     pub clinic: Option<String>,
     /// What was chosen; the rest is defaults.
     pub settings: Map<String, Value>,
+    /// Where it is not, it does nothing but stand in for the automation of the whole connection.
+    pub enabled: bool,
 }
 
 /// Why an automation is on and yet does nothing.
@@ -47,8 +50,8 @@ pub struct InForce {
     by_id: HashMap<AutomationId, usize>,
     /// The automations that listen to a type of event on a connection.
     listeners: HashMap<String, HashMap<String, Vec<usize>>>,
-    /// `(rule, connection, clinic)` that have an automation of their own.
-    own: HashSet<(String, String, String)>,
+    /// By connection and clinic, the rules for which the clinic has an automation of its own: on, off or broken.
+    own: HashMap<String, HashMap<String, HashSet<String>>>,
     problems: Vec<Problem>,
 }
 
@@ -68,6 +71,16 @@ pub struct ActionRef<'f> {
     pub rule: &'f Rule,
     pub action: &'f Action,
     pub(crate) joined: &'f Joined,
+}
+
+/// Whether an automation is the one in force for a clinic.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    InForce,
+    /// It is the connection's, and the clinic has one of its own.
+    Replaced,
+    /// It is another clinic's.
+    Elsewhere,
 }
 
 /// Prints counts only.
@@ -126,7 +139,7 @@ impl InForce {
             automations: Vec::new(),
             by_id: HashMap::new(),
             listeners: HashMap::new(),
-            own: HashSet::new(),
+            own: HashMap::new(),
             problems: Vec::new(),
         };
         for automation in automations {
@@ -136,6 +149,13 @@ impl InForce {
     }
 
     fn join(&mut self, automation: Automation) {
+        if let Some(clinic) = &automation.clinic {
+            let clinics = self.own.entry(automation.connection.clone()).or_default();
+            clinics.entry(clinic.clone()).or_default().insert(automation.rule.clone());
+        }
+        if !automation.enabled {
+            return;
+        }
         let rules = Arc::clone(&self.rules);
         let id = automation.id.clone();
         let joined = match rules.rule(&automation.rule) {
@@ -152,9 +172,6 @@ impl InForce {
         let listeners = self.listeners.entry(automation.connection.clone()).or_default();
         for kind in rule.types() {
             listeners.entry(kind.to_owned()).or_default().push(index);
-        }
-        if let Some(clinic) = &automation.clinic {
-            self.own.insert((automation.rule.clone(), automation.connection.clone(), clinic.clone()));
         }
         self.by_id.insert(id, index);
         self.automations.push(joined);
@@ -177,26 +194,45 @@ impl InForce {
 
     /// The action called `action` of an automation that is on.
     pub fn action(&self, automation: &AutomationId, action: &str) -> Option<ActionRef<'_>> {
-        let joined = self.joined(automation)?;
+        let joined = self.by_id.get(automation).and_then(|index| self.automations.get(*index))?;
         let rule = self.rules.rule(&joined.automation.rule)?;
         Some(ActionRef { rule, action: rule.action(action)?, joined })
     }
 
-    pub(crate) fn joined(&self, automation: &AutomationId) -> Option<&Joined> {
-        self.by_id.get(automation).and_then(|index| self.automations.get(*index))
+    /// The automation, where it is the one in force for `clinic`.
+    pub(crate) fn joined(&self, automation: &AutomationId, clinic: Option<&str>) -> Result<&Joined, Reason> {
+        let off = |text: &str| Reason::new("switched_off", text);
+        let joined = self.by_id.get(automation).and_then(|index| self.automations.get(*index));
+        let joined = joined.ok_or_else(|| off("the automation is switched off"))?;
+        match self.standing(&joined.automation, clinic) {
+            Standing::InForce => Ok(joined),
+            Standing::Replaced => Err(off(REPLACED)),
+            Standing::Elsewhere => Err(off("the automation is another clinic's")),
+        }
     }
 
     /// What the automations want because of `event`. Depends on nothing else.
     pub fn candidates(&self, event: &Event, index: &Indexer) -> Vec<Candidate> {
-        let listeners = self.listeners.get(&event.connection).and_then(|types| types.get(&event.kind));
         let mut candidates = Vec::new();
-        for joined in listeners.into_iter().flatten().filter_map(|index| self.automations.get(*index)) {
-            let Some(rule) = self.rules.rule(&joined.automation.rule) else { continue };
-            if self.concerns(joined, rule, event) {
-                Matching { rules: &self.rules, rule, joined, event, index }.collect(&mut candidates);
+        for (joined, rule) in self.listening(event) {
+            let matching = Matching { rules: &self.rules, rule, joined, event, index };
+            match self.standing(&joined.automation, event.clinic.as_deref()) {
+                Standing::InForce => matching.collect(&mut candidates),
+                Standing::Replaced => matching.withdraw(&mut candidates),
+                Standing::Elsewhere => {}
             }
         }
         candidates
+    }
+
+    /// The automations of the event's connection that listen to its type.
+    fn listening<'f>(&'f self, event: &'f Event) -> impl Iterator<Item = (&'f Joined, &'f Rule)> {
+        let listeners = self.listeners.get(&event.connection).and_then(|types| types.get(&event.kind));
+        let listening = listeners.into_iter().flatten().filter_map(|index| {
+            let joined = self.automations.get(*index)?;
+            Some((joined, self.rules.rule(&joined.automation.rule)?))
+        });
+        listening.filter(|(_, rule)| rule.source.as_ref().is_none_or(|source| *source == event.source))
     }
 
     /// How many rules fire among `candidates`.
@@ -205,22 +241,32 @@ impl InForce {
         fired.map(|candidate| candidate.rule.as_str()).collect::<HashSet<_>>().len()
     }
 
-    /// The first clause that keeps the rule of some automation from firing for `event`, in words.
-    pub(crate) fn why_not(&self, event: &Event) -> Option<String> {
-        let documents = EventOnly(&event.data);
-        let rules = self.automations.iter().filter_map(|joined| self.rules.rule(&joined.automation.rule));
-        let mut failures = rules.filter_map(|rule| rule.when.as_ref()?.failure(&documents));
-        failures.next().map(|failure| format!("{} does not hold", failure.clause.describe()))
+    /// The rules that listen to events like `event` and do not fire because of it, by id, each with what is the matter,
+    /// in words that name paths and no values.
+    pub fn why_not(&self, event: &Event) -> Vec<(String, String)> {
+        // Of several automations of a rule, the one that is nearest to firing speaks.
+        let mut found: BTreeMap<&str, (u8, Option<String>)> = BTreeMap::new();
+        for (joined, rule) in self.listening(event) {
+            let (distance, why) = match self.standing(&joined.automation, event.clinic.as_deref()) {
+                Standing::InForce => rule_fails(rule, event).map_or((0, None), |why| (1, Some(why))),
+                Standing::Replaced => (2, Some(format!("{REPLACED}, which is not on"))),
+                Standing::Elsewhere => (3, Some("it is on for other clinics only".to_owned())),
+            };
+            if found.get(rule.id.as_str()).is_none_or(|(nearest, _)| distance < *nearest) {
+                found.insert(&rule.id, (distance, why));
+            }
+        }
+        found.into_iter().filter_map(|(rule, (_, why))| Some((rule.to_owned(), why?))).collect()
     }
 
-    fn concerns(&self, joined: &Joined, rule: &Rule, event: &Event) -> bool {
-        let automation = &joined.automation;
-        let clinic = match (&automation.clinic, &event.clinic) {
-            (Some(own), clinic) => Some(own) == clinic.as_ref(),
-            (None, None) => true,
-            (None, Some(clinic)) => !self.own.contains(&(automation.rule.clone(), automation.connection.clone(), clinic.clone())),
-        };
-        clinic && rule.source.as_ref().is_none_or(|source| *source == event.source)
+    fn standing(&self, automation: &Automation, clinic: Option<&str>) -> Standing {
+        let own = || self.own.get(&automation.connection)?.get(clinic?);
+        match &automation.clinic {
+            Some(its) if Some(its.as_str()) == clinic => Standing::InForce,
+            Some(_) => Standing::Elsewhere,
+            None if own().is_some_and(|rules| rules.contains(&automation.rule)) => Standing::Replaced,
+            None => Standing::InForce,
+        }
     }
 }
 
@@ -233,6 +279,26 @@ impl Joined {
         let digest = digest::of(&[rule.digest.as_bytes(), chosen.as_bytes()]);
         Ok(Self { automation, settings, timings, digest })
     }
+}
+
+/// Why the automation of a connection is not in force for some clinic.
+const REPLACED: &str = "the clinic has an automation of its own";
+
+/// Why no action of `rule` fires because of `event`; nothing where one does.
+fn rule_fails(rule: &Rule, event: &Event) -> Option<String> {
+    let cancelled = |action: &Action| action.cancel_on.iter().any(|cancel| cancel.types.contains(&event.kind));
+    let about = rule.on.contains(&event.kind);
+    let candidates: Vec<&Action> = rule.actions.iter().filter(|action| about && !cancelled(action)).collect();
+    if candidates.is_empty() {
+        return Some(format!("{} cancels, and fires nothing", event.kind));
+    }
+    if let Some(failure) = rule.when.as_ref().and_then(|when| when.failure(&EventOnly(&event.data))) {
+        return Some(failure.why());
+    }
+    let missing = |key: &&Path| key.first(&event.data).and_then(id_text).is_none();
+    let keyless: Vec<&Path> = candidates.iter().map_while(|action| action.key.as_ref().filter(missing)).collect();
+    let key = keyless.first().filter(|_| keyless.len() == candidates.len())?;
+    Some(format!("its key {} is missing", key.as_str()))
 }
 
 /// One rule against one event.
@@ -270,26 +336,35 @@ impl Matching<'_> {
                 None => match &failure {
                     None => self.fire(action),
                     Some(failure) => action.key.as_ref().and_then(|key| {
-                        self.cancel(
-                            action,
-                            key,
-                            "no_longer_matches",
-                            format!("the event no longer matches: {} does not hold", failure.clause.describe()),
-                        )
+                        self.cancel(action, key, "no_longer_matches", format!("the event no longer matches: {}", failure.why()))
                     }),
                 },
             };
-            candidates.extend(plan.map(|plan| Candidate {
-                automation: self.joined.automation.id.clone(),
-                rule: self.rule.id.clone(),
-                action: action.name.clone(),
-                rule_digest: self.joined.digest.clone(),
-                plan,
-            }));
+            candidates.extend(plan.map(|plan| self.candidate(action, plan)));
         }
     }
 
-    fn cancel(&self, action: &Action, key: &crate::Path, code: &'static str, text: String) -> Option<Plan> {
+    /// Fires nothing, and ends what is pending from before the clinic had an automation of its own.
+    fn withdraw(&self, candidates: &mut Vec<Candidate>) {
+        for action in &self.rule.actions {
+            let cancel = action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind));
+            let key = cancel.map(|cancel| &cancel.key).or(action.key.as_ref());
+            let plan = key.and_then(|key| self.cancel(action, key, "no_longer_matches", REPLACED.to_owned()));
+            candidates.extend(plan.map(|plan| self.candidate(action, plan)));
+        }
+    }
+
+    fn candidate(&self, action: &Action, plan: Plan) -> Candidate {
+        Candidate {
+            automation: self.joined.automation.id.clone(),
+            rule: self.rule.id.clone(),
+            action: action.name.clone(),
+            rule_digest: self.joined.digest.clone(),
+            plan,
+        }
+    }
+
+    fn cancel(&self, action: &Action, key: &Path, code: &'static str, text: String) -> Option<Plan> {
         Some(Plan::Cancel { key: self.key(action, key)?, code, text })
     }
 
@@ -303,12 +378,12 @@ impl Matching<'_> {
         Some(Plan::Fire { key, anchor, lookups })
     }
 
-    fn key(&self, action: &Action, path: &crate::Path) -> Option<KeyHash> {
+    fn key(&self, action: &Action, path: &Path) -> Option<KeyHash> {
         let value = path.first(&self.event.data).and_then(id_text)?;
         Some(self.index.job_key(&self.joined.automation.id, &action.name, &value))
     }
 
-    fn anchor(&self, path: &crate::Path) -> Result<jiff::Timestamp, String> {
+    fn anchor(&self, path: &Path) -> Result<jiff::Timestamp, String> {
         let zone = self.rules.source(&self.event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
         let value = path.first(&self.event.data).filter(|value| !value.is_null());
         let value = value.ok_or_else(|| format!("{} is missing", path.as_str()))?;
@@ -329,7 +404,7 @@ impl Matching<'_> {
 impl Timetable for InForce {
     fn due(&self, question: &DueQuestion<'_>, records: &dyn Records) -> Result<Due, Reason> {
         let gone = || Reason::new("rule_gone", "the rule no longer has this action");
-        let joined = self.joined(question.automation).ok_or_else(|| Reason::new("switched_off", "the automation is switched off"))?;
+        let joined = self.joined(question.automation, question.clinic)?;
         let action = self.action(question.automation, question.action).ok_or_else(gone)?;
         let timing = joined.timings.get(question.action).ok_or_else(gone)?;
         let window = timing.window.as_ref().map(|(window, zone)| (*window, zone.now(&action, question.lookups, records)));

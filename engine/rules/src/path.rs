@@ -114,6 +114,20 @@ impl Path {
         &self.prefix
     }
 
+    /// The name that the segment at `depth` stands for, where it is one.
+    pub(crate) fn name_at(&self, depth: usize) -> Option<String> {
+        let found = match &self.many {
+            None => self.prefix.get(depth).cloned(),
+            // Below a descent there is no telling how deep.
+            Some(query) if query.segments.iter().take(depth).any(|segment| matches!(segment, Segment::Descendant(_))) => None,
+            Some(query) => query.segments.get(depth).and_then(step),
+        };
+        match found {
+            Some(Step::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether everything that `other` yields lies at or below what this singular query yields.
     pub(crate) fn covers(&self, other: &Path) -> bool {
         self.is_singular() && other.prefix.starts_with(&self.prefix)

@@ -55,9 +55,7 @@ impl InForce {
     /// # Errors
     /// Why it must wait, be skipped, or fails.
     pub fn prepare(&self, job: &Job, event: &Event, records: &dyn Records) -> Result<Prepared, Unprepared> {
-        if self.joined(&job.automation).is_none() {
-            return Err(Unprepared::Skip(Reason::new("switched_off", "the automation is switched off")));
-        }
+        self.joined(&job.automation, job.clinic.as_deref()).map_err(Unprepared::Skip)?;
         let Some(action) = self.action(&job.automation, &job.action) else {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
         };
@@ -98,15 +96,11 @@ impl Documents for Sight<'_> {
 
 fn check(condition: &Condition, documents: &Sight<'_>) -> Result<(), Unprepared> {
     let Some(failure) = condition.failure(documents) else { return Ok(()) };
-    let clause = failure.clause;
-    if failure.missing {
-        let place = match &clause.record {
-            Some(record) => format!("{record} {}", clause.path.as_str()),
-            None => clause.path.as_str().to_owned(),
-        };
-        return Err(Unprepared::Wait(Reason::new("missing", format!("{place} is missing"))));
-    }
-    Err(Unprepared::Skip(Reason::new("only_if", format!("only_if: {} does not hold", clause.describe()))))
+    Err(if failure.missing {
+        Unprepared::Wait(Reason::new("missing", failure.why()))
+    } else {
+        Unprepared::Skip(Reason::new("only_if", format!("only_if: {}", failure.why())))
+    })
 }
 
 /// The allowed fields that there are.
@@ -136,7 +130,7 @@ impl Rendering<'_> {
             let required = plugin.required().any(|required| required == name);
             match self.input(source) {
                 Ok(value) => {
-                    input.insert(name.clone(), value);
+                    input.insert(name.clone(), fitting(value, plugin.types(name)));
                 }
                 // An input that is a field and nothing else is as absent as the field.
                 Err(RenderError::Missing(_)) if !required && source.is_field(self.values.locale) => {}
@@ -178,6 +172,17 @@ impl Rendering<'_> {
         };
         Ok(Grants { messages, state: action.state })
     }
+}
+
+/// `value`, a number or boolean as text where the plugin takes `types` and only texts fit.
+fn fitting(value: Value, types: Vec<&str>) -> Value {
+    let takes = |kind: &str| types.contains(&kind);
+    let other = match &value {
+        Value::Number(_) => takes("number") || takes("integer"),
+        Value::Bool(_) => takes("boolean"),
+        _ => true,
+    };
+    if takes("string") && !other { Value::String(value.to_string()) } else { value }
 }
 
 impl Input {

@@ -4,6 +4,7 @@
 //! one, so they hold where the value is missing or of another type. A wrong type is never an error, only false.
 
 mod read;
+mod why;
 
 use std::cmp::Ordering;
 
@@ -35,8 +36,6 @@ pub struct Clause {
     pub record: Option<String>,
     pub path: Path,
     pub test: Test,
-    /// The operator as a person would say it, without the value on its right.
-    pub operator: String,
 }
 
 /// A positive test, or the exact negation of one.
@@ -94,8 +93,10 @@ pub trait Documents {
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'c> {
     pub clause: &'c Clause,
-    /// It fails for want of a value: there is no node, or only null.
+    /// It fails for want of a value: there is no node, or only null and empty texts.
     pub missing: bool,
+    /// It stands under `not`: it holds, and should not.
+    inverted: bool,
 }
 
 impl Condition {
@@ -113,26 +114,26 @@ impl Condition {
     ///
     /// Of alternatives, one that fails only for want of a value is preferred: that is the one that may hold later.
     pub fn failure(&self, documents: &dyn Documents) -> Option<Failure<'_>> {
-        if self.holds(documents) {
-            return None;
-        }
-        match self {
-            Self::All(parts) => parts.iter().find_map(|part| part.failure(documents)),
-            Self::Any(parts) => {
-                let failures: Vec<_> = parts.iter().filter_map(|part| part.failure(documents)).collect();
-                failures.iter().find(|failure| failure.missing).or(failures.first()).copied()
-            }
-            Self::Not(part) => part.clauses().next().map(|clause| Failure { clause, missing: clause.wants_a_value(documents) }),
-            Self::Clause(clause) => Some(Failure { clause, missing: clause.wants_a_value(documents) }),
-        }
+        self.blame(documents, true)
     }
 
-    /// All clauses, in the order of the file.
-    pub fn clauses(&self) -> Box<dyn Iterator<Item = &Clause> + '_> {
-        match self {
-            Self::All(parts) | Self::Any(parts) => Box::new(parts.iter().flat_map(Self::clauses)),
-            Self::Not(part) => part.clauses(),
-            Self::Clause(clause) => Box::new(std::iter::once(clause)),
+    /// The first clause for which it does not come out as `wanted`; nothing where it does.
+    fn blame(&self, documents: &dyn Documents, wanted: bool) -> Option<Failure<'_>> {
+        if self.holds(documents) == wanted {
+            return None;
+        }
+        match (self, wanted) {
+            (Self::All(parts), true) | (Self::Any(parts), false) => parts.iter().find_map(|part| part.blame(documents, wanted)),
+            (Self::Any(parts), true) | (Self::All(parts), false) => {
+                let failures: Vec<_> = parts.iter().filter_map(|part| part.blame(documents, wanted)).collect();
+                failures.iter().find(|failure| failure.missing).or(failures.first()).copied()
+            }
+            (Self::Not(part), _) => part.blame(documents, !wanted),
+            (Self::Clause(clause), _) => {
+                let inverted = !wanted;
+                let missing = !clause.test.is_for_absence(inverted) && clause.has_no_value(documents);
+                Some(Failure { clause, missing, inverted })
+            }
         }
     }
 }
@@ -152,16 +153,10 @@ impl Clause {
         }
     }
 
-    fn wants_a_value(&self, documents: &dyn Documents) -> bool {
-        self.document(documents).is_none_or(|document| self.path.nodes(document).iter().all(Value::is_null))
-    }
-
-    /// Path and operator, as a person would say them; never a value of a document.
-    pub fn describe(&self) -> String {
-        match &self.record {
-            Some(record) => format!("{record} {} {}", self.path.as_str(), self.operator),
-            None => format!("{} {}", self.path.as_str(), self.operator),
-        }
+    /// There is no node, or only null and empty texts.
+    fn has_no_value(&self, documents: &dyn Documents) -> bool {
+        let empty = |node: &Value| node.is_null() || node.as_str().is_some_and(|text| text.trim().is_empty());
+        self.document(documents).is_none_or(|document| self.path.nodes(document).iter().all(empty))
     }
 }
 
@@ -173,6 +168,11 @@ impl Test {
             kind => nodes.any(|node| kind.passes(node)),
         };
         holds != self.negated
+    }
+
+    /// Whether it asks for nothing to be there, so that waiting for a value would be no use.
+    fn is_for_absence(&self, inverted: bool) -> bool {
+        matches!((&self.kind, self.negated != inverted), (TestKind::Missing | TestKind::IsNull, false) | (TestKind::Exists, true))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads conditions from files.
 //!
-//! To add an operator: a name in [`OPERATORS`], an arm in [`test`], a [`TestKind`] with its arm in `passes`, a row in
+//! To add an operator: a name in [`OPERATORS`], an arm in [`test`], a [`TestKind`] with its arm in `passes` and its words in `why`, a row in
 //! the table of tests, and a line in `rules/README.md`.
 
 use regex::RegexBuilder;
@@ -105,7 +105,7 @@ fn clauses(table: &Table<'_>, path: Option<Item<'_>>, scope: Scope<'_>) -> Optio
     let mut tests = Vec::new();
     for name in OPERATORS.into_iter().chain([MATCHES]) {
         if let Some(item) = table.get(name) {
-            tests.push((name, test(name, item)));
+            tests.push(test(name, item));
         }
     }
     let report = table.report();
@@ -124,15 +124,11 @@ fn clauses(table: &Table<'_>, path: Option<Item<'_>>, scope: Scope<'_>) -> Optio
         );
     }
     let path = path?;
-    let clauses = tests.into_iter().filter_map(|(name, test)| {
-        let test = test?;
-        let operator = match test.kind {
-            TestKind::Exists | TestKind::IsNull | TestKind::Missing => format!("{name} = {}", !test.negated),
-            _ => name.to_owned(),
-        };
-        Some(Condition::Clause(Clause { record: record.clone(), path: path.clone(), test, operator }))
-    });
-    let mut clauses: Vec<_> = clauses.collect();
+    if let (Scope::Records(names), Some(record)) = (scope, &record) {
+        names.check_kept(report, record, &path, item.span());
+    }
+    let clause = |test| Condition::Clause(Clause { record: record.clone(), path: path.clone(), test });
+    let mut clauses: Vec<_> = tests.into_iter().flatten().map(clause).collect();
     if clauses.len() > 1 { Some(Condition::All(clauses)) } else { clauses.pop() }
 }
 

@@ -134,7 +134,10 @@ fn find_plugin(report: &Report<'_>, name: &At<&str>, draft: &Draft<'_, '_>) -> O
     if found.is_none() {
         let names = draft.catalog.plugins.names();
         let finding = error("unknown-plugin", name.span.clone(), format!("there is no plugin `{}`", name.value));
-        report.push(finding.meant(name.value, names.iter().map(String::as_str)));
+        report.push(match names.as_slice() {
+            [] => finding.help("no plugins are installed; run plugins/build"),
+            names => finding.meant(name.value, names.iter().map(String::as_str)),
+        });
     }
     found.map(Arc::new)
 }

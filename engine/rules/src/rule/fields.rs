@@ -121,11 +121,15 @@ fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Op
     } else {
         let table = item.table("[then.allow]")?;
         let record = table.string("record");
-        let path = table.need("path").and_then(Item::path);
+        let item = table.need("path");
+        let path = item.and_then(Item::path);
         let transform = table.get("as").and_then(|item| pick(item, "as", &TRANSFORMS));
         table.finish();
         if let Some(record) = &record {
             names.check_lookup(table.report(), record);
+        }
+        if let (Some(record), Some(path), Some(item)) = (&record, &path, item) {
+            names.check_kept(table.report(), record.value, path, item.span());
         }
         (record.map(|record| record.value.to_owned()), path?, transform)
     };
@@ -133,7 +137,7 @@ fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Op
     let class = match kind {
         None => draft.class(|source| source.class(&path)),
         // A lookup that there is not has been reported, and leaves no rule.
-        Some(kind) => draft.class(|source| kind.map_or(Class::Public, |kind| source.record_class(kind, &path))),
+        Some(kind) => draft.class(|source| kind.map_or(Class::Public, |kind| source.record_class(&kind.record, &path))),
     };
     Some(Field { name: name.to_owned(), record, path, transform, class })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use super::names::Names;
+use super::names::{LookedUp, Names};
 use super::{Lookup, Plugins, Rule, action, settings};
 use crate::condition::{Scope, condition};
 use crate::diagnostic::{Report, error};
@@ -36,6 +36,8 @@ pub(super) struct Draft<'r, 'c> {
     pub(super) templates: &'r mut Templates,
     /// The settings where nobody chose.
     pub(super) defaults: Map<String, Value>,
+    /// The settings that may be chosen below 0.
+    pub(super) signed: BTreeSet<String>,
 }
 
 impl Draft<'_, '_> {
@@ -51,6 +53,13 @@ impl Draft<'_, '_> {
         }
         let types: BTreeSet<&str> = self.candidates.iter().flat_map(|source| source.types()).collect();
         expand(report, pattern, &types)
+    }
+
+    /// What the sources say about the records of `lookup`.
+    fn looked_up(&self, lookup: &Lookup) -> LookedUp {
+        let records = self.sources.iter().flat_map(|source| &source.records).filter(|record| record.kind == lookup.record);
+        let kept = records.flat_map(|record| record.keep.keys().cloned()).collect();
+        LookedUp { record: lookup.record.clone(), many: !lookup.key.is_singular(), kept }
     }
 
     /// The most delicate class that any of the sources gives.
@@ -79,23 +88,35 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let source = table.string("source");
     let candidates = candidates(report, source.as_ref(), catalog);
     let sources_unknown = catalog.incomplete || (source.is_some() && candidates.is_empty());
-    let mut draft = Draft { catalog, sources: candidates.clone(), candidates, sources_unknown, templates, defaults: Map::new() };
+    let mut draft = Draft {
+        catalog,
+        sources: candidates.clone(),
+        candidates,
+        sources_unknown,
+        templates,
+        defaults: Map::new(),
+        signed: BTreeSet::new(),
+    };
     let on = table.need("on").and_then(Item::strings).unwrap_or_default();
     let on: BTreeSet<String> = on.iter().flat_map(|pattern| draft.expand(report, pattern)).collect();
     draft.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
 
     let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
     draft.defaults = settings.iter().filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?))).collect();
+    draft.signed = settings.iter().filter(|setting| setting.kind.is_signed()).map(|setting| setting.name.clone()).collect();
     let when = table.table("when").and_then(|when| condition(&when, Scope::Event));
     let lookups = table.table("lookup").map(|table| lookups(&table, &draft)).unwrap_or_default();
     let mut names = Names::new(
         settings.iter().map(|setting| setting.name.clone()).collect(),
-        lookups.iter().map(|lookup| (lookup.name.clone(), lookup.record.clone())).collect(),
+        lookups.iter().map(|lookup| (lookup.name.clone(), draft.looked_up(lookup))).collect(),
     );
     let actions = actions(&table, &mut names, &mut draft);
     let types = (!draft.sources_unknown).then(|| draft.candidates.iter().flat_map(|source| source.types()).collect());
     let tests = table.tables("test");
-    let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: &actions, types };
+    // An action that could not be read has been reported, and its tests are no mistake.
+    let all_read = actions.len() == table.tables("then").len();
+    let known = all_read.then(|| actions.iter().map(|action| action.name.as_str()).collect());
+    let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: known, types };
     let tests = tests.iter().filter_map(|test| testing::read(test, &declared)).collect();
     table.finish();
 

@@ -96,6 +96,15 @@ impl PluginFacts {
         self.inputs.get("properties").and_then(|properties| properties.as_object()).into_iter().flatten().map(|(name, _)| name.as_str())
     }
 
+    /// The JSON types that the input called `name` may have; none where it does not say.
+    pub(crate) fn types(&self, name: &str) -> Vec<&str> {
+        let types = self.inputs.get("properties").and_then(|properties| properties.get(name)?.get("type"));
+        match types {
+            Some(serde_json::Value::Array(types)) => types.iter().filter_map(|kind| kind.as_str()).collect(),
+            kind => kind.and_then(|kind| kind.as_str()).into_iter().collect(),
+        }
+    }
+
     /// The names of the inputs it cannot do without.
     pub fn required(&self) -> impl Iterator<Item = &str> {
         self.inputs.get("required").and_then(|required| required.as_array()).into_iter().flatten().filter_map(|name| name.as_str())

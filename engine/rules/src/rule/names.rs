@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diagnostic::{Report, error, warning};
+use crate::path::Path;
 use crate::reader::{At, Item};
 use crate::template::{Template, Templates};
 
@@ -17,12 +18,22 @@ pub(crate) enum Reach {
     Fields,
 }
 
+/// What is known of the records of a lookup.
+pub(crate) struct LookedUp {
+    /// Their type.
+    pub(crate) record: String,
+    /// Where its document is a list of them.
+    pub(crate) many: bool,
+    /// The fields that sources keep of them; empty where that is not known.
+    pub(crate) kept: BTreeSet<String>,
+}
+
 /// The declared names of a rule and of the action being read.
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) settings: BTreeSet<String>,
-    /// Lookups with the type of their records.
-    pub(crate) lookups: BTreeMap<String, String>,
+    /// Lookups with what is known of their records.
+    pub(crate) lookups: BTreeMap<String, LookedUp>,
     /// Fields of the action with where they are declared.
     pub(crate) fields: BTreeMap<String, Range<usize>>,
     used: RefCell<BTreeSet<String>>,
@@ -32,7 +43,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Of a rule whose actions are still to be read.
-    pub(crate) fn new(settings: BTreeSet<String>, lookups: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(settings: BTreeSet<String>, lookups: BTreeMap<String, LookedUp>) -> Self {
         Self { settings, lookups, ..Self::default() }
     }
 
@@ -42,6 +53,14 @@ impl Names {
             let finding = error("unknown-lookup", name.span.clone(), format!("the rule has no [lookup.{}]", name.value));
             report.push(finding.meant(name.value, self.lookups.keys().map(String::as_str)));
         }
+    }
+
+    /// Warns about a path into the records of `lookup` that begins with a field which nobody keeps.
+    pub(crate) fn check_kept(&self, report: &Report<'_>, lookup: &str, path: &Path, span: Range<usize>) {
+        let Some(lookup) = self.lookups.get(lookup).filter(|lookup| !lookup.kept.is_empty()) else { return };
+        let Some(field) = path.name_at(usize::from(lookup.many)).filter(|field| !lookup.kept.contains(field)) else { return };
+        let finding = warning("unknown-field", span, format!("no source keeps a `{field}` of records of type `{}`", lookup.record));
+        report.push(finding.meant(&field, lookup.kept.iter().map(String::as_str)));
     }
 
     /// Forgets the fields of one action before the next is read.

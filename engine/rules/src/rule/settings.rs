@@ -41,6 +41,12 @@ const TEXT_MAX: usize = 4_000;
 const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "choice", "duration", "time-of-day"];
 
 impl SettingKind {
+    /// Whether a number below 0 may be chosen.
+    pub(super) fn is_signed(&self) -> bool {
+        let (Self::Integer { min, .. } | Self::Number { min, .. }) = self else { return false };
+        min.as_ref().is_none_or(|min| order(min, &Number::from(0)).is_some_and(std::cmp::Ordering::is_lt))
+    }
+
     /// Why `value` cannot be chosen, in words that follow the name of the setting.
     fn problem(&self, value: &Value) -> Option<String> {
         match (self, value) {

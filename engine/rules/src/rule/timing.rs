@@ -8,7 +8,7 @@ use zelo_core::timing::{IfLate, SendWindow};
 
 use super::file::Draft;
 use super::names::{Names, Reach};
-use crate::diagnostic::error;
+use crate::diagnostic::{error, warning};
 use crate::path::Path;
 use crate::reader::{Item, Table};
 use crate::source::{pick, zone};
@@ -155,15 +155,28 @@ fn window(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option
 fn zone_of_record(item: Item<'_>, names: &Names) -> Option<ZoneOf> {
     let table = item.table("timezone")?;
     let record = table.need_string("record");
-    let path = table.need("path").and_then(Item::path);
+    let item = table.need("path");
+    let path = item.and_then(Item::path);
     table.finish();
     let record = record?;
+    let path = path?;
     names.check_lookup(table.report(), &record);
-    Some(ZoneOf::Record { lookup: record.value.to_owned(), path: path? })
+    names.check_kept(table.report(), record.value, &path, item.map_or(table.span.clone(), |item| item.span()));
+    Some(ZoneOf::Record { lookup: record.value.to_owned(), path })
 }
 
 fn duration(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<Setable<SignedDuration>> {
-    setable(item, names, draft, time::duration, ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m"))
+    let how = ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m");
+    let value = setable(item, names, draft, time::duration, how)?;
+    if let Setable::From(template) = &value {
+        let signed = |name: &&String| name.strip_prefix("settings.").is_some_and(|name| draft.signed.contains(name));
+        for name in template.names().iter().filter(signed) {
+            let finding =
+                warning("negative-duration", item.span(), format!("`{name}` may be chosen below 0, and then this is no duration"));
+            item.report().push(finding.help(format!("give [{name}] a `min` of 0 or more")));
+        }
+    }
+    Some(value)
 }
 
 fn time_of_day(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<Setable<Time>> {

@@ -9,13 +9,15 @@ use super::{Expect, ExpectAction, Payload, RuleTest, TestEvent};
 use crate::diagnostic::error;
 use crate::path::Path;
 use crate::reader::{Item, Table};
-use crate::rule::{Action, Setting, check_settings};
+use crate::rule::names::LookedUp;
+use crate::rule::{Setting, check_settings};
 
 /// The names that the tests of a rule may use.
 pub(crate) struct Declared<'r> {
     pub(crate) settings: &'r [Setting],
-    pub(crate) lookups: &'r BTreeMap<String, String>,
-    pub(crate) actions: &'r [Action],
+    pub(crate) lookups: &'r BTreeMap<String, LookedUp>,
+    /// The names of the actions; none where one of them could not be read.
+    pub(crate) actions: Option<BTreeSet<&'r str>>,
     /// The event types that sources name; none where they are not known.
     pub(crate) types: Option<BTreeSet<&'r str>>,
 }
@@ -122,9 +124,8 @@ fn settings(item: Item<'_>, declared: &Declared<'_>) -> Map<String, Value> {
 
 fn expect(table: &Table<'_>, declared: &Declared<'_>) -> Expect {
     let fires = table.get("fires").and_then(Item::boolean);
-    let known: Vec<&str> = declared.actions.iter().map(|action| action.name.as_str()).collect();
     let check = |name: &str, span| {
-        if !known.contains(&name) {
+        if let Some(known) = declared.actions.as_ref().filter(|known| !known.contains(name)) {
             let finding = error("unknown-action", span, format!("the rule has no action `{name}`"));
             table.report().push(finding.meant(name, known.iter().copied()));
         }

@@ -81,8 +81,14 @@ impl<'t> Run<'t> {
         let source = source.ok_or_else(|| format!("no source names the event type `{}`", test.event.kind))?;
         let event = event(source, test, payload(rule, test, fixtures)?)?;
         let id = AutomationId::new(&rule.id, &event.connection, None);
-        let automation =
-            Automation { id, rule: rule.id.clone(), connection: event.connection.clone(), clinic: None, settings: test.settings.clone() };
+        let automation = Automation {
+            id,
+            rule: rule.id.clone(),
+            connection: event.connection.clone(),
+            clinic: None,
+            settings: test.settings.clone(),
+            enabled: true,
+        };
         let in_force = InForce::new(Arc::clone(set), vec![automation]);
         if let Some(problem) = in_force.problems().first() {
             return Err(format!("the automation cannot be switched on: {}", problem.text));
@@ -124,13 +130,8 @@ impl<'t> Run<'t> {
     }
 
     fn why_not(&self) -> String {
-        let cancel = self.candidates.iter().find_map(|candidate| match &candidate.plan {
-            Plan::Cancel { text, .. } => Some(text.clone()),
-            Plan::Fire { .. } => None,
-        });
-        cancel
-            .or_else(|| self.in_force.why_not(&self.event))
-            .unwrap_or_else(|| "its key is missing, or it is about other events".to_owned())
+        let why = self.in_force.why_not(&self.event).into_iter().next();
+        why.map_or_else(|| format!("it is not about {}", self.event.kind), |(_, why)| why)
     }
 
     /// What comes of an action that fires.
@@ -143,7 +144,14 @@ impl<'t> Run<'t> {
             Ok(anchor) => anchor,
             Err(text) => return Some(unusable(&text)),
         };
-        let question = DueQuestion { automation: &candidate.automation, action: name, anchor, reference: self.event.time, lookups };
+        let question = DueQuestion {
+            automation: &candidate.automation,
+            action: name,
+            anchor,
+            reference: self.event.time,
+            lookups,
+            clinic: self.event.clinic.as_deref(),
+        };
         let due = match self.in_force.due(&question, &self.records) {
             Ok(due) => due,
             Err(reason) => return Some(Outcome { at: None, prepared: Err(Unprepared::Skip(reason)) }),
@@ -183,6 +191,7 @@ impl<'t> Run<'t> {
             attention: None,
             reason: None,
             cancel: None,
+            again: false,
         }
     }
 }

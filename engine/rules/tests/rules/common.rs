@@ -113,6 +113,7 @@ pub(crate) fn automation(rule: &str, clinic: Option<&str>, settings: Value) -> A
         connection: "centro".to_owned(),
         clinic: clinic.map(str::to_owned),
         settings: settings.as_object().cloned().unwrap_or_else(Map::new),
+        enabled: true,
     }
 }
 

@@ -40,13 +40,21 @@ const ROWS: &[(&str, &[&str], &[&str])] = &[
     ("exists = true, not_equals = \"a\"", &[r#""b""#], &[r#""a""#, "null", "absent"]),
 ];
 
-fn fires(when: &str, data: Value) -> bool {
+/// Why a rule with this [when] does not fire; nothing where it does.
+fn why_not(when: &str, data: &Value) -> Option<String> {
     let set = with_rule(&format!(
         "id = \"r\"\ntitle = \"R\"\non = \"appointment.*\"\n[when]\n{when}\n[[then]]\nname = \"a\"\nplugin = \"reminder\"\nwith = {{ to = \"x\", text = \"y\" }}\ngrant.messages = {{ channels = [\"outbox\"], to = [\"x\"] }}\n"
     ));
-    let event = event(&set, "appointment/new", &data);
-    let candidates = in_force(&set, vec![automation("r", None, json!({}))]).candidates(&event, &indexer());
-    candidates.iter().any(|candidate| matches!(candidate.plan, Plan::Fire { .. }))
+    let event = event(&set, "appointment/new", data);
+    let in_force = in_force(&set, vec![automation("r", None, json!({}))]);
+    let fires = in_force.candidates(&event, &indexer()).iter().any(|candidate| matches!(candidate.plan, Plan::Fire { .. }));
+    let why = in_force.why_not(&event).pop().map(|(_, why)| why);
+    assert_eq!(why.is_none(), fires, "what does not fire has a reason: {when}");
+    why
+}
+
+fn fires(when: &str, data: Value) -> bool {
+    why_not(when, &data).is_none()
 }
 
 fn document(text: &str) -> Value {
@@ -71,6 +79,35 @@ fn every_operator_means_what_the_table_says() {
             }
         }
     }
+}
+
+#[test]
+fn the_first_clause_that_fails_is_named_in_words() {
+    for (when, title, why) in [
+        ("exists = true", "null", "is missing"),
+        ("exists = false", r#""""#, "is there"),
+        ("missing = true", "null", "is there"),
+        ("is_null = true", "absent", "is not null"),
+        ("is_null = false", "null", "is missing"),
+        ("equals = 1", "absent", "is missing"),
+        ("equals = 1", r#"" ""#, "is missing"),
+        ("equals = 1", "2", "is not the value wanted"),
+        ("not_equals = 1", "1", "is the value excluded"),
+        ("in = [1]", "2", "is none of those wanted"),
+        ("not_in = [1]", "1", "is one of those excluded"),
+        ("gt = 1", r#""2""#, "is not a number above its limit"),
+        ("between = [1, 2]", "3", "is not a number between its limits"),
+        ("contains = \"a\"", r#""b""#, "does not contain what is wanted"),
+        ("not_contains = \"a\"", r#""a""#, "contains what is excluded"),
+        ("matches = \"a\"", r#""b""#, "does not fit the pattern wanted"),
+    ] {
+        let expected = Some(format!("$.data.title {why}"));
+        assert_eq!(why_not(&format!("path = \"$.data.title\"\n{when}"), &document(title)), expected, "{when} on {title}");
+    }
+    let nested = r#"not = { any = [{ path = "$.data.title", equals = 2 }, { not = { path = "$.data.title", gt = 0 } }, { path = "$.data.title", lte = 1 }] }"#;
+    assert_eq!(why_not(nested, &document("1")).unwrap(), "$.data.title is at or below its limit", "the one that holds");
+    let both = r#"not = { all = [{ path = "$.data.title", gte = 1 }, { path = "$.data.title", lt = 2 }] }"#;
+    assert_eq!(why_not(both, &document("1")).unwrap(), "$.data.title is at or above its limit");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use zelo_rules::{FileText, Files, Severity, load, render};
+use zelo_rules::{FileText, Files, PluginFacts, Plugins, Severity, load, render};
 
 use super::common::{Installed, file, loaded, shipped};
 
@@ -113,6 +113,26 @@ fn a_window_needs_a_zone_from_somewhere() {
     assert_eq!(codes, ["no-zone"], "a record may not name one");
     files.rules[0].text = files.rules[0].text.replace("{ record = \"clinic\", path = \"$.timezone\" } }", "\"America/Sao_Paulo\" }");
     assert!(load(&files, &Installed).set.is_some(), "a zone of its own is enough");
+}
+
+/// A house without plugins.
+struct Nothing;
+
+impl Plugins for Nothing {
+    fn plugin(&self, _: &str) -> Option<PluginFacts> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn without_plugins_only_that_is_said() {
+    let said: Vec<_> = load(&shipped(), &Nothing).diagnostics.into_iter().map(|found| (found.message, found.help)).collect();
+    let help = "no plugins are installed; run plugins/build".to_owned();
+    assert_eq!(said, [("there is no plugin `reminder`".to_owned(), Some(help))], "and nothing about the tests of the action");
 }
 
 #[test]

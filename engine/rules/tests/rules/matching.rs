@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{AutomationId, Candidate, Event, KeyHash, Plan, Timestamp};
-use zelo_rules::{InForce, RuleSet};
+use zelo_rules::{Automation, InForce, RuleSet};
 
 use super::common::{automation, changed, event, in_force, indexer, loaded, shipped, with_rule};
 
@@ -62,7 +62,7 @@ fn an_event_that_no_longer_matches_cancels_and_says_why_without_a_value() {
     let found = of_shipped("appointment/edit", &changed("edit-appointment", &[]));
     let [Candidate { plan: Plan::Cancel { key, code, text }, .. }] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((*key, *code), (job_key("8a492139-c5be-4cf8-bfc0-7ab12f8460b5"), "no_longer_matches"));
-    assert_eq!(text, "the event no longer matches: $.data.event_status not_in does not hold");
+    assert_eq!(text, "the event no longer matches: $.data.event_status is one of those excluded");
     assert_eq!(InForce::matched(&found), 0);
 }
 
@@ -109,13 +109,79 @@ fn a_clinic_with_its_own_automation_has_only_that() {
     let set = loaded(&shipped());
     let both = in_force(&set, vec![automation(RULE, None, json!({})), automation(RULE, Some(CLINIC), json!({"hours_before": 2}))]);
     let names = |in_force: &InForce, clinic: &str| {
-        let event = event(&set, "appointment/new", &scheduled(&[("/data/clinic/id", json!(clinic))]));
-        in_force.candidates(&event, &indexer()).into_iter().map(|candidate| candidate.automation.0).collect::<Vec<_>>()
+        let found = in_force.candidates(&of_clinic(&set, clinic), &indexer()).into_iter();
+        let fired = found.filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }));
+        fired.map(|candidate| candidate.automation.0).collect::<Vec<_>>()
     };
     assert_eq!(names(&both, CLINIC), [format!("appointment-reminder@centro/{CLINIC}")]);
     assert_eq!(names(&both, "other"), ["appointment-reminder@centro"]);
     let only = in_force(&set, vec![automation(RULE, Some(CLINIC), json!({}))]);
     assert!(names(&only, "other").is_empty());
+}
+
+fn of_clinic(set: &RuleSet, clinic: &str) -> Event {
+    event(set, "appointment/new", &scheduled(&[("/data/clinic/id", json!(clinic))]))
+}
+
+fn off(clinic: &str) -> Automation {
+    Automation { enabled: false, ..automation(RULE, Some(clinic), json!({})) }
+}
+
+#[test]
+fn off_for_a_clinic_means_off_and_ends_what_was_pending() {
+    let set = loaded(&shipped());
+    for own in [off(CLINIC), automation(RULE, Some(CLINIC), json!({"hours_before": 2}))] {
+        let enabled = own.enabled;
+        let in_force = in_force(&set, vec![automation(RULE, None, json!({})), own]);
+        let mut found = in_force.candidates(&of_clinic(&set, CLINIC), &indexer());
+        assert_eq!(InForce::matched(&found), usize::from(enabled));
+        found.retain(|candidate| candidate.automation.0 == "appointment-reminder@centro");
+        let [Candidate { plan: Plan::Cancel { key, code, text }, .. }] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(*key, job_key("8a492139-c5be-4cf8-bfc0-7ab12f8460b5"));
+        assert_eq!((*code, text.as_str()), ("no_longer_matches", "the clinic has an automation of its own"));
+        assert_eq!(InForce::matched(&in_force.candidates(&of_clinic(&set, "other"), &indexer())), 1, "others are not touched");
+    }
+}
+
+#[test]
+fn what_is_off_has_no_actions_and_no_problems() {
+    let set = loaded(&shipped());
+    let unfit = Automation { enabled: false, ..automation(RULE, Some("b"), json!({"hours_before": 0})) };
+    let in_force = in_force(&set, vec![automation(RULE, None, json!({})), off(CLINIC), unfit]);
+    assert!(in_force.action(&AutomationId::new(RULE, "centro", Some(CLINIC)), "remind").is_none());
+    assert!(in_force.action(&AutomationId::new(RULE, "centro", None), "remind").is_some());
+    assert_eq!(in_force.automations().count(), 1);
+}
+
+#[test]
+fn why_a_rule_does_not_fire() {
+    let set = loaded(&shipped());
+    let on = || automation(RULE, None, json!({}));
+    let why = |automations: Vec<Automation>, path: &str, data: Value| {
+        let found = in_force(&set, automations).why_not(&event(&set, path, &data));
+        found.into_iter().map(|(rule, why)| format!("{rule}: {why}")).collect::<Vec<_>>().join("; ")
+    };
+    let created = |changes: &[(&str, Value)]| scheduled(changes);
+    let new = "appointment/new";
+    assert_eq!(why(vec![on()], new, created(&[])), "", "it fires");
+    assert_eq!(why(vec![on()], "patient/new", changed("new-patient", &[])), "", "it does not listen");
+    for (automations, data, expected) in [
+        (vec![on()], created(&[("/data/event_status", json!("done"))]), "$.data.event_status is one of those excluded"),
+        (vec![on()], created(&[("/data/title", json!("INTERNO"))]), "$.data.title fits the pattern excluded"),
+        (vec![on()], created(&[("/data/id", json!(null))]), "its key $.data.id is missing"),
+        (vec![on(), off(CLINIC)], created(&[]), "the clinic has an automation of its own, which is not on"),
+        (vec![automation(RULE, Some("a"), json!({}))], created(&[]), "it is on for other clinics only"),
+        (
+            vec![automation(RULE, Some("a"), json!({})), on()],
+            created(&[("/data/event_status", json!("done"))]),
+            "$.data.event_status is one of those excluded",
+        ),
+    ] {
+        assert_eq!(why(automations, new, data), format!("{RULE}: {expected}"));
+    }
+    assert_eq!(why(vec![on(), automation(RULE, Some(CLINIC), json!({}))], new, created(&[])), "", "the clinic's own fires");
+    let cancelled = why(vec![on()], "appointment/cancel", changed("cancel-appointment", &[]));
+    assert_eq!(cancelled, format!("{RULE}: appointment.canceled cancels, and fires nothing"));
 }
 
 #[test]
@@ -205,6 +271,7 @@ fn due(settings: Value, zone: Option<&str>, anchor: &str) -> Result<Due, zelo_co
         anchor: Some(anchor.parse().unwrap()),
         reference: "2026-03-01T12:00:00Z".parse().unwrap(),
         lookups,
+        clinic: Some(CLINIC),
     };
     in_force.due(&question, &records)
 }
@@ -226,12 +293,25 @@ fn the_due_time_is_in_the_zone_of_the_record_in_force() {
 #[test]
 fn what_is_off_or_gone_has_no_due_time() {
     let set = loaded(&shipped());
-    let in_force = in_force(&set, vec![automation(RULE, None, json!({}))]);
-    let code = |automation: &str, action| {
+    let in_force = in_force(&set, vec![automation(RULE, None, json!({})), automation(RULE, Some("own"), json!({})), off("off")]);
+    let code = |automation: &str, action, clinic| {
         let automation = AutomationId(automation.to_owned());
-        let question = DueQuestion { automation: &automation, action, anchor: None, reference: Timestamp::UNIX_EPOCH, lookups: &[] };
-        in_force.due(&question, &Table(HashMap::new())).unwrap_err().code
+        let question =
+            DueQuestion { automation: &automation, action, anchor: None, reference: Timestamp::UNIX_EPOCH, lookups: &[], clinic };
+        in_force.due(&question, &Table(HashMap::new())).map_or_else(|reason| reason.code, |_| "due".to_owned())
     };
-    assert_eq!(code("appointment-reminder@norte", "remind"), "switched_off");
-    assert_eq!(code("appointment-reminder@centro", "thank"), "rule_gone");
+    for (automation, action, clinic, expected) in [
+        ("appointment-reminder@norte", "remind", None, "switched_off"),
+        ("appointment-reminder@centro", "thank", None, "rule_gone"),
+        ("appointment-reminder@centro", "remind", None, "due"),
+        ("appointment-reminder@centro", "remind", Some("other"), "due"),
+        ("appointment-reminder@centro", "remind", Some("own"), "switched_off"),
+        ("appointment-reminder@centro", "remind", Some("off"), "switched_off"),
+        ("appointment-reminder@centro/own", "remind", Some("own"), "due"),
+        ("appointment-reminder@centro/own", "remind", Some("other"), "switched_off"),
+        ("appointment-reminder@centro/own", "remind", None, "switched_off"),
+        ("appointment-reminder@centro/off", "remind", Some("off"), "switched_off"),
+    ] {
+        assert_eq!(code(automation, action, clinic), expected, "{automation} {action} {clinic:?}");
+    }
 }

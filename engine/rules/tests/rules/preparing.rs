@@ -51,6 +51,7 @@ fn job(in_force: &InForce, event: &Event, records: &Value) -> (Job, Table) {
         attention: None,
         reason: None,
         cancel: None,
+        again: false,
     };
     (job, records)
 }
@@ -125,7 +126,8 @@ fn texts_are_in_the_chosen_language_and_the_zone_of_the_clinic() {
 
 #[test]
 fn a_missing_contact_is_waited_for() {
-    for records in [json!({}), json!({"patient": {"phones": []}}), json!({"patient": {}}), json!({"patient": {"phones": [null]}})] {
+    let phones = [json!([]), json!(null), json!([null]), json!([""]), json!([" "])].map(|phones| json!({"patient": {"phones": phones}}));
+    for records in phones.into_iter().chain([json!({}), json!({"patient": {}})]) {
         let Err(Unprepared::Wait(reason)) = remind(json!({}), &records) else { panic!("it does not wait") };
         assert_eq!((reason.code.as_str(), reason.text.as_str()), ("missing", "patient $.phones[0] is missing"));
     }
@@ -156,7 +158,7 @@ fn reason(outcome: Result<Prepared, Unprepared>) -> (&'static str, String, Strin
 fn a_condition_on_a_value_that_is_there_skips() {
     let then = "only_if = [{ record = \"patient\", path = \"$.email\", not_contains = \"example\" }]\nwith = { to = \"x\", text = \"y\" }";
     let outcome = prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": "a@example.com"}}));
-    assert_eq!(reason(outcome), ("skip", "only_if".to_owned(), "only_if: patient $.email not_contains does not hold".to_owned()));
+    assert_eq!(reason(outcome), ("skip", "only_if".to_owned(), "only_if: patient $.email contains what is excluded".to_owned()));
     assert!(prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": "a@exemplo.com"}})).is_ok());
     assert!(prepared(then, &changed("new-appointment", &[]), &json!({})).is_ok(), "the negation of contains holds where nothing is");
 }
@@ -184,6 +186,15 @@ fn an_optional_input_is_as_absent_as_its_field_and_keeps_its_type() {
     assert_eq!(input, json!({"to": "x", "text": "in 24"}), "null counts as absent");
     let input = prepared(then, &changed("new-appointment", &[("/data/scheduled_duration", json!(30))]), &json!({})).unwrap().input;
     assert_eq!(input["duration_minutes"], json!(30), "a number stays a number");
+}
+
+#[test]
+fn a_number_is_text_where_the_plugin_takes_only_text() {
+    let then = "purpose = \"p\"\nbasis = \"lgpd:11.II.f\"\n[then.allow]\nphone = { record = \"patient\", path = \"$.phones[0]\" }\ntitle = \"$.data.title\"\n\
+        [then.with]\nto = \"{{ phone }}\"\ntext = \"y\"\ntitle = \"{{ title }}\"";
+    let data = changed("new-appointment", &[("/data/title", json!(true))]);
+    let input = prepared(then, &data, &json!({"patient": {"phones": [11_987_654_321_u64]}})).unwrap().input;
+    assert_eq!(input, json!({"to": "11987654321", "text": "y", "title": "true"}));
 }
 
 #[test]
