@@ -1,6 +1,6 @@
 //! `zelo serve`: the same way, over HTTP and through restarts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
@@ -30,10 +30,14 @@ fn deliver_all(server: &Server, day: &[Value]) -> Vec<String> {
     statuses
 }
 
-/// What jobs there were: what each counts from, and when it was due.
-fn dues(rows: &[Value]) -> BTreeSet<(String, String, String)> {
+/// What jobs there were, each once: what it counts from, and when it was due at last.
+fn dues<'a>(rows: impl Iterator<Item = (&'a Value, &'a Value)>) -> Vec<[String; 3]> {
     let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
-    rows.iter().map(|row| (text(row, "rule"), text(row, "anchor"), text(row, "due"))).collect()
+    let jobs: BTreeMap<&str, [String; 3]> =
+        rows.map(|(id, row)| (id.as_str().unwrap(), [text(row, "rule"), text(row, "anchor"), text(row, "due")])).collect();
+    let mut jobs: Vec<_> = jobs.into_values().collect();
+    jobs.sort();
+    jobs
 }
 
 #[test]
@@ -47,14 +51,15 @@ fn the_same_deliveries_give_the_same_jobs_and_records() {
 
     let simulated: Vec<Value> =
         house.ok(&["simulate", "day.jsonl", "--format", "json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let simulated_jobs: Vec<Value> = simulated.iter().filter(|row| !row["job"].is_null()).cloned().collect();
 
     let server = house.serve();
     let statuses = deliver_all(&server, &day);
     assert_eq!(statuses.iter().filter(|status| *status == "duplicate").count(), 1);
     let token = house.ok(&["token", "new"]).trim().to_owned();
     let jobs = server.list("/api/v1/jobs", &token);
-    assert_eq!(dues(&jobs), dues(&simulated_jobs));
+    let simulated_jobs = dues(simulated.iter().filter(|row| !row["job"].is_null()).map(|row| (&row["job"], row)));
+    assert_eq!(dues(jobs.iter().map(|job| (&job["id"], job))), simulated_jobs);
+    assert_eq!(simulated_jobs.len(), 3);
 
     let records = server.list("/api/v1/records", &token);
     let of = |kind: &str| records.iter().filter(|record| record["type"] == kind).collect::<Vec<_>>();
@@ -124,6 +129,33 @@ fn a_reminder_goes_out_once_and_jobs_survive_a_restart() {
     house.ok(&["automation", "disable", "appointment-reminder"]);
     assert!(server.get("/api/v1/jobs?state=scheduled", &token)["items"].as_array().unwrap().is_empty());
     assert!(house.ok(&["automation", "list"]).starts_with("off"));
+}
+
+#[test]
+fn a_clinic_can_stay_out() {
+    let house = House::new(AT_ANY_HOUR);
+    let server = house.serve();
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    house.ok(&["automation", "disable", "appointment-reminder", "--clinic", "77"]);
+    deliver_all(&server, &due_now(Day::new("America/Sao_Paulo")).lines);
+    let mut other = Day::new("America/Sao_Paulo");
+    (other.clinic, other.patient, other.appointment) = ("78", "p-20", "apt-20");
+    deliver_all(&server, &due_now(other).lines);
+    within("the other clinic's goes out", Duration::from_secs(20), || server.list("/api/v1/messages", &token).len() == 1);
+    let jobs = server.list("/api/v1/jobs", &token);
+    assert_eq!(jobs.iter().map(|job| job["clinic"].as_str().unwrap()).collect::<Vec<_>>(), ["78"]);
+}
+
+#[test]
+fn what_is_not_a_mistake_in_a_file_is_shown_too() {
+    let house = House::new(AT_ANY_HOUR);
+    let server = house.serve();
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    fs::remove_file(house.path("rules/automations/appointment-reminder.toml")).unwrap();
+    let problem = || server.get("/api/v1/rules", &token)["problem"].as_str().unwrap_or_default().to_owned();
+    within("the refusal is shown", Duration::from_secs(20), || problem().contains("there is no rule `appointment-reminder`"));
+    deliver_all(&server, &due_now(Day::new("America/Sao_Paulo")).lines);
+    within("the rules before it stay", Duration::from_secs(20), || server.list("/api/v1/messages", &token).len() == 1);
 }
 
 #[test]

@@ -117,6 +117,46 @@ fn a_late_older_edit_does_not_undo_a_cancellation() {
 }
 
 #[test]
+fn deliveries_of_one_instant_come_before_the_jobs_of_it() {
+    // Told two seconds before they arrive, for an appointment on short notice: due at once, and cancelled in the same breath.
+    let day = Day::new("America/Sao_Paulo")
+        .clinic("2026-05-04T12:00:00Z")
+        .patient("2026-05-04T12:05:00Z", "Íris Modelo", Some("+55 11 90000-0001"))
+        .appointment("2026-05-04T12:10:02Z", "2026-05-04T12:10:00Z", "appointment/new", "2026-05-04 18:00:00")
+        .appointment("2026-05-04T12:10:02Z", "2026-05-04T12:10:01Z", "appointment/cancel", "2026-05-04 18:00:00");
+    let house = House::new("");
+    assert!(messages(&play(&house, &day.lines)).is_empty());
+    assert_eq!(messages(&play(&house, &day.lines[..3])).len(), 1, "without the cancellation it goes out");
+}
+
+#[test]
+fn a_rule_that_stays_silent_says_why() {
+    let mut day = Day::new("America/Sao_Paulo")
+        .appointment("2026-05-04T12:10:00Z", "2026-05-04T12:10:00Z", "appointment/new", "2026-05-07 15:00:00")
+        .appointment("2026-05-04T12:11:00Z", "2026-05-04T12:11:00Z", "appointment/edit", "not a time");
+    day.lines[0]["body"]["data"]["event_status"] = "done".into();
+    let rows = play(&House::new(""), &day.lines);
+    assert!(text(&rows[0], "detail").contains("$.data.event_status"), "{}", rows[0]);
+    let skipped = states(&rows, "skipped");
+    assert!(text(skipped[0], "detail").contains("$.data.scheduled_start_at"), "{}", skipped[0]);
+}
+
+#[test]
+fn every_rule_is_played_unless_a_configuration_is_named() {
+    let house = House::new("");
+    let second = std::fs::read_to_string(house.path("rules/automations/appointment-reminder.toml")).unwrap();
+    std::fs::write(house.path("rules/automations/second.toml"), second.replacen("\"appointment-reminder\"", "\"second\"", 1)).unwrap();
+    let config = std::fs::read_to_string(house.path("zelo.toml")).unwrap();
+    std::fs::write(house.path("zelo.toml"), format!("{config}\n[[automations]]\nrule = \"second\"\n")).unwrap();
+    let of = |arguments: &[&str]| {
+        let rows = rows(&house.ok(arguments));
+        rows.iter().filter_map(|row| row["rule"].as_str().map(str::to_owned)).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(of(&["simulate", days::SHIPPED, "--format", "json"]), 2);
+    assert_eq!(of(&["simulate", days::SHIPPED, "--format", "json", "--config", "zelo.toml"]), 1);
+}
+
+#[test]
 fn outside_the_hours_it_goes_when_they_open() {
     // 05:30 local in Noronha (UTC-2): a day before is closed; it opens at 08:00 local, 10:00 UTC.
     let day = Day::new("America/Noronha")
