@@ -1,5 +1,7 @@
 //! Keeps the house: who may depend on whom, what is pure, how long a file may be.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -147,8 +147,12 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
         change.consider(candidate);
     }
     let Change { stale, touched, .. } = change;
-    let fired: BTreeSet<&String> =
-        arrival.candidates.iter().filter(|candidate| matches!(candidate.plan, Plan::Fire { .. })).map(|candidate| &candidate.rule).collect();
+    let fired: BTreeSet<&String> = arrival
+        .candidates
+        .iter()
+        .filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }))
+        .map(|candidate| &candidate.rule)
+        .collect();
     Decision {
         status: if stale { Status::Stale } else { Status::Accepted },
         event: arrival.event.id,

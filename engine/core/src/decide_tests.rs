@@ -15,7 +15,8 @@ struct DayBefore;
 
 impl Timetable for DayBefore {
     fn due(&self, question: &DueQuestion<'_>, records: &dyn Records) -> Result<Due, Reason> {
-        let shift = question.lookups.first().and_then(|lookup| records.record(lookup.record.hash)).and_then(|record| record["hours"].as_i64());
+        let shift =
+            question.lookups.first().and_then(|lookup| records.record(lookup.record.hash)).and_then(|record| record["hours"].as_i64());
         let anchor = question.anchor.unwrap_or(question.reference);
         let at = anchor.saturating_add(SignedDuration::from_hours(shift.unwrap_or(0) - 24)).unwrap();
         Ok(Due { at, expires: Some(at.saturating_add(SignedDuration::from_hours(2)).unwrap()) })
@@ -160,7 +161,8 @@ fn a_record_that_changes_moves_the_jobs_that_read_it() {
     }];
     let moved = decide(&news, &mut state);
     assert_eq!(moved.jobs[0].due, before.due.saturating_add(SignedDuration::from_hours(3)).unwrap());
-    let older = Arrival { delivery: KeyHash([77; 16]), entity: None, event: Event { time: minute(0), ..news.event.clone() }, ..news.clone() };
+    let older =
+        Arrival { delivery: KeyHash([77; 16]), entity: None, event: Event { time: minute(0), ..news.event.clone() }, ..news.clone() };
     let mut older = older;
     older.records[0].fields = json!({ "hours": 9 }).as_object().unwrap().clone();
     assert!(decide(&older, &mut state).jobs.is_empty(), "an older word on a record is not heard");

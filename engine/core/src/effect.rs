@@ -12,9 +12,16 @@ use crate::invocation::Invocation;
 pub enum Effect {
     /// A message to a person.
     Message(Message),
-    StateGet { key: String },
-    StateSet { key: String, value: String },
-    StateDelete { key: String },
+    StateGet {
+        key: String,
+    },
+    StateSet {
+        key: String,
+        value: String,
+    },
+    StateDelete {
+        key: String,
+    },
 }
 
 /// A message to a person.
@@ -34,9 +41,14 @@ pub struct Message {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
-    Text { text: String },
+    Text {
+        text: String,
+    },
     /// A text that the channel's provider has approved, by name.
-    Template { name: String, parameters: Vec<String> },
+    Template {
+        name: String,
+        parameters: Vec<String>,
+    },
 }
 
 /// Something attached to a message.

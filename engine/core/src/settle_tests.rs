@@ -39,7 +39,16 @@ fn running() -> Job {
 }
 
 fn settlement(job: &Job, end: AttemptEnd) -> Settlement {
-    Settlement { job: job.id, lease: 5, end, journal: vec![], local: vec![], outward: false, report: Report::default(), policy: RetryPolicy::default() }
+    Settlement {
+        job: job.id,
+        lease: 5,
+        end,
+        journal: vec![],
+        local: vec![],
+        outward: false,
+        report: Report::default(),
+        policy: RetryPolicy::default(),
+    }
 }
 
 fn row(job: &Job) -> KeyRow {

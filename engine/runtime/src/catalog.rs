@@ -30,7 +30,7 @@ pub enum Error {
     Load {
         path: PathBuf,
         #[source]
-        source: LoadError,
+        source: Box<LoadError>,
     },
     #[error("{} and another file are both plugin `{name}`", path.display())]
     Twice { path: PathBuf, name: String },
@@ -51,7 +51,7 @@ impl Catalog {
         for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
             let bytes = std::fs::read(&path).map_err(|error| read(&path, error))?;
             let hint = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let plugin = host.load(&hint, &bytes).map_err(|source| Error::Load { path: path.clone(), source })?;
+            let plugin = host.load(&hint, &bytes).map_err(|source| Error::Load { path: path.clone(), source: Box::new(source) })?;
             let name = plugin.manifest().name.clone();
             if catalog.by_name.insert(name.clone(), plugin).is_some() {
                 return Err(Error::Twice { path, name });
