@@ -5,21 +5,21 @@ use serde_json::{Value, json};
 
 use crate::house::root;
 
-pub const SHIPPED: &str = "examples/day/day.jsonl";
+pub(crate) const SHIPPED: &str = "examples/day/day.jsonl";
 
 /// The day that ships.
-pub fn shipped() -> Vec<Value> {
+pub(crate) fn shipped() -> Vec<Value> {
     let text = std::fs::read_to_string(root().join(SHIPPED)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A day as a file.
-pub fn text(day: &[Value]) -> String {
+pub(crate) fn text(day: &[Value]) -> String {
     day.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Shifts every time in `day`, in whatever form it stands.
-pub fn shifted(day: &[Value], by: SignedDuration) -> Vec<Value> {
+pub(crate) fn shifted(day: &[Value], by: SignedDuration) -> Vec<Value> {
     day.iter().map(|line| shift(line, by)).collect()
 }
 
@@ -43,16 +43,16 @@ fn shift_text(text: &str, by: SignedDuration) -> String {
 }
 
 /// One appointment's day, in parts that can be put in any order.
-pub struct Day {
-    pub zone: &'static str,
-    pub clinic: &'static str,
-    pub patient: &'static str,
-    pub appointment: &'static str,
-    pub lines: Vec<Value>,
+pub(crate) struct Day {
+    pub(crate) zone: &'static str,
+    pub(crate) clinic: &'static str,
+    pub(crate) patient: &'static str,
+    pub(crate) appointment: &'static str,
+    pub(crate) lines: Vec<Value>,
 }
 
 impl Day {
-    pub fn new(zone: &'static str) -> Self {
+    pub(crate) fn new(zone: &'static str) -> Self {
         Self { zone, clinic: "77", patient: "p-19", appointment: "apt-3", lines: Vec::new() }
     }
 
@@ -63,19 +63,19 @@ impl Day {
         self
     }
 
-    pub fn clinic(self, at: &str) -> Self {
+    pub(crate) fn clinic(self, at: &str) -> Self {
         let data = json!({ "id": self.clinic, "name": "Clínica Aurora", "timezone": self.zone, "active": true });
         self.line(at, at, "clinic/new", data)
     }
 
-    pub fn patient(self, at: &str, name: &str, phone: Option<&str>) -> Self {
+    pub(crate) fn patient(self, at: &str, name: &str, phone: Option<&str>) -> Self {
         let phones: Vec<Value> = phone.iter().map(|phone| json!({ "phone": phone })).collect();
         let data = json!({ "id": self.patient, "name": name, "phones": phones });
         self.line(at, at, "patient/new", data)
     }
 
     /// An appointment that starts at `start` (UTC), told about at `told`, arriving at `at`.
-    pub fn appointment(self, at: &str, told: &str, path: &str, start: &str) -> Self {
+    pub(crate) fn appointment(self, at: &str, told: &str, path: &str, start: &str) -> Self {
         let status = if path.ends_with("cancel") { "canceled" } else { "scheduled" };
         let data = json!({
             "id": self.appointment, "event_status": status, "scheduled_start_at": start, "title": null,

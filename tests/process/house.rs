@@ -11,21 +11,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-pub const SECRET: &str = "a secret of the tests";
+pub(crate) const SECRET: &str = "a secret of the tests";
 
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A folder that zelo runs in. Rules and plugins are those that ship; the store is new.
-pub struct House {
-    pub folder: tempfile::TempDir,
-    pub port: u16,
+pub(crate) struct House {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) port: u16,
 }
 
 impl House {
     /// With `more` at the end of its zelo.toml.
-    pub fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dist = root().join("plugins/dist");
         assert!(dist.join("reminder.wasm").exists(), "plugins/dist/reminder.wasm is missing; run plugins/build");
@@ -40,24 +40,24 @@ impl House {
         Self { folder, port }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Runs a command to its end.
-    pub fn zelo(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn zelo(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).current_dir(self.folder.path()).output().unwrap()
     }
 
     /// Runs a command that must succeed; its output.
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.zelo(arguments);
         assert!(output.status.success(), "zelo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Starts the server and waits until it answers.
-    pub fn serve(&self) -> Server {
+    pub(crate) fn serve(&self) -> Server {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_zelo"))
             .arg("serve")
@@ -74,13 +74,13 @@ impl House {
     }
 
     /// Everything that the server has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 }
 
 /// A running server. Killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
     welcome: Option<std::thread::JoinHandle<Vec<String>>>,
@@ -98,19 +98,19 @@ impl Server {
     }
 
     /// The status and body of a GET without a credential; status 0 if nobody answers.
-    pub fn get_plain(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get_plain(&self, path: &str) -> (u16, String) {
         answer(self.agent.get(self.url(path)).call())
     }
 
     /// The JSON of a GET with a token.
-    pub fn get(&self, path: &str, token: &str) -> Value {
+    pub(crate) fn get(&self, path: &str, token: &str) -> Value {
         let (status, body) = answer(self.agent.get(self.url(path)).header("authorization", format!("Bearer {token}")).call());
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
     }
 
     /// Every item of a list, page by page.
-    pub fn list(&self, path: &str, token: &str) -> Vec<Value> {
+    pub(crate) fn list(&self, path: &str, token: &str) -> Vec<Value> {
         let mut all = Vec::new();
         let mut next = String::new();
         loop {
@@ -124,7 +124,7 @@ impl Server {
     }
 
     /// A signed delivery; status 0 if nobody answers.
-    pub fn deliver(&self, path: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn deliver(&self, path: &str, body: &str) -> (u16, Value) {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET.as_bytes()).unwrap();
         mac.update(body.as_bytes());
         let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -132,32 +132,32 @@ impl Server {
     }
 
     /// A delivery with this `Authorization`.
-    pub fn deliver_with(&self, path: &str, body: &str, authorization: &str) -> (u16, Value) {
+    pub(crate) fn deliver_with(&self, path: &str, body: &str, authorization: &str) -> (u16, Value) {
         let request = self.agent.post(self.url(&format!("/hooks/{path}"))).header("authorization", authorization);
         let (status, body) = answer(request.header("content-type", "application/json").send(body));
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
     /// Exchanges the code of a sign-in link: the status, and the cookie if there is one.
-    pub fn sign_in(&self, code: &str) -> (u16, Option<String>) {
+    pub(crate) fn sign_in(&self, code: &str) -> (u16, Option<String>) {
         let response = self.agent.post(self.url("/sign-in")).send_form([("code", code)]).unwrap();
         let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next().map(str::to_owned));
         (response.status().as_u16(), cookie)
     }
 
     /// A page, with a cookie.
-    pub fn page(&self, path: &str, cookie: &str) -> String {
+    pub(crate) fn page(&self, path: &str, cookie: &str) -> String {
         answer(self.agent.get(self.url(path)).header("cookie", cookie).call()).1
     }
 
     /// Ends the process at once (`kill -9`), while others may be talking to it.
-    pub fn kill_now(&self) {
+    pub(crate) fn kill_now(&self) {
         let status = Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// Asks the process to stop, and waits; what it had printed.
-    pub fn stop(mut self) -> Vec<String> {
+    pub(crate) fn stop(mut self) -> Vec<String> {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
         assert!(self.child.wait().unwrap().success(), "the server did not stop in order");
@@ -180,7 +180,7 @@ fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16
 }
 
 /// Waits for something to become true.
-pub fn within(what: &str, limit: Duration, mut check: impl FnMut() -> bool) {
+pub(crate) fn within(what: &str, limit: Duration, mut check: impl FnMut() -> bool) {
     let start = Instant::now();
     while !check() {
         assert!(start.elapsed() < limit, "not in time: {what}");

@@ -12,7 +12,7 @@ use crate::house::{House, Server, within};
 
 const REMINDER_ON: &str = "[[automations]]\nrule = \"appointment-reminder\"\n";
 /// The same, at any hour, so that a test does not depend on the time of day.
-pub const AT_ANY_HOUR: &str = "[[automations]]\nrule = \"appointment-reminder\"\nsettings = { from = \"00:00\", to = \"00:00\" }\n";
+pub(crate) const AT_ANY_HOUR: &str = "[[automations]]\nrule = \"appointment-reminder\"\nsettings = { from = \"00:00\", to = \"00:00\" }\n";
 
 fn now() -> Timestamp {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap();
