@@ -21,6 +21,9 @@ pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// A statement over any number of rows. Those it has room for and is not given are null in every column; the statement
 /// must leave them alone (an insertion selects `WHERE column1 IS NOT NULL`).
+///
+/// Insertions say OR FAIL: whatever fails takes the whole transaction back, so SQLite need not note the pages that each
+/// statement changes in order to take back that statement alone.
 pub(crate) struct Rows {
     /// What it does, for errors.
     pub doing: &'static str,

@@ -31,14 +31,14 @@ const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FRO
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT INTO jobs (", job_columns!(), ", lease_expires, again) SELECT * FROM (VALUES"),
+    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again) SELECT * FROM (VALUES"),
     columns: 26,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const END: Rows = Rows {
     doing: "store ended jobs",
-    head: concat!("INSERT INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
+    head: concat!("INSERT OR FAIL INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
     columns: 26,
     tail: ") WHERE column1 IS NOT NULL",
 };
@@ -66,7 +66,7 @@ const DELETE_LOOKUPS: Rows =
 
 const PUT_KEYS: Rows = Rows {
     doing: "store job keys",
-    head: "INSERT INTO job_keys (job_key, connection, clinic, live, newest, done, done_anchor) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO job_keys (job_key, connection, clinic, live, newest, done, done_anchor) SELECT * FROM (VALUES",
     columns: 7,
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (job_key) DO UPDATE SET live = excluded.live, newest = excluded.newest, done = excluded.done, \
            done_anchor = excluded.done_anchor",

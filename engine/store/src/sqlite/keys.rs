@@ -20,7 +20,7 @@ const BY_ID: &str = "SELECT key_id, owner_hash, purpose, wrapped FROM seal_keys 
 
 const INSERT: Rows = Rows {
     doing: "store data keys",
-    head: "INSERT INTO seal_keys (key_id, connection, clinic, owner_kind, owner_hash, purpose, wrapped, created_at) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO seal_keys (key_id, connection, clinic, owner_kind, owner_hash, purpose, wrapped, created_at) SELECT * FROM (VALUES",
     columns: 8,
     tail: ") WHERE column1 IS NOT NULL",
 };

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use zelo_core::Entropy;
 use zelo_core::clock::from_ms;
 
+use super::checkpoint::Checkpoints;
 use super::keys::Sealer;
 use super::migrate::migrate;
 use super::reader::{From, Reader};
@@ -59,6 +60,10 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
         next_job: number(&mut conn, NEXT_JOB).await?,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
     };
+    let checkpoints = match &config.path {
+        Some(_) => Some(Checkpoints::start(writing(options.clone()).connect().await.map_err(Error::database("open"))?)),
+        None => None,
+    };
     let conn = Arc::new(Mutex::new(conn));
     let from = match &config.path {
         Some(_) => From::Pool(
@@ -68,7 +73,7 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     };
     let (commands, waiting) = mpsc::channel(config.queue.max(1));
     let indexer = desk.indexer.clone();
-    let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
+    let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), checkpoints, lock };
     let writer = tokio::spawn(writer.run());
     Ok(Arc::new(SqliteStore { indexer, commands, reader: Reader { from, ring }, writer: Mutex::new(Some(writer)) }))
 }

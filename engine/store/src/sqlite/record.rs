@@ -24,21 +24,21 @@ const PARTS: i64 = 256;
 
 const INSERT_EVENTS: Rows = Rows {
     doing: "store events",
-    head: "INSERT INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) SELECT * FROM (VALUES",
     columns: 12,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const INSERT_PARTS: Rows = Rows {
     doing: "store payloads",
-    head: "INSERT INTO event_parts (part_id, connection, clinic, key_id, sealed) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO event_parts (part_id, connection, clinic, key_id, sealed) SELECT * FROM (VALUES",
     columns: 5,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const PUT_ENTITIES: Rows = Rows {
     doing: "store entities",
-    head: "INSERT INTO entities (entity, connection, clinic, kind, newest) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO entities (entity, connection, clinic, kind, newest) SELECT * FROM (VALUES",
     columns: 5,
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (entity) DO UPDATE SET newest = excluded.newest, clinic = coalesce(excluded.clinic, clinic)",
 };

@@ -22,7 +22,7 @@ use crate::seal::Place;
 
 const INSERT_JOURNAL: Rows = Rows {
     doing: "store a journal",
-    head: "INSERT INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) SELECT * FROM (VALUES",
     columns: 8,
     tail: ") WHERE column1 IS NOT NULL",
 };
@@ -30,21 +30,21 @@ const INSERT_JOURNAL: Rows = Rows {
 // No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
 const INSERT_MESSAGES: Rows = Rows {
     doing: "store messages",
-    head: "INSERT INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) SELECT * FROM (VALUES",
     columns: 9,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const PUT_STATE: Rows = Rows {
     doing: "store state",
-    head: "INSERT INTO state (slot, connection, clinic, updated, key_id, sealed) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO state (slot, connection, clinic, updated, key_id, sealed) SELECT * FROM (VALUES",
     columns: 6,
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
 };
 
 const INSERT_ATTEMPTS: Rows = Rows {
     doing: "store what plugins said",
-    head: "INSERT INTO attempts (job_id, attempt, connection, clinic, at, state, key_id, sealed) SELECT * FROM (VALUES",
+    head: "INSERT OR FAIL INTO attempts (job_id, attempt, connection, clinic, at, state, key_id, sealed) SELECT * FROM (VALUES",
     columns: 8,
     tail: ") WHERE column1 IS NOT NULL",
 };
