@@ -190,7 +190,7 @@ impl Bare {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", "-32768")
-            .pragma("wal_autocheckpoint", "16384")
+            .pragma("wal_autocheckpoint", "8192")
             .pragma("temp_store", "memory")
             .disable_statement_logging()
             .connect()

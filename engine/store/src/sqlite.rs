@@ -1,7 +1,6 @@
 //! The embedded database: one process, one writer, readers beside it.
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
-//! - `checkpoint`: copies the log into the database, beside the writer.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
 //!   attempts), `claim`, `keeper` (leases, due times), `people` (automations, credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
@@ -29,7 +28,6 @@ use zelo_core::{Arrival, Entropy, EventId, Indexer, Job, JobId, JobState, Journa
 use crate::{AttemptView, AutomationRow, CredentialRow, Error, EventView, JobView, MasterKey, MessageView, Page, RecordView, Store, Work};
 
 mod bulk;
-mod checkpoint;
 mod claim;
 mod column;
 mod events;

@@ -13,7 +13,6 @@ use tokio::sync::{Mutex, mpsc};
 use zelo_core::Entropy;
 use zelo_core::clock::from_ms;
 
-use super::checkpoint::Checkpoints;
 use super::keys::Sealer;
 use super::migrate::migrate;
 use super::reader::{From, Reader};
@@ -60,10 +59,6 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
         next_job: number(&mut conn, NEXT_JOB).await?,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
     };
-    let checkpoints = match &config.path {
-        Some(_) => Some(Checkpoints::start(writing(options.clone()).connect().await.map_err(Error::database("open"))?)),
-        None => None,
-    };
     let conn = Arc::new(Mutex::new(conn));
     let from = match &config.path {
         Some(_) => From::Pool(
@@ -73,7 +68,7 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     };
     let (commands, waiting) = mpsc::channel(config.queue.max(1));
     let indexer = desk.indexer.clone();
-    let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), checkpoints, lock };
+    let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
     let writer = tokio::spawn(writer.run());
     Ok(Arc::new(SqliteStore { indexer, commands, reader: Reader { from, ring }, writer: Mutex::new(Some(writer)) }))
 }
@@ -115,7 +110,7 @@ fn private() -> OpenOptions {
 fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .pragma("cache_size", "-32768")
-        .pragma("wal_autocheckpoint", "16384")
+        .pragma("wal_autocheckpoint", "8192")
         .pragma("temp_store", "memory")
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)

@@ -17,7 +17,6 @@ use zelo_core::decide::Decision;
 use zelo_core::settle::{Settled, Settlement};
 use zelo_core::{Arrival, Indexer};
 
-use super::checkpoint::Checkpoints;
 use super::keys::Sealer;
 use super::record::{Payload, record};
 use super::settle::settle;
@@ -112,8 +111,6 @@ pub(crate) struct Writer {
     pub desk: Desk,
     pub commands: mpsc::Receiver<Command>,
     pub batch: usize,
-    /// Where there is a log.
-    pub checkpoints: Option<Checkpoints>,
     /// Keeps other servers off the file until the connection is closed.
     pub lock: Option<File>,
 }
@@ -128,14 +125,7 @@ impl Writer {
             if close {
                 self.commands.close();
             }
-            let writes = batch.len();
             batch.serve(&mut *self.conn.lock().await, &mut self.desk).await;
-            if let Some(checkpoints) = &mut self.checkpoints {
-                checkpoints.wrote(writes);
-            }
-        }
-        if let Some(checkpoints) = self.checkpoints {
-            checkpoints.stop().await;
         }
         if let Some(conn) = Arc::into_inner(self.conn)
             && let Err(error) = conn.into_inner().close().await
