@@ -178,6 +178,7 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
 /// What becomes of a running job whose worker is gone: its process died, or its lease ran out.
 pub fn reclaim(job: &Job, policy: RetryPolicy) -> Job {
     let mut next = job.clone();
+    next.again = false;
     match &job.cancel {
         Some(reason) => end(&mut next, JobState::Cancelled, reason.clone()),
         None if job.attempt >= policy.attempts => {

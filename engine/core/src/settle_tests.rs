@@ -150,7 +150,8 @@ fn a_cancellation_outranks_a_failure() {
 #[test]
 fn a_job_whose_worker_died_is_tried_again_but_not_for_ever() {
     let policy = RetryPolicy::default();
-    assert_eq!(reclaim(&running(), policy).state, JobState::Ready);
+    let back = reclaim(&Job { again: true, ..running() }, policy);
+    assert_eq!((back.state, back.again), (JobState::Ready, false));
     assert_eq!(reclaim(&Job { attempt: 8, ..running() }, policy).state, JobState::Dead);
     let asked = Job { cancel: Some(Reason::new("x", "x")), ..running() };
     assert_eq!(reclaim(&asked, policy).state, JobState::Cancelled);
