@@ -1,11 +1,16 @@
-# The two commands: `make run` and `make test`. Both install and build what they need.
+# The commands: `make run`, and beside it `make demo` in a second terminal; `make test`. They install and build what they need.
 
-.PHONY: run test bench
+.PHONY: run demo test bench
 
 run:
 	cargo build --release --locked --bin zelo
 	ZELO=target/release/zelo plugins/build
 	target/release/zelo serve
+
+# Plays a made-up day against the server that `make run` started, and shows what comes of it.
+demo:
+	@cargo build --release --locked --quiet --bin zelo
+	@target/release/zelo play examples/day/day.jsonl --demo
 
 test:
 	tests/run

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use super::control::{self, Request};
+use super::control::{self, Request, Switch};
 use super::{Findings, Format, print_line};
 
 #[derive(Debug, clap::Subcommand)]
@@ -54,12 +54,9 @@ fn setting(text: &str) -> Result<(String, Value)> {
 }
 
 pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> {
-    let switch = |rule: &String, place: &Place, settings: Map<String, Value>, enabled| Request::Automation {
-        rule: rule.clone(),
-        connection: place.connection.clone(),
-        clinic: place.clinic.clone(),
-        settings,
-        enabled,
+    let switch = |rule: &String, place: &Place, settings: Map<String, Value>, enabled| {
+        let (connection, clinic) = (place.connection.clone(), place.clinic.clone());
+        Request::Automation(Switch { rule: rule.clone(), connection, clinic, settings, enabled })
     };
     let (request, format) = match command {
         Command::List { format } => (Request::Automations, *format),

@@ -1,12 +1,17 @@
 //! The commands. One file each; what they share stands in `setup`.
 //!
-//! Exit codes: 0 fine, 1 findings (mistakes in files, failed tests), 2 usage or configuration.
+//! Exit codes: 0 fine, 1 findings (mistakes in files, failed tests, a refused delivery), 2 usage or configuration.
 
 mod automation;
 mod check;
 mod control;
+mod http;
+mod meant;
 mod path;
+mod play;
 mod plugin;
+mod records;
+mod send;
 mod serve;
 mod setup;
 mod simulate;
@@ -40,6 +45,13 @@ enum Command {
     Test(test::Arguments),
     /// Play a file of deliveries on a virtual clock, and tell what would happen.
     Simulate(simulate::Arguments),
+    /// Send a signed sample delivery to a running server.
+    Send(send::Arguments),
+    /// Play a file of deliveries against the server that runs here, as if they happened now, and watch what comes of it.
+    Play(play::Arguments),
+    /// Bring what was there before the first webhook.
+    #[command(subcommand)]
+    Records(records::Command),
     /// Try a JSONPath: print its nodes as a JSON array.
     Path(path::Arguments),
     /// Switch automations on and off.
@@ -77,6 +89,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(config, &arguments),
         Command::Test(arguments) => test::run(config, &arguments),
         Command::Simulate(arguments) => simulate::run(config, &arguments),
+        Command::Send(arguments) => send::run(config, &arguments),
+        Command::Play(arguments) => play::run(config, &arguments),
+        Command::Records(command) => records::run(config, &command),
         Command::Path(arguments) => path::run(&arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),

@@ -46,7 +46,7 @@ fn log(format: LogFormat) {
 }
 
 /// The address of the pages, as people reach them.
-fn address(config: &Config) -> String {
+pub(super) fn address(config: &Config) -> String {
     config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen)).trim_end_matches('/').to_owned()
 }
 
@@ -63,7 +63,7 @@ async fn serve(config: &Config) -> Result<()> {
     let seen = files::Seen::now(config);
     let runtime = start(config).await?;
     let (stop, stopped) = watch::channel(false);
-    control::listen(config, runtime.clone())?;
+    control::listen(config, runtime.clone(), listener.local_addr()?)?;
     files::spawn(config.clone(), runtime.clone(), seen, stopped.clone());
     let keeper = tokio::spawn({
         let (runtime, stopped) = (runtime.clone(), stopped.clone());

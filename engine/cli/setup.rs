@@ -12,7 +12,7 @@ use zelo_runtime::intake::Counts;
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
-use zelo_store::{AutomationRow, Store};
+use zelo_store::{AutomationRow, MasterKey, Store};
 
 use crate::config::secrets::{self, SecretRef};
 use crate::config::{Channel, Config};
@@ -36,6 +36,11 @@ pub(super) async fn open_store(config: &Config, entropy: Arc<dyn Entropy>) -> Re
     let path = config.database()?;
     let sqlite = SqliteConfig { path: Some(path.clone()), ..SqliteConfig::default() };
     Ok(SqliteStore::open(sqlite, master, entropy).await.with_context(|| format!("the store {}", path.display()))?)
+}
+
+/// A store that is gone with the process.
+pub(super) async fn store_in_memory(master: MasterKey, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Store>> {
+    Ok(SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master, entropy).await?)
 }
 
 /// Whether secrets are read, and made where they are missing.
@@ -99,11 +104,28 @@ fn default_secret(config: &Config, source: &str, entropy: &dyn Entropy) -> Resul
     if !path.exists() {
         secrets::make(&path, entropy)?;
     }
-    SecretRef::File { file: std::path::Path::new("secrets").join(source) }.read(config)
+    default_secret_ref(source).read(config)
+}
+
+fn default_secret_ref(source: &str) -> SecretRef {
+    SecretRef::File { file: std::path::Path::new("secrets").join(source) }
+}
+
+/// The secret that a sender of `connection` signs with: the first one. None where nothing is verified.
+pub(super) fn secret(config: &Config, connection: &str, source: &str) -> Result<Option<Vec<u8>>> {
+    let secret = match config.connections.get(connection) {
+        Some(given) => match given.secrets.first() {
+            Some(secret) => secret.clone(),
+            None => return Ok(None),
+        },
+        None if default_secret_file(config, source).exists() => default_secret_ref(source),
+        None => bail!("connection `{connection}` has no secret yet; the first `zelo serve` makes it"),
+    };
+    secret.read(config).map(Some).with_context(|| format!("connection `{connection}`"))
 }
 
 /// The channels of the file.
-fn channels(config: &Config) -> Channels {
+pub(super) fn channels(config: &Config) -> Channels {
     let kind = |channel: &Channel| match channel {
         Channel::Outbox {} => ChannelKind::Outbox,
     };
@@ -178,6 +200,13 @@ pub(super) fn rules(config: &Config, host: &Host) -> Result<(Arc<RuleSet>, Arc<C
         eprint!("{}", zelo_rules::render(&warnings, &files));
     }
     Ok((Arc::new(rules), Arc::new(catalog)))
+}
+
+/// The source files of `config` alone: for senders, who need no rules and no plugins.
+pub(super) fn sources(config: &Config) -> Result<RuleSet> {
+    let mut files = rulebook::read_files(&config.rules())?;
+    files.rules.clear();
+    Ok(rulebook::check(&files, &Catalog::default())?.0)
 }
 
 /// What a runtime stands on.

@@ -8,7 +8,6 @@ use zelo_core::{ManualClock, SeededEntropy, Timestamp};
 use zelo_runtime::rulebook::{Edition, everything_on};
 use zelo_runtime::simulation::{self, Row};
 use zelo_store::MasterKey;
-use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 
 use super::setup::{self, Ground, Secrets};
 use super::{Findings, Format, print_line};
@@ -48,7 +47,7 @@ async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     };
     let edition = Edition::new(rules, catalog, &rows)?;
     let master = MasterKey::generate(entropy.as_ref());
-    let store = SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master, entropy.clone()).await?;
+    let store = setup::store_in_memory(master, entropy.clone()).await?;
     let ground = Ground { store, host, clock: clock.clone(), entropy };
     let runtime = setup::runtime(&config, ground, edition, connections);
 
@@ -80,6 +79,7 @@ fn line(row: &Row) -> String {
     if let Some(effect) = &row.effect {
         for (name, value) in effect.as_object().into_iter().flatten().filter(|(name, _)| *name != "kind") {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = text.replace('\n', &format!("\n{:>36}", ""));
             line.push_str(&format!("\n{:>34}{name}: {text}", ""));
         }
     }

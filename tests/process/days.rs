@@ -83,4 +83,16 @@ impl Day {
         });
         self.line(at, told, path, data)
     }
+
+    /// An attendance that is over, with services by code and name.
+    pub(crate) fn attendance(self, at: &str, services: &[(&str, &str)]) -> Self {
+        let services: Vec<Value> = services.iter().map(|(code, name)| json!({ "service_code": code, "service_name": name })).collect();
+        let closed = at.parse::<Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let data = json!({
+            "id": "att-5", "closed_time": closed, "services": services,
+            "patient": { "id": self.patient, "name": "Íris Modelo", "document": "52998224725" },
+            "clinic": { "id": self.clinic, "name": "Clínica Aurora", "cnpj": "11222333000181" },
+        });
+        self.line(at, at, "attendance/finished", data)
+    }
 }

@@ -4,9 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod chain;
 mod commands;
 mod crash;
 mod days;
 mod house;
+mod import;
+mod play;
+mod send;
 mod serve;
 mod simulate;

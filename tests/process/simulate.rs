@@ -1,6 +1,6 @@
 //! `zelo simulate`: what would happen on a day.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::days::{self, Day};
 use crate::house::House;
@@ -16,6 +16,14 @@ fn rows(output: &str) -> Vec<Value> {
 
 fn messages(rows: &[Value]) -> Vec<&Value> {
     rows.iter().filter(|row| row["effect"]["kind"] == "message").collect()
+}
+
+fn of_rule<'a>(rows: Vec<&'a Value>, rule: &str) -> Vec<&'a Value> {
+    rows.into_iter().filter(|row| row["rule"] == rule).collect()
+}
+
+fn effects<'a>(rows: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    rows.iter().filter(|row| row["effect"]["kind"] == kind).map(|row| &row["effect"]).collect()
 }
 
 fn text<'a>(row: &'a Value, name: &str) -> &'a str {
@@ -45,7 +53,7 @@ fn the_shipped_day() {
     assert!(moved.iter().any(|row| row["state"] == "scheduled" && row["due"] == "2026-03-05T13:00:00Z"));
 
     // Sent once, at 10:00 local on the day before, to the new number, with the local time in its text.
-    let sent = messages(&rows);
+    let sent = of_rule(messages(&rows), "appointment-reminder");
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert_eq!(text(sent[0], "at"), "2026-03-05T13:00:00Z");
     assert_eq!(sent[0]["effect"]["to"], "(11) 91234-5678");
@@ -53,12 +61,135 @@ fn the_shipped_day() {
     let words = text(&sent[0]["effect"], "text");
     assert!(words.contains("10:00") && !words.contains("13:00"), "{words}");
     assert!(words.contains("Marina") && !words.contains("Silva"), "only the first name was allowed: {words}");
-    assert_eq!(sent[0]["effect"]["media"][0]["media_type"], "text/calendar");
+    assert_eq!(sent[0]["effect"]["attachments"][0]["media_type"], "text/calendar");
 
     // The second patient's: never sent, and why.
     let second: Vec<&&Value> = reminders.iter().filter(|row| row["anchor"] == "2026-03-05T13:00:00Z").collect();
     assert_eq!(second.iter().map(|row| text(row, "state")).collect::<Vec<_>>(), ["scheduled", "cancelled"]);
     assert!(text(second[1], "detail").contains("cancel"), "{}", second[1]);
+}
+
+#[test]
+fn the_receipt_of_the_shipped_day() {
+    let house = House::new("");
+    let rows = rows(&house.ok(&["simulate", days::SHIPPED, "--format", "json"]));
+    let documents = effects(&rows, "document");
+    assert_eq!(documents.len(), 1, "one receipt, in spite of duplicates");
+    let receipt = documents[0];
+    assert_eq!((text(receipt, "name"), text(receipt, "media_type")), ("recibo-000001.pdf", "application/pdf"));
+    let words = text(receipt, "text");
+    for line in [
+        "Marina Teste da Silva",
+        "529.982.247-25",
+        "Clínica Boa Vida Centro",
+        "11.222.333/0001-81",
+        "Rua Álvaro Moreira Filogônio",
+        "1004",
+        "Vacina Hexavalente",
+        "189,90",
+        "123",
+        "Teste Rápido Influenza A/B",
+        "65,50",
+        "R$ 255,40",
+        "06/03/2026",
+        "duzentos e cinquenta e cinco reais e quarenta centavos",
+    ] {
+        assert!(words.contains(line), "{line}: {words}");
+    }
+    // Then it is sent: the document with it, to the number that is right by then.
+    let sent = of_rule(messages(&rows), "attendance-receipt");
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0]["effect"]["to"], "(11) 91234-5678");
+    assert_eq!(sent[0]["effect"]["attachments"][0]["document"], receipt["id"]);
+    assert!(text(&sent[0]["effect"], "text").contains("R$ 255,40"));
+    // The number was given once, and the event that says so leads to nothing by itself.
+    assert_eq!(effects(&rows, "counter").iter().map(|counter| &counter["value"]).collect::<Vec<_>>(), [1]);
+    let issued: Vec<&Value> = rows.iter().filter(|row| row["type"] == "receipt.issued").collect();
+    assert_eq!(issued.iter().map(|row| text(row, "state")).collect::<Vec<_>>(), ["accepted"]);
+}
+
+#[test]
+fn the_contacts_of_the_shipped_day() {
+    let house = House::new("");
+    let rows = rows(&house.ok(&["simulate", days::SHIPPED, "--format", "json"]));
+    let stages = |id: &str| -> Vec<String> {
+        let moves = effects(&rows, "record").into_iter().filter(|edit| edit["record"] == "contact" && edit["id"] == id);
+        moves.filter_map(|edit| edit["set"]["stage"].as_str().map(str::to_owned)).collect()
+    };
+    let marina = stages("9f1c2d3e-1111-4b1b-9a11-000000000101");
+    assert_eq!(marina, ["registered", "scheduled", "scheduled", "attending", "attended"], "each stage in its turn");
+    assert_eq!(stages("9f1c2d3e-1111-4b1b-9a11-000000000102"), ["registered", "scheduled", "canceled"]);
+    // The professional hears of the cancellation, once.
+    let notices = of_rule(messages(&rows), "cancellation-notice");
+    assert_eq!(notices.len(), 1);
+    assert!(text(&notices[0]["effect"], "text").contains("João") && !text(&notices[0]["effect"], "text").contains("Exemplo"));
+}
+
+#[test]
+fn a_lead_is_greeted_once_however_it_is_told() {
+    let house = House::new("");
+    let lead = |at: &str, body: Value| json!({ "at": at, "source": "plotado", "path": "lead/new", "body": body });
+    let as_json = std::fs::read_to_string(house.path("examples/events/plotado/lead.json")).unwrap();
+    let as_xml = std::fs::read_to_string(house.path("examples/events/plotado/lead.xml")).unwrap();
+    let object: Value = serde_json::from_str(&as_json).unwrap();
+    let day = [
+        lead("2026-03-02T13:00:00Z", object.clone()),
+        lead("2026-03-02T13:00:05Z", object),
+        lead("2026-03-02T13:20:00Z", Value::String(as_xml.clone())),
+    ];
+    let rows = play(&house, &day);
+    assert_eq!(
+        rows.iter().filter(|row| row["type"] == "lead.created").map(|row| text(row, "state")).collect::<Vec<_>>(),
+        ["accepted", "duplicate", "accepted"]
+    );
+    let greeted: Vec<&Value> =
+        messages(&rows).into_iter().filter(|row| row["rule"] == "lead-welcome" && row["action"] == "greet").collect();
+    assert_eq!(greeted.len(), 1, "{greeted:?}");
+    assert_eq!(greeted[0]["effect"]["to"], "+5501999999999");
+    assert!(text(&greeted[0]["effect"], "text").contains("Carlos"));
+    let alerts: Vec<&Value> = messages(&rows).into_iter().filter(|row| row["rule"] == "lead-welcome" && row["action"] == "alert").collect();
+    assert_eq!(alerts.len(), 1);
+    // Nothing came of it within two hours, so somebody asks.
+    let follow_up = of_rule(messages(&rows), "lead-follow-up");
+    assert_eq!(follow_up.iter().map(|row| text(row, "at")).collect::<Vec<_>>(), ["2026-03-02T15:20:00Z"], "two hours after the last word");
+
+    // Unless they booked.
+    let booked = json!({ "at": "2026-03-02T14:00:00Z", "source": "plotado", "path": "appointment/booked", "body": serde_json::from_str::<Value>(&as_json).unwrap() });
+    let rows = play(&house, &[lead("2026-03-02T13:20:00Z", Value::String(as_xml)), booked]);
+    assert!(of_rule(messages(&rows), "lead-follow-up").is_empty());
+    assert!(rows.iter().any(|row| row["rule"] == "lead-follow-up" && row["state"] == "cancelled"));
+}
+
+#[test]
+fn a_price_that_is_missing_waits_for_a_person() {
+    let house = House::new("");
+    let day = Day::new("America/Sao_Paulo").clinic("2026-05-04T12:00:00Z").patient(
+        "2026-05-04T12:05:00Z",
+        "Íris Modelo",
+        Some("+55 11 90000-0001"),
+    );
+    let service = |at: &str, code: &str, price: Value| {
+        let data = json!({ "id": format!("service-{code}"), "code": code, "name": "Serviço", "price": price });
+        json!({ "at": at, "source": "clinicarx", "path": "service/new", "body": { "data": data, "timestamp": at.replace('T', " ").replace('Z', "") } })
+    };
+    let day = day.attendance("2026-05-04T14:00:00Z", &[("1", "Consulta"), ("2", "Exame"), ("3", "Curativo")]);
+    let mut lines = day.lines;
+    let place = lines.len() - 1;
+    lines.insert(place, service("2026-05-04T13:00:00Z", "1", json!(1234.5)));
+    lines.insert(place + 1, service("2026-05-04T13:00:01Z", "2", json!("0.10")));
+    let rows_of_day = play(&house, &lines);
+    assert!(effects(&rows_of_day, "document").is_empty(), "never summed as zero");
+    let waiting = rows_of_day.iter().find(|row| row["action"] == "issue" && text(row, "detail").starts_with("needs attention")).unwrap();
+    assert!(text(waiting, "detail").contains("3 Curativo") && !text(waiting, "detail").contains("Consulta"), "{waiting}");
+    assert!(effects(&rows_of_day, "counter").is_empty(), "and no number is used");
+
+    // The price comes: the receipt is made, to the cent.
+    lines.push(service("2026-05-05T09:00:00Z", "3", json!(0.2)));
+    let rows_of_day = play(&house, &lines);
+    let receipt = effects(&rows_of_day, "document")[0];
+    let words = text(receipt, "text");
+    assert!(words.contains("R$ 1.234,80") && words.contains("mil duzentos e trinta e quatro reais e oitenta centavos"), "{words}");
+    assert_eq!(of_rule(messages(&rows_of_day), "attendance-receipt").len(), 1);
 }
 
 #[test]

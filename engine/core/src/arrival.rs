@@ -1,5 +1,6 @@
 //! What intake hands to the store: one verified, read and matched delivery.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -26,6 +27,13 @@ pub struct Arrival {
     pub candidates: Vec<Candidate>,
     /// The rules that the candidates were matched with.
     pub timetable: Arc<dyn Timetable>,
+}
+
+/// Prints ids and counts only.
+impl fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Arrival({:?}, {} candidates)", self.event, self.candidates.len())
+    }
 }
 
 /// What one event says about one record.
@@ -79,6 +87,8 @@ pub enum Plan {
         /// `None`: the action has no `at`. `Some(Err)`: it has one, but the event gives no usable time.
         anchor: Option<Result<Timestamp, String>>,
         lookups: Vec<LookupRef>,
+        /// Actions of the same rule that come before this one; their candidates come before this one's.
+        needs: Vec<String>,
     },
     /// The end of whatever is pending under this key.
     Cancel { key: KeyHash, code: &'static str, text: String },

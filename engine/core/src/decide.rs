@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 use crate::event::Status;
 use crate::hash::KeyHash;
-use crate::id::{EventId, JobId};
-use crate::job::{Job, JobState, Reason};
+use crate::id::{AutomationId, EventId, JobId};
+use crate::job::{Job, JobState, Need, Reason};
+use crate::record::RecordRow;
 use crate::timing::{DueQuestion, Records, Timetable};
 
 /// The code of the reason by which a [`Timetable`] says that the job's automation is off.
@@ -36,15 +37,6 @@ pub struct KeyRow {
 /// The anchor of a job that was done, which may be none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoneAnchor(pub Option<Timestamp>);
-
-/// What is remembered of one record.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecordRow {
-    /// The time of the event that last wrote it.
-    pub time: Timestamp,
-    /// The record: a JSON object.
-    pub document: Value,
-}
 
 /// The rows that a batch of arrivals asks for.
 #[derive(Debug, Default)]
@@ -121,6 +113,90 @@ pub struct Decision {
     pub jobs: Vec<Job>,
 }
 
+/// What an import does with what is known already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnKnown {
+    /// Fields that are known stay as they are.
+    Keep,
+    Replace,
+}
+
+/// What became of one imported record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    New,
+    Changed,
+    /// It said nothing new.
+    Same,
+}
+
+/// Works records that no event brought into `state`. Any event of theirs, before or after, knows better.
+pub fn import(writes: &[RecordWrite], on_known: OnKnown, timetable: &dyn Timetable, state: &mut State) -> Vec<Imported> {
+    let import = |write: &RecordWrite| {
+        let hash = write.key.hash;
+        let known = state.records.get(&hash);
+        let row = RecordRow::imported(known, &write.fields, on_known == OnKnown::Replace);
+        let outcome = match known {
+            None => Imported::New,
+            Some(known) if known.document != row.document => Imported::Changed,
+            Some(_) => return Imported::Same,
+        };
+        state.records.insert(hash, row);
+        state.dirty.records.insert(hash);
+        state.reconsider(hash, timetable);
+        outcome
+    };
+    writes.iter().map(import).collect()
+}
+
+impl State {
+    /// Looks again at the pending jobs that read the record at `hash`, which has changed. Those that changed by it.
+    fn reconsider(&mut self, hash: KeyHash, timetable: &dyn Timetable) -> BTreeSet<JobId> {
+        let mut touched = BTreeSet::new();
+        for id in self.readers.get(&hash).cloned().unwrap_or_default() {
+            let Some(mut job) = self.jobs.remove(&id) else { continue };
+            // A job that runs may have read what this replaces: if it ends waiting for something, it looks again.
+            let running = job.state == JobState::Running;
+            job.again |= running;
+            let changed = running || retime(&mut job, timetable, self);
+            let ended = !job.state.is_live();
+            self.jobs.insert(id, job);
+            if changed {
+                touched.insert(id);
+                self.mark(id);
+            }
+            if ended {
+                self.leave(id);
+            }
+        }
+        touched
+    }
+
+    /// Remembers that a job must be written back.
+    fn mark(&mut self, id: JobId) {
+        if !self.dirty.new_jobs.contains(&id) {
+            self.dirty.changed_jobs.insert(id);
+        }
+    }
+
+    /// A job that ended reads no records any more, and holds no key.
+    fn leave(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        for lookup in &job.lookups {
+            if let Some(readers) = self.readers.get_mut(&lookup.record.hash) {
+                readers.remove(&id);
+            }
+        }
+        if let Some(key) = job.key
+            && let Some(row) = self.keys.get_mut(&key)
+            && row.live == Some(id)
+        {
+            row.live = None;
+            self.dirty.keys.insert(key);
+        }
+    }
+}
+
 impl Records for State {
     fn record(&self, hash: KeyHash) -> Option<&Value> {
         self.records.get(&hash).map(|row| &row.document)
@@ -136,7 +212,7 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
         return Decision { status: Status::Duplicate, event, rules: Vec::new(), jobs: Vec::new() };
     }
     state.deliveries.insert(arrival.delivery, arrival.event.id);
-    let mut change = Change { arrival, state, stale: false, touched: BTreeSet::new() };
+    let mut change = Change { arrival, state, stale: false, touched: BTreeSet::new(), steps: HashMap::new() };
     change.order();
     if !change.stale {
         for write in &arrival.records {
@@ -166,6 +242,7 @@ struct Wanted<'a> {
     key: Option<KeyHash>,
     anchor: Option<Timestamp>,
     lookups: &'a [LookupRef],
+    needs: Vec<Need>,
     /// Why it will not be run after all.
     not: Option<Reason>,
 }
@@ -185,9 +262,11 @@ struct Change<'a> {
     state: &'a mut State,
     stale: bool,
     touched: BTreeSet<JobId>,
+    /// The jobs that this arrival has made, by automation and action.
+    steps: HashMap<(&'a AutomationId, &'a str), JobId>,
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
     /// Finds out whether the event is stale, and remembers its time where it is not.
     fn order(&mut self) {
         let Some(entity) = self.arrival.entity else { return };
@@ -202,46 +281,27 @@ impl Change<'_> {
     }
 
     fn remember(&mut self, write: &RecordWrite) {
-        let time = self.arrival.event.order();
         let RecordRef { hash, .. } = write.key;
-        let mut document = match self.state.records.get(&hash) {
-            Some(row) if time < row.time => return,
-            Some(row) => row.document.clone(),
-            None => Value::Object(serde_json::Map::new()),
-        };
-        if let Value::Object(fields) = &mut document {
-            fields.extend(write.fields.clone());
-        }
-        let same = self.state.records.get(&hash).is_some_and(|row| row.document == document);
-        self.state.records.insert(hash, RecordRow { time, document });
+        let known = self.state.records.get(&hash);
+        let Some(row) = RecordRow::fed(known, &write.fields, self.arrival.event.order()) else { return };
+        let same = known.is_some_and(|known| known.document == row.document);
+        self.state.records.insert(hash, row);
         self.state.dirty.records.insert(hash);
         if same {
             return;
         }
-        for id in self.state.readers.get(&hash).cloned().unwrap_or_default() {
-            let Some(mut job) = self.state.jobs.remove(&id) else { continue };
-            // A job that runs may have read what this replaces: if it ends waiting for something, it looks again.
-            let running = job.state == JobState::Running;
-            job.again |= running;
-            let changed = running || retime(&mut job, self.arrival.timetable.as_ref(), self.state);
-            let ended = !job.state.is_live();
-            self.state.jobs.insert(id, job);
-            if changed {
-                self.touch(id);
-            }
-            if ended {
-                self.leave(id);
-            }
-        }
+        self.touched.extend(self.state.reconsider(hash, self.arrival.timetable.as_ref()));
     }
 
-    fn consider(&mut self, candidate: &Candidate) {
+    fn consider(&mut self, candidate: &'a Candidate) {
         match &candidate.plan {
-            Plan::Fire { key: None, anchor, lookups } => {
+            Plan::Fire { key: None, anchor, lookups, needs } => {
                 let (anchor, missing) = split(anchor);
-                self.make(candidate, Wanted { key: None, anchor, lookups, not: missing });
+                let (needs, idle) = self.needs(candidate, needs);
+                let live = self.make(candidate, Wanted { key: None, anchor, lookups, needs, not: missing.or(idle) });
+                self.step(candidate, live);
             }
-            Plan::Fire { key: Some(key), anchor, lookups } => {
+            Plan::Fire { key: Some(key), anchor, lookups, needs } => {
                 if !self.speaks(*key) {
                     return;
                 }
@@ -249,13 +309,38 @@ impl Change<'_> {
                 if let Some(missing) = &missing {
                     self.cancel(*key, missing);
                 }
-                self.replace(candidate, Wanted { key: Some(*key), anchor, lookups, not: missing });
+                let (needs, idle) = self.needs(candidate, needs);
+                if idle.is_some() && self.state.keys.get(key).is_some_and(|row| row.live.is_some()) {
+                    // Its step runs, or ran, for the event before: so does what is pending here.
+                    return;
+                }
+                let live = self.replace(candidate, Wanted { key: Some(*key), anchor, lookups, needs, not: missing.or(idle) });
+                self.step(candidate, live);
             }
             Plan::Cancel { key, code, text } => {
                 if self.speaks(*key) {
                     self.cancel(*key, &Reason::new(code, text.as_str()));
                 }
             }
+        }
+    }
+
+    /// The jobs that a candidate's job needs; or why one of its steps does not run because of this event.
+    fn needs(&self, candidate: &Candidate, steps: &[String]) -> (Vec<Need>, Option<Reason>) {
+        let mut needs = Vec::with_capacity(steps.len());
+        for step in steps {
+            match self.steps.get(&(&candidate.automation, step.as_str())) {
+                Some(job) => needs.push(Need { step: step.clone(), job: *job, done: false }),
+                None => return (Vec::new(), Some(Reason::new("step", format!("its step `{step}` does not run for this event")))),
+            }
+        }
+        (needs, None)
+    }
+
+    /// Remembers the live job of a candidate, for those that need it.
+    fn step(&mut self, candidate: &'a Candidate, live: Option<JobId>) {
+        if let Some(id) = live {
+            self.steps.insert((&candidate.automation, &candidate.action), id);
         }
     }
 
@@ -272,8 +357,9 @@ impl Change<'_> {
     }
 
     /// Fires under a key: what is pending there makes way, unless it is already what is wanted.
-    fn replace(&mut self, candidate: &Candidate, mut wanted: Wanted<'_>) {
-        let Some(key) = wanted.key else { return };
+    /// The id of the job that is made, if it is live.
+    fn replace(&mut self, candidate: &Candidate, mut wanted: Wanted<'_>) -> Option<JobId> {
+        let key = wanted.key?;
         let anchor = wanted.anchor;
         let row = self.state.keys.get(&key).cloned();
         let newer = Reason::new("replaced", "replaced: a newer event came for the same key");
@@ -284,15 +370,15 @@ impl Change<'_> {
         if let Some(live) = row.and_then(|row| row.live).and_then(|id| self.state.jobs.get(&id)) {
             let begun = live.state == JobState::Running || live.attempt > 0;
             if begun && live.anchor == anchor && live.cancel.is_none() {
-                return;
+                return None;
             }
             self.cancel(key, &newer);
         }
-        if let Some(id) = self.make(candidate, wanted)
-            && let Some(row) = self.state.keys.get_mut(&key)
-        {
+        let id = self.make(candidate, wanted)?;
+        if let Some(row) = self.state.keys.get_mut(&key) {
             row.live = Some(id);
         }
+        Some(id)
     }
 
     /// Ends what is pending under `key`; asks what is running to stop.
@@ -310,12 +396,12 @@ impl Change<'_> {
             row.live = None;
         }
         self.touch(id);
-        self.leave(id);
+        self.state.leave(id);
     }
 
     /// Makes a job; its id, if it is live. One that will not run is made too, as skipped, so that people see why.
     fn make(&mut self, candidate: &Candidate, wanted: Wanted<'_>) -> Option<JobId> {
-        let Wanted { key, anchor, lookups, not } = wanted;
+        let Wanted { key, anchor, lookups, needs, not } = wanted;
         let event = &self.arrival.event;
         let reference = event.order();
         let question = DueQuestion {
@@ -332,6 +418,7 @@ impl Change<'_> {
             Some(reason) => Err(reason),
             None => due,
         };
+        let free = needs.is_empty();
         let id = JobId::derive(event.id, &candidate.automation, &candidate.action);
         let job = Job {
             id,
@@ -345,6 +432,7 @@ impl Change<'_> {
             rule_digest: candidate.rule_digest.clone(),
             key,
             lookups: lookups.to_vec(),
+            needs,
             anchor,
             reference,
             due: at,
@@ -352,7 +440,7 @@ impl Change<'_> {
             run_at: at,
             state: match &due {
                 Err(_) => JobState::Skipped,
-                Ok(due) if due.at <= event.received => JobState::Ready,
+                Ok(due) if due.at <= event.received && free => JobState::Ready,
                 Ok(_) => JobState::Scheduled,
             },
             attempt: 0,
@@ -376,26 +464,7 @@ impl Change<'_> {
 
     fn touch(&mut self, id: JobId) {
         self.touched.insert(id);
-        if !self.state.dirty.new_jobs.contains(&id) {
-            self.state.dirty.changed_jobs.insert(id);
-        }
-    }
-
-    /// A job that ended reads no records any more, and holds no key.
-    fn leave(&mut self, id: JobId) {
-        let Some(job) = self.state.jobs.get(&id) else { return };
-        for lookup in &job.lookups {
-            if let Some(readers) = self.state.readers.get_mut(&lookup.record.hash) {
-                readers.remove(&id);
-            }
-        }
-        if let Some(key) = job.key
-            && let Some(row) = self.state.keys.get_mut(&key)
-            && row.live == Some(id)
-        {
-            row.live = None;
-            self.state.dirty.keys.insert(key);
-        }
+        self.state.mark(id);
     }
 }
 

@@ -49,6 +49,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
                 singular: true,
                 record: RecordRef { kind: "clinic".into(), hash: RECORD },
             }],
+            needs: Vec::new(),
         },
         Ask::Cancel => Plan::Cancel { key: KEY, code: "cancelled_by_event", text: "cancelled".into() },
     });
@@ -64,6 +65,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
             subjects: Vec::new(),
             clinic: None,
             data: Arc::new(Value::Null),
+            cause: None,
         },
         body: Arc::from(&b"{}"[..]),
         delivery: KeyHash(u128::from(number).to_le_bytes()),
@@ -241,6 +243,71 @@ fn naive(asks: &[(i64, Ask)]) -> Option<Timestamp> {
         Some((_, _, Ask::Book(days))) => Some(minute(days * 24 * 60)),
         _ => None,
     }
+}
+
+/// A receipt (under a key of its own) and the message that needs it.
+fn chain(number: u64, time: i64) -> Arrival {
+    let step = |action: &str, key: u8, needs: &[&str]| Candidate {
+        automation: AutomationId::new("receipt", "c", None),
+        rule: "receipt".into(),
+        action: action.into(),
+        rule_digest: String::new(),
+        plan: Plan::Fire {
+            key: Some(KeyHash([key; 16])),
+            anchor: None,
+            lookups: Vec::new(),
+            needs: needs.iter().map(|step| (*step).to_owned()).collect(),
+        },
+    };
+    Arrival { candidates: vec![step("issue", 1, &[]), step("send", 2, &["issue"])], ..arrival(number, time, None) }
+}
+
+#[test]
+fn a_job_waits_for_its_step() {
+    let mut state = State::default();
+    let made = decide(&chain(1, 0), &mut state).jobs;
+    let [issue, send] = [&made.iter().find(|job| job.action == "issue").unwrap(), &made.iter().find(|job| job.action == "send").unwrap()];
+    assert_eq!((issue.state, issue.waits()), (JobState::Ready, false));
+    assert_eq!((send.state, send.waits()), (JobState::Scheduled, true));
+    assert_eq!(send.needs, [Need { step: "issue".into(), job: issue.id, done: false }]);
+}
+
+#[test]
+fn an_event_whose_step_was_done_leaves_the_pending_job_alone() {
+    let mut state = State::default();
+    let first = decide(&chain(1, 0), &mut state).jobs;
+    let issue = first.iter().find(|job| job.action == "issue").unwrap();
+    let send = first.iter().find(|job| job.action == "send").unwrap();
+    state.jobs.get_mut(&issue.id).unwrap().state = JobState::Done;
+    let row = state.keys.get_mut(&KEY).unwrap();
+    (row.live, row.done) = (None, Some(DoneAnchor(None)));
+    let again = decide(&chain(2, 1), &mut state).jobs;
+    assert_eq!(again.iter().map(|job| (job.action.as_str(), job.state)).collect::<Vec<_>>(), [("issue", JobState::Skipped)]);
+    assert_eq!(live(&state), [send], "it is neither replaced nor made needless");
+    // With nothing pending, why nothing is sent can be asked.
+    state.jobs.get_mut(&send.id).unwrap().state = JobState::Dead;
+    state.keys.get_mut(&KeyHash([2; 16])).unwrap().live = None;
+    let third = decide(&chain(3, 2), &mut state).jobs;
+    let reason = third.iter().find(|job| job.action == "send").and_then(|job| job.reason.clone()).unwrap();
+    assert_eq!((reason.code.as_str(), reason.text.contains("`issue`")), ("step", true));
+}
+
+#[test]
+fn an_import_fills_gaps_and_wakes_who_waited() {
+    let mut state = State::default();
+    decide(&arrival(1, 0, Some(Ask::Book(9))), &mut state);
+    let write = |fields: Value| RecordWrite {
+        key: RecordRef { kind: "clinic".into(), hash: RECORD },
+        id: "7".into(),
+        fields: fields.as_object().unwrap().clone(),
+        subject: None,
+        clinic: None,
+    };
+    let mut bring = |fields: Value, on_known| import(&[write(fields)], on_known, &DayBefore, &mut state)[0];
+    assert_eq!(bring(json!({ "hours": 2 }), OnKnown::Keep), Imported::New);
+    assert_eq!(bring(json!({ "hours": 3 }), OnKnown::Keep), Imported::Same);
+    assert_eq!(bring(json!({ "hours": 4 }), OnKnown::Replace), Imported::Changed);
+    assert_eq!(live(&state)[0].due, minute((9 * 24 - 24 + 4) * 60), "a pending job is looked at again");
 }
 
 proptest! {

@@ -1,8 +1,10 @@
 //! Effects: what a plugin did, and the journal that remembers it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::invocation::Invocation;
 
@@ -12,6 +14,20 @@ use crate::invocation::Invocation;
 pub enum Effect {
     /// A message to a person.
     Message(Message),
+    /// A document, kept.
+    Document(Document),
+    /// The fields of a record that the action may write.
+    RecordGet {
+        record: String,
+        id: String,
+    },
+    RecordEdit(RecordEdit),
+    /// A counter of the action's own goes up by one.
+    StateNext {
+        key: String,
+    },
+    /// An event, which rules may be about.
+    Event(Emitted),
     StateGet {
         key: String,
     },
@@ -32,7 +48,7 @@ pub struct Message {
     pub to: String,
     pub body: Body,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub media: Vec<Media>,
+    pub attachments: Vec<Attachment>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
 }
@@ -53,7 +69,18 @@ pub enum Body {
 
 /// Something attached to a message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Media {
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Attachment {
+    File(File),
+    /// A document that this job, or a step that it needed, has made.
+    Document {
+        id: String,
+    },
+}
+
+/// A file that travels with its message.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
     pub name: String,
     pub media_type: String,
     #[serde(with = "base64_bytes")]
@@ -67,12 +94,56 @@ pub struct Button {
     pub title: String,
 }
 
+/// A document that an action made: a receipt, a certificate.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// A file name, without folders.
+    pub name: String,
+    pub media_type: String,
+    #[serde(with = "base64_bytes")]
+    pub content: Vec<u8>,
+    /// What it says, line by line: for lists, for searching, and for people who cannot see it.
+    pub text: String,
+}
+
+/// What an action writes in a record. Fields that are not named stay as they are.
+///
+/// Edits commute: of each field the newest event has the last word, and what is appended is kept in the order of the events, so
+/// that jobs may run in any order.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordEdit {
+    pub record: String,
+    /// What the provider calls the thing.
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub set: Map<String, Value>,
+    /// Texts that are added to list fields, each with the time of its event: `{"at": …, "text": …}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub append: BTreeMap<String, String>,
+}
+
+/// An event of a plugin.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Emitted {
+    /// `receipt.issued`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its payload: rules read it as they read a provider's.
+    pub data: Value,
+}
+
 /// What became of an effect; only final results are kept in the journal.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EffectResult {
     /// The message stands in the channel.
     Sent { message: String, channel: String },
+    /// The document is kept under this id.
+    Kept { document: String },
+    /// What `RecordGet` found; none where there is no such record.
+    Record { fields: Option<Map<String, Value>> },
+    /// What the counter stands at now.
+    Counted { value: u64 },
     /// What `StateGet` found.
     Value { value: Option<String> },
     /// Done, nothing to report.
@@ -96,6 +167,11 @@ impl Effect {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Message(_) => "message",
+            Self::Document(_) => "document",
+            Self::RecordGet { .. } => "record_get",
+            Self::RecordEdit(_) => "record",
+            Self::StateNext { .. } => "counter",
+            Self::Event(_) => "event",
             Self::StateGet { .. } => "state_get",
             Self::StateSet { .. } => "state_set",
             Self::StateDelete { .. } => "state_delete",
@@ -113,7 +189,28 @@ impl fmt::Debug for Effect {
 /// Prints sizes only.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Message({} media)", self.media.len())
+        write!(f, "Message({} attachments)", self.attachments.len())
+    }
+}
+
+/// Prints its size only.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes)", self.content.len())
+    }
+}
+
+/// Prints the type of the record only.
+impl fmt::Debug for RecordEdit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordEdit({})", self.record)
+    }
+}
+
+/// Prints its type only.
+impl fmt::Debug for Emitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Emitted({})", self.kind)
     }
 }
 
@@ -122,6 +219,9 @@ impl fmt::Debug for EffectResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sent { .. } => "Sent",
+            Self::Kept { .. } => "Kept",
+            Self::Record { .. } => "Record",
+            Self::Counted { .. } => "Counted",
             Self::Value { .. } => "Value",
             Self::Done => "Done",
             Self::Refused { .. } => "Refused",

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::id::EventId;
+use crate::id::{AutomationId, EventId, JobId};
 
 /// The thing an event is about. It orders events.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,18 @@ pub struct Event {
     pub clinic: Option<String>,
     /// The payload.
     pub data: Arc<Value>,
+    /// What led to it, where a plugin emitted it.
+    pub cause: Option<Cause>,
+}
+
+/// Why an event exists that no provider sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The job whose plugin emitted it.
+    pub job: JobId,
+    /// The automations that led here, the first one first. None of them is run again because of this event: a second lap
+    /// would never end.
+    pub lineage: Vec<AutomationId>,
 }
 
 impl Event {

@@ -1,5 +1,7 @@
 //! Grants: what an action may do. Nothing is granted by default.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 /// The doings that one action is capable of, after its templates were rendered.
@@ -10,9 +12,18 @@ use serde::{Deserialize, Serialize};
 pub struct Grants {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
+    /// May make documents.
+    #[serde(default)]
+    pub documents: bool,
+    /// Which records it may write, by their type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub records: BTreeMap<String, RecordFields>,
     /// May keep values of its own between runs.
     #[serde(default)]
     pub state: bool,
+    /// The types of the events that it may emit.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub events: BTreeSet<String>,
 }
 
 /// Through which channels, and to whom, an action may send messages.
@@ -25,6 +36,16 @@ pub struct Messages {
     pub to: Vec<String>,
 }
 
+/// What an action may write in records of one type. It reads no more of them than that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordFields {
+    pub fields: BTreeSet<String>,
+    /// Exactly these records, as the provider calls them; none: any of the job's connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<String>>,
+}
+
 /// A capability, as rules, manifests and WIT interfaces name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,19 +53,25 @@ pub enum Capability {
     /// Lines in the job's log. Always granted: they stay with the job, sealed.
     Log,
     Messages,
+    Documents,
+    Records,
     State,
+    Events,
 }
 
 impl Capability {
     /// Every capability of this version.
-    pub const ALL: [Self; 3] = [Self::Log, Self::Messages, Self::State];
+    pub const ALL: [Self; 6] = [Self::Log, Self::Messages, Self::Documents, Self::Records, Self::State, Self::Events];
 
     /// The word in rules, manifests and WIT.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Messages => "messages",
+            Self::Documents => "documents",
+            Self::Records => "records",
             Self::State => "state",
+            Self::Events => "events",
         }
     }
 
@@ -57,13 +84,14 @@ impl Capability {
 impl Grants {
     /// The capabilities these grants turn on.
     pub fn capabilities(&self) -> Vec<Capability> {
-        let mut on = vec![Capability::Log];
-        if self.messages.is_some() {
-            on.push(Capability::Messages);
-        }
-        if self.state {
-            on.push(Capability::State);
-        }
-        on
+        let granted = [
+            (Capability::Log, true),
+            (Capability::Messages, self.messages.is_some()),
+            (Capability::Documents, self.documents),
+            (Capability::Records, !self.records.is_empty()),
+            (Capability::State, self.state),
+            (Capability::Events, !self.events.is_empty()),
+        ];
+        granted.into_iter().filter(|(_, on)| *on).map(|(capability, _)| capability).collect()
     }
 }

@@ -79,9 +79,11 @@ impl Indexer {
         self.hash("job", &[automation.0.as_bytes(), action.as_bytes(), value.as_bytes()])
     }
 
-    /// A name in a plugin's own state: clinic, automation, action and the plugin's key.
-    pub fn state(&self, clinic: &str, automation: &AutomationId, action: &str, key: &str) -> KeyHash {
-        self.hash("state", &[clinic.as_bytes(), automation.0.as_bytes(), action.as_bytes(), key.as_bytes()])
+    /// A name in an action's own state, or of a counter of its own: connection, clinic, rule, action and the plugin's key. The
+    /// same for an automation of the whole connection and for one of the clinic alone: receipts are numbered on when a clinic
+    /// gets one of its own.
+    pub fn state(&self, connection: &str, clinic: &str, rule: &str, action: &str, key: &str) -> KeyHash {
+        self.hash("state", &[connection, clinic, rule, action, key].map(str::as_bytes))
     }
 
     /// A recipient of messages.

@@ -83,6 +83,16 @@ impl fmt::Display for Reason {
     }
 }
 
+/// A step that a job needs: another action of the same rule, for the same event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The name of the action: `{{ steps.NAME.… }}`.
+    pub step: String,
+    pub job: JobId,
+    /// Whether that job is done.
+    pub done: bool,
+}
+
 /// A run-to-be of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -98,6 +108,8 @@ pub struct Job {
     pub rule_digest: String,
     pub key: Option<KeyHash>,
     pub lookups: Vec<LookupRef>,
+    /// The steps of its rule that come before it.
+    pub needs: Vec<Need>,
     /// The instant that its timing counts from, where the rule names one.
     pub anchor: Option<Timestamp>,
     /// When the event that made it happened: what "late" is judged from, so that the due time of a job does not
@@ -122,4 +134,11 @@ pub struct Job {
     pub cancel: Option<Reason>,
     /// Set while it runs: a record that it may have read has changed.
     pub again: bool,
+}
+
+impl Job {
+    /// Whether a step that it needs is not done yet: until then it is not looked at.
+    pub fn waits(&self) -> bool {
+        self.needs.iter().any(|need| !need.done)
+    }
 }

@@ -17,19 +17,21 @@ pub mod hash;
 pub mod id;
 pub mod invocation;
 pub mod job;
+pub mod record;
 pub mod retry;
 pub mod settle;
 pub mod timing;
 
 pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 pub use clock::{Clock, ManualClock};
-pub use effect::{Effect, EffectResult, JournalEntry};
+pub use effect::{Document, Effect, EffectResult, Emitted, JournalEntry, RecordEdit};
 pub use entropy::{Entropy, SeededEntropy};
-pub use event::{Entity, Event, Status};
+pub use event::{Cause, Entity, Event, Status};
 pub use grants::Grants;
 pub use hash::{Indexer, KeyHash};
 pub use id::{AutomationId, EventId, JobId};
 pub use invocation::Invocation;
-pub use job::{Job, JobState};
+pub use job::{Job, JobState, Need};
+pub use record::RecordRow;
 
 pub use jiff::{SignedDuration, Timestamp};

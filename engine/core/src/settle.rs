@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::arrival::Arrival;
 use crate::decide::{DoneAnchor, KeyRow};
-use crate::effect::JournalEntry;
+use crate::effect::{Document, Effect, JournalEntry, RecordEdit};
 use crate::hash::KeyHash;
 use crate::id::JobId;
 use crate::invocation::Invocation;
@@ -48,6 +49,8 @@ pub struct Settlement {
     pub journal: Vec<(u32, JournalEntry)>,
     /// Effects that commit together with the settlement.
     pub local: Vec<LocalWrite>,
+    /// Events that commit together with the settlement, matched against the rules in force.
+    pub emitted: Vec<Arrival>,
     /// Whether something outside of the store has happened: then a cancellation comes too late to undo the attempt.
     pub outward: bool,
     /// What the plugin said: sealed.
@@ -105,6 +108,36 @@ pub enum LocalWrite {
     Message { index: u32, channel: String, message: crate::effect::Message },
     /// A value in the action's own state; `None` deletes it.
     State { slot: KeyHash, value: Option<String> },
+    /// A document. `index` is the place of its effect in the journal.
+    Document { index: u32, document: Document },
+    /// Fields of the record at `hash`, because of an event that happened at `time`.
+    Record { hash: KeyHash, time: Timestamp, edit: RecordEdit },
+}
+
+/// What must be on disk in the midst of an attempt, before its plugin goes on: a counter's new value with all that the
+/// attempt did before it. Commits as one.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    pub job: JobId,
+    /// The lease that the worker holds; another one changes nothing.
+    pub lease: u64,
+    /// Journal entries that are not stored yet, by their place; the counter's own comes after them.
+    pub journal: Vec<(u32, JournalEntry)>,
+    pub local: Vec<LocalWrite>,
+    pub emitted: Vec<Arrival>,
+    /// The counter that goes up, and the place of its effect in the journal.
+    pub counter: (KeyHash, u32, Effect),
+}
+
+/// What became of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checkpointed {
+    /// On disk: what the counter stands at now.
+    Counted(u64),
+    /// The job was asked to stop, so nothing was written.
+    Cancelled(Reason),
+    /// Another worker holds the job now, or it has ended: nothing was written.
+    Stale,
 }
 
 /// What a settlement comes to.
@@ -173,6 +206,24 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
         done: if next.state == JobState::Done { Some(DoneAnchor(job.anchor)) } else { row.done },
     });
     Settled::Applied { job: Box::new(next), key, keep_effects }
+}
+
+/// What the end of `step`, which stands at `state` for good, makes of a job that needs it. `None`: nothing.
+///
+/// A job whose last step is done becomes due at its own time. A step that ended in any other way takes its job with it: what
+/// it would have given is not there.
+pub fn step_ended(job: &Job, step: JobId, state: JobState) -> Option<Job> {
+    let place = job.needs.iter().position(|need| need.job == step && !need.done).filter(|_| job.state.is_live() && !state.is_live())?;
+    let mut next = job.clone();
+    let need = next.needs.get_mut(place)?;
+    if state == JobState::Done {
+        need.done = true;
+    } else {
+        let text = format!("its step `{}` ended as {}", need.step, state.as_str());
+        next.attention = None;
+        end(&mut next, JobState::Cancelled, Reason::new("step", text));
+    }
+    Some(next)
 }
 
 /// What becomes of a running job whose worker is gone: its process died, or its lease ran out.

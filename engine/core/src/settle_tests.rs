@@ -23,6 +23,7 @@ fn running() -> Job {
         rule_digest: String::new(),
         key: Some(KeyHash([1; 16])),
         lookups: Vec::new(),
+        needs: Vec::new(),
         anchor: Some(ts("2026-03-06T13:00:00Z")),
         reference: ts(NOW),
         due: ts(NOW),
@@ -45,6 +46,7 @@ fn settlement(job: &Job, end: AttemptEnd) -> Settlement {
         end,
         journal: vec![],
         local: vec![],
+        emitted: vec![],
         outward: false,
         report: Report::default(),
         policy: RetryPolicy::default(),
@@ -155,4 +157,23 @@ fn a_job_whose_worker_died_is_tried_again_but_not_for_ever() {
     assert_eq!(reclaim(&Job { attempt: 8, ..running() }, policy).state, JobState::Dead);
     let asked = Job { cancel: Some(Reason::new("x", "x")), ..running() };
     assert_eq!(reclaim(&asked, policy).state, JobState::Cancelled);
+}
+
+#[test]
+fn a_step_lets_go_or_takes_along() {
+    let step = |number| JobId::derive(EventId::new(ts(NOW), &SeededEntropy::new(number)), &AutomationId::new("r", "c", None), "step");
+    let need = |number| crate::job::Need { step: format!("step{number}"), job: step(number), done: false };
+    let job = Job { state: JobState::Scheduled, attempt: 0, lease: 0, needs: vec![need(7), need(8)], ..running() };
+    assert_eq!(step_ended(&job, step(9), JobState::Done), None, "not a step of its own");
+    assert_eq!(step_ended(&job, step(7), JobState::Running), None, "not ended");
+    let half = step_ended(&job, step(7), JobState::Done).unwrap();
+    assert!(half.waits() && half.state == JobState::Scheduled);
+    assert_eq!(step_ended(&half, step(7), JobState::Dead), None, "what is done is done");
+    let free = step_ended(&half, step(8), JobState::Done).unwrap();
+    assert!(!free.waits() && free.run_at == job.run_at, "due at its own time");
+    for end in [JobState::Dead, JobState::Cancelled, JobState::Skipped] {
+        let gone = step_ended(&half, step(8), end).unwrap();
+        assert_eq!(gone.state, JobState::Cancelled);
+        assert!(gone.reason.unwrap().text.contains("`step8`"));
+    }
 }

@@ -13,7 +13,7 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use self::zelo::automation::{log, messages, state, types};
+pub(crate) use self::zelo::automation::{documents, events, log, messages, records, state, types};
 
 /// The package that plugins import from.
 const PACKAGE: &str = "zelo:automation";
@@ -46,7 +46,10 @@ pub(crate) fn linker(engine: &wasmtime::Engine, capabilities: &[Capability]) -> 
         match capability {
             Capability::Log => log::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             Capability::Messages => messages::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Documents => documents::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Records => records::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             Capability::State => state::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Events => events::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
         }
     }
     Ok(linker)
@@ -60,6 +63,9 @@ mod tests {
     fn knows_its_own_interfaces_and_no_others() {
         assert_eq!(interface("zelo:automation/log@0.1.0"), Some(Interface::Of(Capability::Log)));
         assert_eq!(interface("zelo:automation/types@0.1.4"), Some(Interface::Types));
+        for capability in Capability::ALL {
+            assert_eq!(interface(&format!("zelo:automation/{}@0.1.0", capability.as_str())), Some(Interface::Of(capability)));
+        }
         for stranger in
             ["zelo:automation/log@0.2.0", "zelo:automation/log", "zelo:automation/teleport@0.1.0", "wasi:cli/environment@0.2.0", "log"]
         {

@@ -13,11 +13,12 @@
 //!
 //! To add a capability: define its interface in a new version folder under `wit/`, give it a place in
 //! [`Capability`](zelo_core::grants::Capability) and [`Effect`](zelo_core::Effect), link it in `bindings`, and translate
-//! its calls in `calls`.
+//! its calls in `calls`, with what is checked of them in `check`.
 
 mod bindings;
 mod cache;
 mod calls;
+mod check;
 mod effects;
 mod engine;
 mod host;

@@ -41,6 +41,9 @@ pub enum End {
     Retry { reason: String, after: Option<Duration> },
     /// It says that it will never work.
     Permanent { reason: String },
+    /// It says that something is missing which a person or a later event may bring. Only a run that has done nothing yet
+    /// can wait for it; the caller knows whether this one has.
+    Missing { reason: String },
     /// The runtime ended it.
     Stopped(Stop),
     /// It used more than it may.
@@ -57,6 +60,7 @@ impl End {
             Self::Outcome { .. } => "outcome",
             Self::Retry { .. } => "retry",
             Self::Permanent { .. } => "permanent",
+            Self::Missing { .. } => "missing",
             Self::Stopped(_) => "stopped",
             Self::Limit(_) => "limit",
             Self::Trap { .. } => "trap",
@@ -71,6 +75,7 @@ impl fmt::Debug for End {
             Self::Outcome { code, .. } => write!(f, "Outcome({code})"),
             Self::Retry { after, .. } => write!(f, "Retry({after:?})"),
             Self::Permanent { .. } => f.write_str("Permanent"),
+            Self::Missing { .. } => f.write_str("Missing"),
             Self::Stopped(stop) => write!(f, "Stopped({stop:?})"),
             Self::Limit(limit) => write!(f, "Limit({})", limit.as_str()),
             Self::Trap { message } => write!(f, "Trap({message})"),
@@ -160,7 +165,7 @@ fn ended(answer: Answer, bytes_out: usize, limits: &Limits) -> End {
     let size = match &answer {
         Ok(outcome) => outcome.code.len() + outcome.summary.len() + outcome.output.as_ref().map_or(0, String::len),
         Err(types::Failure::Retry(retry)) => retry.reason.len(),
-        Err(types::Failure::Permanent(reason)) => reason.len(),
+        Err(types::Failure::Permanent(reason) | types::Failure::Missing(reason)) => reason.len(),
     };
     if bytes_out.saturating_add(size) > limits.bytes_out {
         return End::Limit(Limit::BytesOut);
@@ -171,6 +176,7 @@ fn ended(answer: Answer, bytes_out: usize, limits: &Limits) -> End {
             return End::Retry { reason, after: after_ms.map(Duration::from_millis) };
         }
         Err(types::Failure::Permanent(reason)) => return End::Permanent { reason },
+        Err(types::Failure::Missing(reason)) => return End::Missing { reason },
     };
     if !is_code(&outcome.code) {
         return End::Trap { message: "the outcome's code is not 1 to 64 of a-z, 0-9, `-`, `_` and `.`, a letter first".into() };

@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{LOG, MANIFEST, MESSAGES, STATE, guest, host, load, module, with_world};
+use support::{DOCUMENTS, EVENTS, LOG, MANIFEST, MESSAGES, NEXT, RECORDS, STATE, guest, host, load, module, with_world};
 use zelo_core::grants::Capability;
 use zelo_host::{Host, HostConfig, package};
 
@@ -45,6 +45,32 @@ fn what_was_not_granted_is_named() {
     assert_eq!(refused.to_string(), "the plugin `guest` uses `messages`, which the rule does not grant");
     assert_eq!(host.prepare(&plugin, &[]).unwrap_err().missing, [Capability::Messages, Capability::State]);
     assert!(host.prepare(&plugin, &[Capability::State, Capability::Messages]).is_ok(), "`log` needs no grant");
+}
+
+#[test]
+fn each_capability_is_refused_by_its_name() {
+    let host = host();
+    for (imports, capability) in [
+        (MESSAGES, Capability::Messages),
+        (DOCUMENTS, Capability::Documents),
+        (RECORDS, Capability::Records),
+        (STATE, Capability::State),
+        (NEXT, Capability::State),
+        (EVENTS, Capability::Events),
+    ] {
+        let core = module(imports, "(global.get $done)");
+        let plugin = load(&host, &package::pack(&with_world(core.clone()), MANIFEST).unwrap());
+        assert_eq!(plugin.imports(), [capability]);
+        let others: Vec<_> = Capability::ALL.into_iter().filter(|other| *other != capability).collect();
+        let refused = host.prepare(&plugin, &others).unwrap_err().to_string();
+        assert_eq!(refused, format!("the plugin `guest` uses `{}`, which the rule does not grant", capability.as_str()));
+        assert!(host.prepare(&plugin, &[capability]).is_ok());
+
+        let line = format!("{{ capability = \"{}\", reason = {{ en = \"for tests\" }} }},", capability.as_str());
+        assert!(MANIFEST.contains(&line));
+        let refused = package::pack(&with_world(core), &MANIFEST.replace(&line, "")).unwrap_err().to_string();
+        assert!(refused.contains(&format!("imports `{}`, which its manifest does not want", capability.as_str())), "{refused}");
+    }
 }
 
 #[test]

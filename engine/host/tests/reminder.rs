@@ -5,20 +5,15 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Runtime, host, invocation};
+use support::{Runtime, host, invocation, shipped};
 use zelo_core::Effect;
-use zelo_core::effect::{Body, Message};
+use zelo_core::effect::{Attachment, Body, Message};
 use zelo_core::grants::Capability;
 use zelo_host::{End, Limits, Run};
 
-fn component() -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/dist/reminder.wasm");
-    std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}; `plugins/build` makes it"))
-}
-
 async fn run(runtime: &Runtime, input: Value) -> Run {
     let host = host();
-    let plugin = host.load("reminder", &component()).unwrap();
+    let plugin = host.load("reminder", &shipped("reminder")).unwrap();
     assert_eq!(plugin.imports(), [Capability::Log, Capability::Messages]);
     let limits = Limits::default().lowered_to(plugin.manifest());
     let prepared = host.prepare(&plugin, &[Capability::Messages]).unwrap();
@@ -34,11 +29,12 @@ async fn reminds_a_person_with_an_entry_for_the_calendar() {
     assert!(run.memory <= 256 << 10, "{} bytes: more than the pool keeps ready", run.memory);
 
     let effects = runtime.effects.lock().unwrap();
-    let [Effect::Message(Message { channel: None, to, body, media, .. })] = &effects[..] else { panic!("one message: {effects:?}") };
+    let [Effect::Message(Message { channel: None, to, body, attachments, .. })] = &effects[..] else { panic!("one message: {effects:?}") };
     assert_eq!(to, "(11) 98765-4321");
     assert!(*body == Body::Text { text: "Olá João".into() });
-    let calendar = String::from_utf8(media[0].content.clone()).unwrap();
-    assert_eq!(media[0].media_type, "text/calendar");
+    let [Attachment::File(file)] = &attachments[..] else { panic!("one file") };
+    let calendar = String::from_utf8(file.content.clone()).unwrap();
+    assert_eq!(file.media_type, "text/calendar");
     for line in ["METHOD:PUBLISH", "UID:job_0199a5d3f8007000800000000000abcd@zelo", "DTSTAMP:20260302T120000Z", "DTSTART:20260306T130000Z"]
     {
         assert!(calendar.contains(&format!("{line}\r\n")), "{line} is not in {calendar}");
@@ -60,7 +56,7 @@ async fn a_recipient_that_was_not_granted_ends_for_good() {
 
 #[test]
 fn its_manifest_describes_exactly_its_inputs() {
-    let manifest = zelo_host::package::manifest_of(&component()).unwrap();
+    let manifest = zelo_host::package::manifest_of(&shipped("reminder")).unwrap();
     assert_eq!(manifest.required_inputs(), ["to", "text"]);
     let mut names = manifest.input_names();
     names.sort_unstable();

@@ -156,6 +156,7 @@ fn read_and_match(rules: &RuleSet, in_force: &InForce, index: &Indexer, body: &[
         subjects: reading.subjects,
         clinic: reading.clinic,
         data: reading.data,
+        cause: None,
     };
     in_force.candidates(&event, index).len()
 }

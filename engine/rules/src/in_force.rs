@@ -18,7 +18,7 @@ use crate::digest;
 use crate::json::id_text;
 use crate::load::RuleSet;
 use crate::path::Path;
-use crate::rule::{Action, Lookup, Rule, SetTiming, ZoneOf, locale};
+use crate::rule::{Action, Anchor, Lookup, Rule, SetTiming, ZoneOf, locale};
 use crate::text::Text;
 use crate::time;
 
@@ -215,6 +215,9 @@ impl InForce {
     pub fn candidates(&self, event: &Event, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for (joined, rule) in self.listening(event) {
+            if is_second_lap(joined, event) {
+                continue;
+            }
             let matching = Matching { rules: &self.rules, rule, joined, event, index };
             match self.standing(&joined.automation, event.clinic.as_deref()) {
                 Standing::InForce => matching.collect(&mut candidates),
@@ -248,6 +251,7 @@ impl InForce {
         let mut found: BTreeMap<&str, (u8, Option<String>)> = BTreeMap::new();
         for (joined, rule) in self.listening(event) {
             let (distance, why) = match self.standing(&joined.automation, event.clinic.as_deref()) {
+                Standing::InForce if is_second_lap(joined, event) => (1, Some(SECOND_LAP.to_owned())),
                 Standing::InForce => rule_fails(rule, event).map_or((0, None), |why| (1, Some(why))),
                 Standing::Replaced => (2, Some(format!("{REPLACED}, which is not on"))),
                 Standing::Elsewhere => (3, Some("it is on for other clinics only".to_owned())),
@@ -284,16 +288,34 @@ impl Joined {
 /// Why the automation of a connection is not in force for some clinic.
 const REPLACED: &str = "the clinic has an automation of its own";
 
+/// Why an automation does nothing about an event that it led to.
+const SECOND_LAP: &str = "a second lap: this automation led to the event itself";
+
+/// Whether the automation is among those that led to the event: then it does nothing about it, or it would go on for ever.
+fn is_second_lap(joined: &Joined, event: &Event) -> bool {
+    event.cause.as_ref().is_some_and(|cause| cause.lineage.contains(&joined.automation.id))
+}
+
 /// Why no action of `rule` fires because of `event`; nothing where one does.
 fn rule_fails(rule: &Rule, event: &Event) -> Option<String> {
     let cancelled = |action: &Action| action.cancel_on.iter().any(|cancel| cancel.types.contains(&event.kind));
     let about = rule.on.contains(&event.kind);
-    let candidates: Vec<&Action> = rule.actions.iter().filter(|action| about && !cancelled(action)).collect();
-    if candidates.is_empty() {
+    let candidates = rule.actions.iter().filter(|action| about && action.is_for(&event.kind) && !cancelled(action));
+    let candidates: Vec<&Action> = candidates.collect();
+    if candidates.is_empty() && rule.actions.iter().any(cancelled) {
         return Some(format!("{} cancels, and fires nothing", event.kind));
+    }
+    if candidates.is_empty() {
+        return Some(format!("none of its actions is for {}", event.kind));
     }
     if let Some(failure) = rule.when.as_ref().and_then(|when| when.failure(&EventOnly(&event.data))) {
         return Some(failure.why());
+    }
+    let fails = |action: &Action| action.when.as_ref().and_then(|when| when.failure(&EventOnly(&event.data))).map(|failure| failure.why());
+    let failures: Vec<(&Action, Option<String>)> = candidates.into_iter().map(|action| (action, fails(action))).collect();
+    let candidates: Vec<&Action> = failures.iter().filter(|(_, failure)| failure.is_none()).map(|(action, _)| *action).collect();
+    if candidates.is_empty() {
+        return failures.into_iter().find_map(|(action, failure)| Some(format!("{}: {}", action.name, failure?)));
     }
     let missing = |key: &&Path| key.first(&event.data).and_then(id_text).is_none();
     let keyless: Vec<&Path> = candidates.iter().map_while(|action| action.key.as_ref().filter(missing)).collect();
@@ -329,11 +351,13 @@ impl Matching<'_> {
         let about = self.rule.on.contains(&self.event.kind);
         let failure = self.rule.when.as_ref().filter(|_| about).and_then(|when| when.failure(&documents));
         for action in &self.rule.actions {
+            let about = about && action.is_for(&self.event.kind);
+            let own = || action.when.as_ref().and_then(|when| when.failure(&documents));
             let plan = match action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind)) {
                 // What cancels never fires, even where the type is among those that the rule is about.
                 Some(cancel) => self.cancel(action, &cancel.key, "cancelled_by_event", format!("cancelled by {}", self.event.kind)),
                 None if !about => None,
-                None => match &failure {
+                None => match failure.clone().or_else(own) {
                     None => self.fire(action),
                     Some(failure) => action.key.as_ref().and_then(|key| {
                         self.cancel(action, key, "no_longer_matches", format!("the event no longer matches: {}", failure.why()))
@@ -348,7 +372,8 @@ impl Matching<'_> {
     fn withdraw(&self, candidates: &mut Vec<Candidate>) {
         for action in &self.rule.actions {
             let cancel = action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind));
-            let key = cancel.map(|cancel| &cancel.key).or(action.key.as_ref());
+            let own = action.key.as_ref().filter(|_| action.is_for(&self.event.kind));
+            let key = cancel.map(|cancel| &cancel.key).or(own);
             let plan = key.and_then(|key| self.cancel(action, key, "no_longer_matches", REPLACED.to_owned()));
             candidates.extend(plan.map(|plan| self.candidate(action, plan)));
         }
@@ -373,9 +398,12 @@ impl Matching<'_> {
             None => None,
             Some(path) => Some(self.key(action, path)?),
         };
-        let anchor = action.timing.anchor.as_ref().map(|path| self.anchor(path));
+        let anchor = action.timing.anchor.as_ref().map(|anchor| match anchor {
+            Anchor::At(path) => self.anchor(path),
+            Anchor::Event => Ok(self.event.order()),
+        });
         let lookups = self.rule.lookups.iter().flat_map(|lookup| self.lookups(lookup)).collect();
-        Some(Plan::Fire { key, anchor, lookups })
+        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone() })
     }
 
     fn key(&self, action: &Action, path: &Path) -> Option<KeyHash> {
@@ -428,7 +456,8 @@ impl ZoneOf {
     }
 }
 
-/// The document of a lookup: its record, or the list of its records with null for each that is unknown.
+/// The document of a lookup: its record, or the list of its records with null for each that is unknown, as far as the last
+/// that has an id.
 pub(crate) fn document(lookups: &[LookupRef], name: &str, records: &dyn Records) -> Option<Value> {
     let found: Vec<&LookupRef> = lookups.iter().filter(|lookup| lookup.name == name).collect();
     if let [lookup] = found.as_slice()

@@ -30,6 +30,7 @@ mod template;
 mod testing;
 mod text;
 mod time;
+mod xml;
 
 pub use condition::{Clause, Comparison, Condition, Documents, Failure, Test, TestKind};
 pub use diagnostic::{Diagnostic, Severity, render};
@@ -38,10 +39,12 @@ pub use in_force::{ActionRef, Automation, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError};
 pub use prepare::{Prepared, Unprepared};
-pub use rule::{Action, CancelOn, Field, Input, Lookup, MessageGrant, PluginFacts, Plugins, Rule, Setting, SettingKind, Transform};
+pub use rule::{
+    Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, Plugins, RecordGrant, Rule, Setting, SettingKind, Transform,
+};
 pub use source::{
-    Algorithm, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
-    RecordMapping, RecordReading, Refusal, Scheme, Source,
+    Algorithm, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading, RecordFacts,
+    RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
 };
 pub use template::Template;
 pub use testing::{TestResult, run_tests};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Diagnostic, Report, Severity, error};
 use crate::digest;
 use crate::files::Files;
-use crate::rule::{self, Catalog, Plugins, Rule};
+use crate::rule::{self, Catalog, Plugins, Promised, Rule};
 use crate::source::{self, Source};
 use crate::template::Templates;
 
@@ -50,7 +50,9 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
         incomplete |= found.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         diagnostics.extend(found);
     }
-    let catalog = Catalog { sources: &sources, incomplete, plugins };
+    let mut promised = Promised::default();
+    files.rules.iter().for_each(|file| promised.collect(&Report::new(file)));
+    let catalog = Catalog { sources: &sources, incomplete, plugins, promised: &promised };
     let mut rules = BTreeMap::new();
     for file in &files.rules {
         let report = Report::new(file);

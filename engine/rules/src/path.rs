@@ -134,7 +134,7 @@ impl Path {
     }
 
     /// Puts `value` where this singular query points, making objects on the way; false where that is impossible.
-    pub(crate) fn assign(&self, document: &mut Value, value: Value) -> bool {
+    pub fn assign(&self, document: &mut Value, value: Value) -> bool {
         if self.many.is_some() {
             return false;
         }

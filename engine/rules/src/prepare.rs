@@ -8,7 +8,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
-use zelo_core::grants::Messages;
+use zelo_core::grants::{Messages, RecordFields};
 use zelo_core::job::Reason;
 use zelo_core::timing::Records;
 use zelo_core::{Event, Grants, Job};
@@ -50,20 +50,26 @@ impl fmt::Debug for Prepared {
 }
 
 impl InForce {
-    /// What the plugin of `job` is given, on `records` as they are now.
+    /// What the plugin of `job` is given, on `records` as they are now, after `steps` gave what they gave.
     ///
     /// # Errors
     /// Why it must wait, be skipped, or fails.
-    pub fn prepare(&self, job: &Job, event: &Event, records: &dyn Records) -> Result<Prepared, Unprepared> {
+    pub fn prepare(&self, job: &Job, event: &Event, records: &dyn Records, steps: &Map<String, Value>) -> Result<Prepared, Unprepared> {
         self.joined(&job.automation, job.clinic.as_deref()).map_err(Unprepared::Skip)?;
         let Some(action) = self.action(&job.automation, &job.action) else {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
         };
         let lookups = action.rule.lookups.iter().filter_map(|lookup| {
-            // A lookup of many that finds nothing is an empty list; a single record that is unknown is absent.
-            let nothing = (!lookup.key.is_singular()).then(|| Value::Array(Vec::new()));
-            let document = document(&job.lookups, &lookup.name, records).or(nothing)?;
-            Some((lookup.name.as_str(), document))
+            if lookup.key.is_singular() {
+                return Some((lookup.name.as_str(), document(&job.lookups, &lookup.name, records)?));
+            }
+            // A lookup of many has one entry for each node, whether a record is known of it or not.
+            let mut list = match document(&job.lookups, &lookup.name, records) {
+                Some(Value::Array(list)) => list,
+                _ => Vec::new(),
+            };
+            list.resize(lookup.key.nodes(&event.data).iter().count(), Value::Null);
+            Some((lookup.name.as_str(), Value::Array(list)))
         });
         let documents = Sight { event: &event.data, records: lookups.collect() };
         if let Some(condition) = &action.action.only_if {
@@ -73,6 +79,9 @@ impl InForce {
         let mut names = fields(&action, &documents, &zone);
         let present: BTreeSet<String> = names.keys().cloned().collect();
         names.insert("settings".to_owned(), Value::Object(action.settings().clone()));
+        let needed = |step: &&String| action.action.needs.contains(step);
+        let steps = steps.iter().filter(|(step, _)| needed(step)).map(|(step, output)| (step.clone(), output.clone()));
+        names.insert("steps".to_owned(), Value::Object(steps.collect()));
         let values = Values { names: &names, zone: &zone, clinic_zone: action.zone_of_clinics(), locale: action.locale() };
         Rendering { action, values, templates: self.rules.templates() }.prepared(&present)
     }
@@ -133,7 +142,7 @@ impl Rendering<'_> {
                     input.insert(name.clone(), fitting(value, plugin.types(name)));
                 }
                 // An input that is a field and nothing else is as absent as the field.
-                Err(RenderError::Missing(_)) if !required && source.is_field(self.values.locale) => {}
+                Err(RenderError::Missing(missing)) if !required && source.is_field(self.values.locale) && !of_step(missing.as_deref()) => {}
                 Err(error) => return Err(unprepared(name, &error)),
             }
         }
@@ -161,16 +170,27 @@ impl Rendering<'_> {
     }
 
     fn grants(&self) -> Result<Grants, Unprepared> {
-        let action = self.action.action;
-        let messages = match &action.messages {
+        let granted = &self.action.action.grant;
+        let messages = match &granted.messages {
             None => None,
-            Some(grant) => {
-                let to = grant.to.iter().map(|template| self.templates.render(template, &self.values));
-                let to = to.collect::<Result<_, _>>().map_err(|error| unprepared("to", &error))?;
-                Some(Messages { channels: grant.channels.clone(), to })
-            }
+            Some(grant) => Some(Messages { channels: grant.channels.clone(), to: self.rendered("to", &grant.to)? }),
         };
-        Ok(Grants { messages, state: action.state })
+        let records = granted.records.iter().map(|grant| {
+            let ids = grant.ids.as_ref().map(|ids| self.rendered("ids", ids)).transpose()?;
+            Ok((grant.record.clone(), RecordFields { fields: grant.fields.clone(), ids }))
+        });
+        Ok(Grants {
+            messages,
+            documents: granted.documents,
+            records: records.collect::<Result<_, Unprepared>>()?,
+            state: granted.state,
+            events: granted.events.clone(),
+        })
+    }
+
+    fn rendered(&self, what: &str, templates: &[Template]) -> Result<Vec<String>, Unprepared> {
+        let texts = templates.iter().map(|template| self.templates.render(template, &self.values));
+        texts.collect::<Result<_, _>>().map_err(|error| unprepared(what, &error))
     }
 }
 
@@ -191,8 +211,17 @@ impl Input {
     }
 }
 
+/// Whether what is missing should have come from a step.
+fn of_step(missing: Option<&str>) -> bool {
+    missing.is_some_and(|name| name == "steps" || name.starts_with("steps."))
+}
+
 fn unprepared(input: &str, error: &RenderError) -> Unprepared {
     match error {
+        // A step that is done gives nothing more.
+        RenderError::Missing(Some(name)) if of_step(Some(name)) => {
+            Unprepared::Fail(Reason::new("template", format!("`{input}` needs {name}, which that step did not give")))
+        }
         RenderError::Missing(Some(name)) => Unprepared::Wait(Reason::new("missing", format!("{name} is missing, which `{input}` needs"))),
         RenderError::Missing(None) => {
             Unprepared::Fail(Reason::new("template", format!("`{input}` needs a value that its fields do not have")))

@@ -7,7 +7,7 @@ use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
 use zelo_core::timing::{Due, DueQuestion, Timetable};
-use zelo_core::{Invocation, Job, JournalEntry, Timestamp};
+use zelo_core::{Invocation, Job, Timestamp};
 use zelo_host::{End, Limit, Limits, Stop};
 use zelo_rules::Unprepared;
 use zelo_store::{RecordSet, Work};
@@ -29,8 +29,9 @@ impl Runtime {
             Err(end) => (end, Trace::default(), Said::default()),
             Ok(call) => self.call(&edition, work, call).await,
         };
-        let report = Report { summary: said.summary, output: said.output, lines: trace.lines };
-        Settlement { job, lease, end, journal: trace.journal, local: trace.local, outward: false, report, policy: self.retry }
+        let Trace { journal, local, emitted, outward, lines } = trace;
+        let report = Report { summary: said.summary, output: said.output, lines };
+        Settlement { job, lease, end, journal, local, emitted, outward, report, policy: self.retry }
     }
 
     /// The invocation to run: the frozen one, or a new one if the job is still wanted, due and complete.
@@ -44,8 +45,10 @@ impl Runtime {
         }
         let due = still_due(edition, work, now)?;
         not_expired(job, due.expires, now)?;
-        let prepared =
-            edition.in_force.prepare(job, &work.event, &work.records).map_err(|unprepared| unready(job, due, unprepared, now))?;
+        let prepared = edition
+            .in_force
+            .prepare(job, &work.event, &work.records, &work.steps)
+            .map_err(|unprepared| unready(job, due, unprepared, now))?;
         let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
             return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
         };
@@ -75,14 +78,20 @@ impl Runtime {
             Ok(prepared) => prepared,
             Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), Said::default()),
         };
-        let (recorder, trace) = Recorder::new(self, &work.job, invocation.grants.clone(), work.journal);
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
+        let waiting = (!frozen).then(|| waiting_until(&work.job));
+        let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
         let run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits).await;
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
-        if !frozen {
-            trace.journal.insert(0, (0, JournalEntry::Invocation(Box::new(invocation))));
-        }
-        let (end, said) = ended(run.end);
+        let (end, said) = match (run.end, waiting) {
+            // Nothing was done, so nothing needs to be repeated: the next attempt sees what has come by then.
+            (End::Missing { reason }, Some(until)) if trace.is_idle() => {
+                trace.journal.clear();
+                let missing = Reason::new("missing", "the plugin says that something is missing");
+                (AttemptEnd::Wait { reason: missing, until }, Said::because(reason))
+            }
+            (end, _) => ended(end),
+        };
         (end, trace, said)
     }
 }
@@ -143,14 +152,18 @@ fn unready(job: &Job, due: Due, unprepared: Unprepared, now: Timestamp) -> Attem
         Unprepared::Skip(reason) => AttemptEnd::Skipped(reason),
         Unprepared::Fail(reason) => AttemptEnd::Dead(reason),
         Unprepared::Wait(reason) => {
-            let longest = job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX);
-            let until = due.expires.unwrap_or(longest);
+            let until = waiting_until(&Job { expires: due.expires, ..job.clone() });
             if until <= now {
                 return AttemptEnd::Skipped(Reason::new(&reason.code, format!("{}, and has been for too long", reason.text)));
             }
             AttemptEnd::Wait { reason, until }
         }
     }
+}
+
+/// How long `job` waits for what is missing.
+fn waiting_until(job: &Job) -> Timestamp {
+    job.expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
 }
 
 /// How a run ends its attempt. A trap or a limit on what it does comes again with the same input, so it is final; a
@@ -164,6 +177,9 @@ fn ended(end: End) -> (AttemptEnd, Said) {
         End::Outcome { code, summary, output } => (AttemptEnd::Done { code }, Said { summary: Some(summary), output }),
         End::Retry { reason, after } => (later("plugin", "the plugin asked to be run again later", after), Said::because(reason)),
         End::Permanent { reason } => (dead("plugin", "the plugin says that it cannot be done".to_owned()), Said::because(reason)),
+        End::Missing { reason } => {
+            (dead("missing_late", "the plugin says that something is missing, after it had begun".to_owned()), Said::because(reason))
+        }
         End::Limit(limit @ (Limit::Cpu | Limit::Wall)) => (later(limit.as_str(), &limit.to_string(), None), Said::default()),
         End::Limit(limit) => (dead(limit.as_str(), limit.to_string()), Said::default()),
         End::Trap { message } => (dead("trap", "the plugin broke off".to_owned()), Said::because(message)),

@@ -136,11 +136,16 @@ impl Runtime {
     pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Accepted, Refused> {
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
-        let reading = match source.read(delivery)? {
+        let mut reading = match source.read(delivery)? {
             Read::Ignored { why } => return Ok(Accepted::Ignored { why }),
             Read::Event(reading) => reading,
         };
+        let json = reading.json.take();
         let mut arrival = self.arrival(connection, reading, delivery.body, received, &edition.in_force);
+        if let Some(json) = json {
+            // Rules read it as JSON: that is what is kept.
+            arrival.body = Arc::from(json);
+        }
         arrival.candidates = edition.in_force.candidates(&arrival.event, self.store.indexer());
         let event = Box::new(arrival.event.clone());
         let decision = self.store.record(arrival).await.map_err(|error| match error {
@@ -190,6 +195,7 @@ impl Runtime {
                 subjects: reading.subjects,
                 clinic,
                 data: reading.data,
+                cause: None,
             },
             body: Arc::from(body),
             delivery,

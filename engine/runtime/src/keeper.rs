@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zelo_core::{JobState, Timestamp, settle::Settled};
-use zelo_store::Work;
+use zelo_store::{Outcome, Work};
 
 use crate::Runtime;
 
@@ -103,14 +103,17 @@ impl Runtime {
         let settlement = self.attempt(work).await;
         let job = settlement.job;
         match self.store.settle(settlement, self.clock.now()).await {
-            Ok(Settled::Applied { job: settled, .. }) => {
+            Ok(Outcome { settled: Settled::Applied { job: settled, .. }, emitted, .. }) => {
                 let reason = settled.attention.as_ref().or(settled.reason.as_ref()).map(|reason| reason.code.as_str());
                 tracing::info!(%job, %event, rule, action, attempt = settled.attempt, state = settled.state.as_str(), reason, "settled");
+                for decision in emitted {
+                    tracing::info!(event = %decision.event, %job, rules = decision.rules.len(), "emitted");
+                }
                 if settled.state == JobState::Dead {
                     tracing::warn!(%job, rule, action, reason, "a job died; see what it says under /api/v1/jobs");
                 }
             }
-            Ok(Settled::Stale) => tracing::warn!(%job, rule, action, "another worker holds this job now; its result was dropped"),
+            Ok(_) => tracing::warn!(%job, rule, action, "another worker holds this job now; its result was dropped"),
             // The lease runs out, and the job is run again.
             Err(error) => tracing::error!(%job, %error, "an attempt could not be settled"),
         }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use zelo_core::effect::Message;
-use zelo_core::settle::{LocalWrite, LogLine};
-use zelo_core::{Effect, EffectResult, Grants, Job, JournalEntry, KeyHash};
+use serde_json::{Map, Value};
+use zelo_core::effect::{Attachment, Message};
+use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine};
+use zelo_core::{Arrival, Cause, Effect, EffectResult, Emitted, Event, EventId, Grants, Invocation, Job, JournalEntry, KeyHash};
 use zelo_host::{Effects, Level, Stop};
-use zelo_store::message_id;
+use zelo_rules::InForce;
+use zelo_store::{Work, effect_id, parse_effect_id};
 
 use crate::Runtime;
 use crate::connection::ChannelKind;
@@ -19,14 +21,26 @@ pub(crate) struct Trace {
     /// Entries that are not in the store yet, by their place.
     pub(crate) journal: Vec<(u32, JournalEntry)>,
     pub(crate) local: Vec<LocalWrite>,
+    pub(crate) emitted: Vec<Arrival>,
+    /// Whether something was done that no cancellation can take back: a number was given.
+    pub(crate) outward: bool,
     /// The plugin's log.
     pub(crate) lines: Vec<LogLine>,
+}
+
+impl Trace {
+    /// Whether the attempt has done nothing but read.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.local.is_empty() && self.emitted.is_empty() && !self.outward
+    }
 }
 
 /// Performs the effects of one attempt.
 pub(crate) struct Recorder {
     runtime: Runtime,
+    in_force: Arc<InForce>,
     job: Job,
+    event: Event,
     grants: Grants,
     /// What earlier attempts stored, entry 0 (the invocation) included.
     stored: Vec<JournalEntry>,
@@ -38,52 +52,205 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(runtime: &Runtime, job: &Job, grants: Grants, stored: Vec<JournalEntry>) -> (Self, Arc<Mutex<Trace>>) {
-        let trace = Arc::<Mutex<Trace>>::default();
-        let recorder =
-            Self { runtime: runtime.clone(), job: job.clone(), grants, stored, next: 1, written: HashMap::new(), trace: trace.clone() };
+    /// `frozen`: whether an earlier attempt stored `invocation`.
+    pub(crate) fn new(
+        runtime: &Runtime,
+        in_force: &Arc<InForce>,
+        work: Work,
+        invocation: &Invocation,
+        frozen: bool,
+    ) -> (Self, Arc<Mutex<Trace>>) {
+        let journal = if frozen { Vec::new() } else { vec![(0, JournalEntry::Invocation(Box::new(invocation.clone())))] };
+        let trace = Arc::new(Mutex::new(Trace { journal, ..Trace::default() }));
+        let recorder = Self {
+            runtime: runtime.clone(),
+            in_force: in_force.clone(),
+            job: work.job,
+            event: work.event,
+            grants: invocation.grants.clone(),
+            stored: work.journal,
+            next: 1,
+            written: HashMap::new(),
+            trace: trace.clone(),
+        };
         (recorder, trace)
     }
 
-    /// Does an effect for the first time. Everything of this version is local: it commits with the settlement.
+    /// Does an effect for the first time. All but counters are local: they commit with the settlement.
     async fn perform_new(&mut self, index: u32, effect: &Effect) -> Result<EffectResult, Stop> {
+        if let Some(reason) = self.not_granted(effect) {
+            return Ok(EffectResult::Refused { reason });
+        }
         match effect {
-            Effect::Message(message) => Ok(self.send(index, message)),
-            Effect::StateGet { .. } | Effect::StateSet { .. } | Effect::StateDelete { .. } if !self.grants.state => {
-                Ok(EffectResult::Refused { reason: "state is not granted".to_owned() })
+            Effect::Message(message) => self.send(index, message).await,
+            Effect::Document(document) => {
+                lock(&self.trace).local.push(LocalWrite::Document { index, document: document.clone() });
+                Ok(EffectResult::Kept { document: effect_id(self.job.id, index) })
             }
+            Effect::RecordGet { record, id } => self.read_record(record, id).await,
+            Effect::RecordEdit(edit) => {
+                let hash = self.runtime.store.indexer().record(&self.job.connection, &edit.record, &edit.id);
+                let time = self.event.order();
+                lock(&self.trace).local.push(LocalWrite::Record { hash, time, edit: edit.clone() });
+                Ok(EffectResult::Done)
+            }
+            Effect::Event(emitted) => {
+                let arrival = self.arrival(index, emitted);
+                lock(&self.trace).emitted.push(arrival);
+                Ok(EffectResult::Done)
+            }
+            Effect::StateNext { key } => self.count(index, key, effect).await,
             Effect::StateGet { key } => {
                 let slot = self.slot(key);
                 if let Some(value) = self.written.get(&slot) {
                     return Ok(EffectResult::Value { value: value.clone() });
                 }
-                // In a task of its own: the wall time of the run may end this future, which must not end a read midway.
                 let store = self.runtime.store.clone();
-                let read = tokio::spawn(async move { store.state(slot).await });
-                match read.await {
-                    Ok(Ok(value)) => Ok(EffectResult::Value { value }),
-                    Ok(Err(error)) => Err(Stop::Store(error.to_string())),
-                    Err(broken) => Err(Stop::Store(broken.to_string())),
-                }
+                let value = undivided(async move { store.state(slot).await }).await?;
+                Ok(EffectResult::Value { value })
             }
             Effect::StateSet { key, value } => Ok(self.keep(key, Some(value.clone()))),
             Effect::StateDelete { key } => Ok(self.keep(key, None)),
         }
     }
 
-    fn send(&self, index: u32, message: &Message) -> EffectResult {
-        let refused = |reason: String| EffectResult::Refused { reason };
-        let Some(granted) = &self.grants.messages else { return refused("messages are not granted".to_owned()) };
-        if !granted.to.contains(&message.to) {
-            return refused("this recipient is not granted".to_owned());
+    /// Why the rule does not let the action do this, whatever else is right or wrong with it.
+    fn not_granted(&self, effect: &Effect) -> Option<String> {
+        let not = |what: &str| Some(format!("{what} not granted"));
+        match effect {
+            Effect::Message(message) => match &self.grants.messages {
+                None => not("messages are"),
+                Some(granted) if !granted.to.contains(&message.to) => not("this recipient is"),
+                Some(_) => None,
+            },
+            Effect::Document(_) => {
+                if self.grants.documents {
+                    None
+                } else {
+                    not("documents are")
+                }
+            }
+            Effect::RecordGet { record, id } => self.record_not_granted(record, id),
+            Effect::RecordEdit(edit) => self.record_not_granted(&edit.record, &edit.id).or_else(|| {
+                let granted = self.grants.records.get(&edit.record)?;
+                let strange = edit.set.keys().chain(edit.append.keys()).find(|field| !granted.fields.contains(*field))?;
+                not(&format!("field `{strange}` of records `{}` is", edit.record))
+            }),
+            Effect::Event(emitted) if !self.grants.events.contains(&emitted.kind) => not(&format!("event `{}` is", emitted.kind)),
+            Effect::Event(_) => None,
+            Effect::StateNext { .. } | Effect::StateGet { .. } | Effect::StateSet { .. } | Effect::StateDelete { .. } => {
+                if self.grants.state { None } else { not("state is") }
+            }
         }
-        match self.runtime.channels.choose(&granted.channels, message.channel.as_deref()) {
+    }
+
+    fn record_not_granted(&self, record: &str, id: &str) -> Option<String> {
+        let Some(granted) = self.grants.records.get(record) else { return Some(format!("records `{record}` are not granted")) };
+        let allowed = granted.ids.as_ref().is_none_or(|ids| ids.iter().any(|granted| granted == id));
+        (!allowed).then(|| format!("this record `{record}` is not granted"))
+    }
+
+    async fn send(&mut self, index: u32, message: &Message) -> Result<EffectResult, Stop> {
+        let refused = |reason: String| Ok(EffectResult::Refused { reason });
+        for attachment in &message.attachments {
+            if let Attachment::Document { id } = attachment
+                && !self.has_document(id).await?
+            {
+                return refused("this document was made by no step of this rule for this event".to_owned());
+            }
+        }
+        let channels = self.grants.messages.iter().flat_map(|granted| granted.channels.iter().cloned()).collect::<Vec<_>>();
+        match self.runtime.channels.choose(&channels, message.channel.as_deref()) {
             Err(reason) => refused(reason),
             Ok((channel, ChannelKind::Outbox)) => {
                 let write = LocalWrite::Message { index, channel: channel.to_owned(), message: message.clone() };
                 lock(&self.trace).local.push(write);
-                EffectResult::Sent { message: message_id(self.job.id, index), channel: channel.to_owned() }
+                Ok(EffectResult::Sent { message: effect_id(self.job.id, index), channel: channel.to_owned() })
             }
+        }
+    }
+
+    /// Whether `id` names a document that this job, or a step before it, has made.
+    async fn has_document(&self, id: &str) -> Result<bool, Stop> {
+        let Some((job, index)) = parse_effect_id(id) else { return Ok(false) };
+        if job == self.job.id {
+            let new = |write: &LocalWrite| matches!(write, LocalWrite::Document { index: made, .. } if *made == index);
+            let old = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Kept { document }, .. } if document == id);
+            return Ok(lock(&self.trace).local.iter().any(new) || self.stored.iter().any(old));
+        }
+        if !self.job.needs.iter().any(|need| need.done && need.job == job) {
+            return Ok(false);
+        }
+        let store = self.runtime.store.clone();
+        Ok(undivided(async move { store.document(job, index).await }).await?.is_some())
+    }
+
+    /// The fields of a record that the action may write.
+    async fn read_record(&self, record: &str, id: &str) -> Result<EffectResult, Stop> {
+        let hash = self.runtime.store.indexer().record(&self.job.connection, record, id);
+        let store = self.runtime.store.clone();
+        let row = undivided(async move { store.record_at(hash).await }).await?;
+        let granted = self.grants.records.get(record);
+        let fields = row.and_then(|row| match row.document {
+            Value::Object(fields) => Some(fields),
+            _ => None,
+        });
+        let visible = |fields: Map<String, Value>| {
+            fields.into_iter().filter(|(name, _)| granted.is_some_and(|granted| granted.fields.contains(name))).collect()
+        };
+        Ok(EffectResult::Record { fields: fields.map(visible) })
+    }
+
+    /// Counts, and puts all that the attempt has done so far on disk with it: what comes after a number must not be able to
+    /// forget what came before.
+    async fn count(&mut self, index: u32, key: &str, effect: &Effect) -> Result<EffectResult, Stop> {
+        let checkpoint = {
+            let mut trace = lock(&self.trace);
+            Checkpoint {
+                job: self.job.id,
+                lease: self.job.lease,
+                journal: std::mem::take(&mut trace.journal),
+                local: std::mem::take(&mut trace.local),
+                emitted: std::mem::take(&mut trace.emitted),
+                counter: (self.slot(key), index, effect.clone()),
+            }
+        };
+        let (store, now) = (self.runtime.store.clone(), self.runtime.clock.now());
+        match undivided(async move { store.checkpoint(checkpoint, now).await }).await? {
+            Checkpointed::Counted(value) => {
+                lock(&self.trace).outward = true;
+                Ok(EffectResult::Counted { value })
+            }
+            Checkpointed::Cancelled(reason) => Err(Stop::Cancelled(reason)),
+            Checkpointed::Stale => Err(Stop::Store("another worker holds this job now".to_owned())),
+        }
+    }
+
+    /// An event of the plugin, matched against the rules in force. It is of the connection, the source and the people of the
+    /// event that led to it.
+    fn arrival(&self, index: u32, emitted: &Emitted) -> Arrival {
+        let store = &self.runtime.store;
+        let (indexer, now) = (store.indexer(), self.runtime.clock.now());
+        let lineage = self.event.cause.iter().flat_map(|cause| cause.lineage.iter().cloned()).chain([self.job.automation.clone()]);
+        let event = Event {
+            id: EventId::new(now, self.runtime.entropy.as_ref()),
+            kind: emitted.kind.clone(),
+            time: now,
+            received: now,
+            entity: None,
+            data: Arc::new(emitted.data.clone()),
+            cause: Some(Cause { job: self.job.id, lineage: lineage.collect() }),
+            ..self.event.clone()
+        };
+        Arrival {
+            body: Arc::from(emitted.data.to_string().into_bytes()),
+            delivery: indexer.delivery(&event.connection, &event.kind, &effect_id(self.job.id, index)),
+            entity: None,
+            subjects: event.subjects.iter().map(|subject| indexer.subject(&event.connection, subject)).collect(),
+            records: Vec::new(),
+            candidates: self.in_force.candidates(&event, indexer),
+            timetable: self.in_force.clone(),
+            event,
         }
     }
 
@@ -94,10 +261,19 @@ impl Recorder {
         EffectResult::Done
     }
 
-    /// An action's state is its own: no other clinic, automation or action reaches it.
+    /// An action's state is its own: no other clinic, rule or action reaches it.
     fn slot(&self, key: &str) -> KeyHash {
-        let clinic = self.job.clinic.as_deref().unwrap_or_default();
-        self.runtime.store.indexer().state(clinic, &self.job.automation, &self.job.action, key)
+        let Job { connection, clinic, rule, action, .. } = &self.job;
+        self.runtime.store.indexer().state(connection, clinic.as_deref().unwrap_or_default(), rule, action, key)
+    }
+
+    /// What a replayed effect had written, so that a later read of the same run sees it.
+    fn replayed(&mut self, effect: &Effect) {
+        match effect {
+            Effect::StateSet { key, value } => drop(self.written.insert(self.slot(key), Some(value.clone()))),
+            Effect::StateDelete { key } => drop(self.written.insert(self.slot(key), None)),
+            _ => {}
+        }
     }
 }
 
@@ -109,9 +285,7 @@ impl Effects for Recorder {
         match self.stored.get(index as usize) {
             Some(JournalEntry::Effect { effect: before, result }) if *before == effect => {
                 let result = result.clone();
-                if let Some((slot, value)) = self.written_by(&effect) {
-                    self.written.insert(slot, value);
-                }
+                self.replayed(&effect);
                 return Ok(result);
             }
             Some(JournalEntry::Effect { effect: before, .. }) => {
@@ -130,7 +304,10 @@ impl Effects for Recorder {
             // Why stands in the journal: it may repeat what the plugin wrote.
             tracing::warn!(job = %self.job.id, rule = self.job.rule, action = self.job.action, effect = effect.kind(), "an effect was refused");
         }
-        lock(&self.trace).journal.push((index, JournalEntry::Effect { effect, result: result.clone() }));
+        // A counter's entry is on disk with its number.
+        if !matches!(result, EffectResult::Counted { .. }) {
+            lock(&self.trace).journal.push((index, JournalEntry::Effect { effect, result: result.clone() }));
+        }
         Ok(result)
     }
 
@@ -140,14 +317,12 @@ impl Effects for Recorder {
     }
 }
 
-impl Recorder {
-    /// What a replayed effect had written, so that a later read of the same run sees it.
-    fn written_by(&self, effect: &Effect) -> Option<(KeyHash, Option<String>)> {
-        match effect {
-            Effect::StateSet { key, value } => Some((self.slot(key), Some(value.clone()))),
-            Effect::StateDelete { key } => Some((self.slot(key), None)),
-            _ => None,
-        }
+/// Runs `question` in a task of its own: the wall time of the run may end this future, which must not end the store's midway.
+async fn undivided<T: Send + 'static>(question: impl Future<Output = Result<T, zelo_store::Error>> + Send + 'static) -> Result<T, Stop> {
+    match tokio::spawn(question).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Stop::Store(error.to_string())),
+        Err(broken) => Err(Stop::Store(broken.to_string())),
     }
 }
 

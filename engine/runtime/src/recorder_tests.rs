@@ -1,21 +1,19 @@
 use std::collections::HashMap;
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
-use zelo_core::effect::Body;
-use zelo_core::grants::Messages;
+use serde_json::json;
+use zelo_core::effect::{Body, File};
+use zelo_core::grants::{Messages, RecordFields};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
-use zelo_core::{
-    Arrival, AutomationId, Candidate, Clock, Event, EventId, Invocation, JobState, ManualClock, Plan, SeededEntropy, Timestamp,
-};
+use zelo_core::{AutomationId, Candidate, Clock, Document, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp};
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::Files;
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
-use zelo_store::{MasterKey, Page, Work};
+use zelo_store::{MasterKey, Outcome, Page};
 
 use super::*;
 use crate::connection::Channels;
@@ -72,9 +70,10 @@ async fn claimed(runtime: &Runtime) -> Work {
         time: now,
         received: now,
         entity: None,
-        subjects: Vec::new(),
+        subjects: vec!["p1".into()],
         clinic: Some("77".into()),
         data: Arc::new(Value::Null),
+        cause: None,
     };
     let arrival = Arrival {
         event,
@@ -88,7 +87,7 @@ async fn claimed(runtime: &Runtime) -> Work {
             rule: "r".into(),
             action: "a".into(),
             rule_digest: String::new(),
-            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new() },
+            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new() },
         }],
         timetable: Arc::new(AtOnce),
     };
@@ -100,13 +99,35 @@ async fn claim(runtime: &Runtime, now: Timestamp) -> Work {
     runtime.store.claim(now, 1, SignedDuration::from_mins(1)).await.unwrap().remove(0)
 }
 
+/// A recorder for an attempt at `work`, with what earlier ones stored.
+fn recording(runtime: &Runtime, work: &Work, grants: Grants) -> (Recorder, Arc<Mutex<Trace>>) {
+    let Work { job, event, records, journal, steps } = work;
+    let work = Work { job: job.clone(), event: event.clone(), records: records.clone(), journal: journal.clone(), steps: steps.clone() };
+    let frozen = !journal.is_empty();
+    Recorder::new(runtime, &runtime.rules.current().in_force, work, &invocation(job, grants), frozen)
+}
+
 fn granted() -> Grants {
-    Grants { messages: Some(Messages { channels: vec!["outbox".into()], to: vec![TO.into()] }), state: true }
+    let messages = Some(Messages { channels: vec!["outbox".into()], to: vec![TO.into()] });
+    Grants { messages, state: true, ..Grants::default() }
 }
 
 fn message(to: &str, text: &str) -> Effect {
+    sending(to, text, Vec::new())
+}
+
+fn sending(to: &str, text: &str, attachments: Vec<Attachment>) -> Effect {
     let body = Body::Text { text: text.to_owned() };
-    Effect::Message(Message { channel: None, to: to.to_owned(), body, media: Vec::new(), buttons: Vec::new() })
+    Effect::Message(Message { channel: None, to: to.to_owned(), body, attachments, buttons: Vec::new() })
+}
+
+fn document(text: &str) -> Effect {
+    let content = b"%PDF-1.7".to_vec();
+    Effect::Document(Document { name: "recibo.pdf".into(), media_type: "application/pdf".into(), content, text: text.into() })
+}
+
+fn next() -> Effect {
+    Effect::StateNext { key: "receipts".into() }
 }
 
 fn get(key: &str) -> Effect {
@@ -117,8 +138,8 @@ fn set(key: &str, value: &str) -> Effect {
     Effect::StateSet { key: key.to_owned(), value: value.to_owned() }
 }
 
-fn invocation(job: &Job) -> JournalEntry {
-    JournalEntry::Invocation(Box::new(Invocation {
+fn invocation(job: &Job, grants: Grants) -> Invocation {
+    Invocation {
         job: job.id.to_string(),
         rule: "r".into(),
         action: "a".into(),
@@ -127,31 +148,35 @@ fn invocation(job: &Job) -> JournalEntry {
         seed: 1,
         locale: "pt-BR".into(),
         input: json!({}),
-        grants: granted(),
+        grants,
         plugin_digest: String::new(),
         fields: Vec::new(),
-    }))
+    }
 }
 
-/// Settles an attempt with what its trace holds; the first one's journal begins with the invocation.
-async fn settle(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, first: bool, end: AttemptEnd) -> JobState {
-    let mut trace = std::mem::take(&mut *lock(trace));
-    if first {
-        trace.journal.insert(0, (0, invocation(job)));
-    }
-    let settlement = Settlement {
-        job: job.id,
-        lease: job.lease,
-        end,
-        journal: trace.journal,
-        local: trace.local,
-        outward: false,
-        report: Report::default(),
-        policy: RetryPolicy::default(),
-    };
-    match runtime.store.settle(settlement, runtime.clock.now()).await.unwrap() {
+/// Settles an attempt with what its trace holds.
+async fn settle(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> Outcome {
+    let Trace { journal, local, emitted, outward, .. } = std::mem::take(&mut *lock(trace));
+    let (report, policy) = (Report::default(), RetryPolicy::default());
+    let settlement = Settlement { job: job.id, lease: job.lease, end, journal, local, emitted, outward, report, policy };
+    runtime.store.settle(settlement, runtime.clock.now()).await.unwrap()
+}
+
+async fn state_after(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> JobState {
+    match settle(runtime, job, trace, end).await.settled {
         Settled::Applied { job, .. } => job.state,
         Settled::Stale => panic!("stale"),
+    }
+}
+
+fn done() -> AttemptEnd {
+    AttemptEnd::Done { code: "done".into() }
+}
+
+async fn refused(recorder: &mut Recorder, effect: Effect) -> String {
+    match recorder.perform(effect).await.unwrap() {
+        EffectResult::Refused { reason } => reason,
+        other => panic!("it was done: {other:?}"),
     }
 }
 
@@ -163,13 +188,13 @@ fn later() -> AttemptEnd {
 async fn nobody_but_the_granted_recipient_is_written_to() {
     let (runtime, _) = runtime().await;
     let work = claimed(&runtime).await;
-    let (mut recorder, trace) = Recorder::new(&runtime, &work.job, granted(), Vec::new());
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
     for stranger in ["+55 11 90000-0002", "", "+55 11 90000-0001 "] {
         let result = recorder.perform(message(stranger, "x")).await.unwrap();
         assert!(matches!(result, EffectResult::Refused { .. }), "{stranger}");
     }
     assert!(lock(&trace).local.is_empty());
-    let (mut bare, trace) = Recorder::new(&runtime, &work.job, Grants::default(), Vec::new());
+    let (mut bare, trace) = recording(&runtime, &work, Grants::default());
     assert!(matches!(bare.perform(message(TO, "x")).await.unwrap(), EffectResult::Refused { .. }));
     assert!(matches!(bare.perform(set("k", "v")).await.unwrap(), EffectResult::Refused { .. }));
     assert!(matches!(bare.perform(get("k")).await.unwrap(), EffectResult::Refused { .. }));
@@ -180,23 +205,23 @@ async fn nobody_but_the_granted_recipient_is_written_to() {
 async fn a_retried_job_does_not_repeat_what_was_stored() {
     let (runtime, clock) = runtime().await;
     let work = claimed(&runtime).await;
-    let (mut recorder, trace) = Recorder::new(&runtime, &work.job, granted(), Vec::new());
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
     let first = recorder.perform(message(TO, "hello")).await.unwrap();
     assert_eq!(recorder.perform(get("count")).await.unwrap(), EffectResult::Value { value: None });
     recorder.perform(set("count", "1")).await.unwrap();
-    assert_eq!(settle(&runtime, &work.job, &trace, true, later()).await, JobState::Scheduled);
+    assert_eq!(state_after(&runtime, &work.job, &trace, later()).await, JobState::Scheduled);
 
     clock.set(start() + SignedDuration::from_hours(2));
     let work = claim(&runtime, clock.now()).await;
     assert_eq!(work.journal.len(), 4);
-    let (mut recorder, trace) = Recorder::new(&runtime, &work.job, granted(), work.journal);
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
     assert_eq!(recorder.perform(message(TO, "hello")).await.unwrap(), first, "the same answer");
     // What it read before it wrote is what it reads again, though the store knows better by now.
     assert_eq!(recorder.perform(get("count")).await.unwrap(), EffectResult::Value { value: None });
     recorder.perform(set("count", "1")).await.unwrap();
     assert_eq!(recorder.perform(get("count")).await.unwrap(), EffectResult::Value { value: Some("1".into()) });
     recorder.perform(message(TO, "and goodbye")).await.unwrap();
-    assert_eq!(settle(&runtime, &work.job, &trace, false, AttemptEnd::Done { code: "sent".into() }).await, JobState::Done);
+    assert_eq!(state_after(&runtime, &work.job, &trace, done()).await, JobState::Done);
 
     let texts: Vec<Body> = runtime.store.messages(&Page::default()).await.unwrap().into_iter().map(|view| view.message.body).collect();
     let text = |text: &str| Body::Text { text: text.to_owned() };
@@ -207,7 +232,7 @@ async fn a_retried_job_does_not_repeat_what_was_stored() {
 async fn an_attempt_that_was_never_settled_has_done_nothing() {
     let (runtime, clock) = runtime().await;
     let work = claimed(&runtime).await;
-    let (mut recorder, _) = Recorder::new(&runtime, &work.job, granted(), Vec::new());
+    let (mut recorder, _) = recording(&runtime, &work, granted());
     recorder.perform(message(TO, "hello")).await.unwrap();
     drop(recorder);
     assert!(runtime.store.messages(&Page::default()).await.unwrap().is_empty());
@@ -220,16 +245,16 @@ async fn an_attempt_that_was_never_settled_has_done_nothing() {
 async fn a_replay_that_asks_for_something_else_names_both() {
     let (runtime, clock) = runtime().await;
     let work = claimed(&runtime).await;
-    let (mut recorder, trace) = Recorder::new(&runtime, &work.job, granted(), Vec::new());
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
     recorder.perform(message(TO, "hello")).await.unwrap();
-    settle(&runtime, &work.job, &trace, true, later()).await;
+    settle(&runtime, &work.job, &trace, later()).await;
     clock.set(start() + SignedDuration::from_hours(2));
-    let journal = claim(&runtime, clock.now()).await.journal;
+    let work = claim(&runtime, clock.now()).await;
 
-    let (mut recorder, _) = Recorder::new(&runtime, &work.job, granted(), journal.clone());
+    let (mut recorder, _) = recording(&runtime, &work, granted());
     let Err(Stop::Differs { asked, recorded }) = recorder.perform(get("k")).await else { panic!("it went on") };
     assert!(asked.contains("state_get") && recorded.contains("message"), "{asked} / {recorded}");
-    let (mut recorder, _) = Recorder::new(&runtime, &work.job, granted(), journal);
+    let (mut recorder, _) = recording(&runtime, &work, granted());
     let Err(Stop::Differs { asked, recorded }) = recorder.perform(message(TO, "other words")).await else { panic!("it went on") };
     assert!(asked != recorded && !recorded.contains("hello") && !asked.contains("words"), "{asked} / {recorded}");
 }
@@ -238,16 +263,148 @@ async fn a_replay_that_asks_for_something_else_names_both() {
 async fn state_belongs_to_one_action_of_one_clinic() {
     let (runtime, _) = runtime().await;
     let work = claimed(&runtime).await;
-    let (mut recorder, trace) = Recorder::new(&runtime, &work.job, granted(), Vec::new());
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
     recorder.perform(set("k", "mine")).await.unwrap();
-    settle(&runtime, &work.job, &trace, true, AttemptEnd::Done { code: "kept".into() }).await;
+    settle(&runtime, &work.job, &trace, done()).await;
     for (job, sees) in [
         (work.job.clone(), Some("mine")),
         (Job { clinic: Some("78".into()), ..work.job.clone() }, None),
         (Job { action: "b".into(), ..work.job.clone() }, None),
-        (Job { automation: AutomationId::new("r", "d", None), ..work.job.clone() }, None),
+        (Job { connection: "d".into(), ..work.job.clone() }, None),
+        (Job { rule: "s".into(), ..work.job.clone() }, None),
+        // A clinic that gets an automation of its own goes on where it was.
+        (Job { automation: AutomationId::new("r", "c", Some("77")), ..work.job.clone() }, Some("mine")),
     ] {
-        let (mut recorder, _) = Recorder::new(&runtime, &job, granted(), Vec::new());
+        let work = Work { job, event: work.event.clone(), records: Default::default(), journal: Vec::new(), steps: Map::new() };
+        let (mut recorder, _) = recording(&runtime, &work, granted());
         assert_eq!(recorder.perform(get("k")).await.unwrap(), EffectResult::Value { value: sees.map(str::to_owned) });
     }
+}
+
+#[tokio::test]
+async fn a_number_is_on_disk_before_the_plugin_sees_it() {
+    let (runtime, clock) = runtime().await;
+    let work = claimed(&runtime).await;
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
+    let sent = recorder.perform(message(TO, "hello")).await.unwrap();
+    assert_eq!(recorder.perform(next()).await.unwrap(), EffectResult::Counted { value: 1 });
+    assert!(lock(&trace).outward, "no cancellation takes it back");
+    // The process dies here. What came before the number is there with it.
+    drop(recorder);
+    assert_eq!(runtime.store.messages(&Page::default()).await.unwrap().len(), 1);
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    let work = claim(&runtime, clock.now()).await;
+    assert_eq!(work.journal.len(), 3, "invocation, message, number");
+    let (mut recorder, trace) = recording(&runtime, &work, granted());
+    assert_eq!(recorder.perform(message(TO, "hello")).await.unwrap(), sent);
+    assert_eq!(recorder.perform(next()).await.unwrap(), EffectResult::Counted { value: 1 }, "the same number again");
+    assert_eq!(recorder.perform(next()).await.unwrap(), EffectResult::Counted { value: 2 });
+    assert_eq!(state_after(&runtime, &work.job, &trace, done()).await, JobState::Done);
+    assert_eq!(runtime.store.journal(work.job.id).await.unwrap().len(), 4);
+    assert_eq!(runtime.store.messages(&Page::default()).await.unwrap().len(), 1, "and not sent twice");
+}
+
+#[tokio::test]
+async fn a_number_needs_its_grant_and_its_lease() {
+    let (runtime, clock) = runtime().await;
+    let work = claimed(&runtime).await;
+    let (mut bare, _) = recording(&runtime, &work, Grants::default());
+    refused(&mut bare, next()).await;
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    let current = claim(&runtime, clock.now()).await;
+    let (mut stale, _) = recording(&runtime, &work, granted());
+    assert!(matches!(stale.perform(next()).await, Err(Stop::Store(_))), "another worker has the job");
+    let (mut recorder, _) = recording(&runtime, &current, granted());
+    assert_eq!(recorder.perform(next()).await.unwrap(), EffectResult::Counted { value: 1 }, "no number was lost");
+}
+
+#[tokio::test]
+async fn a_document_travels_only_with_the_job_that_made_it_or_needs_who_did() {
+    let (runtime, _) = runtime().await;
+    let work = claimed(&runtime).await;
+    let (mut bare, _) = recording(&runtime, &work, granted());
+    assert!(refused(&mut bare, document("x")).await.contains("documents"));
+    let grants = Grants { documents: true, ..granted() };
+    let (mut recorder, trace) = recording(&runtime, &work, grants.clone());
+    let EffectResult::Kept { document: id } = recorder.perform(document("Recibo nº 1")).await.unwrap() else { panic!("not kept") };
+    let attach = |id: &str| sending(TO, "your receipt", vec![Attachment::Document { id: id.to_owned() }]);
+    assert!(matches!(recorder.perform(attach(&id)).await.unwrap(), EffectResult::Sent { .. }), "its own");
+    let other_index = effect_id(work.job.id, 7);
+    for strange in [other_index.as_str(), "", "job_1/1", "../../etc/passwd"] {
+        assert!(refused(&mut recorder, attach(strange)).await.contains("document"), "{strange}");
+    }
+    settle(&runtime, &work.job, &trace, done()).await;
+
+    let stranger =
+        Work { job: Job { id: zelo_core::JobId::derive(work.job.event, &work.job.automation, "send"), ..work.job.clone() }, ..work };
+    let (mut recorder, _) = recording(&runtime, &stranger, granted());
+    refused(&mut recorder, attach(&id)).await;
+    let need = Need { step: "issue".into(), job: parse_effect_id(&id).unwrap().0, done: true };
+    let later = Work { job: Job { needs: vec![need], ..stranger.job.clone() }, ..stranger };
+    let (mut recorder, _) = recording(&runtime, &later, granted());
+    assert!(matches!(recorder.perform(attach(&id)).await.unwrap(), EffectResult::Sent { .. }), "its step's");
+    refused(&mut recorder, attach(&effect_id(later.job.needs[0].job, 9))).await;
+    let file = Attachment::File(File { name: "a.ics".into(), media_type: "text/calendar".into(), content: Vec::new() });
+    assert!(matches!(recorder.perform(sending(TO, "x", vec![file])).await.unwrap(), EffectResult::Sent { .. }));
+}
+
+#[tokio::test]
+async fn an_action_writes_and_reads_of_records_what_it_was_granted() {
+    let (runtime, _) = runtime().await;
+    let work = claimed(&runtime).await;
+    let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let contact = RecordFields { fields: fields(&["stage", "notes"]), ids: Some(vec!["p1".into()]) };
+    let grants = |contact: RecordFields| Grants { records: [("contact".to_owned(), contact)].into(), ..Grants::default() };
+    let edit = |record: &str, id: &str, field: &str| {
+        let set = json!({ field: "scheduled" }).as_object().unwrap().clone();
+        Effect::RecordEdit(RecordEdit { record: record.into(), id: id.into(), set, append: Default::default() })
+    };
+    let read = |id: &str| Effect::RecordGet { record: "contact".into(), id: id.into() };
+    let (mut recorder, trace) = recording(&runtime, &work, grants(contact));
+    for (strange, why) in [
+        (edit("patient", "p1", "stage"), "records `patient`"),
+        (edit("contact", "p2", "stage"), "this record"),
+        (edit("contact", "p1", "phone"), "field `phone`"),
+        (read("p2"), "this record"),
+    ] {
+        let reason = refused(&mut recorder, strange).await;
+        assert!(reason.contains(why), "{reason}");
+    }
+    assert_eq!(recorder.perform(read("p1")).await.unwrap(), EffectResult::Record { fields: None });
+    assert_eq!(recorder.perform(edit("contact", "p1", "stage")).await.unwrap(), EffectResult::Done);
+    assert_eq!(recorder.perform(read("p1")).await.unwrap(), EffectResult::Record { fields: None }, "it commits at the end");
+    settle(&runtime, &work.job, &trace, done()).await;
+
+    // Another action sees of the record what it may write itself.
+    let contact = RecordFields { fields: fields(&["stage", "notes"]), ids: None };
+    let (mut recorder, _) = recording(&runtime, &work, grants(contact));
+    let seen = EffectResult::Record { fields: json!({ "stage": "scheduled" }).as_object().cloned() };
+    assert_eq!(recorder.perform(read("p1")).await.unwrap(), seen);
+    let other = RecordFields { fields: fields(&["notes"]), ids: None };
+    let (mut recorder, _) = recording(&runtime, &work, grants(other));
+    let nothing = EffectResult::Record { fields: Some(Map::new()) };
+    assert_eq!(recorder.perform(read("p1")).await.unwrap(), nothing);
+}
+
+#[tokio::test]
+async fn an_event_of_a_plugin_carries_what_led_to_it() {
+    let (runtime, _) = runtime().await;
+    let work = claimed(&runtime).await;
+    let emit = |kind: &str| Effect::Event(Emitted { kind: kind.into(), data: json!({ "number": 1 }) });
+    let grants = Grants { events: ["receipt.issued".to_owned()].into(), ..Grants::default() };
+    let (mut recorder, trace) = recording(&runtime, &work, grants.clone());
+    assert!(refused(&mut recorder, emit("appointment.created")).await.contains("appointment.created"));
+    assert_eq!(recorder.perform(emit("receipt.issued")).await.unwrap(), EffectResult::Done);
+    let outcome = settle(&runtime, &work.job, &trace, done()).await;
+    let event = runtime.store.event(outcome.emitted[0].event).await.unwrap().unwrap().event;
+    assert_eq!((event.kind.as_str(), event.connection.as_str(), event.clinic.as_deref()), ("receipt.issued", "c", Some("77")));
+    assert_eq!((event.subjects.clone(), event.data.as_ref()), (work.event.subjects.clone(), &json!({ "number": 1 })));
+    let automation = work.job.automation.clone();
+    assert_eq!(event.cause, Some(Cause { job: work.job.id, lineage: vec![automation.clone()] }));
+    // And on: the event of an event remembers both.
+    let second = Work { event, ..work };
+    let (mut recorder, trace) = recording(&runtime, &second, grants);
+    recorder.perform(emit("receipt.issued")).await.unwrap();
+    let lineage = lock(&trace).emitted[0].event.cause.clone().unwrap().lineage;
+    assert_eq!(lineage, [automation.clone(), automation]);
 }

@@ -175,9 +175,11 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether `rule` reads events of `source`.
+/// Whether `rule` reads events of `source`. What plugins emit is of the source whose event led to it, so a rule about nothing
+/// else reads it wherever it comes from.
 pub fn reads(rule: &Rule, source: &Source) -> bool {
-    rule.source.as_ref().is_none_or(|wanted| *wanted == source.id) && source.types().any(|kind| rule.on.contains(kind))
+    let wanted = rule.source.as_ref().is_none_or(|wanted| *wanted == source.id);
+    wanted && (source.types().any(|kind| rule.on.contains(kind)) || rule.emitted)
 }
 
 /// Switches every rule on, with its defaults, for every connection whose source it can read.

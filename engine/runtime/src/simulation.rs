@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zelo_core::decide::Decision;
-use zelo_core::effect::{Body, Message};
-use zelo_core::settle::{LocalWrite, Settled};
+use zelo_core::effect::{Attachment, Body, Message};
+use zelo_core::settle::Settled;
 use zelo_core::{Clock, Event, Job, JobState, JournalEntry, ManualClock, Status, Timestamp};
 use zelo_core::{Effect, EffectResult};
 use zelo_rules::{Delivery, Headers};
@@ -150,20 +150,30 @@ async fn run_until(
 }
 
 async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Send)) -> Result<(), Error> {
+    let (id, before) = (work.job.id, work.journal.len());
     let settlement = runtime.attempt(work).await;
     let now = runtime.clock.now();
-    let done: Vec<Value> = settlement.journal.iter().filter_map(|(_, entry)| told(entry, &settlement.local)).collect();
     let summary = settlement.report.summary.clone();
-    match runtime.store.settle(settlement, now).await? {
-        Settled::Stale => {}
-        Settled::Applied { job, keep_effects, .. } => {
-            let done = if keep_effects { done } else { Vec::new() };
-            for effect in &done {
-                tell(Row { effect: Some(effect.clone()), ..job_row(now, &job, summary.as_deref()) });
-            }
-            if done.is_empty() {
-                tell(job_row(now, &job, summary.as_deref()));
-            }
+    let emitted: Vec<Event> = settlement.emitted.iter().map(|arrival| arrival.event.clone()).collect();
+    let outcome = runtime.store.settle(settlement, now).await?;
+    let Settled::Applied { job, keep_effects, .. } = outcome.settled else { return Ok(()) };
+    // A checkpoint stores what is no part of the settlement: all that this attempt did stands in the journal now.
+    let journal = if keep_effects { runtime.store.journal(id).await? } else { Vec::new() };
+    let done: Vec<Value> = journal.iter().skip(before).filter_map(told).collect();
+    for effect in &done {
+        tell(Row { effect: Some(effect.clone()), ..job_row(now, &job, summary.as_deref()) });
+    }
+    if done.is_empty() {
+        tell(job_row(now, &job, summary.as_deref()));
+    }
+    for job in &outcome.others {
+        tell(job_row(now, job, None));
+    }
+    for (event, decision) in emitted.iter().zip(&outcome.emitted) {
+        let why_not = runtime.rules.current().in_force.why_not(event);
+        tell(event_row(now, event, "emitted", decision, &why_not));
+        for job in &decision.jobs {
+            tell(job_row(now, job, None));
         }
     }
     Ok(())
@@ -205,7 +215,13 @@ fn event_row(at: Timestamp, event: &Event, path: &str, decision: &Decision, why_
 
 fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
     let detail = match (job.state, &job.attention, &job.reason) {
-        (JobState::Scheduled, Some(missing), _) => format!("needs attention: {}; waits until {}", missing.text, job.run_at),
+        (JobState::Scheduled, Some(missing), _) => {
+            format!("needs attention: {}; waits until {}", summary.unwrap_or(&missing.text), job.run_at)
+        }
+        (JobState::Scheduled, ..) if job.waits() => {
+            let steps: Vec<&str> = job.needs.iter().filter(|need| !need.done).map(|need| need.step.as_str()).collect();
+            format!("comes after {}", steps.join(", "))
+        }
         (JobState::Scheduled, None, Some(reason)) if job.attempt > 0 => format!("tried again at {}: {}", job.run_at, reason.text),
         (JobState::Scheduled | JobState::Ready, ..) => match job.anchor {
             Some(anchor) => format!("due {}, counted from {anchor}", job.due),
@@ -235,14 +251,24 @@ fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
 }
 
 /// An effect in the form that people read; `None` for what did nothing.
-fn told(entry: &JournalEntry, local: &[LocalWrite]) -> Option<Value> {
+fn told(entry: &JournalEntry) -> Option<Value> {
     let JournalEntry::Effect { effect, result } = entry else { return None };
     match (effect, result) {
-        (Effect::Message(message), EffectResult::Sent { channel, .. }) => Some(message_told(message, channel)),
-        (Effect::Message(_), EffectResult::Refused { reason }) => Some(json!({ "kind": "refused", "effect": "message", "reason": reason })),
-        (Effect::StateSet { key, .. } | Effect::StateDelete { key }, EffectResult::Done) if !local.is_empty() => {
-            Some(json!({ "kind": "state", "key": key }))
+        (_, EffectResult::Refused { reason }) => Some(json!({ "kind": "refused", "effect": effect.kind(), "reason": reason })),
+        (Effect::Document(document), EffectResult::Kept { document: id }) => Some(json!({
+            "kind": "document", "id": id, "name": document.name, "media_type": document.media_type, "text": document.text,
+            "bytes": document.content.len(),
+        })),
+        (Effect::RecordEdit(edit), _) => {
+            let fields: Vec<&String> = edit.set.keys().chain(edit.append.keys()).collect();
+            Some(
+                json!({ "kind": "record", "record": edit.record, "id": edit.id, "set": edit.set, "append": edit.append, "fields": fields }),
+            )
         }
+        (Effect::StateNext { key }, EffectResult::Counted { value }) => Some(json!({ "kind": "counter", "key": key, "value": value })),
+        (Effect::Event(emitted), _) => Some(json!({ "kind": "event", "type": emitted.kind, "data": emitted.data })),
+        (Effect::Message(message), EffectResult::Sent { channel, .. }) => Some(message_told(message, channel)),
+        (Effect::StateSet { key, .. } | Effect::StateDelete { key }, EffectResult::Done) => Some(json!({ "kind": "state", "key": key })),
         _ => None,
     }
 }
@@ -253,10 +279,12 @@ fn message_told(message: &Message, channel: &str) -> Value {
         Body::Text { text } => told["text"] = json!(text),
         Body::Template { name, parameters } => told["template"] = json!({ "name": name, "parameters": parameters }),
     }
-    if !message.media.is_empty() {
-        let media =
-            message.media.iter().map(|media| json!({ "name": media.name, "media_type": media.media_type, "bytes": media.content.len() }));
-        told["media"] = media.collect();
+    if !message.attachments.is_empty() {
+        let attached = message.attachments.iter().map(|attachment| match attachment {
+            Attachment::File(file) => json!({ "name": file.name, "media_type": file.media_type, "bytes": file.content.len() }),
+            Attachment::Document { id } => json!({ "document": id }),
+        });
+        told["attachments"] = attached.collect();
     }
     told
 }

@@ -3,7 +3,8 @@
 //! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
 //!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
-//! - `/`, `/sign-in`, `/sign-out`: the pages, without script.
+//! - `/`, `/sign-in`, `/sign-out`: the pages; they work without script.
+//! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
 //! - `/healthz`, `/readyz`: whether it lives, and whether it can take deliveries.
 //!
 //! Nothing here verifies, matches or decides: that is `zelo-runtime` and below. Nothing here logs a body, a header or a
@@ -15,6 +16,7 @@ mod body;
 mod health;
 mod hooks;
 mod limits;
+mod live;
 mod origin;
 mod pages;
 mod problem;
@@ -28,9 +30,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use zelo_runtime::Runtime;
 
+use crate::live::Live;
 use crate::problem::Problem;
 
 pub use serve::serve;
@@ -54,6 +57,10 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long a stop waits for requests in work.
     pub stop_timeout: Duration,
+    /// Open pages that are told of changes at once; beyond it they show what came when they are loaded again.
+    pub listeners_max: usize,
+    /// How often the store is asked whether something changed, while a page is open.
+    pub look_every: Duration,
 }
 
 impl Default for Settings {
@@ -68,6 +75,8 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(15),
+            listeners_max: 64,
+            look_every: Duration::from_secs(1),
         }
     }
 }
@@ -81,18 +90,35 @@ pub(crate) struct App {
     pub(crate) requests: Arc<Semaphore>,
     /// One permit for each byte of a body that may be held.
     pub(crate) bodies: Arc<Semaphore>,
+    /// Who is told of changes.
+    pub(crate) live: Arc<Live>,
+    /// Turns true when the server stops; none: it never does.
+    pub(crate) stop: Option<watch::Receiver<bool>>,
 }
 
 impl App {
-    pub(crate) fn new(runtime: Runtime, settings: Settings) -> Self {
+    pub(crate) fn new(runtime: Runtime, settings: Settings, stop: Option<watch::Receiver<bool>>) -> Self {
         let permits = |wanted: usize| Arc::new(Semaphore::new(wanted.min(u32::MAX as usize)));
-        Self { runtime, requests: permits(settings.requests_max), bodies: permits(settings.bodies_max), settings: Arc::new(settings) }
+        Self {
+            runtime,
+            requests: permits(settings.requests_max),
+            bodies: permits(settings.bodies_max),
+            live: Arc::new(Live::new(settings.listeners_max)),
+            settings: Arc::new(settings),
+            stop,
+        }
     }
 }
 
 /// Everything that is answered over HTTP.
 pub fn router(runtime: Runtime, settings: Settings) -> Router {
-    routes(App::new(runtime, settings))
+    routes(App::new(runtime, settings, None))
+}
+
+/// Where the file of the document with this id is; `None`: this is no id of a document.
+pub(crate) fn document_url(id: &str) -> Option<String> {
+    let (job, index) = zelo_store::parse_effect_id(id)?;
+    Some(format!("/api/v1/documents/{}", zelo_store::effect_id(job, index)))
 }
 
 /// The longest form that a page sends, in bytes.
@@ -106,6 +132,8 @@ pub(crate) fn routes(app: App) -> Router {
         .nest("/api/v1", api::routes(&app))
         .route("/", get(pages::home::show))
         .route("/style.css", get(pages::style))
+        .route("/live.js", get(pages::script))
+        .route("/changes", get(live::changes).layer(from_fn_with_state(app.clone(), access::guard)))
         .route("/sign-in", get(pages::sign_in::ask).post(pages::sign_in::enter))
         .route("/sign-out", post(pages::sign_in::leave))
         .method_not_allowed_fallback(async || Problem::method())

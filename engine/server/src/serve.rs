@@ -31,7 +31,7 @@ const HEADERS_MAX: usize = 100;
 /// # Errors
 /// The listener cannot be used any more.
 pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    let app = App::new(runtime, settings);
+    let app = App::new(runtime, settings, Some(stop.clone()));
     let room = Arc::new(Semaphore::new(app.settings.connections_max));
     let router = routes(app.clone());
     let mut http = http1::Builder::new();
@@ -57,7 +57,8 @@ pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, 
     Ok(())
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Ends when the server stops.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error says that the sender is gone, and with it whoever could say stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -132,7 +132,7 @@ fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
         rule: "appointment-reminder".into(),
         action: "remind".into(),
         rule_digest: "0123456789abcdef".repeat(4),
-        plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup] },
+        plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup], needs: Vec::new() },
     };
     let fields = json!({ "name": "Ana", "phones": ["5511900000000"], "last": number });
     let write = RecordWrite {
@@ -154,6 +154,7 @@ fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
             subjects: vec![patient],
             clinic: Some("7".into()),
             data: Arc::new(Value::Null),
+            cause: None,
         },
         delivery: index.delivery_body("centro", "appointment.created", &body),
         body,

@@ -3,12 +3,13 @@
 //! Everything that names or describes a person is in here, and nothing of it anywhere else: the provider's ids beside
 //! the payload, the provider's id beside the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use zelo_core::{Arrival, Entity, Event};
+use zelo_core::{Arrival, Entity, Event, RecordRow};
 
 /// What is sealed beside the body of an event.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +51,25 @@ pub(crate) fn fill_event(event: &mut Event, entity_kind: Option<String>, part: &
 pub(crate) struct RecordBody<'a> {
     pub id: std::borrow::Cow<'a, str>,
     pub document: std::borrow::Cow<'a, Value>,
+    /// Of the fields that actions wrote, when: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<String, i64>,
+}
+
+impl<'a> RecordBody<'a> {
+    /// What is sealed of a record.
+    pub(crate) fn of(id: &'a str, row: &'a RecordRow) -> Self {
+        let times = row.times.iter().map(|(field, time)| (field.clone(), time.as_millisecond())).collect();
+        Self { id: id.into(), document: std::borrow::Cow::Borrowed(&row.document), times }
+    }
+}
+
+/// What is sealed of a document beside its content.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DocumentHead<'a> {
+    pub name: std::borrow::Cow<'a, str>,
+    pub media_type: std::borrow::Cow<'a, str>,
+    pub text: std::borrow::Cow<'a, str>,
 }
 
 /// Any value as JSON, for sealing.

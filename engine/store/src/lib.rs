@@ -16,12 +16,14 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use zelo_core::decide::Decision;
+use zelo_core::decide::{Decision, Imported, OnKnown};
 use zelo_core::effect::Message;
 use zelo_core::retry::RetryPolicy;
-use zelo_core::settle::{Report, Settled, Settlement};
+use zelo_core::settle::{Checkpoint, Checkpointed, Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
-use zelo_core::{Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Status};
+use zelo_core::{
+    Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, RecordWrite, Status,
+};
 
 mod envelope;
 mod error;
@@ -51,7 +53,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores the end of an attempt with its journal and local effects, as [`zelo_core::settle`] decides. Settlements
     /// that wait together share one transaction.
-    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, Error>;
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Outcome, Error>;
+
+    /// Stores what must be on disk in the midst of an attempt, as one: a counter goes up by one.
+    async fn checkpoint(&self, checkpoint: Checkpoint, now: Timestamp) -> Result<Checkpointed, Error>;
+
+    /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better.
+    async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error>;
 
     /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
     /// of an earlier process can be alive).
@@ -82,6 +90,12 @@ pub trait Store: Send + Sync + 'static {
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error>;
     /// Messages in the outbox channels, newest first.
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error>;
+    /// Documents, newest first.
+    async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error>;
+    /// The document that effect `index` of `job` made, with its content.
+    async fn document(&self, job: JobId, index: u32) -> Result<Option<(DocumentView, Vec<u8>)>, Error>;
+    /// The record at `hash`.
+    async fn record_at(&self, hash: KeyHash) -> Result<Option<RecordRow>, Error>;
     /// Records, of one type where given, last written first.
     async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error>;
 
@@ -113,6 +127,28 @@ pub struct Work {
     pub records: RecordSet,
     /// What earlier attempts stored.
     pub journal: Vec<JournalEntry>,
+    /// What the steps before it gave, by their names.
+    pub steps: Map<String, Value>,
+}
+
+/// What a settlement came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub settled: Settled,
+    /// Jobs that it let go, or took along, or woke.
+    pub others: Vec<Job>,
+    /// What became of the events that it emitted, in their order.
+    pub emitted: Vec<Decision>,
+}
+
+/// Records that no event brought: from before the first webhook.
+#[derive(Clone)]
+pub struct Import {
+    pub connection: String,
+    pub records: Vec<RecordWrite>,
+    pub on_known: OnKnown,
+    /// The rules in force: pending jobs may read what is imported.
+    pub timetable: Arc<dyn Timetable>,
 }
 
 /// Records by their place.
@@ -190,6 +226,24 @@ pub struct MessageView {
     pub message: Message,
 }
 
+/// A document, without its content.
+#[derive(Clone)]
+pub struct DocumentView {
+    pub cursor: i64,
+    /// Job and place of the effect: the same on every attempt.
+    pub id: String,
+    pub job: JobId,
+    pub index: u32,
+    pub at: Timestamp,
+    pub connection: String,
+    pub clinic: Option<String>,
+    pub name: String,
+    pub media_type: String,
+    pub text: String,
+    /// Bytes.
+    pub size: u64,
+}
+
 /// A record.
 #[derive(Clone)]
 pub struct RecordView {
@@ -239,7 +293,13 @@ pub enum CredentialKind {
     Link,
 }
 
-/// The id of the message that effect `index` of `job` sends: the same on every attempt.
-pub fn message_id(job: JobId, index: u32) -> String {
+/// The id of what effect `index` of `job` makes, a message or a document: the same on every attempt.
+pub fn effect_id(job: JobId, index: u32) -> String {
     format!("{job}/{index}")
+}
+
+/// The job and the place of the effect that an id of [`effect_id`] names.
+pub fn parse_effect_id(id: &str) -> Option<(JobId, u32)> {
+    let (job, index) = id.split_once('/')?;
+    Some((job.parse().ok()?, index.parse().ok().filter(|_| index.bytes().all(|byte| byte.is_ascii_digit()))?))
 }

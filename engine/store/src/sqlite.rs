@@ -2,7 +2,8 @@
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
-//!   attempts), `claim`, `keeper` (leases, due times), `people` (automations, credentials).
+//!   attempts), `steps` (jobs that come after others), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
+//!   credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
 //! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
 //!
@@ -19,18 +20,22 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use zelo_core::clock::from_ms;
-use zelo_core::decide::Decision;
+use zelo_core::decide::{Decision, Imported};
 use zelo_core::retry::RetryPolicy;
-use zelo_core::settle::{Settled, Settlement};
+use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
-use zelo_core::{Arrival, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan};
+use zelo_core::{Arrival, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, RecordRow};
 
-use crate::{AttemptView, AutomationRow, CredentialRow, Error, EventView, JobView, MasterKey, MessageView, Page, RecordView, Store, Work};
+use crate::{
+    AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
+    RecordView, Store, Work,
+};
 
 mod bulk;
 mod claim;
 mod column;
 mod events;
+mod import;
 mod jobs;
 mod keeper;
 mod keys;
@@ -42,13 +47,16 @@ mod people;
 mod reader;
 mod record;
 mod settle;
+mod steps;
 mod writer;
 
 use claim::Claim;
+use import::Bring;
 use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
+use settle::Check;
 use writer::{Command, Waiting, Write};
 
 /// Where the database is, and how much it takes at once.
@@ -130,10 +138,19 @@ impl Store for SqliteStore {
         self.read(|reader| claim::load(reader, jobs)).await
     }
 
-    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Settled, Error> {
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Outcome, Error> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Settle(Box::new(settlement), now, reply)).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn checkpoint(&self, checkpoint: Checkpoint, now: Timestamp) -> Result<Checkpointed, Error> {
+        self.write(Check { checkpoint, now }).await
+    }
+
+    async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
+        let now = from_ms(now.as_millisecond());
+        self.write(Bring { import, now }).await
     }
 
     async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
@@ -196,6 +213,18 @@ impl Store for SqliteStore {
 
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
         self.read(|reader| lists::messages(reader, page.clone())).await
+    }
+
+    async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {
+        self.read(|reader| lists::documents(reader, page.clone())).await
+    }
+
+    async fn document(&self, job: JobId, index: u32) -> Result<Option<(DocumentView, Vec<u8>)>, Error> {
+        self.read(|reader| lists::document(reader, job, index)).await
+    }
+
+    async fn record_at(&self, hash: KeyHash) -> Result<Option<RecordRow>, Error> {
+        self.read(|reader| lists::record_at(reader, hash)).await
     }
 
     async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error> {

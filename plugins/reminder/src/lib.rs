@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
-use zelo_plugin::{Context, Failure, Media, Message, Outcome};
+use zelo_plugin::{Context, Failure, File, Message, Outcome};
 
 mod calendar;
 
@@ -34,7 +34,7 @@ pub fn run(input: Input, context: &Context) -> Result<Outcome, Failure> {
     let attachment = input.starts_at.as_deref().map(|starts_at| attachment(starts_at, &input, context)).transpose()?;
     let message = Message::text(&input.to, &input.text);
     let sent = match attachment {
-        Some(media) => message.attach(media).send()?,
+        Some(file) => message.attach(file).send()?,
         None => message.send()?,
     };
     let summary = match context.language().as_str() {
@@ -46,7 +46,7 @@ pub fn run(input: Input, context: &Context) -> Result<Outcome, Failure> {
 
 zelo_plugin::export!(run);
 
-fn attachment(starts_at: &str, input: &Input, context: &Context) -> Result<Media, Failure> {
+fn attachment(starts_at: &str, input: &Input, context: &Context) -> Result<File, Failure> {
     let minutes = input.duration_minutes.unwrap_or(DURATION_MINUTES);
     if !(1..=DURATION_MINUTES_MAX).contains(&minutes) {
         return Err(Failure::permanent(format!("`duration_minutes` is {minutes}; it goes from 1 to {DURATION_MINUTES_MAX}")));
@@ -64,7 +64,7 @@ fn attachment(starts_at: &str, input: &Input, context: &Context) -> Result<Media
         location: input.location.as_deref(),
     };
     let name = if portuguese { "consulta.ics" } else { "appointment.ics" };
-    Ok(Media::new(name, "text/calendar", entry.to_string()))
+    Ok(File::new(name, "text/calendar", entry.to_string()))
 }
 
 fn instant(what: &str, text: &str) -> Result<OffsetDateTime, Failure> {
@@ -75,13 +75,21 @@ fn instant(what: &str, text: &str) -> Result<OffsetDateTime, Failure> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use zelo_plugin::Attachment;
     use zelo_plugin::messages::Body;
     use zelo_plugin::testing::{Run, Setup, context};
 
     use super::*;
 
+    fn file(run: &Run) -> &File {
+        match &run.messages[0].attachments[..] {
+            [Attachment::File(file)] => file,
+            other => panic!("one file, not {other:?}"),
+        }
+    }
+
     fn attached(run: &Run) -> String {
-        String::from_utf8(run.messages[0].media[0].content.clone()).unwrap()
+        String::from_utf8(file(run).content.clone()).unwrap()
     }
 
     #[test]
@@ -92,7 +100,7 @@ mod tests {
         let message = &run.messages[..];
         assert_eq!(message.len(), 1);
         assert_eq!((message[0].to.as_str(), &message[0].body), ("+55 11 98765-4321", &Body::Text("Até amanhã.".into())));
-        assert_eq!((message[0].channel.as_deref(), message[0].media.len()), (None, 0), "the host picks the channel");
+        assert_eq!((message[0].channel.as_deref(), message[0].attachments.len()), (None, 0), "the host picks the channel");
     }
 
     #[test]
@@ -102,8 +110,8 @@ mod tests {
             json!({ "to": "a@example.com", "text": "…", "starts_at": "2026-03-06T10:00:00-03:00", "duration_minutes": 45,
                     "title": "Consulta; Dra. Ana, 2º andar", "location": "Rua A, 10\nCentro" }),
         );
-        let media = &run.messages[0].media[0];
-        assert_eq!((media.name.as_str(), media.media_type.as_str()), ("consulta.ics", "text/calendar"));
+        let file = file(&run);
+        assert_eq!((file.name.as_str(), file.media_type.as_str()), ("consulta.ics", "text/calendar"));
         assert_eq!(
             attached(&run),
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//zelo//reminder//EN\r\nCALSCALE:GREGORIAN\r\nMETHOD:PUBLISH\r\n\

@@ -4,7 +4,7 @@
 mod wasm {
     use crate::bindings::zelo::automation as wit;
     use crate::log::Level;
-    use crate::{messages, state};
+    use crate::{documents, events, messages, records, state};
 
     pub(crate) fn log(level: Level, text: &str) {
         let level = match level {
@@ -17,7 +17,7 @@ mod wasm {
     }
 
     pub(crate) fn send(message: messages::Message) -> Result<messages::Sent, messages::Error> {
-        let messages::Message { channel, to, body, media, buttons } = message;
+        let messages::Message { channel, to, body, attachments, buttons } = message;
         let message = wit::messages::Message {
             channel,
             to,
@@ -27,10 +27,7 @@ mod wasm {
                     wit::messages::Body::Template(wit::messages::Template { name, parameters })
                 }
             },
-            media: media
-                .into_iter()
-                .map(|messages::Media { name, media_type, content }| wit::messages::Media { name, media_type, content })
-                .collect(),
+            attachments: attachments.into_iter().map(attachment).collect(),
             buttons: buttons.into_iter().map(|messages::Button { id, title }| wit::messages::Button { id, title }).collect(),
         };
         match wit::messages::send(&message) {
@@ -41,28 +38,69 @@ mod wasm {
         }
     }
 
-    fn state_error(error: wit::state::Error) -> state::Error {
-        match error {
-            wit::state::Error::Refused(reason) => state::Error::Refused(reason),
-            wit::state::Error::Invalid(reason) => state::Error::Invalid(reason),
+    fn attachment(attachment: messages::Attachment) -> wit::messages::Attachment {
+        match attachment {
+            messages::Attachment::File(messages::File { name, media_type, content }) => {
+                wit::messages::Attachment::File(wit::messages::File { name, media_type, content })
+            }
+            messages::Attachment::Document(id) => wit::messages::Attachment::Document(id),
         }
     }
 
+    /// The error of an interface is that of the module with its name.
+    macro_rules! errors {
+        ($($interface:ident),+) => {$(
+            impl From<wit::$interface::Error> for $interface::Error {
+                fn from(error: wit::$interface::Error) -> Self {
+                    match error {
+                        wit::$interface::Error::Refused(reason) => Self::Refused(reason),
+                        wit::$interface::Error::Invalid(reason) => Self::Invalid(reason),
+                    }
+                }
+            }
+        )+};
+    }
+
+    errors!(documents, events, records, state);
+
+    pub(crate) fn store(document: documents::Document) -> Result<String, documents::Error> {
+        let documents::Document { name, media_type, content, text } = document;
+        Ok(wit::documents::store(&wit::documents::Document { name, media_type, content, text })?)
+    }
+
+    pub(crate) fn record(record: &str, id: &str) -> Result<Option<String>, records::Error> {
+        Ok(wit::records::get(record, id)?)
+    }
+
+    pub(crate) fn edit(edit: records::Edit) -> Result<(), records::Error> {
+        let records::Edit { record, id, set, append } = edit;
+        let set = serde_json::Value::Object(set).to_string();
+        Ok(wit::records::edit(&wit::records::Change { record, id, set, append: append.into_iter().collect() })?)
+    }
+
+    pub(crate) fn emit(kind: &str, data: &str) -> Result<(), events::Error> {
+        Ok(wit::events::emit(kind, data)?)
+    }
+
     pub(crate) fn get(key: &str) -> Result<Option<String>, state::Error> {
-        wit::state::get(key).map_err(state_error)
+        Ok(wit::state::get(key)?)
     }
 
     pub(crate) fn set(key: &str, value: &str) -> Result<(), state::Error> {
-        wit::state::set(key, value).map_err(state_error)
+        Ok(wit::state::set(key, value)?)
     }
 
     pub(crate) fn delete(key: &str) -> Result<(), state::Error> {
-        wit::state::delete(key).map_err(state_error)
+        Ok(wit::state::delete(key)?)
+    }
+
+    pub(crate) fn next(key: &str) -> Result<u64, state::Error> {
+        Ok(wit::state::next(key)?)
     }
 }
 
 #[cfg(target_family = "wasm")]
-pub(crate) use wasm::{delete, get, log, send, set};
+pub(crate) use wasm::{delete, edit, emit, get, log, next, record, send, set, store};
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use crate::testing::{delete, get, log, send, set};
+pub(crate) use crate::testing::{delete, edit, emit, get, log, next, record, send, set, store};

@@ -24,6 +24,7 @@ pub fn run<I: DeserializeOwned>(
     match crate::call(run, &input, &context) {
         Ok(crate::Outcome { code, summary, output }) => Ok(Outcome { code, summary, output }),
         Err(crate::Failure::Permanent { reason }) => Err(Failure::Permanent(reason)),
+        Err(crate::Failure::Missing { reason }) => Err(Failure::Missing(reason)),
         Err(crate::Failure::Retry { reason, after }) => {
             let after_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             Err(Failure::Retry(types::Retry { reason, after_ms }))

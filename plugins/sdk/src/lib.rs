@@ -34,6 +34,8 @@
 //! - **There is no clock, no randomness and no environment.** `std::time` panics here. Time is [`Context::now`],
 //!   randomness starts from [`Context::seed`].
 //! - **Nothing is kept in memory** between runs. What must outlive one goes to [`state`].
+//! - **Check first, then act.** A number that was taken stays taken; a price that is missing is worth waiting for
+//!   ([`Failure::missing`]) only while nothing was done.
 
 use core::fmt;
 use core::time::Duration;
@@ -45,13 +47,20 @@ mod backend;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
+pub mod documents;
+pub mod events;
 pub mod log;
 pub mod messages;
+pub mod records;
+mod refusals;
 pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
-pub use messages::{Media, Message, Sent};
+use refusals::refusals;
+
+pub use documents::Document;
+pub use messages::{Attachment, File, Message, Sent};
 
 /// What a run may depend on, beside its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +143,12 @@ pub enum Failure {
         /// For the people who read the job.
         reason: String,
     },
+    /// Something is missing that a person or a later event may bring: the job waits under "needs attention", and is
+    /// looked at again when a record that it reads changes. Only before the first effect; later it counts as permanent.
+    Missing {
+        /// For the people who read the job: what is missing.
+        reason: String,
+    },
 }
 
 impl Failure {
@@ -151,11 +166,16 @@ impl Failure {
     pub fn permanent(reason: impl Into<String>) -> Self {
         Self::Permanent { reason: reason.into() }
     }
+
+    /// Something is missing that a person or a later event may bring. Only before the first effect.
+    pub fn missing(reason: impl Into<String>) -> Self {
+        Self::Missing { reason: reason.into() }
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Retry { reason, .. } | Self::Permanent { reason }) = self;
+        let (Self::Retry { reason, .. } | Self::Permanent { reason } | Self::Missing { reason }) = self;
         f.write_str(reason)
     }
 }

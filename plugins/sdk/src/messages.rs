@@ -3,10 +3,10 @@
 //! ```
 //! # fn main() { zelo_plugin::testing::Run::of(run, serde_json::json!({})); }
 //! # fn run(_: serde_json::Value, _: &zelo_plugin::Context) -> Result<zelo_plugin::Outcome, zelo_plugin::Failure> {
-//! use zelo_plugin::{Media, Message};
+//! use zelo_plugin::{File, Message};
 //!
 //! let sent = Message::text("+55 11 98765-4321", "See you tomorrow at ten.")
-//!     .attach(Media::new("appointment.ics", "text/calendar", "BEGIN:VCALENDAR…"))
+//!     .attach(File::new("appointment.ics", "text/calendar", "BEGIN:VCALENDAR…"))
 //!     .button("confirm", "I will be there")
 //!     .send()?;
 //! # Ok(zelo_plugin::Outcome::new("sent", sent.channel))
@@ -27,7 +27,7 @@ pub struct Message {
     /// What it says.
     pub body: Body,
     /// What is attached.
-    pub media: Vec<Media>,
+    pub attachments: Vec<Attachment>,
     /// Quick answers that it offers.
     pub buttons: Vec<Button>,
 }
@@ -48,7 +48,16 @@ pub enum Body {
 
 /// Something attached to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Media {
+pub enum Attachment {
+    /// A file, which travels with the message and is kept nowhere else.
+    File(File),
+    /// A document, by zelo's id of it: one that this job, or a step that it needs, has made.
+    Document(String),
+}
+
+/// A file that travels with its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
     /// A file name, without folders.
     pub name: String,
     /// `text/calendar`, `application/pdf`.
@@ -78,7 +87,7 @@ pub struct Sent {
 /// Why a message was not sent, for good. Troubles that pass never reach the plugin: the host tries the job again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Not granted: this channel, or this recipient.
+    /// Not granted: this channel, this recipient, or a document of another job.
     Refused(String),
     /// Not a message: what is wrong with it.
     Invalid(String),
@@ -99,7 +108,7 @@ impl Message {
     }
 
     fn new(to: String, body: Body) -> Self {
-        Self { channel: None, to, body, media: Vec::new(), buttons: Vec::new() }
+        Self { channel: None, to, body, attachments: Vec::new(), buttons: Vec::new() }
     }
 
     /// Through this channel, and no other.
@@ -108,9 +117,15 @@ impl Message {
         self
     }
 
-    /// With something attached.
-    pub fn attach(mut self, media: Media) -> Self {
-        self.media.push(media);
+    /// With a file attached.
+    pub fn attach(mut self, file: File) -> Self {
+        self.attachments.push(Attachment::File(file));
+        self
+    }
+
+    /// With a document attached, by zelo's id of it.
+    pub fn attach_document(mut self, id: impl Into<String>) -> Self {
+        self.attachments.push(Attachment::Document(id.into()));
         self
     }
 
@@ -129,8 +144,8 @@ impl Message {
     }
 }
 
-impl Media {
-    /// Something to attach.
+impl File {
+    /// A file to attach.
     pub fn new(name: impl Into<String>, media_type: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         Self { name: name.into(), media_type: media_type.into(), content: content.into() }
     }

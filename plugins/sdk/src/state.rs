@@ -1,20 +1,14 @@
-//! Values that outlive a run. They belong to one action of one automation of one clinic, and no other sees them. The
-//! manifest has to want `state`, and the rule has to grant it.
-
-use core::fmt;
+//! Values and counters that outlive a run. They belong to one action of one automation of one clinic, and no other sees
+//! them. The manifest has to want `state`, and the rule has to grant it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Failure;
-
-/// Why a value was not read or kept, for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// Not granted.
-    Refused(String),
+crate::refusals! {
+    /// Why a value was not read or kept, for good.
+    Error, "the state was refused", "the state is not valid";
     /// The key or the value is not one that can be kept, or what is there cannot be read.
-    Invalid(String),
+    Invalid
 }
 
 /// The value under `key`, if there is one.
@@ -44,19 +38,25 @@ pub fn delete(key: &str) -> Result<(), Error> {
     crate::backend::delete(key)
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(reason) => write!(f, "the state was refused: {reason}"),
-            Self::Invalid(reason) => write!(f, "the state is not valid: {reason}"),
-        }
-    }
-}
-
-impl core::error::Error for Error {}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::permanent(error.to_string())
-    }
+/// The counter `key` goes up by one, and this is where it stands: 1 the first time. It commits at once, so a number is
+/// never given twice, and a job that is tried again gets its number again. A counter is not a value: [`get`] does not
+/// see it.
+///
+/// ```
+/// # let mut setup = zelo_plugin::testing::Setup::new();
+/// # setup.counters.insert("receipts".into(), 41);
+/// # let run = setup.run(run, serde_json::json!({}));
+/// # assert_eq!((run.outcome().summary.as_str(), run.counters["receipts"]), ("Receipt 42", 42));
+/// # fn run(_: serde_json::Value, _: &zelo_plugin::Context) -> Result<zelo_plugin::Outcome, zelo_plugin::Failure> {
+/// use zelo_plugin::{Outcome, state};
+///
+/// let number = state::next("receipts")?;
+/// Ok(Outcome::new("issued", format!("Receipt {number}")))
+/// # }
+/// ```
+///
+/// # Errors
+/// It is not granted. `?` makes a permanent failure of it.
+pub fn next(key: &str) -> Result<u64, Error> {
+    crate::backend::next(key)
 }

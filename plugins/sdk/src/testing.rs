@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
+use crate::documents::{self, Document};
 use crate::log::Level;
 use crate::messages::{self, Message, Sent};
-use crate::{Context, Event, Failure, Outcome, state};
+use crate::records::{self, Edit};
+use crate::{Context, Event, Failure, Outcome, events, state};
 
 /// What one run did.
 #[derive(Clone, Debug)]
@@ -19,15 +22,37 @@ pub struct Run {
     pub end: Result<Outcome, Failure>,
     /// The messages that were sent, in order.
     pub messages: Vec<Message>,
+    /// The documents that were stored, in order: `doc_1`, `doc_2`…
+    pub documents: Vec<Document>,
+    /// What was written in records, in order.
+    pub records: Vec<Edit>,
+    /// The events that were emitted, in order.
+    pub events: Vec<Emitted>,
     /// The lines of log, in order.
     pub log: Vec<(Level, String)>,
     /// The state after the run, as JSON texts.
     pub state: BTreeMap<String, String>,
+    /// Where the counters stand after the run.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// An event that was emitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    /// Its type.
+    pub kind: String,
+    /// Its data, read.
+    pub data: Value,
 }
 
 #[derive(Default)]
 struct Recorder {
     messages: Vec<Message>,
+    documents: Vec<Document>,
+    records: Vec<Edit>,
+    known: BTreeMap<(String, String), Map<String, Value>>,
+    events: Vec<Emitted>,
+    counters: BTreeMap<String, u64>,
     log: Vec<(Level, String)>,
     state: BTreeMap<String, String>,
     refused: Vec<String>,
@@ -73,14 +98,28 @@ pub struct Setup {
     pub context: Context,
     /// The state before the run, as JSON texts.
     pub state: BTreeMap<String, String>,
+    /// Where the counters stand before the run.
+    pub counters: BTreeMap<String, u64>,
+    /// The records that are there before the run, by type and id.
+    pub records: BTreeMap<(String, String), Map<String, Value>>,
     /// Recipients that are not granted.
     pub refused: Vec<String>,
 }
 
 impl Setup {
-    /// [`context`], an empty state, every recipient granted.
+    /// [`context`], an empty state, no records, every recipient granted.
     pub fn new() -> Self {
-        Self { context: context(), state: BTreeMap::new(), refused: Vec::new() }
+        Self { context: context(), state: BTreeMap::new(), counters: BTreeMap::new(), records: BTreeMap::new(), refused: Vec::new() }
+    }
+
+    /// With a record.
+    ///
+    /// # Panics
+    /// `fields` is not an object.
+    pub fn record(mut self, record: &str, id: &str, fields: Value) -> Self {
+        let Value::Object(fields) = fields else { panic!("the fields of a record are an object") };
+        self.records.insert((record.to_owned(), id.to_owned()), fields);
+        self
     }
 
     /// Runs the plugin's function with this input, which goes through JSON as it would in the host.
@@ -93,11 +132,12 @@ impl Setup {
             Err(error) => panic!("the input is not JSON: {error}"),
         };
         RECORDER.with_borrow_mut(|recorder| {
-            *recorder = Recorder { state: self.state, refused: self.refused, ..Recorder::default() };
+            *recorder =
+                Recorder { state: self.state, counters: self.counters, known: self.records, refused: self.refused, ..Recorder::default() };
         });
         let end = crate::call(run, &input, &self.context);
-        let Recorder { messages, log, state, .. } = RECORDER.take();
-        Run { end, messages, log, state }
+        let Recorder { messages, documents, records, events, log, state, counters, .. } = RECORDER.take();
+        Run { end, messages, documents, records, events, log, state, counters }
     }
 }
 
@@ -137,6 +177,40 @@ pub(crate) fn send(message: Message) -> Result<Sent, messages::Error> {
         recorder.messages.push(message);
         Ok(Sent { id: format!("msg_{}", recorder.messages.len()), channel })
     })
+}
+
+pub(crate) fn store(document: Document) -> Result<String, documents::Error> {
+    RECORDER.with_borrow_mut(|recorder| {
+        recorder.documents.push(document);
+        Ok(format!("doc_{}", recorder.documents.len()))
+    })
+}
+
+pub(crate) fn record(record: &str, id: &str) -> Result<Option<String>, records::Error> {
+    let key = (record.to_owned(), id.to_owned());
+    Ok(RECORDER.with_borrow(|recorder| recorder.known.get(&key).map(|fields| Value::Object(fields.clone()).to_string())))
+}
+
+pub(crate) fn edit(edit: Edit) -> Result<(), records::Error> {
+    RECORDER.with_borrow_mut(|recorder| recorder.records.push(edit));
+    Ok(())
+}
+
+pub(crate) fn emit(kind: &str, data: &str) -> Result<(), events::Error> {
+    let data: Value = serde_json::from_str(data).map_err(|error| events::Error::Invalid(error.to_string()))?;
+    if !data.is_object() {
+        return Err(events::Error::Invalid("the event's data is not a JSON object".into()));
+    }
+    RECORDER.with_borrow_mut(|recorder| recorder.events.push(Emitted { kind: kind.to_owned(), data }));
+    Ok(())
+}
+
+pub(crate) fn next(key: &str) -> Result<u64, state::Error> {
+    Ok(RECORDER.with_borrow_mut(|recorder| {
+        let counter = recorder.counters.entry(key.to_owned()).or_default();
+        *counter += 1;
+        *counter
+    }))
 }
 
 pub(crate) fn get(key: &str) -> Result<Option<String>, state::Error> {
@@ -180,6 +254,40 @@ mod tests {
     fn an_input_that_does_not_fit_is_a_permanent_failure() {
         let run = Run::of(count, "two");
         assert!(matches!(run.failure(), Failure::Permanent { reason } if reason.contains("do not fit")));
+    }
+
+    #[test]
+    fn a_counter_is_not_a_value() {
+        let count = |_: Value, _: &Context| {
+            let (first, second) = (kept::next("n")?, kept::next("n")?);
+            Outcome::new("counted", "Counted").with_output(&(first, second, kept::get::<u64>("n")?))
+        };
+        let run = Setup { counters: [("n".to_owned(), 6)].into(), ..Setup::new() }.run(count, ());
+        assert_eq!((run.outcome().output.as_deref(), run.counters["n"]), (Some("[7,8,null]"), 8));
+        assert!(run.state.is_empty());
+    }
+
+    #[test]
+    fn records_are_found_and_written() {
+        let move_on = |id: String, _: &Context| {
+            let stage = records::get("contact", &id)?.and_then(|fields| fields.get("stage").cloned());
+            Edit::of("contact", &id).set("stage", "scheduled").append("notes", "Called.").write()?;
+            Outcome::new("moved", "Moved").with_output(&stage)
+        };
+        let run = Setup::new().record("contact", "17", serde_json::json!({ "stage": "lead" })).run(move_on, "17");
+        assert_eq!(run.outcome().output.as_deref(), Some(r#""lead""#));
+        assert_eq!((&run.records[0].set["stage"], run.records[0].append["notes"].as_str()), (&Value::from("scheduled"), "Called."));
+        assert_eq!(Run::of(move_on, "17").outcome().output.as_deref(), Some("null"));
+    }
+
+    #[test]
+    fn an_event_carries_an_object() {
+        let emit = |data: Value, _: &Context| {
+            events::emit("a.b", &data)?;
+            Ok(Outcome::new("emitted", "Emitted"))
+        };
+        assert_eq!(Run::of(emit, serde_json::json!({ "n": 1 })).events[0].data["n"], 1);
+        assert!(Run::of(emit, 1).failure().to_string().contains("not valid"));
     }
 
     #[test]

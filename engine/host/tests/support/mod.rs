@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 use zelo_core::grants::{Capability, Grants};
@@ -18,6 +18,12 @@ pub const MESSAGES: &str = r#"(import "zelo:automation/messages@0.1.0" "send"
     (func $send (param i32 i32 i32  i32 i32  i32 i32 i32 i32 i32  i32 i32  i32 i32  i32)))"#;
 pub const STATE: &str = r#"(import "zelo:automation/state@0.1.0" "get" (func $get (param i32 i32 i32)))
     (import "zelo:automation/state@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32)))"#;
+pub const NEXT: &str = r#"(import "zelo:automation/state@0.1.0" "next" (func $next (param i32 i32 i32)))"#;
+pub const DOCUMENTS: &str = r#"(import "zelo:automation/documents@0.1.0" "store"
+    (func $store (param i32 i32  i32 i32  i32 i32  i32 i32  i32)))"#;
+pub const RECORDS: &str = r#"(import "zelo:automation/records@0.1.0" "get" (func $record (param i32 i32 i32 i32 i32)))
+    (import "zelo:automation/records@0.1.0" "edit" (func $edit (param i32 i32  i32 i32  i32 i32  i32 i32  i32)))"#;
+pub const EVENTS: &str = r#"(import "zelo:automation/events@0.1.0" "emit" (func $emit (param i32 i32 i32 i32 i32)))"#;
 
 pub const MANIFEST: &str = r#"
     name = "guest"
@@ -26,7 +32,10 @@ pub const MANIFEST: &str = r#"
     inputs = { type = "object" }
     wants = [
         { capability = "messages", reason = { en = "for tests" } },
+        { capability = "documents", reason = { en = "for tests" } },
+        { capability = "records", reason = { en = "for tests" } },
         { capability = "state", reason = { en = "for tests" } },
+        { capability = "events", reason = { en = "for tests" } },
     ]
 "#;
 
@@ -102,6 +111,12 @@ pub async fn run_with(imports: &str, body: &str, limits: Limits, runtime: &Runti
     host.run(&prepared, &invocation(json!({ "to": "+55" })), runtime.effects(), &limits).await
 }
 
+/// A plugin that ships.
+pub fn shipped(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../plugins/dist/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; `plugins/build` makes it"))
+}
+
 pub fn invocation(input: Value) -> Invocation {
     Invocation {
         job: "job_0199a5d3f8007000800000000000abcd".into(),
@@ -139,7 +154,10 @@ impl Default for Runtime {
                     EffectResult::Sent { message: "msg_1".into(), channel: message.channel.clone().unwrap_or("outbox".into()) }
                 }
                 Effect::StateGet { .. } => EffectResult::Value { value: Some("kept".into()) },
-                Effect::StateSet { .. } | Effect::StateDelete { .. } => EffectResult::Done,
+                Effect::Document(_) => EffectResult::Kept { document: "doc_1".into() },
+                Effect::RecordGet { .. } => EffectResult::Record { fields: Some(Map::from_iter([("stage".into(), json!("lead"))])) },
+                Effect::StateNext { .. } => EffectResult::Counted { value: (1 << 40) + 7 },
+                Effect::RecordEdit(_) | Effect::Event(_) | Effect::StateSet { .. } | Effect::StateDelete { .. } => EffectResult::Done,
             })
         })
     }

@@ -5,15 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
-use zelo_core::grants::Capability;
 
 use super::fields::{self, Field};
 use super::file::Draft;
+use super::grants::{self, Granted};
 use super::names::{Names, Reach};
 use super::timing::{self, ActionTiming};
 use super::{Plugin, PluginFacts};
-use crate::condition::{Condition, Scope, conditions};
-use crate::diagnostic::{Report, error, warning};
+use crate::condition::{Condition, Scope, condition, conditions};
+use crate::diagnostic::{Report, error};
 use crate::path::Path;
 use crate::reader::{At, Item, Table};
 use crate::source::{Class, check_name};
@@ -25,6 +25,12 @@ use crate::text::{Localised, Text, localised, text};
 pub struct Action {
     pub name: String,
     pub plugin: Plugin,
+    /// The types among the rule's that it is for; none: all of them.
+    pub on: Option<BTreeSet<String>>,
+    /// What must hold of the event beside the rule's own condition.
+    pub when: Option<Condition>,
+    /// The actions that come before it; they stand above it.
+    pub needs: Vec<String>,
     /// What makes two jobs the same.
     pub key: Option<Path>,
     pub cancel_on: Vec<CancelOn>,
@@ -35,9 +41,7 @@ pub struct Action {
     pub basis: Option<String>,
     pub allow: Vec<Field>,
     pub with: Vec<(String, Input)>,
-    pub messages: Option<MessageGrant>,
-    /// May keep values of its own between runs.
-    pub state: bool,
+    pub grant: Granted,
     pub(crate) timing: ActionTiming,
 }
 
@@ -58,19 +62,17 @@ pub enum Input {
     List(Vec<Input>),
 }
 
-/// The messages that an action may send.
-#[derive(Clone, Debug)]
-pub struct MessageGrant {
-    pub channels: Vec<String>,
-    /// Exactly these recipients.
-    pub to: Vec<Template>,
-}
-
 impl Action {
     /// The names of the fields that may reach the plugin under `locale`.
     pub fn disclosed<'a>(&'a self, locale: &'a str) -> BTreeSet<&'a str> {
         let templates = self.with.iter().flat_map(|(_, input)| input.templates(locale));
-        templates.flat_map(Template::names).filter_map(|name| name.split('.').next()).filter(|name| *name != "settings").collect()
+        let names = templates.flat_map(Template::names).filter_map(|name| name.split('.').next());
+        names.filter(|name| !["settings", "steps"].contains(name)).collect()
+    }
+
+    /// Whether it is for events of type `kind`, which the rule is about.
+    pub(crate) fn is_for(&self, kind: &str) -> bool {
+        self.on.as_ref().is_none_or(|on| on.contains(kind))
     }
 }
 
@@ -84,18 +86,27 @@ impl Input {
     }
 }
 
-/// Reads one `[[then]]`.
-pub(super) fn read(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>) -> Option<Action> {
+/// Reads one `[[then]]` of a rule about the types `on`; `above` are the actions that stand above it.
+pub(super) fn read(
+    table: &Table<'_>,
+    names: &mut Names,
+    draft: &mut Draft<'_, '_>,
+    on: &BTreeSet<String>,
+    above: &[&str],
+) -> Option<Action> {
     let report = table.report();
     let name = table.need_string("name");
     if let Some(name) = &name {
         check_name(report, name);
     }
     let plugin = table.need_string("plugin").and_then(|name| Some((find_plugin(report, &name, draft)?, name.span)));
+    let own_on = table.get("on").and_then(Item::strings).map(|own| narrowed(report, &own, on));
+    let when = table.get("when").and_then(|item| item.table("when")).and_then(|when| condition(&when, Scope::Event));
+    let needs = table.get("needs").and_then(Item::strings).map(|steps| needed(report, &steps, name.as_ref(), above)).unwrap_or_default();
     let key = table.get("key").and_then(Item::path);
     let (allow, places) =
         table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
-    names.next_action(places.clone());
+    names.next_action(places.clone(), needs.iter().cloned().collect());
     let timing = timing::read(table, names, draft);
     let cancel_on = table.get("cancel_on").map(|item| cancellations(item, key.is_some(), draft)).unwrap_or_default();
     let only_if = table.get("only_if").and_then(|item| conditions(item, Scope::Records(names)));
@@ -106,7 +117,7 @@ pub(super) fn read(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '
     let given: BTreeSet<&str> = with.iter().flat_map(Table::entries).map(|(name, _)| name.value).collect();
     let with = with.map(|with| inputs(&with, names, draft.templates, plugin.as_ref()));
     let with = with.unwrap_or_default();
-    let (messages, state) = grants(table, names, draft.templates, plugin.as_ref());
+    let grant = grants::read(table, names, draft, plugin.as_ref());
     if let Some((plugin, span)) = &plugin {
         check_required(report, plugin, span, &given);
     }
@@ -116,6 +127,9 @@ pub(super) fn read(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '
     Some(Action {
         name: name?.value.to_owned(),
         plugin: plugin?.0,
+        on: own_on,
+        when,
+        needs,
         key,
         cancel_on,
         only_if,
@@ -123,10 +137,49 @@ pub(super) fn read(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '
         basis,
         allow,
         with,
-        messages,
-        state,
+        grant,
         timing,
     })
+}
+
+/// The types among `on` that an action's own patterns name.
+fn narrowed(report: &Report<'_>, own: &[At<&str>], on: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for pattern in own {
+        let fits = |kind: &&String| match pattern.value.strip_suffix('*') {
+            Some(beginning) if beginning.ends_with('.') => kind.starts_with(beginning),
+            _ => *kind == pattern.value,
+        };
+        let before = found.len();
+        found.extend(on.iter().filter(fits).cloned());
+        if found.len() == before && !on.is_empty() {
+            let finding = error("unknown-type", pattern.span.clone(), format!("the rule is not about events of type `{}`", pattern.value));
+            report.push(finding.meant(pattern.value, on.iter().map(String::as_str)).help("an action's `on` narrows the rule's"));
+        }
+    }
+    found
+}
+
+/// The steps that an action needs: names of actions above it.
+fn needed(report: &Report<'_>, steps: &[At<&str>], own: Option<&At<&str>>, above: &[&str]) -> Vec<String> {
+    let mut needs: Vec<String> = Vec::new();
+    for step in steps {
+        if own.is_some_and(|own| own.value == step.value) {
+            report.push(error("unknown-action", step.span.clone(), "an action cannot need itself"));
+        } else if !above.contains(&step.value) {
+            let finding = error("unknown-action", step.span.clone(), format!("no action called `{}` stands above this one", step.value));
+            report.push(
+                finding
+                    .meant(step.value, above.iter().copied())
+                    .help("an action needs what stands above it, so that no two need each other"),
+            );
+        } else if needs.iter().any(|known| known == step.value) {
+            report.push(error("contradiction", step.span.clone(), format!("`{}` is needed twice", step.value)));
+        } else {
+            needs.push(step.value.to_owned());
+        }
+    }
+    needs
 }
 
 fn find_plugin(report: &Report<'_>, name: &At<&str>, draft: &Draft<'_, '_>) -> Option<Plugin> {
@@ -240,51 +293,4 @@ fn check_required(report: &Report<'_>, plugin: &PluginFacts, span: &Range<usize>
         let finding = error("missing-input", span.clone(), format!("plugin `{}` needs the input `{name}`", plugin.name));
         report.push(finding.help(format!("add `{name}` to [then.with]")));
     }
-}
-
-fn grants(
-    table: &Table<'_>,
-    names: &Names,
-    templates: &mut Templates,
-    plugin: Option<&(Plugin, Range<usize>)>,
-) -> (Option<MessageGrant>, bool) {
-    let grant = table.get("grant");
-    let span = grant.map(|item| item.span());
-    let grant = grant.and_then(|item| item.table("[then.grant]"));
-    let messages =
-        grant.as_ref().and_then(|grant| grant.get("messages")).and_then(|item| message_grant(&item.table("messages")?, names, templates));
-    let named = |key: &'static str| grant.as_ref().is_some_and(|grant| grant.get(key).is_some());
-    let granted = [(Capability::Messages, named("messages")), (Capability::State, named("state"))];
-    let state = grant.as_ref().and_then(|grant| grant.get("state")).and_then(Item::boolean).unwrap_or(false);
-    if let Some(grant) = &grant {
-        grant.finish();
-    }
-    let Some((plugin, place)) = plugin else { return (messages, state) };
-    for (capability, granted) in granted {
-        let word = capability.as_str();
-        match (plugin.imports.contains(&capability), granted) {
-            (true, false) => {
-                let finding = error(
-                    "not-granted",
-                    place.clone(),
-                    format!("plugin `{}` imports `{word}`, which [then.grant] does not grant", plugin.name),
-                );
-                table.report().push(finding.help(format!("grant `{word}`, or use a plugin that does without it")));
-            }
-            (false, true) => {
-                let span = span.clone().unwrap_or(place.clone());
-                table.report().push(warning("unused-grant", span, format!("plugin `{}` does not use the grant `{word}`", plugin.name)));
-            }
-            _ => {}
-        }
-    }
-    (messages, state)
-}
-
-fn message_grant(table: &Table<'_>, names: &Names, templates: &mut Templates) -> Option<MessageGrant> {
-    let channels = table.need("channels").and_then(Item::strings);
-    let to = table.need("to").and_then(Item::array);
-    table.finish();
-    let to: Vec<Template> = to?.into_iter().filter_map(|item| names.template(item, templates, Reach::Fields)).collect();
-    Some(MessageGrant { channels: channels?.into_iter().map(|channel| channel.value.to_owned()).collect(), to })
 }

@@ -104,8 +104,9 @@ pub(super) fn read(table: &Table<'_>, names: &Names, draft: &Draft<'_, '_>) -> (
                 name.span.clone(),
                 format!("`{}` cannot be a field: templates read `-` as minus", name.value),
             ));
-        } else if name.value == "settings" {
-            table.report().push(error("bad-name", name.span.clone(), "`settings` is what templates call the settings"));
+        } else if ["settings", "steps"].contains(&name.value) {
+            let text = format!("`{0}` is what templates call the {0}", name.value);
+            table.report().push(error("bad-name", name.span.clone(), text));
         } else {
             check_name(table.report(), &name);
         }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::names::{LookedUp, Names};
-use super::{Lookup, Plugins, Rule, action, settings};
+use super::{Lookup, Plugins, Promised, Rule, action, settings};
 use crate::condition::{Scope, condition};
 use crate::diagnostic::{Report, error};
 use crate::digest;
@@ -22,6 +22,8 @@ pub(crate) struct Catalog<'c> {
     /// Some source file could not be read, so that what is unknown may well be in there.
     pub(crate) incomplete: bool,
     pub(crate) plugins: &'c dyn Plugins,
+    /// What actions of all rules bring about.
+    pub(crate) promised: &'c Promised,
 }
 
 /// One rule file while it is being read.
@@ -33,6 +35,8 @@ pub(super) struct Draft<'r, 'c> {
     pub(super) sources: Vec<&'c Source>,
     /// What sources name is not known, so nothing that they do not name is a mistake here.
     sources_unknown: bool,
+    /// Whether the rule is about events that plugins emit.
+    emitted: bool,
     pub(super) templates: &'r mut Templates,
     /// The settings where nobody chose.
     pub(super) defaults: Map<String, Value>,
@@ -48,11 +52,27 @@ impl Draft<'_, '_> {
 
     /// The event types that `pattern` names.
     pub(super) fn expand(&self, report: &Report<'_>, pattern: &At<&str>) -> Vec<String> {
-        if self.sources_unknown {
+        if self.sources_unknown || (self.catalog.promised.incomplete && !self.names_something(pattern.value)) {
             return vec![pattern.value.to_owned()];
         }
-        let types: BTreeSet<&str> = self.candidates.iter().flat_map(|source| source.types()).collect();
-        expand(report, pattern, &types)
+        expand(report, pattern, &self.types())
+    }
+
+    /// Whether `pattern` names a type that there is.
+    fn names_something(&self, pattern: &str) -> bool {
+        let beginning = pattern.strip_suffix('*').filter(|beginning| beginning.ends_with('.'));
+        self.types().into_iter().any(|kind| beginning.map_or(kind == pattern, |beginning| kind.starts_with(beginning)))
+    }
+
+    /// The event types that there are: those of the sources, and those that plugins emit.
+    fn types(&self) -> BTreeSet<&str> {
+        let emitted = self.catalog.promised.events.iter().map(String::as_str);
+        self.candidates.iter().flat_map(|source| source.types()).chain(emitted).collect()
+    }
+
+    /// Every source, whatever the rule is about.
+    pub(super) fn all_sources(&self) -> impl Iterator<Item = &Source> {
+        self.catalog.sources.values()
     }
 
     /// What the sources say about the records of `lookup`.
@@ -62,14 +82,19 @@ impl Draft<'_, '_> {
         LookedUp { record: lookup.record.clone(), many: !lookup.key.is_singular(), kept }
     }
 
-    /// The most delicate class that any of the sources gives.
+    /// The most delicate class that any of the sources gives. What a plugin emits no source has classified: it is sensitive.
     pub(super) fn class(&self, class: impl Fn(&Source) -> Class) -> Class {
+        if self.emitted {
+            return Class::Sensitive;
+        }
         self.sources.iter().map(|source| class(source)).max().unwrap_or(Class::Sensitive)
     }
 
     /// The zone of clinics that do not say, where all the sources agree.
     pub(super) fn clinic_timezone(&self) -> Option<TimeZone> {
-        let mut zones = self.sources.iter().map(|source| source.clinic_timezone.clone());
+        // An event of a plugin stands in the zone of the source whose event led to it.
+        let sources = if self.sources.is_empty() { &self.candidates } else { &self.sources };
+        let mut zones = sources.iter().map(|source| source.clinic_timezone.clone());
         let first = zones.next()??;
         zones.all(|zone| zone.as_ref() == Some(&first)).then_some(first)
     }
@@ -93,12 +118,14 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         sources: candidates.clone(),
         candidates,
         sources_unknown,
+        emitted: false,
         templates,
         defaults: Map::new(),
         signed: BTreeSet::new(),
     };
     let on = table.need("on").and_then(Item::strings).unwrap_or_default();
     let on: BTreeSet<String> = on.iter().flat_map(|pattern| draft.expand(report, pattern)).collect();
+    draft.emitted = on.iter().any(|kind| catalog.promised.events.contains(kind));
     draft.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
 
     let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
@@ -110,8 +137,8 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         settings.iter().map(|setting| setting.name.clone()).collect(),
         lookups.iter().map(|lookup| (lookup.name.clone(), draft.looked_up(lookup))).collect(),
     );
-    let actions = actions(&table, &mut names, &mut draft);
-    let types = (!draft.sources_unknown).then(|| draft.candidates.iter().flat_map(|source| source.types()).collect());
+    let actions = actions(&table, &mut names, &mut draft, &on);
+    let types = (!draft.sources_unknown).then(|| draft.types());
     let tests = table.tables("test");
     // An action that could not be read has been reported, and its tests are no mistake.
     let all_read = actions.len() == table.tables("then").len();
@@ -128,6 +155,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         file: report.file.name.clone(),
         source: source.map(|source| source.value.to_owned()),
         on,
+        emitted: draft.emitted,
         settings,
         when,
         lookups,
@@ -151,7 +179,8 @@ fn candidates<'c>(report: &Report<'_>, named: Option<&At<&str>>, catalog: &Catal
 }
 
 fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Lookup> {
-    let known: BTreeSet<&str> = draft.sources.iter().flat_map(|source| source.record_types()).collect();
+    let written = draft.catalog.promised.records.iter().map(String::as_str);
+    let known: BTreeSet<&str> = draft.sources.iter().flat_map(|source| source.record_types()).chain(written).collect();
     let entries = table.entries().into_iter();
     entries
         .filter_map(|(name, item)| {
@@ -169,14 +198,18 @@ fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Lookup> {
         .collect()
 }
 
-fn actions(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>) -> Vec<action::Action> {
+fn actions(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>, on: &BTreeSet<String>) -> Vec<action::Action> {
     let tables = table.tables("then");
     if tables.is_empty() {
         table.report().push(error("missing-key", 0..0, "a rule needs at least one [[then]]"));
     }
     let mut actions: Vec<action::Action> = Vec::new();
+    // By name alone: an action that could not be read is no mistake of the one that needs it.
+    let mut above: Vec<&str> = Vec::new();
     for table in &tables {
-        let Some(action) = action::read(table, names, draft) else { continue };
+        let read = action::read(table, names, draft, on, &above);
+        above.extend(table.string("name").map(|name| name.value));
+        let Some(action) = read else { continue };
         if actions.iter().any(|other| other.name == action.name) {
             let span = table.string("name").map_or(table.span.clone(), |name| name.span);
             table.report().push(error("duplicate-action", span, format!("there is another action called `{}`", action.name)));

@@ -3,6 +3,7 @@
 mod action;
 mod fields;
 mod file;
+mod grants;
 pub(crate) mod names;
 mod settings;
 mod timing;
@@ -12,12 +13,14 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-pub use action::{Action, CancelOn, Input, MessageGrant};
+pub use action::{Action, CancelOn, Input};
 pub use fields::{Field, Transform};
 pub(crate) use file::{Catalog, read};
+pub(crate) use grants::Promised;
+pub use grants::{Granted, MessageGrant, RecordGrant};
 pub use settings::{Setting, SettingKind};
 pub(crate) use settings::{check_all as check_settings, locale};
-pub(crate) use timing::{SetTiming, ZoneOf};
+pub(crate) use timing::{Anchor, SetTiming, ZoneOf};
 
 use crate::condition::Condition;
 use crate::path::Path;
@@ -36,6 +39,8 @@ pub struct Rule {
     pub source: Option<String>,
     /// The event types it is about, wildcards resolved.
     pub on: BTreeSet<String>,
+    /// Whether some of them are events that plugins emit.
+    pub emitted: bool,
     pub settings: Vec<Setting>,
     pub when: Option<Condition>,
     pub lookups: Vec<Lookup>,

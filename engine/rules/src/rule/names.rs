@@ -36,6 +36,8 @@ pub(crate) struct Names {
     pub(crate) lookups: BTreeMap<String, LookedUp>,
     /// Fields of the action with where they are declared.
     pub(crate) fields: BTreeMap<String, Range<usize>>,
+    /// The steps that the action needs.
+    steps: BTreeSet<String>,
     used: RefCell<BTreeSet<String>>,
     /// A template of the action could not be read, so nobody knows what it uses.
     unread: Cell<bool>,
@@ -64,8 +66,9 @@ impl Names {
     }
 
     /// Forgets the fields of one action before the next is read.
-    pub(crate) fn next_action(&mut self, fields: BTreeMap<String, Range<usize>>) {
+    pub(crate) fn next_action(&mut self, fields: BTreeMap<String, Range<usize>>, steps: BTreeSet<String>) {
         self.fields = fields;
+        self.steps = steps;
         self.used.borrow_mut().clear();
         self.unread.set(false);
     }
@@ -104,6 +107,17 @@ impl Names {
             if !self.settings.contains(setting) {
                 let finding = error("unknown-setting", span, format!("the rule has no [settings.{setting}]"));
                 report.push(finding.meant(setting, self.settings.iter().map(String::as_str)));
+            }
+            return;
+        }
+        if first == "steps" && reach == Reach::Fields {
+            match parts.next() {
+                None => report.push(error("unknown-step", span, "steps are named one by one: `steps.name`")),
+                Some(step) if !self.steps.contains(step) => {
+                    let finding = error("unknown-step", span, format!("`{step}` is not among the `needs` of this action"));
+                    report.push(finding.meant(step, self.steps.iter().map(String::as_str)));
+                }
+                Some(_) => {}
             }
             return;
         }

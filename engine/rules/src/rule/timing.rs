@@ -18,13 +18,22 @@ use crate::time;
 /// The timing of an action as its rule says it.
 #[derive(Clone, Debug)]
 pub(crate) struct ActionTiming {
-    /// Where the time stands that it counts from.
-    pub(crate) anchor: Option<Path>,
+    /// What it counts from.
+    pub(crate) anchor: Option<Anchor>,
     /// Negative for `before`.
     offset: Option<(Setable<SignedDuration>, Side)>,
     window: Option<(Setable<Time>, Setable<Time>, ZoneOf)>,
     if_late: IfLate,
     expires: Option<Setable<SignedDuration>>,
+}
+
+/// The instant that an action counts from.
+#[derive(Clone, Debug)]
+pub(crate) enum Anchor {
+    /// What stands there in the payload.
+    At(Path),
+    /// The event itself.
+    Event,
 }
 
 /// On which side of its anchor an action runs.
@@ -105,16 +114,27 @@ fn render(template: &Template, settings: &Map<String, Value>, templates: &Templa
 /// Reads the keys of an action that are about time.
 pub(super) fn read(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> ActionTiming {
     let at = table.get("at").and_then(|item| item.table("at"));
-    let (anchor, offset) = at.map(|at| anchor(&at, names, draft)).unwrap_or_default();
+    let after = table.get("after");
+    if let (Some(_), Some(after)) = (&at, after) {
+        table.report().push(error("contradiction", after.span(), "an action runs `at` a time or `after` its event, not both"));
+    }
+    let (anchor, offset) = match (at, after) {
+        (Some(at), _) => {
+            let (path, offset) = anchor(&at, names, draft);
+            (path.map(Anchor::At), offset)
+        }
+        (None, Some(after)) => (Some(Anchor::Event), duration(after, names, draft).map(|offset| (offset, Side::After))),
+        (None, None) => (None, None),
+    };
     let window = table.get("send_window").and_then(|item| item.table("send_window")).and_then(|table| window(&table, names, draft));
     let if_late = table.get("if_late").and_then(|item| pick(item, "if_late", &[("now", IfLate::Now), ("skip", IfLate::Skip)]));
     let expires = table.get("expires").and_then(|item| duration(item, names, draft));
     ActionTiming { anchor, offset, window, if_late: if_late.unwrap_or(IfLate::Now), expires }
 }
 
-type Anchor = (Option<Path>, Option<(Setable<SignedDuration>, Side)>);
+type Counted = (Option<Path>, Option<(Setable<SignedDuration>, Side)>);
 
-fn anchor(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Anchor {
+fn anchor(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Counted {
     let path = table.need("time").and_then(Item::path);
     if let Some(path) = path.as_ref().filter(|path| !path.is_singular()) {
         let finding = error("not-singular", table.span.clone(), format!("`{}` may yield several times", path.as_str()));

@@ -14,6 +14,14 @@ impl<'a> Headers<'a> {
     pub fn text(&self, name: &str) -> Option<&'a str> {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
+
+    /// These, and one more behind them.
+    pub(super) fn and<'b>(&self, name: &'b str, value: &'b [u8]) -> Headers<'b>
+    where
+        'a: 'b,
+    {
+        self.0.iter().copied().chain([(name, value)]).collect()
+    }
 }
 
 impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers<'a> {

@@ -12,7 +12,7 @@ use crate::digest;
 use crate::path::Path;
 use crate::reader::{At, Item, Table, parse};
 use crate::text::{Text, text};
-use crate::time;
+use crate::{time, xml};
 
 /// The longest body where the file does not say: what providers send is far shorter.
 const MAX_BODY_DEFAULT: usize = 256 * 1024;
@@ -29,11 +29,8 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
     let timezone = table.get("timezone").and_then(zone).unwrap_or(TimeZone::UTC);
     let clinic_timezone = table.get("clinic_timezone").and_then(zone);
     let receive = table.need("receive").and_then(|item| item.table("[receive]"));
-    let (format, max_body, verify) = receive.map(receiving).unwrap_or((Format::Json, MAX_BODY_DEFAULT, Vec::new()));
-    let events: Vec<EventMapping> = table.tables("events").iter().filter_map(event).collect();
-    if events.is_empty() {
-        report.push(error("missing-key", 0..0, "a source needs at least one [[events]]"));
-    }
+    let receive = receive.as_ref().map(receiving).unwrap_or_default();
+    let events = events(&table);
     let types: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let records = table.tables("records").iter().filter_map(|table| record(table, &types)).collect();
     let classes = table.table("classes").map(|table| classes(&table)).unwrap_or_default();
@@ -46,9 +43,10 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
         file: report.file.name.clone(),
         timezone,
         clinic_timezone,
-        format,
-        max_body,
-        verify,
+        formats: receive.formats,
+        xml_root: receive.xml_root,
+        max_body: receive.max_body,
+        verify: receive.verify,
         events,
         records,
         classes,
@@ -67,15 +65,62 @@ pub(crate) fn check_name(report: &Report<'_>, name: &At<&str>) {
     }
 }
 
-fn receiving(table: Table<'_>) -> (Format, usize, Vec<Scheme>) {
-    if let Some(format) = table.string("format").filter(|format| format.value != "json") {
-        let finding = error("unknown-format", format.span, format!("`{}` is not a format", format.value));
-        table.report().push(finding.help("known is `json`"));
+/// What `[receive]` says.
+struct Receive {
+    formats: Vec<Format>,
+    xml_root: Option<String>,
+    max_body: usize,
+    verify: Vec<Scheme>,
+}
+
+impl Default for Receive {
+    fn default() -> Self {
+        Self { formats: vec![Format::Json], xml_root: None, max_body: MAX_BODY_DEFAULT, verify: Vec::new() }
     }
+}
+
+fn receiving(table: &Table<'_>) -> Receive {
+    let formats = table.get("format").map_or_else(|| Some(vec![Format::Json]), formats);
+    let xml_root = table.string("xml_root").and_then(|root| {
+        if formats.as_ref().is_some_and(|formats| !formats.contains(&Format::Xml)) {
+            let finding = error("contradiction", root.span, "`xml_root` is for bodies in XML, which `format` does not name");
+            table.report().push(finding);
+            return None;
+        }
+        if !xml::is_name(root.value) {
+            table.report().push(error("bad-name", root.span, format!("`{}` is not the name of an element", root.value)));
+            return None;
+        }
+        Some(root.value.to_owned())
+    });
     let max_body = table.get("max_body").and_then(size).unwrap_or(MAX_BODY_DEFAULT);
     let verify = table.need("verify").map(schemes).unwrap_or_default();
     table.finish();
-    (Format::Json, max_body, verify)
+    Receive { formats: formats.unwrap_or_else(|| vec![Format::Json]), xml_root, max_body, verify }
+}
+
+/// A format, or a list of them; none where it has a mistake.
+fn formats(item: Item<'_>) -> Option<Vec<Format>> {
+    let words = item.strings()?;
+    if words.is_empty() && item.is_array() {
+        item.report().push(error("empty-list", item.span(), "`format` needs at least one format"));
+    }
+    let mut formats = Vec::new();
+    for word in &words {
+        let format = match word.value {
+            "json" => Format::Json,
+            "xml" => Format::Xml,
+            other => {
+                let finding = error("unknown-format", word.span.clone(), format!("`{other}` is not a format"));
+                item.report().push(finding.help("known are `json`, `xml` and a list of both"));
+                return None;
+            }
+        };
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    (!formats.is_empty()).then_some(formats)
 }
 
 /// Reads `512`, `"64KiB"` or `"1MiB"`.
@@ -172,8 +217,27 @@ fn signed(table: &Table<'_>) -> Option<Vec<verify::Part>> {
     verify::signed(template.value).map_err(|why| table.report().push(error("bad-signed", template.span, why))).ok()
 }
 
+fn events(table: &Table<'_>) -> Vec<EventMapping> {
+    let tables = table.tables("events");
+    if tables.is_empty() {
+        table.report().push(error("missing-key", 0..0, "a source needs at least one [[events]]"));
+    }
+    let events = tables.iter().filter_map(event).collect();
+    let before_last = tables.split_last().map_or(&[] as &[Table<'_>], |(_, before)| before);
+    if let Some(takes_all) = before_last.iter().find(|table| is_last_resort(table)) {
+        let finding = warning("never-reached", takes_all.span.clone(), "without a `match` this takes whatever comes");
+        table.report().push(finding.help("the [[events]] below it are never reached; put it last"));
+    }
+    events
+}
+
+/// Whether it says nothing about what it matches.
+fn is_last_resort(table: &Table<'_>) -> bool {
+    table.get("match").is_none_or(|item| item.is_table() && item.table("match").is_some_and(|matches| matches.entries().is_empty()))
+}
+
 fn event(table: &Table<'_>) -> Option<EventMapping> {
-    let matches = table.need("match").and_then(|item| item.table("match")).and_then(|table| matching(&table));
+    let matches = table.get("match").map_or_else(|| Some(Match::default()), |item| item.table("match").map(|table| matching(&table)));
     let kind = table.need_string("type");
     let time = table.get("time").and_then(Item::path);
     let entity = table.get("entity").and_then(|item| item.table("entity")).and_then(|table| entity(&table));
@@ -181,10 +245,11 @@ fn event(table: &Table<'_>) -> Option<EventMapping> {
     let subjects = subjects.into_iter().filter_map(|item| subject(&item.table("subjects")?)).collect();
     let clinic = table.get("clinic").and_then(place);
     let id = table.get("id").and_then(Item::path);
+    let sample = table.string("sample").map(|sample| sample.value.to_owned());
     table.finish();
     let kind = kind?;
     check_type(table.report(), &kind);
-    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id })
+    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id, sample })
 }
 
 fn check_type(report: &Report<'_>, kind: &At<&str>) {
@@ -195,7 +260,7 @@ fn check_type(report: &Report<'_>, kind: &At<&str>) {
     }
 }
 
-fn matching(table: &Table<'_>) -> Option<Match> {
+fn matching(table: &Table<'_>) -> Match {
     let path = table.string("path").map(|path| path.value.trim_matches('/').to_owned());
     let header = table.get("header").and_then(|item| item.table("header")).and_then(|table| {
         let pair = (table.need_string("name"), table.need_string("equals"));
@@ -208,11 +273,7 @@ fn matching(table: &Table<'_>) -> Option<Match> {
         Some((pair.0?, pair.1?))
     });
     table.finish();
-    if path.is_none() && header.is_none() && body.is_none() {
-        table.report().push(error("missing-key", table.span.clone(), "`match` needs `path`, `header` or `body`"));
-        return None;
-    }
-    Some(Match { path, header, body })
+    Match { path, header, body }
 }
 
 fn entity(table: &Table<'_>) -> Option<EntityMapping> {

@@ -6,6 +6,7 @@ mod classes;
 mod delivery;
 mod file;
 mod reading;
+mod sample;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ pub use classes::{Class, Classes};
 pub use delivery::{Delivery, Headers, Refusal};
 pub(crate) use file::{check_name, expand, pick, read, zone};
 pub use reading::{Read, Reading, RecordReading};
+pub use sample::Sample;
 pub use verify::{Algorithm, Encoding, Scheme};
 
 use crate::path::Path;
@@ -32,7 +34,10 @@ pub struct Source {
     pub timezone: TimeZone,
     /// Of a clinic whose record names none.
     pub clinic_timezone: Option<TimeZone>,
-    pub format: Format,
+    /// What bodies may be; at least one.
+    pub formats: Vec<Format>,
+    /// The root element of XML bodies, where `$` is what stands in it.
+    pub xml_root: Option<String>,
     /// The longest body that is read, in bytes.
     pub max_body: usize,
     /// A delivery must satisfy one of these.
@@ -48,6 +53,7 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Json,
+    Xml,
 }
 
 /// How one kind of delivery becomes an event: one `[[events]]`.
@@ -63,9 +69,11 @@ pub struct EventMapping {
     pub clinic: Option<Place>,
     /// What identifies the delivery.
     pub id: Option<Path>,
+    /// An example of a body: a file, as the source file names it.
+    pub sample: Option<String>,
 }
 
-/// What a delivery must look like; all that is given must hold.
+/// What a delivery must look like; all that is given must hold. Where nothing is given, it takes anything.
 #[derive(Clone, Debug, Default)]
 pub struct Match {
     /// The rest of the URL, without slashes at its ends.
@@ -105,6 +113,17 @@ pub struct RecordMapping {
     pub clinic: Option<Place>,
 }
 
+/// What a source remembers of one type of records, for whoever brings some that no event told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordFacts {
+    /// The kept fields by name, and whether each is a list.
+    pub fields: BTreeMap<String, bool>,
+    /// Whether its key names the person it is about.
+    pub is_person: bool,
+    /// Whether its key names the clinic it belongs to.
+    pub is_clinic: bool,
+}
+
 impl Source {
     /// The event types that it names.
     pub fn types(&self) -> impl Iterator<Item = &str> {
@@ -114,6 +133,29 @@ impl Source {
     /// The record types that it feeds.
     pub fn record_types(&self) -> impl Iterator<Item = &str> {
         self.records.iter().map(|record| record.kind.as_str())
+    }
+
+    /// What it remembers of records of type `kind`; nothing where it feeds none.
+    pub fn record(&self, kind: &str) -> Option<RecordFacts> {
+        let mut found: Option<RecordFacts> = None;
+        for record in self.records.iter().filter(|record| record.kind == kind) {
+            let facts = found.get_or_insert_default();
+            let is_key = |path: &Path| path.as_str() == record.key.as_str();
+            let names_it = |place: &Place| matches!(place, Place::Path(path) if is_key(path));
+            let mut events = self.events.iter().filter(|event| record.on.contains(&event.kind));
+            facts.is_person |= match &record.subject {
+                Some(path) => is_key(path),
+                None => events.clone().any(|event| event.subjects.iter().any(is_key)),
+            };
+            facts.is_clinic |= match &record.clinic {
+                Some(place) => names_it(place),
+                None => events.any(|event| event.clinic.as_ref().is_some_and(names_it)),
+            };
+            for (name, path) in &record.keep {
+                *facts.fields.entry(name.clone()).or_default() |= !path.is_singular();
+            }
+        }
+        found
     }
 
     /// The class of what a path yields in a payload.

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use zelo_core::Entity;
 
-use super::{Delivery, EventMapping, Match, Place, RecordMapping, Refusal, Source};
+use super::{Delivery, EventMapping, Format, Match, Place, RecordMapping, Refusal, Source};
 use crate::json::{self, id_text};
 use crate::number::equal;
 use crate::time::instant;
+use crate::xml;
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Reading {
     /// What the provider calls the delivery; none: only its content identifies it.
     pub delivery_id: Option<String>,
     pub data: Arc<Value>,
+    /// `data` as text, where the body itself is not JSON: what is stored in its place.
+    pub json: Option<Vec<u8>>,
     pub records: Vec<RecordReading>,
 }
 
@@ -67,15 +70,20 @@ impl Source {
     /// What `delivery` says. Whether to believe it is the business of [`Source::verify`].
     ///
     /// # Errors
-    /// It is too large, of another media type, or not strict JSON.
+    /// It is too large, of another media type, or not strict JSON or XML.
     pub fn read(&self, delivery: &Delivery<'_>) -> Result<Read, Refusal> {
         self.fits(delivery.body)?;
-        check_media_type(delivery)?;
-        let data = json::parse(delivery.body).map_err(|why| Refusal::Malformed { why })?;
+        let format = self.format(delivery)?;
+        let data = match format {
+            Format::Json => json::parse(delivery.body),
+            Format::Xml => xml::parse(delivery.body, self.xml_root.as_deref()),
+        };
+        let data = data.map_err(|why| Refusal::Malformed { why })?;
         let Some(mapping) = self.events.iter().find(|event| event.matches.accepts(delivery, &data)) else {
             return Ok(Read::Ignored { why: format!("no [[events]] of `{}` matches it", self.id) });
         };
-        Ok(Read::Event(self.reading(mapping, Arc::new(data))))
+        let json = (format != Format::Json).then(|| data.to_string().into_bytes());
+        Ok(Read::Event(Reading { json, ..self.reading(mapping, Arc::new(data)) }))
     }
 
     /// What `data` says as an event of type `kind`, whichever way it came; nothing where no `[[events]]` names the type.
@@ -98,7 +106,7 @@ impl Source {
         let records = self.records.iter().filter(|record| record.on.contains(&mapping.kind));
         let records = records.filter_map(|record| record.reading(&data, &subjects, clinic.as_deref())).collect();
         let delivery_id = mapping.id.as_ref().and_then(id);
-        Reading { kind: mapping.kind.clone(), time, entity, subjects, clinic, delivery_id, records, data }
+        Reading { kind: mapping.kind.clone(), time, entity, subjects, clinic, delivery_id, data, json: None, records }
     }
 }
 
@@ -135,15 +143,70 @@ impl RecordMapping {
     }
 }
 
-/// Refuses what says that it is something else than JSON. Senders that say nothing, or only `text/plain`, are common, and so
-/// are those that send JSON under the type that their HTTP client gives to anything: that of a form.
-fn check_media_type(delivery: &Delivery<'_>) -> Result<(), Refusal> {
-    let Some(header) = delivery.headers.text("content-type") else { return Ok(()) };
+/// What a `Content-Type` says.
+enum Said {
+    Nothing,
+    Json,
+    Xml,
+    /// Of the form that HTTP clients say of anything, where nobody tells them better.
+    Form,
+    Other,
+}
+
+impl Source {
+    /// The format of a body: what its `Content-Type` says; where it says nothing, the only one that the source takes, or how
+    /// the body begins. Senders that say nothing, or only `text/plain`, are common, and so are those that send JSON or XML
+    /// under the type that their HTTP client gives to anything: that of a form.
+    fn format(&self, delivery: &Delivery<'_>) -> Result<Format, Refusal> {
+        let takes = |format: Format| self.formats.contains(&format).then_some(format);
+        let body = delivery.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(delivery.body).trim_ascii_start();
+        let found = match said(delivery) {
+            Said::Json => takes(Format::Json),
+            Said::Xml => takes(Format::Xml),
+            Said::Form if body.starts_with(b"{") => takes(Format::Json),
+            Said::Form if body.starts_with(b"<") => takes(Format::Xml),
+            Said::Form | Said::Other => None,
+            Said::Nothing => match *self.formats {
+                [only] => Some(only),
+                _ if body.starts_with(b"<") => takes(Format::Xml),
+                _ => takes(Format::Json),
+            },
+        };
+        let format = found.ok_or_else(|| {
+            let known: Vec<&str> = self.formats.iter().map(|format| format.media_type()).collect();
+            Refusal::Unsupported { why: format!("it takes {}", known.join(" and ")) }
+        })?;
+        if format == Format::Xml && charset(delivery).is_some_and(|charset| !xml::is_utf8(charset)) {
+            return Err(Refusal::Unsupported { why: "it takes XML in UTF-8".to_owned() });
+        }
+        Ok(format)
+    }
+}
+
+impl Format {
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Xml => "application/xml",
+        }
+    }
+}
+
+fn said(delivery: &Delivery<'_>) -> Said {
+    let Some(header) = delivery.headers.text("content-type") else { return Said::Nothing };
     let media_type = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let json = media_type.is_empty()
-        || media_type.ends_with("/json")
-        || media_type.ends_with("+json")
-        || ["text/plain", "application/octet-stream"].contains(&media_type.as_str())
-        || (media_type == "application/x-www-form-urlencoded" && delivery.body.trim_ascii_start().starts_with(b"{"));
-    if json { Ok(()) } else { Err(Refusal::Unsupported { why: "it takes application/json".to_owned() }) }
+    match media_type.as_str() {
+        "" | "text/plain" | "application/octet-stream" => Said::Nothing,
+        "application/x-www-form-urlencoded" => Said::Form,
+        json if json.ends_with("/json") || json.ends_with("+json") => Said::Json,
+        xml if xml.ends_with("/xml") || xml.ends_with("+xml") => Said::Xml,
+        _ => Said::Other,
+    }
+}
+
+/// The encoding that a `Content-Type` names.
+fn charset<'a>(delivery: &Delivery<'a>) -> Option<&'a str> {
+    let mut parameters = delivery.headers.text("content-type")?.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, charset) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(charset.trim().trim_matches('"'))
 }

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
-use super::{Delivery, Headers, Refusal, Source};
+use super::{Delivery, Refusal, Source};
 
 /// One way to verify a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,11 +76,16 @@ impl Source {
         refuse(format!("its `{}` header does not fit any secret of this connection", present.join("` or `")))
     }
 
-    /// The headers that make `body`, sent to `path`, a verified delivery: the first scheme of the source, signed with `secret`.
-    pub fn sign(&self, path: &str, body: &[u8], secret: &[u8], _now: Timestamp) -> Vec<(String, String)> {
-        let headers = Headers::default();
-        let delivery = Delivery { path, url: path, headers: &headers, body };
-        self.verify.first().map(|scheme| (scheme.header().to_owned(), scheme.sign(&delivery, secret))).into_iter().collect()
+    /// The headers that make `delivery` one that [`Source::verify`] accepts for `secret`, by the first way that can be
+    /// taken: none where it has such a header already, where the secret cannot stand in one, or where the body is too large.
+    pub fn sign(&self, delivery: &Delivery<'_>, secret: &[u8], _now: Timestamp) -> Option<Vec<(String, String)>> {
+        self.fits(delivery.body).ok()?;
+        self.verify.iter().find_map(|scheme| {
+            let value = scheme.sign(delivery, secret).filter(|value| !secret.is_empty() && !value.contains(char::is_control))?;
+            let headers = delivery.headers.and(scheme.header(), value.as_bytes());
+            let signed = Delivery { headers: &headers, ..*delivery };
+            scheme.accepts(&signed, secret).then(|| vec![(scheme.header().to_owned(), value)])
+        })
     }
 
     pub(super) fn fits(&self, body: &[u8]) -> Result<(), Refusal> {
@@ -115,15 +120,13 @@ impl Scheme {
         }
     }
 
-    fn sign(&self, delivery: &Delivery<'_>, secret: &[u8]) -> String {
+    /// The header's value.
+    fn sign(&self, delivery: &Delivery<'_>, secret: &[u8]) -> Option<String> {
         let proof = match self {
-            Self::Token { .. } => String::from_utf8_lossy(secret).into_owned(),
-            Self::Hmac { signed, algorithm, encodings, .. } => {
-                let digest = algorithm.hmac(secret, signed, delivery);
-                encodings.first().copied().unwrap_or(Encoding::Hex).encode(&digest)
-            }
+            Self::Token { .. } => String::from_utf8(secret.to_vec()).ok()?,
+            Self::Hmac { signed, algorithm, encodings, .. } => encodings.first()?.encode(&algorithm.hmac(secret, signed, delivery)),
         };
-        format!("{}{proof}", self.prefix())
+        Some(format!("{}{proof}", self.prefix()))
     }
 }
 

@@ -30,10 +30,11 @@ pub(crate) fn read(table: &Table<'_>, declared: &Declared<'_>) -> Option<RuleTes
     let now = table.need("now").and_then(instant);
     let records = table.table("records").map(|table| records(&table, declared)).unwrap_or_default();
     let settings = table.get("settings").map(|item| settings(item, declared)).unwrap_or_default();
+    let steps = table.table("steps").map(|table| steps(&table, declared)).unwrap_or_default();
     let expect = table.need("expect").and_then(|item| item.table("expect")).map(|table| expect(&table, declared));
     table.finish();
     let (line, _) = table.report().file.position(table.span.start);
-    Some(RuleTest { name: name?.value.to_owned(), line, event: event?, connection, now: now?, records, settings, expect: expect? })
+    Some(RuleTest { name: name?.value.to_owned(), line, event: event?, connection, now: now?, records, settings, steps, expect: expect? })
 }
 
 fn instant(item: Item<'_>) -> Option<Timestamp> {
@@ -107,6 +108,19 @@ fn records(table: &Table<'_>, declared: &Declared<'_>) -> BTreeMap<String, Value
         }
     }
     records
+}
+
+fn steps(table: &Table<'_>, declared: &Declared<'_>) -> Map<String, Value> {
+    let mut steps = Map::new();
+    for (name, item) in table.entries() {
+        if let Some(known) = declared.actions.as_ref().filter(|known| !known.contains(name.value)) {
+            let finding = error("unknown-action", name.span, format!("the rule has no action `{}`", name.value));
+            table.report().push(finding.meant(name.value, known.iter().copied()));
+        } else {
+            steps.extend(item.json().map(|value| (name.value.to_owned(), value)));
+        }
+    }
+    steps
 }
 
 fn settings(item: Item<'_>, declared: &Declared<'_>) -> Map<String, Value> {

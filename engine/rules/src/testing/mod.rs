@@ -29,6 +29,8 @@ pub(crate) struct RuleTest {
     /// The documents of the lookups.
     pub(crate) records: BTreeMap<String, Value>,
     pub(crate) settings: Map<String, Value>,
+    /// What the steps before an action gave.
+    pub(crate) steps: Map<String, Value>,
     pub(crate) expect: Expect,
 }
 

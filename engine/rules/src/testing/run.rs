@@ -77,9 +77,12 @@ struct Outcome {
 impl<'t> Run<'t> {
     fn new(set: &Arc<RuleSet>, rule: &Rule, test: &'t RuleTest, fixtures: &dyn Fn(&str) -> Result<String, String>) -> Result<Self, String> {
         let sources = set.sources().filter(|source| rule.source.as_ref().is_none_or(|id| *id == source.id));
-        let source = sources.into_iter().find(|source| source.types().any(|kind| kind == test.event.kind));
+        let mut sources = sources.peekable();
+        // An event of a plugin is of the source whose event led to it: any will do.
+        let emitted = sources.peek().copied().filter(|_| rule.on.contains(&test.event.kind));
+        let source = sources.find(|source| source.types().any(|kind| kind == test.event.kind)).or(emitted);
         let source = source.ok_or_else(|| format!("no source names the event type `{}`", test.event.kind))?;
-        let event = event(source, test, payload(rule, test, fixtures)?)?;
+        let event = event(source, test, payload(rule, test, fixtures)?);
         let id = AutomationId::new(&rule.id, &event.connection, None);
         let automation = Automation {
             id,
@@ -137,7 +140,7 @@ impl<'t> Run<'t> {
     /// What comes of an action that fires.
     fn outcome(&self, name: &str) -> Option<Outcome> {
         let candidate = self.candidates.iter().find(|candidate| candidate.action == name)?;
-        let Plan::Fire { key, anchor, lookups } = &candidate.plan else { return None };
+        let Plan::Fire { key, anchor, lookups, .. } = &candidate.plan else { return None };
         let unusable =
             |text: &String| Outcome { at: None, prepared: Err(Unprepared::Skip(zelo_core::job::Reason::new("no_time", text.clone()))) };
         let anchor = match anchor.clone().transpose() {
@@ -157,7 +160,7 @@ impl<'t> Run<'t> {
             Err(reason) => return Some(Outcome { at: None, prepared: Err(Unprepared::Skip(reason)) }),
         };
         let job = self.job(candidate, *key, anchor, lookups, due);
-        Some(Outcome { at: Some(due.at), prepared: self.in_force.prepare(&job, &self.event, &self.records) })
+        Some(Outcome { at: Some(due.at), prepared: self.in_force.prepare(&job, &self.event, &self.records, &self.test.steps) })
     }
 
     fn job(
@@ -180,6 +183,7 @@ impl<'t> Run<'t> {
             rule_digest: candidate.rule_digest.clone(),
             key,
             lookups: lookups.to_vec(),
+            needs: Vec::new(),
             anchor,
             reference: self.event.time,
             due: due.at,
@@ -232,21 +236,25 @@ fn joined(file: &str, path: &str) -> String {
     parts.join("/")
 }
 
-fn event(source: &Source, test: &RuleTest, data: Value) -> Result<Event, String> {
-    let reading = source.read_as(&test.event.kind, Arc::new(data));
-    let reading = reading.ok_or_else(|| format!("source `{}` does not name the event type `{}`", source.id, test.event.kind))?;
-    Ok(Event {
+fn event(source: &Source, test: &RuleTest, data: Value) -> Event {
+    let mut event = Event {
         id: EventId::from_bytes([0; 16]),
         connection: test.connection.clone().unwrap_or_else(|| source.id.clone()),
         source: source.id.clone(),
-        kind: reading.kind,
+        kind: test.event.kind.clone(),
         time: test.now,
         received: test.now,
-        entity: reading.entity,
-        subjects: reading.subjects,
-        clinic: reading.clinic,
-        data: reading.data,
-    })
+        entity: None,
+        subjects: Vec::new(),
+        clinic: None,
+        data: Arc::new(data),
+        cause: None,
+    };
+    // An event of a plugin is read by no source.
+    if let Some(reading) = source.read_as(&test.event.kind, event.data.clone()) {
+        event = Event { entity: reading.entity, subjects: reading.subjects, clinic: reading.clinic, ..event };
+    }
+    event
 }
 
 /// The records that a test gives, at the places where the candidate looks for them.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is no test to clippy")]
 
+mod chains;
 mod common;
 mod conditions;
 mod diagnostics;

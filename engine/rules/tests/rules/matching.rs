@@ -44,7 +44,7 @@ impl Records for Table {
 #[test]
 fn a_match_is_a_job_with_key_anchor_and_lookups() {
     let found = of_shipped("appointment/new", &scheduled(&[]));
-    let [Candidate { automation, rule, action, plan: Plan::Fire { key, anchor, lookups }, .. }] = found.as_slice() else {
+    let [Candidate { automation, rule, action, plan: Plan::Fire { key, anchor, lookups, .. }, .. }] = found.as_slice() else {
         panic!("{found:?}")
     };
     assert_eq!((automation.0.as_str(), rule.as_str(), action.as_str()), ("appointment-reminder@centro", RULE, "remind"));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zelo_core::grants::Messages;
 use zelo_core::timing::Records;
 use zelo_core::{AutomationId, Event, Job, JobId, JobState, KeyHash, Plan, Timestamp};
@@ -40,6 +40,7 @@ fn job(in_force: &InForce, event: &Event, records: &Value) -> (Job, Table) {
         rule_digest: candidate.rule_digest,
         key,
         lookups,
+        needs: Vec::new(),
         anchor: None,
         reference: Timestamp::UNIX_EPOCH,
         due: Timestamp::UNIX_EPOCH,
@@ -61,7 +62,7 @@ fn prepare(set: &RuleSet, rule: &str, settings: Value, data: &Value, records: &V
     let path = if data["data"]["services"].is_array() { "attendance/finished" } else { "appointment/new" };
     let event = event(set, path, data);
     let (job, records) = job(&in_force, &event, records);
-    in_force.prepare(&job, &event, &records)
+    in_force.prepare(&job, &event, &records, &Map::new())
 }
 
 fn remind(settings: Value, records: &Value) -> Result<Prepared, Unprepared> {
@@ -237,7 +238,7 @@ fn what_is_switched_off_or_gone_is_skipped() {
     let event = event(&set, "appointment/new", &changed("new-appointment", &[("/data/event_status", json!("scheduled"))]));
     let (mut job, records) = job(&on, &event, &marina());
     job.action = "thank".to_owned();
-    assert_eq!(reason(on.prepare(&job, &event, &records)).1, "rule_gone");
+    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new())).1, "rule_gone");
     job.automation = AutomationId("x@y".to_owned());
-    assert_eq!(reason(on.prepare(&job, &event, &records)).1, "switched_off");
+    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new())).1, "switched_off");
 }

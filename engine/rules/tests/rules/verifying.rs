@@ -2,9 +2,10 @@
 
 use data_encoding::{BASE64, HEXLOWER, HEXUPPER};
 use hmac::{Hmac, KeyInit, Mac};
+use proptest::prelude::*;
 use sha2::Sha256;
 use zelo_core::Timestamp;
-use zelo_rules::{Delivery, FileText, Headers, Refusal, RuleSet};
+use zelo_rules::{Delivery, FileText, Files, Headers, Refusal, RuleSet};
 
 use super::common::{loaded, sample, shipped};
 
@@ -84,15 +85,6 @@ fn a_body_that_is_too_large_is_not_even_hashed() {
     assert_eq!(verify(&set, &[], &body, &[SECRET]), Err(Refusal::TooLarge { length: 262_145, max: 262_144 }));
 }
 
-#[test]
-fn a_signed_sample_verifies() {
-    let set = loaded(&shipped());
-    let body = sample("new-appointment");
-    let headers = set.sources().next().unwrap().sign("appointment/new", body.as_bytes(), SECRET, Timestamp::UNIX_EPOCH);
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(verify(&set, &headers, &body, &[SECRET]), Ok(()));
-}
-
 /// A source whose signature covers more than the body, with every other option.
 fn other(algorithm: &str) -> RuleSet {
     let verify = format!(
@@ -119,4 +111,74 @@ fn what_is_signed_is_a_template() {
     let mac = <Hmac<sha1::Sha1> as KeyInit>::new_from_slice(SECRET).unwrap().chain_update(signed).finalize().into_bytes();
     let signature = format!("sha1={}", BASE64.encode(&mac));
     assert_eq!(verify(&other("sha1"), &[("x-signature", &signature), ("x-id", "evt_1")], "{}", &[SECRET]), Ok(()));
+}
+
+/// A source that takes `verify`.
+fn verified_by(verify: &str) -> RuleSet {
+    let text = format!("id = \"other\"\n[receive]\nverify = {verify}\n[[events]]\ntype = \"thing.created\"\n");
+    loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![] })
+}
+
+fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> Option<Vec<(String, String)>> {
+    let headers: Headers<'_> = given.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    let delivery = Delivery {
+        path: "appointment/new",
+        url: "https://hooks.example.com/hooks/centro/appointment/new",
+        headers: &headers,
+        body: body.as_bytes(),
+    };
+    set.sources().next().unwrap().sign(&delivery, secret, Timestamp::UNIX_EPOCH)
+}
+
+const WAYS: [&str; 6] = [
+    r#"{ kind = "hmac", header = "x-signature" }"#,
+    r#"{ kind = "hmac", header = "x-signature", prefix = "sha1=", algorithm = "sha1", encodings = ["base64", "hex"] }"#,
+    r#"{ kind = "hmac", header = "x-signature", prefix = "v0 ", algorithm = "sha512", signed = "v0:{header:x-id}:{url}:{body}" }"#,
+    r#"{ any = [{ kind = "hmac", header = "x-signature", encodings = [] }, { kind = "hmac", header = "x-other" }] }"#,
+    r#"{ kind = "token", header = "x-token" }"#,
+    r#"{ kind = "token", header = "authorization", prefix = "Bearer " }"#,
+];
+
+proptest! {
+    #[test]
+    fn what_is_signed_verifies_and_nothing_else_does(
+        way in 0..WAYS.len(),
+        body in ".{0,40}",
+        other_body in ".{0,40}",
+        secret in "[!-~]{1,80}",
+        other_secret in "[!-~]{1,80}",
+    ) {
+        let set = verified_by(WAYS[way]);
+        let given = [("x-id", "evt_1")];
+        let made = signed(&set, &given, &body, secret.as_bytes()).unwrap();
+        let all: Vec<(&str, &str)> = given.into_iter().chain(made.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect();
+        prop_assert_eq!(verify(&set, &all, &body, &[secret.as_bytes()]), Ok(()));
+        if secret != other_secret {
+            prop_assert!(verify(&set, &all, &body, &[other_secret.as_bytes()]).is_err());
+        }
+        if body != other_body && WAYS[way].contains("hmac") {
+            prop_assert!(verify(&set, &all, &other_body, &[secret.as_bytes()]).is_err());
+        }
+    }
+}
+
+#[test]
+fn the_first_way_that_can_be_taken_signs() {
+    let names = |set: &RuleSet, given: &[(&str, &str)]| signed(set, given, "{}", SECRET).map(|made| made[0].0.clone());
+    let set = loaded(&shipped());
+    assert_eq!(names(&set, &[]).as_deref(), Some("authorization"));
+    assert_eq!(names(&set, &[("Authorization", "Basic x")]).as_deref(), Some("x-zelo-token"), "that header is taken");
+    assert_eq!(names(&verified_by(WAYS[3]), &[]).as_deref(), Some("x-other"), "no encoding, no signature");
+    assert_eq!(signed(&verified_by(WAYS[5]), &[], "{}", SECRET), Some(vec![("authorization".to_owned(), "Bearer s3cret".to_owned())]));
+}
+
+#[test]
+fn what_cannot_be_signed_is_not() {
+    let token = verified_by(WAYS[4]);
+    for secret in [b"" as &[u8], b"two\nlines", b"s3cret\n", b" s3cret", b"\xff"] {
+        assert_eq!(signed(&token, &[], "{}", secret), None, "{secret:?}");
+    }
+    assert_eq!(signed(&verified_by(WAYS[0]), &[], "{}", b""), None);
+    assert!(signed(&verified_by(WAYS[0]), &[], "{}", b"\xff\n").is_some(), "a key is any bytes");
+    assert_eq!(signed(&token, &[], &"x".repeat(256 * 1024 + 1), SECRET), None, "too large");
 }

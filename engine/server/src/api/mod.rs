@@ -4,6 +4,7 @@
 //! Times are RFC 3339 in UTC. Names are those of the design's words.
 
 mod activity;
+mod documents;
 mod in_force;
 mod query;
 mod views;
@@ -24,6 +25,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/jobs", get(activity::jobs))
         .route("/jobs/{id}", get(activity::job))
         .route("/messages", get(activity::messages))
+        .route("/documents", get(documents::documents))
+        .route("/documents/{job}/{index}", get(documents::document))
         .route("/records", get(activity::records))
         .route("/rules", get(in_force::rules))
         .route("/status", get(in_force::status))

@@ -1,15 +1,18 @@
 //! The JSON shapes of the API. An absent value is null; a key is never left out, except those of one answer only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
-use zelo_core::effect::{Body, Button, Message};
+use serde_json::{Map, Value};
+use zelo_core::effect::{Attachment, Body, Button, Document, Emitted, Message, RecordEdit};
 use zelo_core::job::Reason;
 use zelo_core::settle::LogLine;
-use zelo_core::{Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Status};
-use zelo_store::{AttemptView, EventView, JobView, MessageView, RecordView};
+use zelo_core::{Cause, Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Need, Status};
+use zelo_store::{AttemptView, DocumentView, EventView, JobView, MessageView, RecordView};
+
+use crate::document_url;
 
 #[derive(Serialize)]
 pub(super) struct EventJson {
@@ -24,6 +27,8 @@ pub(super) struct EventJson {
     status: Status,
     entity: Option<Entity>,
     subjects: Vec<String>,
+    /// What led to it, where a plugin emitted it.
+    cause: Option<Cause>,
     /// The payload: only where one event is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Arc<Value>>,
@@ -43,6 +48,7 @@ impl EventJson {
             status: view.status,
             entity: event.entity.clone(),
             subjects: event.subjects.clone(),
+            cause: event.cause.clone(),
             data: None,
         }
     }
@@ -62,6 +68,8 @@ pub(super) struct JobJson {
     rule: String,
     action: String,
     state: JobState,
+    /// The steps of its rule that come before it.
+    needs: Vec<Need>,
     anchor: Option<Timestamp>,
     reference: Timestamp,
     due: Timestamp,
@@ -92,6 +100,7 @@ impl JobJson {
             rule: job.rule.clone(),
             action: job.action.clone(),
             state: job.state,
+            needs: job.needs.clone(),
             anchor: job.anchor,
             reference: job.reference,
             due: job.due,
@@ -154,11 +163,16 @@ enum JournalJson {
     },
 }
 
-/// An effect as in the journal, without the bytes of what was attached.
+/// An effect as in the journal, under the word of [`Effect::kind`]; without the bytes of documents and files.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum EffectJson {
     Message(ContentJson),
+    Document { name: String, media_type: String, bytes: usize, text: String },
+    RecordGet { record: String, id: String },
+    Record { record: String, id: String, set: Map<String, Value>, append: BTreeMap<String, String> },
+    Counter { key: String },
+    Event { r#type: String, data: Value },
     StateGet { key: String },
     StateSet { key: String, value: String },
     StateDelete { key: String },
@@ -180,6 +194,13 @@ impl EffectJson {
     fn new(effect: Effect) -> Self {
         match effect {
             Effect::Message(message) => Self::Message(ContentJson::new(&message, message.channel.as_deref())),
+            Effect::Document(Document { name, media_type, content, text }) => {
+                Self::Document { name, media_type, bytes: content.len(), text }
+            }
+            Effect::RecordGet { record, id } => Self::RecordGet { record, id },
+            Effect::RecordEdit(RecordEdit { record, id, set, append }) => Self::Record { record, id, set, append },
+            Effect::StateNext { key } => Self::Counter { key },
+            Effect::Event(Emitted { kind, data }) => Self::Event { r#type: kind, data },
             Effect::StateGet { key } => Self::StateGet { key },
             Effect::StateSet { key, value } => Self::StateSet { key, value },
             Effect::StateDelete { key } => Self::StateDelete { key },
@@ -220,7 +241,7 @@ struct ContentJson {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<TemplateJson>,
-    media: Vec<MediaJson>,
+    attachments: Vec<AttachmentJson>,
     buttons: Vec<Button>,
 }
 
@@ -231,10 +252,23 @@ struct TemplateJson {
 }
 
 #[derive(Serialize)]
-struct MediaJson {
-    name: String,
-    media_type: String,
-    bytes: usize,
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum AttachmentJson {
+    /// It travels with its message, and is kept nowhere else.
+    File { name: String, media_type: String, bytes: usize },
+    /// One of `/documents`. `url` is null where its id is not one of zelo's.
+    Document { id: String, url: Option<String> },
+}
+
+impl AttachmentJson {
+    fn new(attachment: &Attachment) -> Self {
+        match attachment {
+            Attachment::File(file) => {
+                Self::File { name: file.name.clone(), media_type: file.media_type.clone(), bytes: file.content.len() }
+            }
+            Attachment::Document { id } => Self::Document { id: id.clone(), url: document_url(id) },
+        }
+    }
 }
 
 impl ContentJson {
@@ -243,18 +277,47 @@ impl ContentJson {
             Body::Text { text } => (Some(text.clone()), None),
             Body::Template { name, parameters } => (None, Some(TemplateJson { name: name.clone(), parameters: parameters.clone() })),
         };
-        let media = message.media.iter().map(|media| MediaJson {
-            name: media.name.clone(),
-            media_type: media.media_type.clone(),
-            bytes: media.content.len(),
-        });
         Self {
             channel: channel.map(str::to_owned),
             to: message.to.clone(),
             text,
             template,
-            media: media.collect(),
+            attachments: message.attachments.iter().map(AttachmentJson::new).collect(),
             buttons: message.buttons.clone(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct DocumentJson {
+    id: String,
+    job: JobId,
+    at: Timestamp,
+    connection: String,
+    clinic: Option<String>,
+    name: String,
+    media_type: String,
+    /// Bytes.
+    size: u64,
+    /// What it says, line by line.
+    text: String,
+    /// Where the file is.
+    url: Option<String>,
+}
+
+impl DocumentJson {
+    pub(super) fn new(view: &DocumentView) -> Self {
+        Self {
+            id: view.id.clone(),
+            job: view.job,
+            at: view.at,
+            connection: view.connection.clone(),
+            clinic: view.clinic.clone(),
+            name: view.name.clone(),
+            media_type: view.media_type.clone(),
+            size: view.size,
+            text: view.text.clone(),
+            url: document_url(&view.id),
         }
     }
 }

@@ -1,69 +1,73 @@
-//! The first page: what needs a person, then the latest of everything.
+//! The first page: what needs a person, then people, documents and messages, then all the rest.
+//!
+//! Its script exchanges what has changed, so everything that it must find again has a `data-key`; and it tells the reader of
+//! what came in the words of `data-news`.
 
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
 use maud::{Markup, html};
-use serde_json::Value;
 use zelo_core::JobState;
-use zelo_core::effect::Body;
 use zelo_rules::Diagnostic;
-use zelo_store::{EventView, JobView, MessageView, Page, RecordView, Store};
+use zelo_store::{JobView, Page, Store};
 
+use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
 use super::words::Words;
-use super::{Language, page};
+use super::{Language, board, live_page, page};
 use crate::App;
 use crate::access;
+use crate::live;
 use crate::problem::Problem;
 
 /// Rows of each table.
-const ROWS: u32 = 25;
+pub(crate) const ROWS: u32 = 25;
 
 /// `GET /`: the page, or how to get in.
 pub(crate) async fn show(State(app): State<App>, Language(words): Language, headers: HeaderMap) -> Result<Response, Problem> {
     if access::identify(&app, &headers).await?.is_none() {
         return Ok(outside(words));
     }
+    // Before the rest is read: what comes in between is shown twice, not missed.
+    let seen = live::look(&app.runtime).await?;
     let store = app.runtime.store.as_ref();
     let latest = Page { limit: ROWS, ..Page::default() };
+    let contacts = board::contacts(store).await?;
+    let documents = store.documents(&latest).await?;
+    let messages = store.messages(&latest).await?;
     let events = store.events(&latest).await?;
     let jobs = store.jobs(&latest, None).await?;
-    let messages = store.messages(&latest).await?;
     let records = store.records(&latest, None).await?;
     let attention = attention(store).await?;
-    let mut insecure: Vec<&str> =
-        app.runtime.connections.values().filter(|connection| connection.insecure).map(|connection| connection.name.as_str()).collect();
-    insecure.sort_unstable();
-    let (problems, problem) = (app.runtime.rules.problems(), app.runtime.rules.problem());
-    let edition = app.runtime.rules.current();
-    let idle = edition.in_force.problems();
     let body = html! {
         header {
             h1 { "zelo" }
             nav aria-label=(words.contents) {
-                @for (id, title) in [("events", words.events), ("jobs", words.jobs), ("messages", words.messages), ("records", words.records)] {
+                @for (id, title) in [
+                    ("contacts", words.contacts),
+                    ("documents", words.documents),
+                    ("messages", words.messages),
+                    ("events", words.events),
+                    ("jobs", words.jobs),
+                    ("records", words.records),
+                ] {
                     a href={ "#" (id) } { (title) }
                 }
             }
             form method="post" action="/sign-out" { button type="submit" { (words.sign_out) } }
         }
-        main {
-            @if !insecure.is_empty() { (insecure_section(words, &insecure)) }
-            @if !problems.is_empty() {
-                (problems_section(words, &problems))
-            } @else if let Some(problem) = &problem {
-                (refused_section(words, problem))
-            }
-            @if !idle.is_empty() { (idle_section(words, idle)) }
+        p.news id="news" role="status" data-new=(words.new) {}
+        main data-seen=(seen) {
+            (alarms(&app, words))
             @if !attention.jobs.is_empty() { (attention_section(words, &attention)) }
+            (section("contacts", words.contacts, &some(words, contacts.is_empty(), || board::board(words, &contacts))))
+            (section("documents", words.documents, &some(words, documents.is_empty(), || documents_table(words, &documents))))
+            (section("messages", words.messages, &some(words, messages.is_empty(), || messages_table(words, &messages, &documents))))
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
-            (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, words.latest_jobs, &jobs))))
-            (section("messages", words.messages, &some(words, messages.is_empty(), || messages_table(words, &messages))))
+            (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
         }
     };
-    Ok(page(StatusCode::OK, words, words.overview, &body))
+    Ok(live_page(words, words.overview, &body))
 }
 
 /// For who is not signed in.
@@ -77,6 +81,61 @@ fn outside(words: &Words) -> Response {
         }
     };
     page(StatusCode::OK, words, words.sign_in, &body)
+}
+
+/// What is wrong with the set-up.
+fn alarms(app: &App, words: &Words) -> Markup {
+    let mut insecure: Vec<&str> =
+        app.runtime.connections.values().filter(|connection| connection.insecure).map(|connection| connection.name.as_str()).collect();
+    insecure.sort_unstable();
+    let (problems, problem) = (app.runtime.rules.problems(), app.runtime.rules.problem());
+    let edition = app.runtime.rules.current();
+    let idle = edition.in_force.problems();
+    html! {
+        @if !insecure.is_empty() { (insecure_section(words, &insecure)) }
+        @if !problems.is_empty() {
+            (problems_section(words, &problems))
+        } @else if let Some(problem) = &problem {
+            (refused_section(words, problem))
+        }
+        @if !idle.is_empty() { (idle_section(words, idle)) }
+    }
+}
+
+fn alarm(id: &str, title: &str, content: &Markup) -> Markup {
+    html! { div.alarm data-key={ "alarm " (id) } { (section(id, title, content)) } }
+}
+
+fn insecure_section(words: &Words, names: &[&str]) -> Markup {
+    let content = html! { p { (words.insecure_how) } ul { @for name in names { li { code { (name) } } } } };
+    alarm("insecure", words.insecure, &content)
+}
+
+fn problems_section(words: &Words, problems: &[Diagnostic]) -> Markup {
+    let content = html! {
+        p { (words.problems_how) }
+        ul {
+            @for problem in problems {
+                li {
+                    code { (problem.file) ":" (problem.line) ":" (problem.column) } " " (problem.message)
+                    @if let Some(suggestion) = &problem.suggestion { " " (words.did_you_mean) " " code { (suggestion) } }
+                    @if let Some(help) = &problem.help { br; (help) }
+                }
+            }
+        }
+    };
+    alarm("problems", words.problems, &content)
+}
+
+/// What is not a mistake in a rule file, and keeps the files on disk out of force all the same.
+fn refused_section(words: &Words, problem: &str) -> Markup {
+    let content = html! { p { (words.refused_how) } p.text { (problem) } };
+    alarm("problems", words.refused, &content)
+}
+
+fn idle_section(words: &Words, idle: &[zelo_rules::Problem]) -> Markup {
+    let content = html! { ul { @for problem in idle { li { code { (problem.automation) } " " (problem.text) } } } };
+    alarm("idle", words.idle, &content)
 }
 
 /// Jobs that go on only if a person does something, and those that ended badly.
@@ -105,71 +164,10 @@ impl Attention {
     }
 }
 
-fn section(id: &str, title: &str, content: &Markup) -> Markup {
-    html! {
-        section id=(id) aria-labelledby={ (id) "-title" } {
-            h2 id={ (id) "-title" } { (title) }
-            (content)
-        }
-    }
-}
-
-fn some(words: &Words, empty: bool, table: impl Fn() -> Markup) -> Markup {
-    if empty {
-        html! { p.none { (words.nothing_yet) } }
-    } else {
-        table()
-    }
-}
-
-/// A table that scrolls by itself where the window is narrow; reachable with the keyboard for that.
-fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
-    html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
-            table {
-                caption { (caption) }
-                thead { tr { @for column in columns { th scope="col" { (column) } } } }
-                tbody { (rows) }
-            }
-        }
-    }
-}
-
-fn insecure_section(words: &Words, names: &[&str]) -> Markup {
-    let content = html! { p { (words.insecure_how) } ul { @for name in names { li { code { (name) } } } } };
-    html! { div.alarm { (section("insecure", words.insecure, &content)) } }
-}
-
-fn problems_section(words: &Words, problems: &[Diagnostic]) -> Markup {
-    let content = html! {
-        p { (words.problems_how) }
-        ul {
-            @for problem in problems {
-                li {
-                    code { (problem.file) ":" (problem.line) ":" (problem.column) } " " (problem.message)
-                    @if let Some(suggestion) = &problem.suggestion { " " (words.did_you_mean) " " code { (suggestion) } }
-                    @if let Some(help) = &problem.help { br; (help) }
-                }
-            }
-        }
-    };
-    html! { div.alarm { (section("problems", words.problems, &content)) } }
-}
-
-/// What is not a mistake in a rule file, and keeps the files on disk out of force all the same.
-fn refused_section(words: &Words, problem: &str) -> Markup {
-    let content = html! { p { (words.refused_how) } p.text { (problem) } };
-    html! { div.alarm { (section("problems", words.refused, &content)) } }
-}
-
-fn idle_section(words: &Words, idle: &[zelo_rules::Problem]) -> Markup {
-    let content = html! { ul { @for problem in idle { li { code { (problem.automation) } " " (problem.text) } } } };
-    html! { div.alarm { (section("idle", words.idle, &content)) } }
-}
-
 fn attention_section(words: &Words, attention: &Attention) -> Markup {
     let content = html! {
-        (jobs_table(words, words.waiting_jobs, &attention.jobs))
+        p.none { (words.waiting_jobs) }
+        ul.tasks { @for view in &attention.jobs { (task(words, view)) } }
         @if !attention.more.is_empty() {
             p { (words.there_are_more) @for query in &attention.more { " " a href={ "/api/v1/jobs?" (query) } { code { (query) } } } }
         }
@@ -177,104 +175,21 @@ fn attention_section(words: &Words, attention: &Attention) -> Markup {
     section("attention", words.attention, &content)
 }
 
-fn events_table(words: &Words, events: &[EventView]) -> Markup {
-    let rows = html! {
-        @for view in events {
-            @let event = &view.event;
-            tr {
-                td { (time(event.time)) }
-                th scope="row" { a href={ "/api/v1/events/" (event.id) } { (event.kind) } }
-                td { (words.status(view.status)) }
-                td { @if let Some(entity) = &event.entity { (entity.kind) " " (entity.id) } }
-                td { (event.connection) }
-                td { (event.clinic.as_deref().unwrap_or_default()) }
-            }
-        }
-    };
-    table(words.latest_events, &[words.time, words.kind, words.status, words.entity, words.connection, words.clinic], &rows)
-}
-
-fn jobs_table(words: &Words, caption: &str, jobs: &[JobView]) -> Markup {
-    let rows = html! {
-        @for view in jobs {
-            @let job = &view.job;
-            tr {
-                td { (time(job.due)) }
-                th scope="row" { a href={ "/api/v1/jobs/" (job.id) } { (job.rule) " · " (job.action) } }
-                td { (words.state(job.state)) }
-                td { (because(words, view)) }
-                td { (job.connection) }
-                td { (job.clinic.as_deref().unwrap_or_default()) }
-            }
-        }
-    };
-    table(caption, &[words.due, words.action, words.state, words.because, words.connection, words.clinic], &rows)
-}
-
-/// What is missing or why it ended, and what the plugin said.
-fn because(words: &Words, view: &JobView) -> Markup {
+/// One job that needs a person: first what its plugin says, which is what there is to do.
+fn task(words: &Words, view: &JobView) -> Markup {
     let job = &view.job;
+    let why = job.attention.as_ref().or(job.reason.as_ref());
+    let told = why.map(|why| words.reason(job.state, why).unwrap_or(&why.text));
+    let news = view.summary.as_deref().or(told).unwrap_or(words.attention);
     html! {
-        @if let Some(reason) = job.attention.as_ref().or(job.reason.as_ref()) {
-            @if let Some(told) = words.reason(job.state, reason) {
-                (told) small lang="en" { (reason.text) }
-            } @else {
-                (reason.text)
+        li data-key={ "task " (job.id) } data-news=(news) {
+            @if let Some(summary) = &view.summary { p.todo { (summary) } }
+            @if let Some(why) = why { p.said { (reason(words, job.state, why)) } }
+            p.facts {
+                a href={ "/api/v1/jobs/" (job.id) } { (job.rule) " · " (job.action) }
+                " · " (words.state(job.state)) " · " (words.due) " " (time(job.due)) " · " (job.connection)
+                @if let Some(clinic) = &job.clinic { " · " (clinic) }
             }
-        }
-        @if let Some(summary) = &view.summary { p.said { (summary) } }
-    }
-}
-
-fn messages_table(words: &Words, messages: &[MessageView]) -> Markup {
-    let rows = html! {
-        @for view in messages {
-            tr {
-                td { (time(view.at)) }
-                th scope="row" { (view.message.to) }
-                td.text {
-                    @match &view.message.body {
-                        Body::Text { text } => (text),
-                        Body::Template { name, parameters } => { code { (name) } " " (parameters.join(" · ")) },
-                    }
-                    @for media in &view.message.media { br; code { (media.name) } }
-                }
-                td { (view.channel) }
-                td { (view.connection) }
-            }
-        }
-    };
-    table(words.latest_messages, &[words.time, words.to, words.text, words.channel, words.connection], &rows)
-}
-
-fn records_table(words: &Words, records: &[RecordView]) -> Markup {
-    let rows = html! {
-        @for view in records {
-            tr {
-                td { (time(view.time)) }
-                th scope="row" { (view.kind) " " (view.id) }
-                td.text { (document(&view.document)) }
-                td { (view.connection) }
-                td { (view.clinic.as_deref().unwrap_or_default()) }
-            }
-        }
-    };
-    table(words.latest_records, &[words.time, words.record, words.document, words.connection, words.clinic], &rows)
-}
-
-/// The fields of a record; texts without their quotes.
-fn document(document: &Value) -> Markup {
-    let told = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    html! {
-        @if let Value::Object(fields) = document {
-            dl { @for (name, value) in fields { div { dt { (name) } dd { (told(value)) } } } }
-        } @else {
-            (told(document))
         }
     }
-}
-
-/// In UTC, to the minute; the whole instant for programs.
-fn time(instant: Timestamp) -> Markup {
-    html! { time datetime=(instant) { (instant.strftime("%Y-%m-%d %H:%M")) } }
 }

@@ -1,9 +1,12 @@
-//! The pages: HTML from the server, without script, in Portuguese and English.
+//! The pages: HTML from the server, in Portuguese and English. All of it works without script; with it, the first page shows by
+//! itself what came since.
 //!
 //! Every page is laid out by [`page`]; every word stands in [`words`]. maud escapes all values that it prints.
 
+mod board;
 pub(crate) mod home;
 pub(crate) mod sign_in;
+mod tables;
 mod words;
 
 use std::sync::LazyLock;
@@ -20,9 +23,14 @@ use sha2::{Digest, Sha256};
 use self::words::Words;
 
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("live.js");
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same, and run our script, which fetches from us.
+const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
+                           frame-ancestors 'none'; base-uri 'none'";
 
 /// The language of the reader, as the browser says.
 pub(crate) struct Language(&'static Words);
@@ -38,7 +46,16 @@ impl<S: Sync> FromRequestParts<S> for Language {
 
 /// A whole page.
 fn page(status: StatusCode, words: &Words, title: &str, body: &Markup) -> Response {
-    let document = html! {
+    answer(status, POLICY, &document(words, title, &html! {}, body))
+}
+
+/// A whole page that shows by itself what came since.
+fn live_page(words: &Words, title: &str, body: &Markup) -> Response {
+    answer(StatusCode::OK, LIVE_POLICY, &document(words, title, &html! { script src="/live.js" defer {} }, body))
+}
+
+fn document(words: &Words, title: &str, script: &Markup, body: &Markup) -> Markup {
+    html! {
         (DOCTYPE)
         html lang=(words.lang) {
             head {
@@ -47,27 +64,46 @@ fn page(status: StatusCode, words: &Words, title: &str, body: &Markup) -> Respon
                 meta name="robots" content="noindex";
                 title { (title) " · zelo" }
                 link rel="stylesheet" href="/style.css";
+                (script)
             }
             body { (body) }
         }
-    };
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (VARY, HeaderValue::from_static("Accept-Language, Cookie")),
-    ];
-    (status, headers, document.into_string()).into_response()
+    }
 }
 
-/// The digest of the style: what browsers ask whether it still holds.
-static STYLE_TAG: LazyLock<String> = LazyLock::new(|| format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(STYLE)[..16])));
+fn answer(status: StatusCode, policy: &'static str, document: &Markup) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
+        (VARY, HeaderValue::from_static("Accept-Language, Cookie")),
+    ];
+    (status, headers, document.0.clone()).into_response()
+}
+
+/// The digests of style and script: what browsers ask whether they still hold.
+static STYLE_TAG: LazyLock<String> = LazyLock::new(|| tag(STYLE));
+static SCRIPT_TAG: LazyLock<String> = LazyLock::new(|| tag(SCRIPT));
+
+fn tag(text: &str) -> String {
+    format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(text)[..16]))
+}
 
 /// `/style.css`.
 pub(crate) async fn style(headers: HeaderMap) -> Response {
-    let known = headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == STYLE_TAG.as_bytes());
-    let tags = [(ETAG, STYLE_TAG.as_str()), (CACHE_CONTROL, "no-cache")];
+    part(&headers, &STYLE_TAG, "text/css; charset=utf-8", STYLE)
+}
+
+/// `/live.js`.
+pub(crate) async fn script(headers: HeaderMap) -> Response {
+    part(&headers, &SCRIPT_TAG, "text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// Something that pages are made of, unless the browser has it.
+fn part(headers: &HeaderMap, tag: &str, media_type: &str, text: &'static str) -> Response {
+    let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let tags = [(ETAG, tag), (CACHE_CONTROL, "no-cache")];
     if known {
         return (StatusCode::NOT_MODIFIED, tags).into_response();
     }
-    (tags, [(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+    (tags, [(CONTENT_TYPE, media_type)], text).into_response()
 }

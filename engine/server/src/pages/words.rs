@@ -3,6 +3,8 @@
 use zelo_core::job::Reason;
 use zelo_core::{JobState, Status};
 
+use super::board::STAGES;
+
 /// The words of one language.
 pub(super) struct Words {
     /// BCP 47.
@@ -29,12 +31,22 @@ pub(super) struct Words {
     pub(super) attention: &'static str,
     pub(super) waiting_jobs: &'static str,
     pub(super) there_are_more: &'static str,
+    pub(super) new: &'static str,
+    pub(super) contacts: &'static str,
+    pub(super) latest_contacts: &'static str,
+    pub(super) last_contact: &'static str,
+    pub(super) documents: &'static str,
+    pub(super) latest_documents: &'static str,
+    pub(super) name: &'static str,
+    pub(super) says: &'static str,
+    pub(super) size: &'static str,
     pub(super) events: &'static str,
     pub(super) latest_events: &'static str,
     pub(super) jobs: &'static str,
     pub(super) latest_jobs: &'static str,
     pub(super) messages: &'static str,
     pub(super) latest_messages: &'static str,
+    pub(super) message_to: &'static str,
     pub(super) records: &'static str,
     pub(super) latest_records: &'static str,
     pub(super) nothing_yet: &'static str,
@@ -48,11 +60,16 @@ pub(super) struct Words {
     pub(super) action: &'static str,
     pub(super) state: &'static str,
     pub(super) because: &'static str,
+    pub(super) comes_after: &'static str,
     pub(super) to: &'static str,
     pub(super) text: &'static str,
     pub(super) channel: &'static str,
     pub(super) record: &'static str,
+    /// One whose name is not at hand.
     pub(super) document: &'static str,
+    pub(super) content: &'static str,
+    no_stage: &'static str,
+    stages: [&'static str; STAGES.len()],
     statuses: [&'static str; 5],
     states: [&'static str; 8],
     /// What the codes of reasons say, where their own texts are not in this language.
@@ -83,12 +100,22 @@ const PT_BR: Words = Words {
     attention: "Precisa de atenção",
     waiting_jobs: "Tarefas à espera de alguém, ou que terminaram mal; horários em UTC",
     there_are_more: "Há mais:",
+    new: "Novo",
+    contacts: "Contatos",
+    latest_contacts: "Contatos por etapa, os que mudaram por último primeiro; horários em UTC",
+    last_contact: "Último contato:",
+    documents: "Documentos",
+    latest_documents: "Últimos documentos; horários em UTC",
+    name: "Nome",
+    says: "O que diz",
+    size: "Tamanho",
     events: "Eventos",
     latest_events: "Últimos eventos; horários em UTC",
     jobs: "Tarefas",
     latest_jobs: "Últimas tarefas; horários em UTC",
     messages: "Mensagens",
     latest_messages: "Últimas mensagens; horários em UTC",
+    message_to: "mensagem para",
     records: "Registros",
     latest_records: "Últimos registros alterados; horários em UTC",
     nothing_yet: "Nada ainda.",
@@ -102,17 +129,21 @@ const PT_BR: Words = Words {
     action: "Regra e ação",
     state: "Estado",
     because: "Motivo ou resultado",
+    comes_after: "Vem depois de",
     to: "Para",
     text: "Texto",
     channel: "Canal",
     record: "Registro",
-    document: "Conteúdo",
+    document: "documento",
+    content: "Conteúdo",
+    no_stage: "Sem etapa",
+    stages: ["Novos contatos", "Cadastrados", "Agendados", "Em atendimento", "Atendidos", "Cancelados"],
     statuses: ["aceito", "repetido", "atrasado", "em quarentena", "ignorado"],
     states: ["agendada", "pronta", "em execução", "concluída", "falhou", "cancelada", "não executada", "resultado incerto"],
     reasons: &REASONS_PT_BR,
 };
 
-const REASONS_PT_BR: [(&str, &str); 29] = [
+const REASONS_PT_BR: [(&str, &str); 30] = [
     ("replaced", "Substituída: chegou um evento mais novo"),
     ("cancelled_by_event", "Cancelada por um evento"),
     ("no_longer_matches", "Já não atende às condições da regra"),
@@ -124,6 +155,7 @@ const REASONS_PT_BR: [(&str, &str); 29] = [
     ("missing", "Falta um dado necessário"),
     ("switched_off", "A automação está desligada"),
     ("rule_gone", "A regra já não tem esta ação"),
+    ("step", "Um passo que vem antes não foi concluído"),
     ("only_if", "Uma condição da regra não se cumpre"),
     ("plugin", "O plugin não conseguiu concluir"),
     ("no_plugin", "O plugin não está instalado"),
@@ -168,12 +200,22 @@ const EN: Words = Words {
     attention: "Needs attention",
     waiting_jobs: "Jobs that wait for somebody, or ended badly; times in UTC",
     there_are_more: "There are more:",
+    new: "New",
+    contacts: "Contacts",
+    latest_contacts: "Contacts by stage, those that changed last first; times in UTC",
+    last_contact: "Last contact:",
+    documents: "Documents",
+    latest_documents: "Latest documents; times in UTC",
+    name: "Name",
+    says: "What it says",
+    size: "Size",
     events: "Events",
     latest_events: "Latest events; times in UTC",
     jobs: "Jobs",
     latest_jobs: "Latest jobs; times in UTC",
     messages: "Messages",
     latest_messages: "Latest messages; times in UTC",
+    message_to: "message to",
     records: "Records",
     latest_records: "Records that changed last; times in UTC",
     nothing_yet: "Nothing yet.",
@@ -187,11 +229,15 @@ const EN: Words = Words {
     action: "Rule and action",
     state: "State",
     because: "Reason or result",
+    comes_after: "Comes after",
     to: "To",
     text: "Text",
     channel: "Channel",
     record: "Record",
-    document: "Content",
+    document: "document",
+    content: "Content",
+    no_stage: "No stage",
+    stages: ["Leads", "Registered", "Scheduled", "Attending", "Attended", "Canceled"],
     statuses: ["accepted", "duplicate", "stale", "quarantined", "ignored"],
     states: ["scheduled", "ready", "running", "done", "dead", "cancelled", "skipped", "unknown"],
     // The texts of reasons are in English.
@@ -220,6 +266,15 @@ impl Words {
             JobState::Skipped => 6,
             JobState::Unknown => 7,
         }]
+    }
+
+    /// A stage of contacts; one that has no words is told as it is.
+    pub(super) fn stage<'a>(&'a self, stage: &'a str) -> &'a str {
+        match STAGES.into_iter().position(|known| known == stage) {
+            Some(place) => self.stages[place],
+            None if stage.is_empty() => self.no_stage,
+            None => stage,
+        }
     }
 
     /// What `reason` says in this language; `None` where its own text is all there is. The code of a job that is done is
@@ -274,6 +329,12 @@ mod tests {
         ] {
             assert_eq!(choose(accept).lang, lang, "{accept:?}");
         }
+    }
+
+    #[test]
+    fn a_stage_without_words_is_told_as_it_is() {
+        let told = ["lead", "canceled", "", "returned"].map(|stage| PT_BR.stage(stage));
+        assert_eq!(told, ["Novos contatos", "Cancelados", "Sem etapa", "returned"]);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The API: who may read it, and the shapes of its answers.
 
 use serde_json::{Value, json};
+use zelo_core::effect::{Attachment, Emitted};
+use zelo_core::{AutomationId, Cause, Effect};
 
-use crate::house::{House, MARKER, START};
+use crate::house::{FILE, House, MARKER, START, contact, document, message};
 
-const PATHS: [&str; 8] = ["events", "jobs", "messages", "records", "rules", "status", "events/evt_0", "jobs/job_0"];
+const PATHS: [&str; 10] =
+    ["events", "jobs", "messages", "documents", "records", "rules", "status", "events/evt_0", "jobs/job_0", "documents/job_0/1"];
 
 #[tokio::test]
 async fn nothing_is_told_without_a_credential() {
@@ -40,7 +43,7 @@ async fn what_came_and_what_was_done_can_be_read() {
     assert_eq!((events.status.as_u16(), events.header("cache-control")), (200, "no-store"));
     let event = json!({
         "id": event_id, "connection": "acme", "clinic": "9", "source": "acme", "type": "patient.created", "time": START, "received": START,
-        "status": "accepted", "entity": { "type": "patient", "id": "1" }, "subjects": ["1"],
+        "status": "accepted", "entity": { "type": "patient", "id": "1" }, "subjects": ["1"], "cause": null,
     });
     assert_eq!(events.json(), json!({ "items": [event], "next": null }));
     let one = house.api(&format!("events/{}", event_id.as_str().unwrap())).await.json();
@@ -53,7 +56,7 @@ async fn what_came_and_what_was_done_can_be_read() {
         *listed,
         json!({
             "id": job.id, "event": event_id, "connection": "acme", "clinic": "9", "automation": "greeting@acme", "rule": "greeting", "action": "greet",
-            "state": "done", "anchor": null, "reference": START, "due": START, "expires": null, "run_at": START, "attempt": 1, "attention": null,
+            "state": "done", "needs": [], "anchor": null, "reference": START, "due": START, "expires": null, "run_at": START, "attempt": 1, "attention": null,
             "reason": { "code": "sent", "text": "sent" }, "summary": "greeted <b>somebody</b>", "ended": START,
         })
     );
@@ -66,7 +69,8 @@ async fn what_came_and_what_was_done_can_be_read() {
     let journal = &whole["journal"];
     assert_eq!((&journal[0]["kind"], &journal[0]["fields"]), (&json!("invocation"), &json!(["phone"])));
     assert_eq!(journal[1]["effect"]["kind"], "message");
-    assert_eq!(journal[1]["effect"]["media"], json!([{ "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }]));
+    let attachments = json!([{ "kind": "file", "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }]);
+    assert_eq!(journal[1]["effect"]["attachments"], attachments);
     assert_eq!(journal[1]["result"]["kind"], "sent");
 
     let messages = house.api("messages").await.json();
@@ -75,7 +79,7 @@ async fn what_came_and_what_was_done_can_be_read() {
         json!({
             "id": format!("{}/1", job.id), "job": job.id, "at": START, "connection": "acme", "clinic": "9", "channel": "outbox",
             "to": "+5511987654321", "text": format!("Olá {MARKER}"),
-            "media": [{ "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }], "buttons": [],
+            "attachments": attachments, "buttons": [],
         })
     );
 
@@ -86,6 +90,75 @@ async fn what_came_and_what_was_done_can_be_read() {
         json!([{ "connection": "acme", "clinic": "9", "type": "patient", "id": "1", "time": START, "document": document }])
     );
     assert_eq!(house.api("records?type=service").await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_journal_tells_every_effect_without_its_bytes() {
+    let house = House::new().await;
+    house.deliver("1", MARKER).await;
+    let effects = vec![
+        Effect::StateNext { key: "receipts".into() },
+        document("recibo.pdf", "application/pdf"),
+        Effect::RecordGet { record: "contact".into(), id: "7".into() },
+        contact("7", json!({ "stage": "attended" }), "paid"),
+        Effect::Event(Emitted { kind: "receipt.issued".into(), data: json!({ "number": 1 }) }),
+    ];
+    let job = house.finish_with(effects).await;
+    let whole = house.api(&format!("jobs/{}", job.id)).await;
+    assert!(!whole.text.contains(FILE) && !whole.text.contains("JVBERi"), "{}", whole.text);
+    let told: Vec<Value> =
+        whole.json()["journal"].as_array().unwrap()[1..].iter().map(|entry| json!([entry["effect"], entry["result"]])).collect();
+    assert_eq!(
+        told,
+        [
+            json!([{ "kind": "counter", "key": "receipts" }, { "kind": "counted", "value": 1 }]),
+            json!([
+                { "kind": "document", "name": "recibo.pdf", "media_type": "application/pdf", "bytes": FILE.len(), "text": "Recibo\nR$ 10,00" },
+                { "kind": "kept", "document": format!("{}/2", job.id) },
+            ]),
+            json!([{ "kind": "record_get", "record": "contact", "id": "7" }, { "kind": "record", "fields": null }]),
+            json!([
+                { "kind": "record", "record": "contact", "id": "7", "set": { "stage": "attended" }, "append": { "notes": "paid" } },
+                { "kind": "done" },
+            ]),
+            json!([{ "kind": "event", "type": "receipt.issued", "data": { "number": 1 } }, { "kind": "done" }]),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_message_names_the_documents_that_go_with_it() {
+    let house = House::new().await;
+    house.deliver("1", MARKER).await;
+    let job = house.finish_with_document("recibo.pdf", "application/pdf").await;
+    let id = format!("{}/1", job.id);
+    house.deliver("2", MARKER).await;
+    let attachments = [&*id, "a-nonsense"].map(|id| Attachment::Document { id: id.into() });
+    house.finish_with(vec![message("Segue o recibo", attachments.into())]).await;
+    let messages = house.api("messages").await.json();
+    assert_eq!(
+        messages["items"][0]["attachments"],
+        json!([
+            { "kind": "document", "id": id, "url": format!("/api/v1/documents/{id}") },
+            { "kind": "document", "id": "a-nonsense", "url": null },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn what_led_to_an_event_and_what_a_job_waits_for_can_be_read() {
+    let house = House::new().await;
+    house.deliver("1", MARKER).await;
+    let by = house.finish_with(vec![]).await;
+    house.emit(Cause { job: by.id, lineage: vec![AutomationId::new("greeting", "acme", None)] }).await;
+    let cause = json!({ "job": by.id, "lineage": ["greeting@acme"] });
+    let events = house.api("events").await.json();
+    assert_eq!((&events["items"][0]["cause"], &events["items"][1]["cause"]), (&cause, &Value::Null));
+    let jobs = house.api("jobs").await.json();
+    let named = |action: &str| jobs["items"].as_array().unwrap().iter().find(|job| job["action"] == action).unwrap();
+    let (issue, send) = (named("issue"), named("send"));
+    assert_eq!(issue["needs"], json!([]));
+    assert_eq!(send["needs"], json!([{ "step": "issue", "job": issue["id"], "done": false }]));
 }
 
 #[tokio::test]
@@ -168,6 +241,7 @@ async fn a_wrong_question_is_told_so() {
         "events?since=1",
         "events?limit=1&limit=2",
         "events?state=done",
+        "documents?type=pdf",
         "jobs?state=Zacarias-Marker",
         "jobs?attention=yes",
         "jobs?attention=true&state=done",

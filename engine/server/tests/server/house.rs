@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
-use zelo_core::effect::{Body as MessageBody, Media, Message};
+use zelo_core::effect::{Attachment, Body as MessageBody, Document, File, Message, RecordEdit};
 use zelo_core::grants::{Capability, Messages};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
+use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    AutomationId, Clock, Effect, EffectResult, Entropy, Grants, Invocation, Job, JournalEntry, ManualClock, SeededEntropy, SignedDuration,
-    Timestamp,
+    Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job, JournalEntry,
+    ManualClock, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, Plugins};
@@ -31,6 +32,8 @@ use zelo_store::{MasterKey, Store};
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
 /// Stands in payloads; must not come out where nobody signed in.
 pub(crate) const MARKER: &str = "Zacarias-Marker";
+/// The bytes of the documents.
+pub(crate) const FILE: &str = "%PDF-1.4 a few bytes";
 pub(crate) const START: &str = "2026-03-02T11:00:00Z";
 
 const SOURCE: &str = r#"
@@ -201,6 +204,11 @@ impl House {
         self.send(request("GET", path, headers, Body::empty())).await
     }
 
+    /// An answer that goes on: its head, and its body to read from.
+    pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+        self.router.clone().oneshot(request("GET", path, headers, Body::empty())).await.unwrap()
+    }
+
     /// Sends a form.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], form: String) -> Answer {
         let headers = [&[("content-type", "application/x-www-form-urlencoded")], headers].concat();
@@ -236,22 +244,80 @@ impl House {
 
     /// Ends the one job that is due, as if its plugin had sent `text`.
     pub(crate) async fn finish_with_message(&self, text: &str) -> Job {
+        let file = File { name: "visit.ics".into(), media_type: "text/calendar".into(), content: b"BEGIN".to_vec() };
+        self.finish_with(vec![message(text, vec![Attachment::File(file)])]).await
+    }
+
+    /// Ends the one job that is due, as if its plugin had kept this document.
+    pub(crate) async fn finish_with_document(&self, name: &str, media_type: &str) -> Job {
+        self.finish_with(vec![document(name, media_type)]).await
+    }
+
+    /// Ends the one job that is due, as if its plugin had done this.
+    pub(crate) async fn finish_with(&self, effects: Vec<Effect>) -> Job {
         let (job, event) = self.claim().await;
-        let message = Message {
-            channel: None,
-            to: "+5511987654321".into(),
-            body: MessageBody::Text { text: text.into() },
-            media: vec![Media { name: "visit.ics".into(), media_type: "text/calendar".into(), content: b"BEGIN".to_vec() }],
-            buttons: vec![],
-        };
-        let sent = EffectResult::Sent { message: zelo_store::message_id(job.id, 1), channel: "outbox".into() };
-        let journal = vec![
-            (0, JournalEntry::Invocation(Box::new(invocation(&job, event)))),
-            (1, JournalEntry::Effect { effect: Effect::Message(message.clone()), result: sent }),
-        ];
-        let local = vec![LocalWrite::Message { index: 1, channel: "outbox".into(), message }];
+        let time = event.time;
+        let mut journal = vec![(0, JournalEntry::Invocation(Box::new(invocation(&job, event))))];
+        let mut local = Vec::new();
+        for (effect, index) in effects.into_iter().zip(1..) {
+            let id = zelo_store::effect_id(job.id, index);
+            let (write, result) = match &effect {
+                Effect::Message(message) => (
+                    Some(LocalWrite::Message { index, channel: "outbox".into(), message: message.clone() }),
+                    EffectResult::Sent { message: id, channel: "outbox".into() },
+                ),
+                Effect::Document(document) => {
+                    (Some(LocalWrite::Document { index, document: document.clone() }), EffectResult::Kept { document: id })
+                }
+                Effect::RecordEdit(edit) => {
+                    let hash = self.store().indexer().record(&job.connection, &edit.record, &edit.id);
+                    (Some(LocalWrite::Record { hash, time, edit: edit.clone() }), EffectResult::Done)
+                }
+                Effect::RecordGet { .. } => (None, EffectResult::Record { fields: None }),
+                Effect::StateNext { .. } => (None, EffectResult::Counted { value: 1 }),
+                _ => (None, EffectResult::Done),
+            };
+            local.extend(write);
+            journal.push((index, JournalEntry::Effect { effect, result }));
+        }
         self.settle(&job, AttemptEnd::Done { code: "sent".into() }, journal, local).await;
         job
+    }
+
+    /// Stores an event that a plugin emitted, with a job `issue` and a job `send` that comes after it.
+    pub(crate) async fn emit(&self, cause: Cause) {
+        let now = self.clock.now();
+        let event = Event {
+            id: EventId::new(now, self.runtime.entropy.as_ref()),
+            connection: "acme".into(),
+            source: "acme".into(),
+            kind: "receipt.wanted".into(),
+            time: now,
+            received: now,
+            entity: None,
+            subjects: vec![],
+            clinic: None,
+            data: Arc::new(Value::Null),
+            cause: Some(cause),
+        };
+        let candidate = |action: &str, needs: &[&str]| Candidate {
+            automation: AutomationId::new("receipt", "acme", None),
+            rule: "receipt".into(),
+            action: action.into(),
+            rule_digest: "d".into(),
+            plan: Plan::Fire { key: None, anchor: None, lookups: vec![], needs: needs.iter().map(|need| (*need).into()).collect() },
+        };
+        let arrival = Arrival {
+            delivery: self.store().indexer().delivery("acme", &event.kind, &event.id.to_string()),
+            event,
+            body: Arc::from(&b"{}"[..]),
+            entity: None,
+            subjects: vec![],
+            records: vec![],
+            candidates: vec![candidate("issue", &[]), candidate("send", &["issue"])],
+            timetable: Arc::new(AtOnce),
+        };
+        self.store().record(arrival).await.unwrap();
     }
 
     /// Has the one job that is due wait for a person.
@@ -266,12 +332,18 @@ impl House {
     /// Ends the one job that is due: its plugin gave up.
     pub(crate) async fn give_up(&self) -> Job {
         let (job, _) = self.claim().await;
-        let reason = Reason::new("plugin", "the plugin says that it cannot be done");
-        self.settle(&job, AttemptEnd::Dead(reason), vec![], vec![]).await;
+        self.give_up_on(&job).await;
         job
     }
 
-    async fn claim(&self) -> (Job, zelo_core::Event) {
+    /// Ends a job that runs: its plugin gave up.
+    pub(crate) async fn give_up_on(&self, job: &Job) {
+        let reason = Reason::new("plugin", "the plugin says that it cannot be done");
+        self.settle(job, AttemptEnd::Dead(reason), vec![], vec![]).await;
+    }
+
+    /// Begins the one job that is due.
+    pub(crate) async fn claim(&self) -> (Job, Event) {
         let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1)).await.unwrap();
         assert_eq!(claimed.len(), 1);
         let work = claimed.remove(0);
@@ -285,6 +357,7 @@ impl House {
             end,
             journal,
             local,
+            emitted: vec![],
             outward: false,
             report: Report {
                 summary: Some("greeted <b>somebody</b>".into()),
@@ -299,6 +372,33 @@ impl House {
     pub(crate) fn store(&self) -> &dyn Store {
         self.runtime.store.as_ref()
     }
+}
+
+/// Every job is due when its event happened.
+struct AtOnce;
+
+impl Timetable for AtOnce {
+    fn due(&self, question: &DueQuestion<'_>, _: &dyn Records) -> Result<Due, Reason> {
+        Ok(Due { at: question.reference, expires: None })
+    }
+}
+
+/// A message to the patient.
+pub(crate) fn message(text: &str, attachments: Vec<Attachment>) -> Effect {
+    let body = MessageBody::Text { text: text.into() };
+    Effect::Message(Message { channel: None, to: "+5511987654321".into(), body, attachments, buttons: vec![] })
+}
+
+/// A document of a few bytes.
+pub(crate) fn document(name: &str, media_type: &str) -> Effect {
+    let text = "Recibo\nR$ 10,00".into();
+    Effect::Document(Document { name: name.into(), media_type: media_type.into(), content: FILE.into(), text })
+}
+
+/// What an action writes of contact `id`.
+pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
+    let set = set.as_object().unwrap().clone();
+    Effect::RecordEdit(RecordEdit { record: "contact".into(), id: id.into(), set, append: [("notes".to_owned(), note.to_owned())].into() })
 }
 
 fn edition() -> Edition {
@@ -317,7 +417,7 @@ fn edition() -> Edition {
     Edition { in_force: Arc::new(InForce::new(rules.clone(), vec![automation])), rules, catalog: Arc::new(Catalog::default()) }
 }
 
-fn invocation(job: &Job, event: zelo_core::Event) -> Invocation {
+fn invocation(job: &Job, event: Event) -> Invocation {
     Invocation {
         job: job.id.to_string(),
         rule: job.rule.clone(),

@@ -4,7 +4,9 @@
 
 mod access;
 mod api;
+mod documents;
 mod hooks;
 mod house;
+mod live;
 mod pages;
 mod serve;

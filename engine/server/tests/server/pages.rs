@@ -1,8 +1,15 @@
 //! The first page.
 
-use crate::house::{House, MARKER};
+use serde_json::json;
+use zelo_core::effect::{Attachment, File, Message};
+use zelo_core::{Cause, Effect, JobId};
+
+use crate::house::{House, MARKER, contact, document, message};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// The one script there is.
+const SCRIPT: &str = "<script src=\"/live.js\" defer></script>";
 
 #[tokio::test]
 async fn who_is_not_signed_in_learns_how_to_get_in_and_nothing_else() {
@@ -24,7 +31,7 @@ async fn the_first_page_lists_what_came_and_what_was_done() {
     house.deliver("1", MARKER).await;
     let job = house.finish_with_message(&format!("Oi {MARKER}, até já")).await;
     let page = house.get("/", &[("cookie", &cookie)]).await;
-    assert_eq!(page.header("content-security-policy"), POLICY);
+    assert_eq!(page.header("content-security-policy"), LIVE_POLICY);
     assert_eq!(page.header("cache-control"), "no-store");
     for part in [
         "<html lang=\"pt-BR\"",
@@ -60,9 +67,16 @@ async fn values_are_shown_as_text() {
     let cookie = house.sign_in().await;
     let nasty = "<script>alert('1')</script>\"'><img src=x onerror=alert(1)>";
     house.deliver(nasty, nasty).await;
-    house.finish_with_message(nasty).await;
+    let file = Attachment::File(File { name: nasty.into(), media_type: nasty.into(), content: vec![] });
+    let attachments = vec![file, Attachment::Document { id: nasty.into() }];
+    let notes = json!({ "name": nasty, "phone": nasty, "stage": nasty, "last_contact": nasty });
+    let Effect::Message(to_nobody) = message(nasty, attachments) else { panic!("a message") };
+    let message = Effect::Message(Message { to: nasty.into(), ..to_nobody });
+    house.finish_with(vec![message, document(nasty, nasty), contact(nasty, notes, nasty)]).await;
     let page = house.get("/", &[("cookie", &cookie)]).await.text;
-    assert!(page.contains("&lt;script&gt;alert"), "{page}");
+    assert!(page.matches("&lt;script&gt;alert").count() > 10, "{page}");
+    assert_eq!(page.matches(SCRIPT).count(), 1);
+    let page = page.replace(SCRIPT, "");
     assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>"), "{page}");
     let code = house.get("/sign-in?code=%22%3E%3Cscript%3E", &[]).await.text;
     assert!(!code.contains("<script"), "{code}");
@@ -131,10 +145,84 @@ async fn the_page_says_when_more_needs_a_person_than_it_shows() {
 }
 
 #[tokio::test]
-async fn the_style_is_fetched_once() {
+async fn style_and_script_are_fetched_once() {
     let house = House::new().await;
-    let style = house.get("/style.css", &[]).await;
-    assert_eq!((style.status.as_u16(), style.header("content-type")), (200, "text/css; charset=utf-8"));
-    let again = house.get("/style.css", &[("if-none-match", style.header("etag"))]).await;
-    assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+    for (path, media_type) in [("/style.css", "text/css; charset=utf-8"), ("/live.js", "text/javascript; charset=utf-8")] {
+        let first = house.get(path, &[]).await;
+        assert_eq!((first.status.as_u16(), first.header("content-type")), (200, media_type));
+        let again = house.get(path, &[("if-none-match", first.header("etag"))]).await;
+        assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+    }
+}
+
+#[tokio::test]
+async fn documents_and_contacts_are_shown_in_the_language_of_the_reader() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    house.deliver("1", "Ana").await;
+    let job = house.finish_with_document("recibo-000001.pdf", "application/pdf").await;
+    let id = format!("{}/1", job.id);
+    house.deliver("2", "Ana").await;
+    let whole = json!({ "stage": "attended", "name": "Ana Lima", "phone": "+5511987654321", "last_contact": "2026-03-02T09:30:00Z" });
+    house
+        .finish_with(vec![
+            message("Segue o recibo", vec![Attachment::Document { id: id.clone() }]),
+            contact("7", whole, "pagou em dinheiro"),
+            contact("8", json!({ "stage": "returned" }), "voltou"),
+        ])
+        .await;
+    let link = format!("<a href=\"/api/v1/documents/{id}\">recibo-000001.pdf</a>");
+    for (language, words) in [
+        (
+            "pt-BR",
+            [
+                "Documentos",
+                "O que diz",
+                "20 B",
+                "Contatos",
+                "Atendidos <span class=\"count\">1</span>",
+                "Último contato:",
+                "Novos contatos",
+            ],
+        ),
+        ("en", ["Documents", "What it says", "20 B", "Contacts", "Attended <span class=\"count\">1</span>", "Last contact:", "Leads"]),
+    ] {
+        let page = house.get("/", &[("cookie", &cookie), ("accept-language", language)]).await.text;
+        for part in words.iter().chain(&[
+            "Recibo\nR$ 10,00",
+            "<strong>Ana Lima</strong>",
+            "+5511987654321",
+            "2026-03-02 09:30",
+            "pagou em dinheiro",
+        ]) {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+        assert_eq!(page.matches(&link).count(), 2, "among the documents, and with the message: {page}");
+        let board = &page[page.find("id=\"contacts\"").unwrap()..page.find("id=\"documents\"").unwrap()];
+        let place = |part: &str| board.find(part).unwrap_or_else(|| panic!("{part} in {board}"));
+        assert!(place(words[6]) < place(words[4]) && place(words[4]) < place("Ana Lima"), "{board}");
+        assert!(place("Ana Lima") < place("returned <span class=\"count\">1</span>"), "unknown stages come last: {board}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_has_to_do_stands_first_in_the_words_of_the_plugin() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    house.deliver("1", "Ana").await;
+    house.wait_for_contact().await;
+    let page = house.get("/", &[("cookie", &cookie)]).await.text;
+    let todo = "<p class=\"todo\">greeted &lt;b&gt;somebody&lt;/b&gt;</p><p class=\"said\">Falta um dado necessário<small lang=\"en\">patient $.phone is missing";
+    assert!(page.contains(todo), "{page}");
+}
+
+#[tokio::test]
+async fn a_job_says_which_step_comes_before_it() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    house.emit(Cause { job: JobId::from_bytes([0; 16]), lineage: vec![] }).await;
+    for (language, told) in [("pt-BR", "Vem depois de <code>issue</code>"), ("en", "Comes after <code>issue</code>")] {
+        let page = house.get("/", &[("cookie", &cookie), ("accept-language", language)]).await.text;
+        assert_eq!(page.matches(told).count(), 1, "{page}");
+    }
 }

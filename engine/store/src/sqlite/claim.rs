@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::decide::RecordRow;
-use zelo_core::{Event, EventId, Job, JobId, JournalEntry, KeyHash};
+use serde_json::Value;
+use zelo_core::settle::Report;
+use zelo_core::{Event, EventId, Job, JobId, JournalEntry, KeyHash, RecordRow};
 
 use super::bulk::{fetch_in, in_list};
 use super::column::{Columns, ms};
 use super::jobs::{Kept, job_columns, live_job};
 use super::keys::{Keys, unopened};
 use super::load::load_records;
-use super::settle::{journal_at, numbered};
+use super::settle::{journal_at, numbered, report_at};
 use super::writer::{Desk, Write};
 use super::{events, reader::Reader};
 use crate::{Error, RecordSet, Work, envelope};
@@ -25,7 +26,7 @@ use crate::{Error, RecordSet, Work, envelope};
 const PROMOTED: u32 = 4096;
 
 const PROMOTE: &str = "UPDATE jobs SET state = 'ready' WHERE seq IN \
-    (SELECT seq FROM jobs WHERE state = 'scheduled' AND run_at <= ?1 ORDER BY run_at LIMIT ?2)";
+    (SELECT seq FROM jobs WHERE state = 'scheduled' AND waits = 0 AND run_at <= ?1 ORDER BY run_at LIMIT ?2)";
 
 // The subquery is its own statement of what is next; RETURNING promises no order.
 const CLAIM: &str = concat!(
@@ -36,6 +37,9 @@ const CLAIM: &str = concat!(
 );
 
 const JOURNALS: &str = in_list!("SELECT entry_id, job_id, seq, key_id, sealed FROM journal WHERE job_id", " ORDER BY job_id, seq");
+
+const OUTPUTS: &str =
+    in_list!("SELECT attempt_id, job_id, attempt, key_id, sealed FROM attempts WHERE job_id", " AND state = 'done' ORDER BY attempt_id");
 
 /// Asks for jobs.
 pub(crate) struct Claim {
@@ -76,11 +80,15 @@ pub(crate) async fn load(reader: Reader, jobs: Vec<(Kept, Job)>) -> Result<Vec<W
     let hashes: HashSet<KeyHash> = jobs.iter().flat_map(|(_, job)| job.lookups.iter().map(|lookup| lookup.record.hash)).collect();
     let records = load_records(&mut conn, &reader.ring, &hashes).await?;
     let mut journals = journals(&mut conn, &reader, jobs.iter().map(|(_, job)| job.id).collect()).await?;
+    let steps = jobs.iter().flat_map(|(_, job)| job.needs.iter().filter(|need| need.done).map(|need| need.job)).collect();
+    let outputs = outputs(&mut conn, &reader, steps).await?;
     drop(conn);
     let mut work = Vec::with_capacity(jobs.len());
     for (_, job) in jobs {
+        let given = |step: JobId| outputs.get(&step).cloned().unwrap_or(Value::Null);
+        let steps = job.needs.iter().filter(|need| need.done).map(|need| (need.step.clone(), given(need.job))).collect();
         match assemble(&mut events, &records, &mut journals, &job) {
-            Ok((event, records, journal)) => work.push(Work { job, event, records, journal }),
+            Ok((event, records, journal)) => work.push(Work { job, event, records, journal, steps }),
             Err(error) => tracing::error!(%error, job = %job.id, "a claimed job cannot be loaded"),
         }
     }
@@ -138,4 +146,19 @@ fn entry(row: &Columns<'_>, keys: &Keys, job: JobId, wanted: usize) -> Loaded<Jo
     let place = journal_at(&at);
     let plain = keys.get(row.get("key_id")?)?.open(place, row.get("sealed")?).map_err(|_| unopened(place))?;
     envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))
+}
+
+/// What done jobs gave to those that come after them.
+async fn outputs(conn: &mut SqliteConnection, reader: &Reader, jobs: Vec<JobId>) -> Loaded<HashMap<JobId, Value>> {
+    let rows = fetch_in(conn, "read what steps gave", OUTPUTS, jobs.iter().map(|id| *id.bytes()).collect()).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "attempts", "attempt_id")).collect();
+    let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
+    let keys = Keys::load(conn, &reader.ring, ids).await?;
+    let output = |row: &Columns<'_>| {
+        let job = row.job_id("job_id")?;
+        let plain = keys.open(row.get("key_id")?, report_at(&numbered(job, row.small("attempt")?)), row.get("sealed")?)?;
+        let report: Report = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
+        Ok(report.output.map(|output| (job, output)))
+    };
+    rows.iter().filter_map(|row| output(row).transpose()).collect()
 }

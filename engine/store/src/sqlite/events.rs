@@ -18,7 +18,7 @@ use crate::{Error, EventView, Page, envelope};
 
 macro_rules! select {
     () => {
-        "SELECT seq, e.event_id, e.connection, e.clinic, source, type, entity_type, time, received, status, key_id, sealed \
+        "SELECT seq, e.event_id, e.connection, e.clinic, source, type, entity_type, time, received, status, cause, key_id, sealed \
          FROM events e JOIN event_parts p ON p.part_id = e.seq * 256 WHERE "
     };
 }
@@ -88,6 +88,7 @@ fn view(row: &Columns<'_>, keys: &Keys) -> Result<EventView, Error> {
         subjects: Vec::new(),
         clinic: row.get("clinic")?,
         data: Arc::new(Value::Null),
+        cause: row.json("cause")?,
     };
     let plain = keys.open(row.get("key_id")?, payload_at(&payload_row(id)), row.get("sealed")?)?;
     envelope::fill_event(&mut event, row.get("entity_type")?, &plain).map_err(|why| row.damaged("sealed", why))?;

@@ -1,6 +1,6 @@
 //! Jobs as rows: live ones in `jobs`, ended ones in `job_history`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,16 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::decide::{DoneAnchor, KeyRow};
 use zelo_core::job::Reason;
-use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, LookupRef, RecordRef};
+use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, LookupRef, Need, RecordRef};
 
-use super::bulk::{Bound, Rows, expect_rows, fetch_in, in_list, integers};
+use super::bulk::{Bound, Rows, bytes, expect_rows, fetch_in, in_list, integers};
 use super::column::{Columns, ms};
 use crate::Error;
 
 /// The columns that `jobs` and `job_history` share, in the order of [`bind_job`].
 macro_rules! job_columns {
     () => {
-        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, lookups, anchor, \
+        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, lookups, needs, anchor, \
          reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel"
     };
 }
@@ -31,15 +31,15 @@ const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FRO
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again) SELECT * FROM (VALUES"),
-    columns: 26,
+    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, waits) SELECT * FROM (VALUES"),
+    columns: 28,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const END: Rows = Rows {
     doing: "store ended jobs",
     head: concat!("INSERT OR FAIL INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
-    columns: 26,
+    columns: 27,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -47,8 +47,8 @@ const UPDATE: Rows = Rows {
     doing: "update jobs",
     head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
            lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
-           again = new.column12 FROM (VALUES",
-    columns: 12,
+           again = new.column12, needs = new.column13, waits = new.column14 FROM (VALUES",
+    columns: 14,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
@@ -63,6 +63,20 @@ const INSERT_LOOKUPS: Rows = Rows {
 
 const DELETE_LOOKUPS: Rows =
     Rows { doing: "forget what ended jobs read", head: "DELETE FROM job_lookups WHERE (record, job) IN (VALUES", columns: 2, tail: ")" };
+
+const INSERT_NEEDS: Rows = Rows {
+    doing: "store what jobs need",
+    head: "INSERT OR IGNORE INTO job_needs (needed, job) SELECT * FROM (VALUES",
+    columns: 2,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const DELETE_NEEDS: Rows =
+    Rows { doing: "forget what ended jobs needed", head: "DELETE FROM job_needs WHERE (needed, job) IN (VALUES", columns: 2, tail: ")" };
+
+const NEEDING: &str = in_list!("SELECT needed, job FROM job_needs WHERE needed", "");
+
+const READING: &str = in_list!("SELECT record, job FROM job_lookups WHERE record", "");
 
 const PUT_KEYS: Rows = Rows {
     doing: "store job keys",
@@ -155,10 +169,13 @@ pub(crate) async fn put_keys(conn: &mut SqliteConnection, keys: Vec<KeyOf<'_>>) 
 /// Adds live jobs, with what they read.
 pub(crate) async fn insert(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
     let lookups: Vec<_> = jobs.iter().flat_map(|(kept, job)| lookup_rows(*kept, job)).collect();
+    let needs: Vec<_> = jobs.iter().flat_map(|(kept, job)| need_rows(*kept, job)).collect();
     let wanted = jobs.len();
-    let touched =
-        INSERT.run(conn, jobs, |query, (kept, job)| bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again)).await?;
+    let touched = INSERT
+        .run(conn, jobs, |query, (kept, job)| bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.waits()))
+        .await?;
     expect_rows("jobs", "store jobs", wanted, touched)?;
+    INSERT_NEEDS.run(conn, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq)).await?;
     // Two lookups of a job may name one record: the row is there once.
     INSERT_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
     Ok(())
@@ -183,6 +200,8 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
                 .bind(reason(job.cancel.as_ref()))
                 .bind(lease_expires.map(ms))
                 .bind(job.again && job.state == JobState::Running)
+                .bind(needs(&job.needs))
+                .bind(job.waits())
         })
         .await?;
     expect_rows("jobs", "update jobs", wanted, touched)
@@ -192,6 +211,7 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
 pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Result<(), Error> {
     let lived: Vec<i64> = jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.kept.seq).collect();
     let lookups: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| lookup_rows(ended.kept, ended.job)).collect();
+    let needs: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| need_rows(ended.kept, ended.job)).collect();
     let wanted = jobs.len();
     let touched = END.run(conn, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary)).await?;
     expect_rows("job_history", "store ended jobs", wanted, touched)?;
@@ -203,11 +223,78 @@ pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Re
         sqlx::query(DELETE).bind(integers(lived)).execute(&mut *conn).await.map_err(Error::database("remove ended jobs"))?.rows_affected();
     expect_rows("jobs", "remove ended jobs", wanted, touched)?;
     DELETE_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
+    DELETE_NEEDS.run(conn, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq)).await?;
     Ok(())
+}
+
+/// Writes changed jobs; those that ended go, with the time given, and leave their keys free.
+pub(crate) async fn write_back(conn: &mut SqliteConnection, changes: &[(Kept, Job, Timestamp)]) -> Result<(), Error> {
+    let (mut updated, mut ended) = (Vec::new(), Vec::new());
+    for (kept, job, at) in changes {
+        if job.state.is_live() {
+            updated.push((*kept, job));
+        } else {
+            ended.push(Ended { kept: *kept, job, at: *at, summary: None, was_live: true });
+        }
+    }
+    let under: HashSet<KeyHash> = ended.iter().filter_map(|ended| ended.job.key).collect();
+    let rows = keys(conn, bytes(&under)).await?;
+    let mut free = Vec::new();
+    for job in ended.iter().map(|ended| ended.job) {
+        if let Some((key, row)) = job.key.and_then(|key| rows.get_key_value(&key))
+            && row.live == Some(job.id)
+        {
+            let row = KeyRow { live: None, ..row.clone() };
+            free.push(KeyOf { key: *key, row, connection: &job.connection, clinic: job.clinic.as_deref() });
+        }
+    }
+    update(conn, updated).await?;
+    end(conn, ended).await?;
+    put_keys(conn, free).await
+}
+
+/// The live jobs that need any of `steps`, with the step; a job that needs two of them comes twice.
+pub(crate) async fn needing(conn: &mut SqliteConnection, steps: Vec<JobId>) -> Result<Vec<(JobId, Kept, Job)>, Error> {
+    let rows = fetch_in(conn, "look for jobs that need others", NEEDING, steps.iter().map(|id| *id.bytes()).collect()).await?;
+    let pairs = rows.iter().map(|row| {
+        let row = Columns::new(row, "job_needs", "needed");
+        Ok((row.job_id("needed")?, row.get("job")?))
+    });
+    indexed(conn, "job_needs", pairs.collect::<Result<_, Error>>()?).await
+}
+
+/// The live jobs that read any of `records`, with the record.
+pub(crate) async fn reading(conn: &mut SqliteConnection, records: Vec<[u8; 16]>) -> Result<Vec<(KeyHash, Kept, Job)>, Error> {
+    let rows = fetch_in(conn, "look for jobs that read records", READING, records).await?;
+    let pairs = rows.iter().map(|row| {
+        let row = Columns::new(row, "job_lookups", "record");
+        Ok((row.hash("record")?, row.get("job")?))
+    });
+    indexed(conn, "job_lookups", pairs.collect::<Result<_, Error>>()?).await
+}
+
+/// The live jobs that an index names by their places.
+async fn indexed<K: Copy + std::fmt::Debug>(
+    conn: &mut SqliteConnection,
+    table: &'static str,
+    pairs: Vec<(K, i64)>,
+) -> Result<Vec<(K, Kept, Job)>, Error> {
+    let places: BTreeSet<i64> = pairs.iter().map(|(_, seq)| *seq).collect();
+    let jobs: HashMap<i64, (Kept, Job)> =
+        by_seqs(conn, places.into_iter().collect()).await?.into_iter().map(|(kept, job)| (kept.seq, (kept, job))).collect();
+    let found = pairs.into_iter().map(|(of, seq)| match jobs.get(&seq) {
+        Some((kept, job)) => Ok((of, *kept, job.clone())),
+        None => Err(Error::Inconsistent { table, column: "job", row: format!("{of:?}"), why: format!("job {seq} is not live") }),
+    });
+    found.collect()
 }
 
 fn lookup_rows(kept: Kept, job: &Job) -> impl Iterator<Item = (KeyHash, i64)> {
     job.lookups.iter().map(move |lookup| (lookup.record.hash, kept.seq))
+}
+
+fn need_rows(kept: Kept, job: &Job) -> impl Iterator<Item = (JobId, i64)> {
+    job.needs.iter().map(move |need| (need.job, kept.seq))
 }
 
 fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
@@ -225,6 +312,7 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
         .bind(job.rule_digest.as_str())
         .bind(job.key.map(|hash| hash.0.to_vec()))
         .bind(lookups(&job.lookups))
+        .bind(needs(&job.needs))
         .bind(job.anchor.map(ms))
         .bind(ms(job.reference))
         .bind(ms(job.due))
@@ -264,6 +352,7 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         rule_digest: row.get("rule_digest")?,
         key: row.opt_hash("job_key")?,
         lookups: stored_lookups(row)?,
+        needs: row.json("needs")?.unwrap_or_default(),
         anchor: row.opt_time("anchor")?,
         reference: row.time("reference")?,
         due: row.time("due")?,
@@ -316,6 +405,11 @@ fn stored_lookups(row: &Columns<'_>) -> Result<Vec<LookupRef>, Error> {
             Ok(LookupRef { name: lookup.name, position: lookup.position, singular: lookup.singular, record })
         })
         .collect()
+}
+
+/// Needs as stored: null where there are none.
+fn needs(needs: &[Need]) -> Option<String> {
+    if needs.is_empty() { None } else { serde_json::to_string(needs).ok() }
 }
 
 fn reason(reason: Option<&Reason>) -> Option<String> {

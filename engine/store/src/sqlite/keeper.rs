@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::clock::from_ms;
-use zelo_core::decide::{RecordRow, retime};
+use zelo_core::decide::retime;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::reclaim;
 use zelo_core::timing::{Records, Timetable};
-use zelo_core::{Job, KeyHash};
+use zelo_core::{Job, KeyHash, RecordRow};
 
-use super::bulk::bytes;
 use super::column::ms;
-use super::jobs::{self, Ended, Kept, KeyOf, job_columns, live_job};
+use super::jobs::{Kept, job_columns, live_job};
 use super::load::load_records;
 use super::reader::Reader;
+use super::steps;
 use super::writer::{Desk, Write};
 use crate::Error;
 
@@ -35,7 +35,7 @@ const EXPIRED: &str = concat!(
 const LIVE: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2");
 
 const NEXT: &str = "SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM jobs WHERE state = 'ready' \
-    UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled')";
+    UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled' AND waits = 0)";
 
 /// Gives back some jobs whose lease has run out.
 pub(crate) struct Reclaim {
@@ -62,8 +62,8 @@ impl Write for Reclaim {
             let at = kept.lease_expires.unwrap_or(desk.latest).min(self.now);
             changes.push((kept, reclaim(&job, self.policy), at));
         }
-        write_back(conn, &changes).await?;
-        Ok((changes.into_iter().map(|(_, job, _)| job).collect(), more))
+        let others = steps::write_back(conn, &changes).await?;
+        Ok((changes.into_iter().map(|(_, job, _)| job).chain(others).collect(), more))
     }
 }
 
@@ -93,8 +93,8 @@ impl Write for Retime {
                 changes.push((kept, job, at));
             }
         }
-        write_back(conn, &changes).await?;
-        Ok((changes.into_iter().map(|(_, job, _)| job).collect(), next))
+        let others = steps::write_back(conn, &changes).await?;
+        Ok((changes.into_iter().map(|(_, job, _)| job).chain(others).collect(), next))
     }
 }
 
@@ -116,30 +116,4 @@ impl Records for Known {
 
 fn live_jobs(rows: &[SqliteRow]) -> Result<Vec<(Kept, Job)>, Error> {
     rows.iter().map(live_job).collect()
-}
-
-/// Writes changed jobs; those that ended go, with the time given, and leave their keys free.
-async fn write_back(conn: &mut SqliteConnection, changes: &[(Kept, Job, Timestamp)]) -> Result<(), Error> {
-    let (mut update, mut end) = (Vec::new(), Vec::new());
-    for (kept, job, at) in changes {
-        if job.state.is_live() {
-            update.push((*kept, job));
-        } else {
-            end.push(Ended { kept: *kept, job, at: *at, summary: None, was_live: true });
-        }
-    }
-    let under: HashSet<KeyHash> = end.iter().filter_map(|ended| ended.job.key).collect();
-    let rows = jobs::keys(conn, bytes(&under)).await?;
-    let mut free = Vec::new();
-    for job in end.iter().map(|ended| ended.job) {
-        if let Some((key, row)) = job.key.and_then(|key| rows.get_key_value(&key))
-            && row.live == Some(job.id)
-        {
-            let row = zelo_core::decide::KeyRow { live: None, ..row.clone() };
-            free.push(KeyOf { key: *key, row, connection: &job.connection, clinic: job.clinic.as_deref() });
-        }
-    }
-    jobs::update(conn, update).await?;
-    jobs::end(conn, end).await?;
-    jobs::put_keys(conn, free).await
 }

@@ -2,16 +2,17 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use zelo_core::{JobId, JobState, JournalEntry, KeyHash};
+use zelo_core::{JobId, JobState, JournalEntry, KeyHash, RecordRow};
 
 use super::claim::journals;
 use super::column::Columns;
 use super::jobs::{self, job_columns};
 use super::keys::Keys;
-use super::load::open_record;
+use super::load::{load_records, open_record};
 use super::reader::{ReadConnection, Reader};
-use super::settle::{message_at, numbered, report_at, state_at, summary_at};
-use crate::{AttemptView, Error, JobView, MessageView, Page, RecordView, envelope, message_id};
+use super::settle::{document_at, message_at, numbered, report_at, state_at, summary_at};
+use crate::envelope::{self, DocumentHead};
+use crate::{AttemptView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
 
 const JOB: &str = concat!(
     "SELECT ",
@@ -47,6 +48,12 @@ const MESSAGES: &str = "SELECT seq, job_id, effect, connection, clinic, channel,
 const RECORDS: &str = "SELECT written, record, connection, clinic, kind, time, key_id, sealed FROM records WHERE written < ?1 \
     AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) ORDER BY written DESC LIMIT ?4";
 
+const DOCUMENTS: &str = "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed FROM documents WHERE seq < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4";
+
+const DOCUMENT: &str =
+    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE job_id = ?1 AND effect = ?2";
+
 const STATE: &str = "SELECT slot, key_id, sealed FROM state WHERE slot = ?1";
 
 /// One job.
@@ -67,7 +74,12 @@ pub(crate) async fn jobs(reader: Reader, page: Page, state: Option<JobState>) ->
 pub(crate) async fn attention(reader: Reader, page: Page) -> Result<Vec<JobView>, Error> {
     let mut conn = reader.conn().await?;
     let rows = fetch_page(&mut conn, "read the jobs that need attention", ATTENTION, page, None).await?;
-    job_views(&mut conn, &reader, &rows).await
+    let mut views = job_views(&mut conn, &reader, &rows).await?;
+    for view in &mut views {
+        // What is missing may be known to the plugin alone.
+        view.summary = said(&mut conn, &reader, view.job.id).await?.pop().and_then(|attempt| attempt.report.summary);
+    }
+    Ok(views)
 }
 
 async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
@@ -96,10 +108,14 @@ pub(crate) async fn journal(reader: Reader, job: JobId) -> Result<Vec<JournalEnt
 /// What was said in the attempts of a job.
 pub(crate) async fn attempts(reader: Reader, job: JobId) -> Result<Vec<AttemptView>, Error> {
     let mut conn = reader.conn().await?;
+    said(&mut conn, &reader, job).await
+}
+
+async fn said(conn: &mut ReadConnection, reader: &Reader, job: JobId) -> Result<Vec<AttemptView>, Error> {
     let rows =
-        sqlx::query(ATTEMPTS).bind(job.bytes().to_vec()).fetch_all(&mut *conn).await.map_err(Error::database("read what plugins said"))?;
+        sqlx::query(ATTEMPTS).bind(job.bytes().to_vec()).fetch_all(&mut **conn).await.map_err(Error::database("read what plugins said"))?;
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "attempts", "attempt_id")).collect();
-    let keys = load_keys(&mut conn, &reader, &rows).await?;
+    let keys = load_keys(conn, reader, &rows).await?;
     rows.iter()
         .map(|row| {
             let attempt = row.small("attempt")?;
@@ -122,7 +138,7 @@ pub(crate) async fn messages(reader: Reader, page: Page) -> Result<Vec<MessageVi
             let plain = keys.open(row.get("key_id")?, message_at(&numbered(job, index)), row.get("sealed")?)?;
             Ok(MessageView {
                 cursor: row.get("seq")?,
-                id: message_id(job, index),
+                id: effect_id(job, index),
                 job,
                 at: row.time("at")?,
                 connection: row.get("connection")?,
@@ -134,6 +150,51 @@ pub(crate) async fn messages(reader: Reader, page: Page) -> Result<Vec<MessageVi
         .collect()
 }
 
+/// A page of documents.
+pub(crate) async fn documents(reader: Reader, page: Page) -> Result<Vec<DocumentView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = fetch_page(&mut conn, "read documents", DOCUMENTS, page, None).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "documents", "seq")).collect();
+    let keys = load_keys(&mut conn, &reader, &rows).await?;
+    rows.iter().map(|row| document_view(row, &keys)).collect()
+}
+
+/// One document with its content.
+pub(crate) async fn document(reader: Reader, job: JobId, index: u32) -> Result<Option<(DocumentView, Vec<u8>)>, Error> {
+    let mut conn = reader.conn().await?;
+    let row = sqlx::query(DOCUMENT).bind(job.bytes().to_vec()).bind(index).fetch_optional(&mut *conn).await;
+    let Some(row) = row.map_err(Error::database("read a document"))? else { return Ok(None) };
+    let row = Columns::new(&row, "documents", "seq");
+    let keys = load_keys(&mut conn, &reader, &[row]).await?;
+    let content = keys.open(row.get("key_id")?, document_at(&numbered(job, index), "content"), row.get("content")?)?;
+    Ok(Some((document_view(&row, &keys)?, content.to_vec())))
+}
+
+fn document_view(row: &Columns<'_>, keys: &Keys) -> Result<DocumentView, Error> {
+    let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
+    let plain = keys.open(row.get("key_id")?, document_at(&numbered(job, index), "sealed"), row.get("sealed")?)?;
+    let head: DocumentHead<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
+    Ok(DocumentView {
+        cursor: row.get("seq")?,
+        id: effect_id(job, index),
+        job,
+        index,
+        at: row.time("at")?,
+        connection: row.get("connection")?,
+        clinic: row.get("clinic")?,
+        name: head.name.into_owned(),
+        media_type: head.media_type.into_owned(),
+        text: head.text.into_owned(),
+        size: row.count("size")?,
+    })
+}
+
+/// The record at `hash`.
+pub(crate) async fn record_at(reader: Reader, hash: KeyHash) -> Result<Option<RecordRow>, Error> {
+    let mut conn = reader.conn().await?;
+    Ok(load_records(&mut conn, &reader.ring, &[hash].into()).await?.remove(&hash))
+}
+
 /// A page of records.
 pub(crate) async fn records(reader: Reader, page: Page, kind: Option<String>) -> Result<Vec<RecordView>, Error> {
     let mut conn = reader.conn().await?;
@@ -142,15 +203,15 @@ pub(crate) async fn records(reader: Reader, page: Page, kind: Option<String>) ->
     let keys = load_keys(&mut conn, &reader, &rows).await?;
     rows.iter()
         .map(|row| {
-            let (id, document) = open_record(&keys, row, row.hash("record")?)?;
+            let (id, record) = open_record(&keys, row, row.hash("record")?)?;
             Ok(RecordView {
                 cursor: row.get("written")?,
                 connection: row.get("connection")?,
                 clinic: row.get("clinic")?,
                 kind: row.get("kind")?,
                 id,
-                time: row.time("time")?,
-                document,
+                time: record.time,
+                document: record.document,
             })
         })
         .collect()

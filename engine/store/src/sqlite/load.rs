@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::decide::{Needs, RecordRow, State};
-use zelo_core::{Arrival, JobId, KeyHash};
+use zelo_core::clock::from_ms;
+use zelo_core::decide::{Needs, State};
+use zelo_core::{Arrival, JobId, KeyHash, RecordRow};
 
 use super::bulk::{bytes, fetch_in, in_list, packed};
 use super::column::Columns;
@@ -39,7 +39,11 @@ pub(crate) async fn load(
     ring: &Keyring,
     arrivals: &[Arrival],
 ) -> Result<(State, HashMap<JobId, Kept>), Error> {
-    let needs = Needs::of(arrivals);
+    load_needs(conn, ring, Needs::of(arrivals)).await
+}
+
+/// What `needs` name, and where the jobs among it stand.
+pub(crate) async fn load_needs(conn: &mut SqliteConnection, ring: &Keyring, needs: Needs) -> Result<(State, HashMap<JobId, Kept>), Error> {
     let mut state = State::default();
     let readers = load_arrived(conn, &needs, &mut state).await?;
     let known = load_jobs(conn, &mut state, &readers).await?;
@@ -112,17 +116,17 @@ pub(crate) async fn load_records(
     rows.iter()
         .map(|row| {
             let hash = row.hash("record")?;
-            let (_, document) = open_record(&keys, row, hash)?;
-            Ok((hash, RecordRow { time: row.time("time")?, document }))
+            Ok((hash, open_record(&keys, row, hash)?.1))
         })
         .collect()
 }
 
-/// The provider's id and the document of a row of `records`.
-pub(crate) fn open_record(keys: &Keys, row: &Columns<'_>, hash: KeyHash) -> Result<(String, Value), Error> {
+/// The provider's id and the record of a row of `records`.
+pub(crate) fn open_record(keys: &Keys, row: &Columns<'_>, hash: KeyHash) -> Result<(String, RecordRow), Error> {
     let plain = keys.open(row.get("key_id")?, record_at(&hash), row.get("sealed")?)?;
     let body: RecordBody<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
-    Ok((body.id.into_owned(), body.document.into_owned()))
+    let times = body.times.into_iter().map(|(field, time)| (field, from_ms(time))).collect();
+    Ok((body.id.into_owned(), RecordRow { time: row.time("time")?, document: body.document.into_owned(), times }))
 }
 
 pub(crate) fn record_at(hash: &KeyHash) -> Place<'_> {

@@ -1,6 +1,5 @@
 //! Arrivals: what [`zelo_core::decide`] asks for is read in bulk, what it decides is written in bulk.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use super::bulk::{Rows, expect_rows};
 use super::column::ms;
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::load::{load, record_at};
+use super::steps;
 use super::writer::Desk;
 use crate::Error;
 use crate::envelope::{self, Head, RecordBody};
@@ -24,8 +24,8 @@ const PARTS: i64 = 256;
 
 const INSERT_EVENTS: Rows = Rows {
     doing: "store events",
-    head: "INSERT OR FAIL INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status) SELECT * FROM (VALUES",
-    columns: 12,
+    head: "INSERT OR FAIL INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status, cause) SELECT * FROM (VALUES",
+    columns: 13,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -44,7 +44,7 @@ const PUT_ENTITIES: Rows = Rows {
 };
 
 // Replacing gives the row a new, highest `written`.
-const PUT_RECORDS: Rows = Rows {
+pub(crate) const PUT_RECORDS: Rows = Rows {
     doing: "store records",
     head: "INSERT OR REPLACE INTO records (record, connection, clinic, kind, time, key_id, sealed) SELECT * FROM (VALUES",
     columns: 7,
@@ -76,8 +76,15 @@ pub(crate) async fn record(
         ended.extend(decision.jobs.iter().filter(|job| !job.state.is_live()).map(|job| (job.id, arrival.event.received)));
         decisions.push(decision);
     }
+    let over = ended.iter().filter_map(|(id, at)| steps::Ended::of(state.jobs.get(id)?, *at)).collect();
     let changes = Changes { arrivals, decisions: &decisions, state: &state, heard, ended, known };
     changes.store(conn, desk, payloads).await?;
+    for (root, job) in steps::follow(conn, over).await? {
+        // The last arrival that spoke of the root is the one that ended it.
+        if let Some(decision) = decisions.iter_mut().rfind(|decision| decision.jobs.iter().any(|job| job.id == root)) {
+            decision.jobs.push(job);
+        }
+    }
     Ok(decisions)
 }
 
@@ -210,6 +217,7 @@ impl Changes<'_> {
                     .bind(ms(event.time))
                     .bind(ms(event.received))
                     .bind(status.as_str())
+                    .bind(event.cause.as_ref().and_then(|cause| serde_json::to_string(cause).ok()))
             })
             .await?;
         expect_rows("events", "store events", wanted, touched)?;
@@ -260,8 +268,7 @@ impl Changes<'_> {
         for (&hash, Heard { arrival, write, .. }) in heard {
             let Some(row) = self.state.records.get(&hash) else { continue };
             let key = keys.of(ring, &Owner::of_record(&arrival.event.connection, write))?;
-            let body = RecordBody { id: write.id.as_str().into(), document: Cow::Borrowed(&row.document) };
-            let body = envelope::to_json(&body).map_err(|why| damaged_record(hash, why))?;
+            let body = envelope::to_json(&RecordBody::of(&write.id, row)).map_err(|why| damaged_record(hash, why))?;
             let sealed = ring.seal(key, record_at(&hash), &[&body]);
             rows.push((&arrival.event.connection, *write, ms(row.time), key.id(), sealed));
         }
@@ -345,10 +352,10 @@ impl Changes<'_> {
 }
 
 /// Data keys by owner.
-struct OwnerKeys(HashMap<KeyHash, Arc<DataKey>>);
+pub(crate) struct OwnerKeys(pub HashMap<KeyHash, Arc<DataKey>>);
 
 impl OwnerKeys {
-    fn of(&self, ring: &Keyring, owner: &Owner) -> Result<&Arc<DataKey>, Error> {
+    pub(crate) fn of(&self, ring: &Keyring, owner: &Owner) -> Result<&Arc<DataKey>, Error> {
         let hash = ring.owner_hash(owner);
         self.0.get(&hash).ok_or_else(|| Error::Inconsistent {
             table: "seal_keys",

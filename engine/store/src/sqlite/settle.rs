@@ -1,24 +1,28 @@
-//! The ends of attempts: what [`zelo_core::settle`] decides, written with journal and local effects, fenced by the
-//! lease.
+//! The ends of attempts: what [`zelo_core::settle`] decides, written with journal, local effects and emitted events, fenced
+//! by the lease. And what must be on disk before an attempt ends.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::KeyRow;
-use zelo_core::effect::Message;
-use zelo_core::settle::{LocalWrite, Report, Settled, Settlement, settle as decide};
-use zelo_core::{Job, JobId, JobState, JournalEntry, KeyHash};
+use zelo_core::effect::{Document, Message, RecordEdit};
+use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, Report, Settled, Settlement, settle as decide};
+use zelo_core::{Arrival, EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow};
 
 use super::bulk::{Rows, bytes, expect_rows, in_list};
 use super::column::ms;
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
-use super::writer::Desk;
-use crate::Error;
-use crate::envelope;
+use super::load::{load_records, record_at};
+use super::record::{PUT_RECORDS, Payload, record};
+use super::steps;
+use super::writer::{Desk, Write};
+use crate::envelope::{self, DocumentHead, RecordBody};
 use crate::seal::Place;
+use crate::{Error, Outcome};
 
 const INSERT_JOURNAL: Rows = Rows {
     doing: "store a journal",
@@ -34,6 +38,16 @@ const INSERT_MESSAGES: Rows = Rows {
     columns: 9,
     tail: ") WHERE column1 IS NOT NULL",
 };
+
+const INSERT_DOCUMENTS: Rows = Rows {
+    doing: "store documents",
+    head: "INSERT OR FAIL INTO documents (job_id, effect, connection, clinic, at, size, key_id, sealed, content) SELECT * FROM (VALUES",
+    columns: 9,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const COUNT: &str = "INSERT INTO counters (slot, connection, clinic, value, updated) VALUES (?1, ?2, ?3, 1, ?4) \
+    ON CONFLICT (slot) DO UPDATE SET value = value + 1, updated = excluded.updated RETURNING value";
 
 const PUT_STATE: Rows = Rows {
     doing: "store state",
@@ -74,6 +88,9 @@ struct Spoken<'a> {
 struct Effects<'a> {
     journal: Vec<(JobId, u32, &'a JournalEntry, Timestamp)>,
     messages: Vec<(JobId, u32, &'a str, &'a Message, Timestamp)>,
+    documents: Vec<(JobId, u32, &'a Document, Timestamp)>,
+    /// Record, edit, the time of the event it is for, and when it is written.
+    records: Vec<(JobId, KeyHash, &'a RecordEdit, Timestamp, Timestamp)>,
     /// What was said, in which attempt, and what the job came to.
     reports: Vec<Spoken<'a>>,
     /// The last word on each slot.
@@ -85,7 +102,7 @@ pub(crate) async fn settle(
     conn: &mut SqliteConnection,
     desk: &mut Desk,
     settlements: &[(Settlement, Timestamp)],
-) -> Result<Vec<Settled>, Error> {
+) -> Result<Vec<Outcome>, Error> {
     let loaded = jobs::by_ids(conn, settlements.iter().map(|(settlement, _)| settlement.job).collect()).await?;
     let under: HashSet<KeyHash> = loaded.iter().filter_map(|(_, job)| job.key).collect();
     let mut rows = jobs::keys(conn, bytes(&under)).await?;
@@ -96,10 +113,12 @@ pub(crate) async fn settle(
     let mut outcomes = Vec::with_capacity(settlements.len());
     let mut effects = Effects::default();
     let mut changed_keys = BTreeSet::new();
+    // Of each settlement whose effects are kept: its place, and the events it emits.
+    let mut emitted: Vec<(usize, &[Arrival])> = Vec::new();
     for (settlement, now) in settlements {
         desk.saw(*now);
         let Some(entry) = entries.get_mut(&settlement.job) else {
-            outcomes.push(Settled::Stale);
+            outcomes.push(outcome(Settled::Stale));
             continue;
         };
         let row = entry.job.key.and_then(|key| rows.get(&key));
@@ -117,18 +136,125 @@ pub(crate) async fn settle(
             entry.changed = true;
             entry.ended = (!job.state.is_live()).then_some(*now);
             if *keep_effects {
-                effects.collect(settlement, *now);
+                effects.collect(settlement.job, &settlement.journal, &settlement.local, *now);
+                emitted.push((outcomes.len(), &settlement.emitted));
                 if let Some(summary) = settlement.report.summary.as_ref().filter(|_| entry.ended.is_some()) {
                     let key = keys.get(entry.kept.key_id)?;
                     entry.summary = Some(desk.sealer.ring().seal(key, summary_at(&settlement.job), &[summary.as_bytes()]));
                 }
             }
         }
-        outcomes.push(settled);
+        outcomes.push(outcome(settled));
     }
     store(conn, &mut entries, &rows, changed_keys).await?;
-    effects.store(conn, desk, &entries, &keys).await?;
+    let written = effects.store(conn, desk, &entries, &keys).await?;
+    let ended = entries.values().filter_map(|entry| steps::Ended::of(&entry.job, entry.ended?)).collect();
+    let mut others = steps::follow(conn, ended).await?;
+    others.extend(wake(conn, &written).await?);
+    for (by, job) in others {
+        let place = settlements.iter().rposition(|(settlement, _)| settlement.job == by);
+        if let Some(outcome) = place.and_then(|place| outcomes.get_mut(place)) {
+            outcome.others.push(job);
+        }
+    }
+    emit(conn, desk, &emitted, &mut outcomes).await?;
     Ok(outcomes)
+}
+
+fn outcome(settled: Settled) -> Outcome {
+    Outcome { settled, others: Vec::new(), emitted: Vec::new() }
+}
+
+/// Has the jobs that read records which an action wrote looked at again. The jobs, each with who wrote.
+async fn wake(conn: &mut SqliteConnection, written: &HashMap<KeyHash, (JobId, Timestamp)>) -> Result<Vec<(JobId, Job)>, Error> {
+    let mut changes: Vec<(Kept, Job, Timestamp)> = Vec::new();
+    let mut writers = Vec::new();
+    for (record, kept, mut job) in jobs::reading(conn, bytes(written.keys())).await? {
+        let Some((writer, at)) = written.get(&record) else { continue };
+        if changes.iter().any(|(_, other, _)| other.id == job.id) {
+            continue;
+        }
+        match job.state {
+            JobState::Running => job.again = true,
+            // Whether it is due is asked when it is looked at; one that has begun keeps its time.
+            JobState::Scheduled if job.attempt == 0 && !job.waits() => job.run_at = *at,
+            _ => continue,
+        }
+        writers.push(*writer);
+        changes.push((kept, job, *at));
+    }
+    jobs::write_back(conn, &changes).await?;
+    Ok(writers.into_iter().zip(changes.into_iter().map(|(_, job, _)| job)).collect())
+}
+
+/// Stores the events that settlements emitted, in order.
+async fn emit(
+    conn: &mut SqliteConnection,
+    desk: &mut Desk,
+    emitted: &[(usize, &[Arrival])],
+    outcomes: &mut [Outcome],
+) -> Result<(), Error> {
+    let arrivals: Vec<Arrival> = emitted.iter().flat_map(|(_, arrivals)| arrivals.iter().cloned()).collect();
+    if arrivals.is_empty() {
+        return Ok(());
+    }
+    let mut payloads: Vec<Option<Payload>> = arrivals.iter().map(|_| None).collect();
+    let places: Vec<usize> = emitted.iter().flat_map(|(place, arrivals)| vec![*place; arrivals.len()]).collect();
+    let decisions = record(conn, desk, &arrivals, &mut payloads).await?;
+    for (place, decision) in places.into_iter().zip(decisions) {
+        if let Some(outcome) = outcomes.get_mut(place) {
+            outcome.emitted.push(decision);
+        }
+    }
+    Ok(())
+}
+
+/// Asks for a counter, with all that must be on disk beside it.
+pub(crate) struct Check {
+    pub checkpoint: Checkpoint,
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Check {
+    type Answer = Checkpointed;
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Checkpointed, Error> {
+        desk.saw(self.now);
+        let Checkpoint { job, lease, journal, local, emitted, counter: (slot, index, effect) } = &self.checkpoint;
+        let Some((kept, job)) = jobs::by_ids(conn, vec![*job]).await?.pop() else { return Ok(Checkpointed::Stale) };
+        if job.state != JobState::Running || job.lease != *lease {
+            return Ok(Checkpointed::Stale);
+        }
+        if let Some(reason) = job.cancel {
+            return Ok(Checkpointed::Cancelled(reason));
+        }
+        let value: i64 = sqlx::query_scalar(COUNT)
+            .bind(slot.0.to_vec())
+            .bind(&job.connection)
+            .bind(&job.clinic)
+            .bind(ms(self.now))
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(Error::database("count"))?;
+        let counted = u64::try_from(value).map_err(|_| Error::Inconsistent {
+            table: "counters",
+            column: "value",
+            row: format!("{slot:?}"),
+            why: format!("{value} is no count"),
+        })?;
+        let entry = JournalEntry::Effect { effect: effect.clone(), result: EffectResult::Counted { value: counted } };
+        let keys = Keys::load(conn, desk.sealer.ring(), vec![kept.key_id]).await?;
+        let mut effects = Effects::default();
+        effects.collect(job.id, journal, local, self.now);
+        effects.journal.push((job.id, *index, &entry, self.now));
+        let id = job.id;
+        let entries = HashMap::from([(id, Entry { kept, job, changed: false, ended: None, summary: None })]);
+        let written = effects.store(conn, desk, &entries, &keys).await?;
+        wake(conn, &written).await?;
+        emit(conn, desk, &[(0, emitted)], &mut []).await?;
+        Ok(Checkpointed::Counted(counted))
+    }
 }
 
 /// Writes jobs and their keys back.
@@ -161,22 +287,32 @@ async fn store(
 }
 
 impl<'a> Effects<'a> {
-    fn collect(&mut self, settlement: &'a Settlement, now: Timestamp) {
-        let job = settlement.job;
-        self.journal.extend(settlement.journal.iter().map(|(place, entry)| (job, *place, entry, now)));
-        for write in &settlement.local {
+    fn collect(&mut self, job: JobId, journal: &'a [(u32, JournalEntry)], local: &'a [LocalWrite], now: Timestamp) {
+        self.journal.extend(journal.iter().map(|(place, entry)| (job, *place, entry, now)));
+        for write in local {
             match write {
                 LocalWrite::Message { index, channel, message } => self.messages.push((job, *index, channel, message, now)),
+                LocalWrite::Document { index, document } => self.documents.push((job, *index, document, now)),
                 LocalWrite::State { slot, value } => drop(self.state.insert(*slot, (job, value.as_deref(), now))),
+                LocalWrite::Record { hash, time, edit } => self.records.push((job, *hash, edit, *time, now)),
             }
         }
     }
 
-    async fn store(self, conn: &mut SqliteConnection, desk: &Desk, entries: &HashMap<JobId, Entry>, keys: &Keys) -> Result<(), Error> {
+    /// Writes all of it. The records that changed by it: who wrote them last, and when.
+    async fn store(
+        self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
         self.store_journal(conn, desk, entries, keys).await?;
         self.store_messages(conn, desk, entries, keys).await?;
+        self.store_documents(conn, desk, entries, keys).await?;
         self.store_reports(conn, desk, entries, keys).await?;
-        self.store_state(conn, desk, entries, keys).await
+        self.store_state(conn, desk, entries, keys).await?;
+        self.store_records(conn, desk, entries, keys).await
     }
 
     async fn store_journal(
@@ -243,6 +379,45 @@ impl<'a> Effects<'a> {
         expect_rows("messages", "store messages", wanted, touched)
     }
 
+    async fn store_documents(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.documents.len());
+        for (id, index, document, at) in &self.documents {
+            let Some(Entry { job, kept, .. }) = entries.get(id) else { continue };
+            let head = DocumentHead {
+                name: document.name.as_str().into(),
+                media_type: document.media_type.as_str().into(),
+                text: document.text.as_str().into(),
+            };
+            let head = envelope::to_json(&head).map_err(|why| unwritable("documents", *id, why))?;
+            let (ring, key, row) = (desk.sealer.ring(), keys.get(kept.key_id)?, numbered(*id, *index));
+            let sealed = ring.seal(key, document_at(&row, "sealed"), &[&head]);
+            let content = ring.seal(key, document_at(&row, "content"), &[&document.content]);
+            rows.push((job, kept.key_id, *index, ms(*at), document.content.len() as i64, sealed, content));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_DOCUMENTS
+            .run(conn, rows, |query, (job, key, index, at, size, sealed, content)| {
+                query
+                    .bind(job.id.bytes().to_vec())
+                    .bind(index)
+                    .bind(job.connection.as_str())
+                    .bind(job.clinic.as_deref())
+                    .bind(at)
+                    .bind(size)
+                    .bind(key)
+                    .bind(sealed)
+                    .bind(content)
+            })
+            .await?;
+        expect_rows("documents", "store documents", wanted, touched)
+    }
+
     async fn store_reports(
         &self,
         conn: &mut SqliteConnection,
@@ -306,6 +481,49 @@ impl<'a> Effects<'a> {
     }
 }
 
+impl Effects<'_> {
+    /// Edits records in the order of the settlements.
+    async fn store_records(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &Desk,
+        entries: &HashMap<JobId, Entry>,
+        keys: &Keys,
+    ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
+        let ring = desk.sealer.ring();
+        let hashes: HashSet<KeyHash> = self.records.iter().map(|(_, hash, ..)| *hash).collect();
+        let mut known = load_records(conn, ring, &hashes).await?;
+        let mut last = HashMap::new();
+        for (id, hash, edit, time, now) in &self.records {
+            let row = RecordRow::edited(known.get(hash), edit, *time);
+            known.insert(*hash, row);
+            last.insert(*hash, (*id, *edit, *now));
+        }
+        let mut rows = Vec::with_capacity(last.len());
+        for (hash, (id, edit, _)) in &last {
+            let (Some(Entry { job, kept, .. }), Some(row)) = (entries.get(id), known.get(hash)) else { continue };
+            let body = envelope::to_json(&RecordBody::of(&edit.id, row)).map_err(|why| unwritable("records", *id, why))?;
+            let sealed = ring.seal(keys.get(kept.key_id)?, record_at(hash), &[&body]);
+            rows.push((*hash, job, edit.record.as_str(), ms(row.time), kept.key_id, sealed));
+        }
+        let wanted = rows.len();
+        let touched = PUT_RECORDS
+            .run(conn, rows, |query, (hash, job, kind, time, key, sealed)| {
+                query
+                    .bind(hash.0.to_vec())
+                    .bind(job.connection.as_str())
+                    .bind(job.clinic.as_deref())
+                    .bind(kind)
+                    .bind(time)
+                    .bind(key)
+                    .bind(sealed)
+            })
+            .await?;
+        expect_rows("records", "store records", wanted, touched)?;
+        Ok(last.into_iter().map(|(hash, (id, _, now))| (hash, (id, now))).collect())
+    }
+}
+
 /// A word for a journal entry that may stand in the clear.
 fn kind(entry: &JournalEntry) -> &'static str {
     match entry {
@@ -330,6 +548,11 @@ pub(crate) fn journal_at(row: &[u8; 20]) -> Place<'_> {
 /// Where a message stands.
 pub(crate) fn message_at(row: &[u8; 20]) -> Place<'_> {
     Place { table: "messages", column: "sealed", row }
+}
+
+/// Where a column of a document stands.
+pub(crate) fn document_at<'a>(row: &'a [u8; 20], column: &'static str) -> Place<'a> {
+    Place { table: "documents", column, row }
 }
 
 /// Where the report of an attempt stands.

@@ -14,13 +14,13 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use zelo_core::decide::Decision;
-use zelo_core::settle::{Settled, Settlement};
+use zelo_core::settle::Settlement;
 use zelo_core::{Arrival, Indexer};
 
 use super::keys::Sealer;
 use super::record::{Payload, record};
 use super::settle::settle;
-use crate::Error;
+use crate::{Error, Outcome};
 
 /// Where an answer goes. Who asked may be gone; what was asked happens all the same.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -29,7 +29,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 pub(crate) enum Command {
     /// An arrival, with its payload where that is sealed already.
     Record(Box<Arrival>, Option<Payload>, Reply<Decision>),
-    Settle(Box<Settlement>, Timestamp, Reply<Settled>),
+    Settle(Box<Settlement>, Timestamp, Reply<Outcome>),
     /// Anything else: seldom, or in no need of company.
     Other(Box<dyn Task>),
     /// Finish what waits, and end.
@@ -158,7 +158,7 @@ struct Batch {
     payloads: Vec<Option<Payload>>,
     arrived: Vec<Reply<Decision>>,
     settlements: Vec<(Settlement, Timestamp)>,
-    settled: Vec<Reply<Settled>>,
+    settled: Vec<Reply<Outcome>>,
     others: Vec<Box<dyn Task>>,
 }
 
@@ -212,7 +212,7 @@ impl Batch {
     }
 
     /// One transaction. When this returns well, it is on disk.
-    async fn commit(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Outcome, Error> {
+    async fn commit(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
         let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("begin a transaction"))?;
         let outcome = match self.run(&mut tx, desk).await {
             Ok(outcome) => tx.commit().await.map(|()| outcome).map_err(Error::database("commit")),
@@ -229,8 +229,8 @@ impl Batch {
         outcome
     }
 
-    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Outcome, Error> {
-        let mut outcome = Outcome::default();
+    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
+        let mut outcome = Done::default();
         if !self.arrivals.is_empty() {
             outcome.decisions = record(conn, desk, &self.arrivals, &mut self.payloads).await?;
         }
@@ -243,9 +243,9 @@ impl Batch {
         Ok(outcome)
     }
 
-    fn answer(self, outcome: Result<Outcome, Error>) {
+    fn answer(self, outcome: Result<Done, Error>) {
         let (decisions, settled, others) = match outcome {
-            Ok(Outcome { decisions, settled }) => (decisions.into_iter().map(Ok).collect(), settled.into_iter().map(Ok).collect(), Ok(())),
+            Ok(Done { decisions, settled }) => (decisions.into_iter().map(Ok).collect(), settled.into_iter().map(Ok).collect(), Ok(())),
             Err(error) => (vec![Err(error.clone()); self.arrived.len()], vec![Err(error.clone()); self.settled.len()], Err(error)),
         };
         send(self.arrived, decisions);
@@ -272,9 +272,9 @@ impl Batch {
 
 /// What a transaction came to; other tasks keep their answers themselves.
 #[derive(Default)]
-struct Outcome {
+struct Done {
     decisions: Vec<Decision>,
-    settled: Vec<Settled>,
+    settled: Vec<Outcome>,
 }
 
 fn send<T>(replies: Vec<Reply<T>>, answers: Vec<Result<T, Error>>) {

@@ -84,7 +84,7 @@ impl Db {
 
     /// Settles what `work` holds, with nothing but an end.
     pub(crate) async fn settle(&self, work: &Work, end: AttemptEnd, now: i64) -> Settled {
-        self.store.settle(settlement(work, end), minute(now)).await.unwrap()
+        self.store.settle(settlement(work, end), minute(now)).await.unwrap().settled
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Job {
@@ -148,6 +148,7 @@ impl Delivery {
                 subjects: Vec::new(),
                 clinic: Some("7".into()),
                 data: Arc::new(Value::Null),
+                cause: None,
             },
             body: Arc::from(body.as_bytes()),
             delivery: index.delivery("centro", "appointment.created", &number.to_string()),
@@ -183,14 +184,25 @@ impl Delivery {
 
     /// Fires at once, under no key.
     pub(crate) fn fires(self, action: &str) -> Self {
-        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new() })
+        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new() })
     }
 
     /// Fires under `key`, a day before minute `anchor`; where `reads` is given, as the record of that id says.
     pub(crate) fn fires_for(self, index: &Indexer, key: &str, anchor: i64, reads: Option<&str>) -> Self {
         let hash = job_key(index, key);
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
-        self.plan("remind", Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups: lookups.into_iter().collect() })
+        self.plan("remind", {
+            let lookups = lookups.into_iter().collect();
+            Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups, needs: Vec::new() }
+        })
+    }
+
+    /// Fires at once, under `key` where there is one, after the steps `needs`; reads `reads`.
+    pub(crate) fn fires_after(self, index: &Indexer, action: &str, key: Option<&str>, needs: &[&str], reads: Option<&str>) -> Self {
+        let key = key.map(|key| index.job_key(&AutomationId::new("reminder", "centro", None), action, key));
+        let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
+        let needs = needs.iter().map(|step| (*step).to_owned()).collect();
+        self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs })
     }
 
     pub(crate) fn cancels(self, index: &Indexer, key: &str) -> Self {
@@ -238,6 +250,7 @@ pub(crate) fn settlement(work: &Work, end: AttemptEnd) -> Settlement {
         end,
         journal: Vec::new(),
         local: Vec::new(),
+        emitted: Vec::new(),
         outward: false,
         report: Report::default(),
         policy: RetryPolicy::default(),
@@ -249,12 +262,12 @@ pub(crate) fn done() -> AttemptEnd {
 }
 
 pub(crate) fn message(to: &str, text: &str) -> Message {
-    Message { channel: None, to: to.into(), body: Body::Text { text: text.into() }, media: Vec::new(), buttons: Vec::new() }
+    Message { channel: None, to: to.into(), body: Body::Text { text: text.into() }, attachments: Vec::new(), buttons: Vec::new() }
 }
 
 /// An attempt that sent one message and kept one value, as its journal tells it.
 pub(crate) fn sending(work: &Work, slot: KeyHash, to: &str, text: &str) -> Settlement {
-    let sent = EffectResult::Sent { message: zelo_store::message_id(work.job.id, 1), channel: "outbox".into() };
+    let sent = EffectResult::Sent { message: zelo_store::effect_id(work.job.id, 1), channel: "outbox".into() };
     let invocation = Invocation {
         job: work.job.id.to_string(),
         rule: work.job.rule.clone(),

@@ -83,6 +83,26 @@ async fn a_wrong_master_key_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn an_older_schema_is_brought_forward_with_what_it_holds() {
+    use sqlx::Connection;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("zelo.db");
+    let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", path.display())).await.unwrap();
+    let job = "INSERT INTO jobs (seq, job_id, event_id, key_id, connection, automation, rule, action, rule_digest, reference, due, run_at, \
+               state, attempt, lease, again) VALUES (1, zeroblob(16), zeroblob(16), 1, 'c', 'a', 'r', 'a', 'd', 1, 1, 1, 'scheduled', 0, 0, 0)";
+    for sql in
+        [include_str!("../../src/sqlite/migrations/0001_first.sql"), job, "PRAGMA user_version = 1", "PRAGMA application_id = 2053467247"]
+    {
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    }
+    conn.close().await.unwrap();
+    let store = sqlite(SqliteConfig { path: Some(path), ..SqliteConfig::default() }, 1).await.unwrap();
+    let job = store.jobs(&zelo_store::Page::default(), None).await.unwrap().remove(0).job;
+    assert!(job.needs.is_empty() && !job.waits());
+    assert_eq!(store.next_run().await.unwrap(), Some(job.run_at), "what waited for its time still does");
+}
+
+#[tokio::test]
 async fn a_newer_schema_is_refused() {
     let db = Db::open(Kind::SqliteFile).await;
     db.store.close().await.unwrap();

@@ -19,6 +19,7 @@ macro_rules! conforming {
 mod arrivals;
 mod batches;
 mod build;
+mod chains;
 mod files;
 mod people;
 mod queue;

@@ -64,9 +64,9 @@ conforming! {
         let fast = db.claim(7).await.remove(0);
         assert_eq!((fast.job.attempt, fast.job.lease), (2, 2));
 
-        let slot = db.store.indexer().state("7", &fast.job.automation, "thank", "last");
+        let slot = db.store.indexer().state("centro", "7", "reminder", "thank", "last");
         let stale = crate::build::sending(&slow, slot, "55", "late");
-        assert_eq!(db.store.settle(stale, minute(8)).await.unwrap(), Settled::Stale);
+        assert_eq!(db.store.settle(stale, minute(8)).await.unwrap().settled, Settled::Stale);
         assert_eq!(db.message_count().await, 0);
         assert_eq!(db.store.state(slot).await.unwrap(), None);
         assert!(db.store.journal(id).await.unwrap().is_empty());
@@ -83,7 +83,7 @@ conforming! {
         let work = db.claim(1).await.remove(0);
         let ends = [done(), AttemptEnd::Dead(Reason::new("x", "x")), AttemptEnd::Skipped(Reason::new("x", "x"))];
         let settled = futures::future::join_all(ends.map(|end| db.store.settle(settlement(&work, end), minute(2)))).await;
-        let applied = settled.into_iter().filter(|one| matches!(one, Ok(Settled::Applied { .. }))).count();
+        let applied = settled.into_iter().filter(|one| one.as_ref().is_ok_and(|outcome| matches!(outcome.settled, Settled::Applied { .. }))).count();
         assert_eq!(applied, 1);
         assert_eq!(db.job(work.job.id).await.state, JobState::Done, "the first one");
     }

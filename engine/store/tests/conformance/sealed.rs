@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use zelo_core::JobState;
+use zelo_core::settle::LocalWrite;
+use zelo_core::{Cause, Document, JobState, RecordEdit};
 use zelo_store::Page;
 
 use crate::build::{DAY, Db, Kind, minute, sending};
@@ -32,8 +33,18 @@ async fn no_marker_is_readable_in_the_files() {
         .fires_for(&index, patient, DAY, Some(patient));
     db.record(delivery).await;
     let work = db.claim(1).await.remove(0);
-    let slot = index.state("7", &work.job.automation, "remind", patient);
-    db.store.settle(sending(&work, slot, phone, text), minute(2)).await.unwrap();
+    let slot = index.state("centro", "7", "reminder", "remind", patient);
+    let set = json!({ "name": name }).as_object().unwrap().clone();
+    let edit = RecordEdit { record: "contact".into(), id: patient.into(), set, append: [("notes".to_owned(), note.to_owned())].into() };
+    let content = format!("{name} {note}").into_bytes();
+    let document = Document { name: format!("{name}.pdf"), media_type: "application/pdf".into(), content, text: text.into() };
+    let mut emitted = db.delivery(2, 2).body(&json!({ "name": name })).subject(&index, patient).0;
+    emitted.event.cause = Some(Cause { job: work.job.id, lineage: vec![work.job.automation.clone()] });
+    let mut end = sending(&work, slot, phone, text);
+    end.local.push(LocalWrite::Record { hash: index.record("centro", "contact", patient), time: minute(2), edit });
+    end.local.push(LocalWrite::Document { index: 3, document });
+    end.emitted.push(emitted);
+    db.store.settle(end, minute(2)).await.unwrap();
     assert_eq!(found(&folder), [""; 0], "in the log");
     db.store.close().await.unwrap();
     assert_eq!(found(&folder), [""; 0], "in the database");
@@ -43,7 +54,9 @@ async fn no_marker_is_readable_in_the_files() {
     let view = db.store.jobs(&Page::default(), Some(JobState::Done)).await.unwrap().remove(0);
     assert!(view.summary.unwrap().contains(text));
     assert_eq!(db.store.messages(&Page::default()).await.unwrap()[0].message.to, phone);
-    assert_eq!(db.store.records(&Page::default(), None).await.unwrap()[0].document["note"], note);
+    assert_eq!(db.store.records(&Page::default(), Some("clinic")).await.unwrap()[0].document["note"], note);
+    assert_eq!(db.store.records(&Page::default(), Some("contact")).await.unwrap()[0].document["notes"][0]["text"], note);
+    assert!(db.store.documents(&Page::default()).await.unwrap()[0].name.contains(name));
 
     // And the search finds what is not sealed: in a database, and in a log.
     for marker in MARKERS {

@@ -4,7 +4,7 @@ use serde_json::json;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settled, Settlement};
 use zelo_core::{JobState, JournalEntry};
-use zelo_store::{Page, message_id};
+use zelo_store::{Page, effect_id};
 
 use crate::build::{DAY, Db, done, message, minute, sending, settlement};
 
@@ -14,13 +14,13 @@ conforming! {
         let index = db.store.indexer().clone();
         db.record(db.delivery(1, 0).subject(&index, "p1").fires("thank")).await;
         let work = db.claim(1).await.remove(0);
-        let slot = index.state("7", &work.job.automation, "thank", "last");
+        let slot = index.state("centro", "7", "reminder", "thank", "last");
         let settled = db.store.settle(sending(&work, slot, "5511", "Olá"), minute(2)).await.unwrap();
-        assert!(matches!(settled, Settled::Applied { keep_effects: true, .. }));
+        assert!(matches!(settled.settled, Settled::Applied { keep_effects: true, .. }));
 
         let db = db.reopen().await;
         let sent = db.store.messages(&Page::default()).await.unwrap().remove(0);
-        assert_eq!((sent.id, sent.job, sent.at), (message_id(work.job.id, 1), work.job.id, minute(2)));
+        assert_eq!((sent.id, sent.job, sent.at), (effect_id(work.job.id, 1), work.job.id, minute(2)));
         assert_eq!((sent.channel.as_str(), sent.connection.as_str(), sent.clinic.as_deref()), ("outbox", "centro", Some("7")));
         assert_eq!(sent.message, message("5511", "Olá"));
         assert_eq!(db.store.state(slot).await.unwrap().as_deref(), Some("Olá"));
@@ -35,7 +35,7 @@ conforming! {
         let index = db.store.indexer().clone();
         db.record(db.delivery(1, 0).fires("thank")).await;
         let work = db.claim(1).await.remove(0);
-        let slot = index.state("7", &work.job.automation, "thank", "last");
+        let slot = index.state("centro", "7", "reminder", "thank", "last");
         let whole = sending(&work, slot, "5511", "Olá");
         let failed = Settlement {
             end: AttemptEnd::Retry { reason: Reason::new("trap", "the plugin failed"), after: None },
@@ -58,9 +58,9 @@ conforming! {
         let work = db.claim(1).await.remove(0);
         let asked = db.record(db.delivery(2, 1).cancels(&index, "77")).await;
         assert_eq!((asked[0].state, asked[0].cancel.is_some()), (JobState::Running, true));
-        let slot = index.state("7", &work.job.automation, "remind", "last");
+        let slot = index.state("centro", "7", "reminder", "remind", "last");
         let settled = db.store.settle(sending(&work, slot, "5511", "Olá"), minute(2)).await.unwrap();
-        assert!(matches!(settled, Settled::Applied { keep_effects: false, .. }));
+        assert!(matches!(settled.settled, Settled::Applied { keep_effects: false, .. }));
         let view = db.store.job(work.job.id).await.unwrap().unwrap();
         assert_eq!((view.job.state, view.summary), (JobState::Cancelled, None));
         assert_eq!((db.message_count().await, db.store.state(slot).await.unwrap()), (0, None));
@@ -104,7 +104,7 @@ conforming! {
             db.record(db.delivery(number, 0).fires("thank")).await;
         }
         let work = db.claim(1).await;
-        let slot = index.state("7", &work[0].job.automation, "thank", "last");
+        let slot = index.state("centro", "7", "reminder", "thank", "last");
         let twice = Settlement {
             local: vec![
                 LocalWrite::Message { index: 1, channel: "outbox".into(), message: message("5511", "Olá") },
@@ -131,7 +131,7 @@ conforming! {
         for number in 1..=3 {
             db.record(db.delivery(number, 0).fires("thank")).await;
             let work = db.claim(1).await.remove(0);
-            let slot = index.state("7", &work.job.automation, "thank", "last");
+            let slot = index.state("centro", "7", "reminder", "thank", "last");
             let values = wishes.remove(0);
             let local = values.iter().map(|value| LocalWrite::State { slot, value: value.map(str::to_owned) }).collect();
             db.store.settle(Settlement { local, ..settlement(&work, done()) }, minute(2)).await.unwrap();

@@ -1,0 +1,302 @@
+//! Commands that write: through the running server's control socket, or on the store itself if no server has it open.
+//!
+//! One JSON request a line, one JSON answer a line, over a Unix socket that only the server's user can reach (mode 0600).
+
+mod automations;
+mod follow;
+mod records;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use zelo_core::{Clock, Entropy};
+use zelo_rules::{InForce, RuleSet};
+use zelo_runtime::rulebook::Edition;
+use zelo_runtime::system::{SystemClock, SystemEntropy};
+use zelo_runtime::{Catalog, Channels, Connection, Runtime};
+use zelo_server::access::{self, Role};
+use zelo_store::{MasterKey, Store};
+
+pub(super) use automations::Switch;
+pub(super) use follow::{Followed, Here, JobSeen, Since, hours_before};
+pub(super) use records::{Batch, Fields, Row, Tally};
+
+use super::setup::{self, Secrets};
+use crate::config::Config;
+
+/// What a command asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub(super) enum Request {
+    Token {
+        role: String,
+        name: String,
+    },
+    Link,
+    Automations,
+    Automation(Switch),
+    /// What is kept of records of a type.
+    Fields {
+        record: String,
+        connection: Option<String>,
+    },
+    Import(Batch),
+    /// How the running server is set up.
+    Here,
+    /// What happened since.
+    Follow(Since),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Ok(Value),
+    Error(String),
+}
+
+/// In bytes: some hundred records at once; all else is a few hundred bytes.
+const LONGEST_REQUEST: u64 = 1 << 20;
+
+/// The way to the store.
+pub(super) enum Way {
+    /// The server that has it open, by its socket.
+    Server(PathBuf),
+    /// Nobody else has it open: it is ours, under its lock.
+    Store(Box<Opened>),
+}
+
+/// A store and what its requests need beside it.
+pub(super) struct Opened {
+    store: Arc<dyn Store>,
+    rules: Arc<RuleSet>,
+    catalog: Arc<Catalog>,
+    connections: HashMap<String, Connection>,
+    channels: Channels,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What requests are carried out on.
+struct Scene<'a> {
+    store: &'a dyn Store,
+    rules: &'a Arc<RuleSet>,
+    catalog: &'a Arc<Catalog>,
+    connections: &'a HashMap<String, Connection>,
+    channels: &'a Channels,
+    clock: &'a dyn Clock,
+    entropy: &'a dyn Entropy,
+    /// The server that answers.
+    server: Option<(SocketAddr, Arc<InForce>)>,
+}
+
+impl Scene<'_> {
+    /// The rules in force for the automations that are on.
+    async fn in_force(&self) -> Result<Arc<InForce>> {
+        match &self.server {
+            Some((_, in_force)) => Ok(in_force.clone()),
+            None => Ok(Edition::new(self.rules.clone(), self.catalog.clone(), &self.store.automations().await?)?.in_force),
+        }
+    }
+}
+
+fn socket(config: &Config) -> Result<PathBuf> {
+    Ok(config.data()?.join("zelo.sock"))
+}
+
+impl Way {
+    /// The running server, if there is one.
+    pub(super) async fn to_server(config: &Config) -> Result<Option<Self>> {
+        let path = socket(config)?;
+        Ok(UnixStream::connect(&path).await.is_ok().then_some(Self::Server(path)))
+    }
+
+    /// The running server, else the store.
+    pub(super) async fn open(config: &Config) -> Result<Self> {
+        if let Some(server) = Self::to_server(config).await? {
+            return Ok(server);
+        }
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let store = setup::open_store(config, entropy.clone()).await?;
+        Self::over(config, store, entropy).await
+    }
+
+    /// The same for looking only: where there is no store yet, none is made.
+    pub(super) async fn look(config: &Config) -> Result<Self> {
+        if config.database()?.exists() {
+            return Self::open(config).await;
+        }
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let store = setup::store_in_memory(MasterKey::generate(entropy.as_ref()), entropy.clone()).await?;
+        Self::over(config, store, entropy).await
+    }
+
+    async fn over(config: &Config, store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Result<Self> {
+        let loaded = || {
+            let host = if config.data()?.exists() { setup::host(config)? } else { setup::host_in_memory()? };
+            let (rules, catalog) = setup::rules(config, &host)?;
+            let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Unused)?;
+            Ok((rules, catalog, connections))
+        };
+        match loaded() {
+            Ok((rules, catalog, connections)) => {
+                let channels = setup::channels(config);
+                Ok(Self::Store(Box::new(Opened { store, rules, catalog, connections, channels, entropy })))
+            }
+            Err(error) => {
+                store.close().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks for one thing.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
+        let value = match self {
+            Self::Server(path) => ask_server(path, request).await?,
+            Self::Store(opened) => {
+                let Opened { store, rules, catalog, connections, channels, entropy } = opened.as_ref();
+                let (clock, entropy, store) = (&SystemClock, entropy.as_ref(), store.as_ref());
+                execute(&Scene { store, rules, catalog, connections, channels, clock, entropy, server: None }, request).await?
+            }
+        };
+        serde_json::from_value(value).context("the answer is not what was asked for; is the server of another version?")
+    }
+
+    /// Gives the store back.
+    pub(super) async fn close(self) -> Result<()> {
+        match self {
+            Self::Server(_) => Ok(()),
+            Self::Store(opened) => Ok(opened.store.close().await?),
+        }
+    }
+}
+
+async fn ask_server(path: &Path, request: &Request) -> Result<Value> {
+    let stream = UnixStream::connect(path).await.context("the server's control socket")?;
+    let (read, mut write) = stream.into_split();
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    write.write_all(&line).await.context("the server's control socket")?;
+    let mut answer = String::new();
+    BufReader::new(read).read_line(&mut answer).await.context("the server's control socket")?;
+    match serde_json::from_str(&answer).context("the server hung up")? {
+        Answer::Ok(value) => Ok(value),
+        Answer::Error(message) => Err(anyhow!(message)),
+    }
+}
+
+/// Answers requests until the process ends. `address` is where the server listens for deliveries.
+pub(super) fn listen(config: &Config, runtime: Runtime, address: SocketAddr) -> Result<()> {
+    let path = socket(config)?;
+    // The store's lock is held, so a socket that is still there belongs to a process that is gone.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("the old control socket"),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).with_context(|| format!("the control socket {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let runtime = runtime.clone();
+            tokio::spawn(async move {
+                if let Err(error) = answer(stream, &runtime, address).await {
+                    tracing::warn!(%error, "a request on the control socket was not answered");
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+async fn answer(stream: UnixStream, runtime: &Runtime, address: SocketAddr) -> Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LONGEST_REQUEST)).read_line(&mut line).await?;
+    if line.is_empty() {
+        // Somebody only wanted to know whether there is a server.
+        return Ok(());
+    }
+    let answer = match serve(runtime, &line, address).await {
+        Ok(value) => Answer::Ok(value),
+        Err(error) => Answer::Error(format!("{error:#}")),
+    };
+    let mut line = serde_json::to_vec(&answer)?;
+    line.push(b'\n');
+    Ok(write.write_all(&line).await?)
+}
+
+async fn serve(runtime: &Runtime, line: &str, address: SocketAddr) -> Result<Value> {
+    if !line.ends_with('\n') {
+        bail!("a request has at most {} KiB", LONGEST_REQUEST >> 10);
+    }
+    let request: Request = serde_json::from_str(line).context("not a request")?;
+    let edition = runtime.rules.current();
+    let store = runtime.store.as_ref();
+    let scene = Scene {
+        store,
+        rules: &edition.rules,
+        catalog: &edition.catalog,
+        connections: &runtime.connections,
+        channels: &runtime.channels,
+        clock: runtime.clock.as_ref(),
+        entropy: runtime.entropy.as_ref(),
+        server: Some((address, edition.in_force.clone())),
+    };
+    let value = execute(&scene, &request).await?;
+    match &request {
+        Request::Automation(Switch { rule, enabled, .. }) => {
+            let next = Edition::new(edition.rules.clone(), edition.catalog.clone(), &store.automations().await?)?;
+            let timetable = next.in_force.clone();
+            runtime.rules.exchange(next);
+            let changed = store.retime(timetable).await?.len();
+            tracing::info!(rule, enabled, jobs = changed, "an automation was switched");
+            runtime.bell.notify_one();
+        }
+        Request::Import(batch) if !batch.dry_run => {
+            tracing::info!(connection = batch.connection, record = batch.record, records = batch.rows.len(), "records were imported");
+            // Jobs may have waited for what is known now.
+            runtime.bell.notify_one();
+        }
+        _ => {}
+    }
+    Ok(value)
+}
+
+async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
+    let Scene { store, clock, entropy, .. } = *scene;
+    match request {
+        Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy).await? })),
+        Request::Token { role, name } => {
+            let role = Role::parse(role)
+                .with_context(|| format!("`{role}` is not a role; there are viewer, operator, integrator, approver, admin"))?;
+            Ok(json!({ "token": access::new_token(store, clock, entropy, role, name).await? }))
+        }
+        Request::Automations => automations::list(scene).await,
+        Request::Automation(switch) => automations::switch(scene, switch).await,
+        Request::Fields { record, connection } => Ok(serde_json::to_value(records::fields(scene, record, connection.as_deref())?)?),
+        Request::Import(batch) => Ok(serde_json::to_value(records::import(scene, batch).await?)?),
+        Request::Here => Ok(serde_json::to_value(follow::here(scene).await?)?),
+        Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
+    }
+}
+
+/// The configuration and the answer, for commands that ask for one thing.
+pub(super) fn run(config: Option<&Path>, request: &Request) -> Result<(Config, Value)> {
+    let config = Config::load(config)?;
+    let asked = async {
+        let way = Way::open(&config).await?;
+        let answer = way.ask(request).await;
+        way.close().await?;
+        answer
+    };
+    let value = super::tokio()?.block_on(asked)?;
+    Ok((config, value))
+}

@@ -1,0 +1,156 @@
+//! Records: what is remembered about things, and how it changes.
+//!
+//! A record that a source feeds is written by its events, the newest of them last: an older event changes nothing. A record
+//! that actions write is written field by field, because jobs may run in any order: of each field the newest event has the
+//! last word.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::effect::RecordEdit;
+
+/// Entries that a list field keeps; beyond that the oldest go.
+pub const LIST_MAX: usize = 50;
+
+/// What is remembered of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordRow {
+    /// The time of the newest event that wrote it; 1970 where none did.
+    pub time: Timestamp,
+    /// The record: a JSON object.
+    pub document: Value,
+    /// Of the fields that actions wrote, the time of the event that they wrote them for.
+    pub times: BTreeMap<String, Timestamp>,
+}
+
+impl RecordRow {
+    /// What a source says at `time`, on top of what is known; `None`: it is older than that.
+    pub fn fed(known: Option<&Self>, fields: &Map<String, Value>, time: Timestamp) -> Option<Self> {
+        if known.is_some_and(|row| time < row.time) {
+            return None;
+        }
+        let mut row = known.cloned().unwrap_or_else(|| Self::empty(time));
+        row.time = time;
+        for (name, value) in fields {
+            row.times.remove(name);
+            row.put(name, value.clone());
+        }
+        Some(row)
+    }
+
+    /// What an import says, which knows less than any event: only what is not known yet is taken, unless `replace`.
+    pub fn imported(known: Option<&Self>, fields: &Map<String, Value>, replace: bool) -> Self {
+        let mut row = known.cloned().unwrap_or_else(|| Self::empty(Timestamp::UNIX_EPOCH));
+        for (name, value) in fields {
+            let news = row.document.get(name).is_none_or(|old| old.is_null() || old.as_array().is_some_and(Vec::is_empty));
+            if news || replace {
+                row.put(name, value.clone());
+            }
+        }
+        row
+    }
+
+    /// What an action writes because of an event that happened at `time`.
+    pub fn edited(known: Option<&Self>, edit: &RecordEdit, time: Timestamp) -> Self {
+        let mut row = known.cloned().unwrap_or_else(|| Self::empty(time));
+        row.time = row.time.max(time);
+        for (name, value) in &edit.set {
+            if row.times.get(name).is_none_or(|written| time >= *written) {
+                row.times.insert(name.clone(), time);
+                row.put(name, value.clone());
+            }
+        }
+        for (name, text) in &edit.append {
+            let mut list = row.document.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+            // RFC 3339 in UTC with whole seconds or more: sorted as instants, not as texts.
+            let at = |entry: &Value| entry.get("at").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok());
+            let place = list.iter().rposition(|entry| at(entry).is_none_or(|at| at <= time)).map_or(0, |place| place + 1);
+            list.insert(place, json!({ "at": time.to_string(), "text": text }));
+            let surplus = list.len().saturating_sub(LIST_MAX);
+            list.drain(..surplus);
+            row.put(name, Value::Array(list));
+        }
+        row
+    }
+
+    fn empty(time: Timestamp) -> Self {
+        Self { time, document: Value::Object(Map::new()), times: BTreeMap::new() }
+    }
+
+    fn put(&mut self, name: &str, value: Value) {
+        if let Value::Object(fields) = &mut self.document {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_772_000_000 + second).unwrap()
+    }
+
+    fn fields(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn edit(set: Value, note: &str) -> RecordEdit {
+        let append = [("notes".to_owned(), note.to_owned())].into();
+        RecordEdit { record: "contact".into(), id: "7".into(), set: fields(set), append }
+    }
+
+    #[test]
+    fn an_older_event_does_not_feed() {
+        let row = RecordRow::fed(None, &fields(json!({ "phone": "2", "name": "Ana" })), at(5)).unwrap();
+        assert_eq!(RecordRow::fed(Some(&row), &fields(json!({ "phone": "1" })), at(4)), None);
+        let row = RecordRow::fed(Some(&row), &fields(json!({ "phone": "3" })), at(5)).unwrap();
+        assert_eq!(row.document, json!({ "phone": "3", "name": "Ana" }), "ties by arrival; other fields stay");
+    }
+
+    #[test]
+    fn an_import_fills_gaps() {
+        let known = RecordRow::fed(None, &fields(json!({ "phones": [], "name": "Ana", "email": null })), at(5)).unwrap();
+        let more = fields(json!({ "phones": ["1"], "name": "Anna", "email": "a@example.com", "document": "7" }));
+        let row = RecordRow::imported(Some(&known), &more, false);
+        assert_eq!(row.document, json!({ "phones": ["1"], "name": "Ana", "email": "a@example.com", "document": "7" }));
+        assert_eq!(row.time, at(5), "any event is newer than an import");
+        assert_eq!(RecordRow::imported(Some(&known), &more, true).document["name"], "Anna");
+    }
+
+    #[test]
+    fn a_list_keeps_its_newest_entries() {
+        let mut row = RecordRow::empty(at(0));
+        for second in 0..LIST_MAX as i64 + 5 {
+            row = RecordRow::edited(Some(&row), &edit(json!({}), &second.to_string()), at(second));
+        }
+        let notes = row.document["notes"].as_array().unwrap();
+        assert_eq!((notes.len(), &notes[0]["text"]), (LIST_MAX, &json!("5")));
+    }
+
+    proptest! {
+        /// Jobs may run in any order: the record comes out the same.
+        #[test]
+        fn edits_commute(order in Just((0..6_i64).collect::<Vec<_>>()).prop_shuffle()) {
+            let run = |order: &[i64]| {
+                let edits = order.iter().map(|second| {
+                    let mut set = json!({ "stage": format!("stage {second}") });
+                    if second % 2 == 0 {
+                        set["phone"] = json!(second);
+                    }
+                    (edit(set, &format!("note {second}")), at(*second))
+                });
+                edits.fold(None, |row: Option<RecordRow>, (edit, time)| Some(RecordRow::edited(row.as_ref(), &edit, time)))
+            };
+            let row = run(&order).unwrap();
+            prop_assert_eq!(&row.document["stage"], "stage 5");
+            prop_assert_eq!(&row.document["phone"], 4);
+            prop_assert_eq!(Some(row), run(&[0, 1, 2, 3, 4, 5]));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Records from before the first webhook.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::decide::{Imported, Needs, import};
+use zelo_core::{Job, RecordWrite};
+
+use super::bulk::expect_rows;
+use super::column::ms;
+use super::jobs::Kept;
+use super::load::{load_needs, record_at};
+use super::record::{OwnerKeys, PUT_RECORDS};
+use super::steps;
+use super::writer::{Desk, Write};
+use crate::envelope::{self, RecordBody};
+use crate::seal::Owner;
+use crate::{Error, Import};
+
+/// Brings records.
+pub(crate) struct Bring {
+    pub import: Import,
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Bring {
+    type Answer = Vec<Imported>;
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Vec<Imported>, Error> {
+        desk.saw(self.now);
+        let Import { connection, records, on_known, timetable } = &self.import;
+        let needs = Needs { written: records.iter().map(|write| write.key.hash).collect(), ..Needs::default() };
+        let (mut state, known) = load_needs(conn, desk.sealer.ring(), needs).await?;
+        let outcomes = import(records, *on_known, timetable.as_ref(), &mut state);
+
+        let mut owners = HashMap::new();
+        for write in records {
+            let owner = Owner::of_record(connection, write);
+            owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, self.now));
+        }
+        let keys = OwnerKeys(desk.sealer.owners(conn, owners).await?);
+        let ring = desk.sealer.ring();
+        // The last of several writes of one record is the one that stands.
+        let last: HashMap<_, &RecordWrite> = records.iter().map(|write| (write.key.hash, write)).collect();
+        let mut rows = Vec::with_capacity(state.dirty.records.len());
+        for write in last.values().filter(|write| state.dirty.records.contains(&write.key.hash)) {
+            let hash = write.key.hash;
+            let Some(row) = state.records.get(&hash) else { continue };
+            let key = keys.of(ring, &Owner::of_record(connection, write))?;
+            let body = envelope::to_json(&RecordBody::of(&write.id, row)).map_err(|why| Error::Inconsistent {
+                table: "records",
+                column: "sealed",
+                row: format!("{hash:?}"),
+                why,
+            })?;
+            rows.push((*write, ms(row.time), key.id(), ring.seal(key, record_at(&hash), &[&body])));
+        }
+        let wanted = rows.len();
+        let touched = PUT_RECORDS
+            .run(conn, rows, |query, (write, time, key, sealed)| {
+                query
+                    .bind(write.key.hash.0.to_vec())
+                    .bind(connection.as_str())
+                    .bind(write.clinic.as_deref())
+                    .bind(write.key.kind.as_str())
+                    .bind(time)
+                    .bind(key)
+                    .bind(sealed)
+            })
+            .await?;
+        expect_rows("records", "import records", wanted, touched)?;
+
+        let changed = state.dirty.changed_jobs.iter().filter_map(|id| Some((*known.get(id)?, state.jobs.get(id)?.clone(), self.now)));
+        let changed: Vec<(Kept, Job, Timestamp)> = changed.collect();
+        steps::write_back(conn, &changed).await?;
+        Ok(outcomes)
+    }
+}

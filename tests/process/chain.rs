@@ -1,0 +1,276 @@
+//! "Receipt, then message", killed between any two of its steps: one number is used, one document made, one message sent.
+//!
+//! The runtime is the real one with the plugins and rules that ship, over a store on disk that dies at a chosen write: before
+//! it reaches the disk, or after. What follows is a new start over the same file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use zelo_core::decide::{Decision, Imported};
+use zelo_core::retry::RetryPolicy;
+use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
+use zelo_core::timing::Timetable;
+use zelo_core::{
+    Arrival, Clock, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, ManualClock, RecordRow, SeededEntropy, Timestamp,
+};
+use zelo_host::{Host, HostConfig, Limits};
+use zelo_rules::{Delivery, Headers};
+use zelo_runtime::rulebook::{self, Edition, everything_on};
+use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+use zelo_store::{
+    AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
+    RecordView, Store, Work,
+};
+
+/// A store that dies.
+struct Mortal {
+    inner: Arc<SqliteStore>,
+    /// Half-writes that it still lives through: an even number left, and the write is lost; an odd one, and it is on disk
+    /// but nobody is told.
+    left: AtomicI64,
+}
+
+impl Mortal {
+    /// Runs a write of the worker, or dies at it.
+    async fn write<T>(&self, write: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self.left.fetch_sub(2, Ordering::SeqCst) {
+            left if left < 0 => Err(Error::Closed),
+            0 => Err(Error::Closed),
+            1 => {
+                let _ = write.await;
+                Err(Error::Closed)
+            }
+            _ => write.await,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Mortal {
+    fn indexer(&self) -> &Indexer {
+        self.inner.indexer()
+    }
+    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+        self.inner.record(arrival).await
+    }
+    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error> {
+        self.write(self.inner.claim(now, limit, lease)).await
+    }
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Outcome, Error> {
+        self.write(self.inner.settle(settlement, now)).await
+    }
+    async fn checkpoint(&self, checkpoint: Checkpoint, now: Timestamp) -> Result<Checkpointed, Error> {
+        self.write(self.inner.checkpoint(checkpoint, now)).await
+    }
+    async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
+        self.inner.import(import, now).await
+    }
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
+        self.inner.reclaim(now, policy).await
+    }
+    async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
+        self.inner.retime(timetable).await
+    }
+    async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
+        self.inner.next_run().await
+    }
+    async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
+        self.inner.state(slot).await
+    }
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, Error> {
+        self.inner.event(id).await
+    }
+    async fn events(&self, page: &Page) -> Result<Vec<EventView>, Error> {
+        self.inner.events(page).await
+    }
+    async fn job(&self, id: JobId) -> Result<Option<JobView>, Error> {
+        self.inner.job(id).await
+    }
+    async fn jobs(&self, page: &Page, state: Option<JobState>) -> Result<Vec<JobView>, Error> {
+        self.inner.jobs(page, state).await
+    }
+    async fn attention(&self, page: &Page) -> Result<Vec<JobView>, Error> {
+        self.inner.attention(page).await
+    }
+    async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error> {
+        self.inner.journal(job).await
+    }
+    async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error> {
+        self.inner.attempts(job).await
+    }
+    async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
+        self.inner.messages(page).await
+    }
+    async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {
+        self.inner.documents(page).await
+    }
+    async fn document(&self, job: JobId, index: u32) -> Result<Option<(DocumentView, Vec<u8>)>, Error> {
+        self.inner.document(job, index).await
+    }
+    async fn record_at(&self, hash: KeyHash) -> Result<Option<RecordRow>, Error> {
+        self.inner.record_at(hash).await
+    }
+    async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error> {
+        self.inner.records(page, kind).await
+    }
+    async fn automations(&self) -> Result<Vec<AutomationRow>, Error> {
+        self.inner.automations().await
+    }
+    async fn put_automation(&self, row: AutomationRow) -> Result<(), Error> {
+        self.inner.put_automation(row).await
+    }
+    async fn put_credential(&self, row: CredentialRow) -> Result<(), Error> {
+        self.inner.put_credential(row).await
+    }
+    async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
+        self.inner.credential(hash, now).await
+    }
+    async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
+        self.inner.take_credential(hash, now).await
+    }
+    async fn has_credentials(&self) -> Result<bool, Error> {
+        self.inner.has_credentials().await
+    }
+    async fn close(&self) -> Result<(), Error> {
+        self.inner.close().await
+    }
+}
+
+/// What every life of the server shares.
+struct Ground {
+    folder: tempfile::TempDir,
+    host: Arc<Host>,
+    rules: Arc<zelo_rules::RuleSet>,
+    catalog: Arc<Catalog>,
+    connection: Connection,
+    clock: Arc<ManualClock>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let host = Arc::new(Host::new(HostConfig::default()).unwrap());
+        let catalog = Arc::new(Catalog::load(&host, &root.join("plugins/dist")).unwrap());
+        let files = rulebook::read_files(&root.join("rules")).unwrap();
+        let (rules, _) = rulebook::check(&files, &catalog).unwrap();
+        let name = "clinicarx".to_owned();
+        let connection = Connection { name: name.clone(), source: name, secrets: Vec::new(), clinic: None, insecure: false };
+        let clock = Arc::new(ManualClock::new("2026-03-02T11:00:00Z".parse().unwrap()));
+        Self { folder: tempfile::tempdir().unwrap(), host, rules: Arc::new(rules), catalog, connection, clock }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("zelo.db")
+    }
+
+    /// A start of the server, which dies after `left` half-writes.
+    async fn life(&self, left: i64, seed: u64) -> Runtime {
+        let entropy = Arc::new(SeededEntropy::new(seed));
+        let config = SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() };
+        let inner = SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy.clone()).await.unwrap();
+        inner.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+        let rows = everything_on(&self.rules, &[&self.connection], self.clock.now());
+        let edition = Edition::new(self.rules.clone(), self.catalog.clone(), &rows).unwrap();
+        Runtime::new(Shared {
+            store: Arc::new(Mortal { inner, left: AtomicI64::new(left) }),
+            host: self.host.clone(),
+            rules: Rulebook::new(edition),
+            connections: HashMap::from([(self.connection.name.clone(), self.connection.clone())]),
+            channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
+            clock: self.clock.clone(),
+            entropy,
+            retry: RetryPolicy::default(),
+            limits: Limits::default(),
+            bell: tokio::sync::Notify::new(),
+            counts: Default::default(),
+        })
+    }
+
+    async fn deliver(&self, runtime: &Runtime, path: &str, data: Value) {
+        let body = json!({ "data": data, "timestamp": "2026-03-02 11:00:00" }).to_string();
+        let headers = Headers::default();
+        let delivery = Delivery { path, url: "", headers: &headers, body: body.as_bytes() };
+        runtime.accept(&self.connection, &delivery, self.clock.now()).await.unwrap();
+    }
+
+    /// A clinic, two services, a patient, and an attendance that is over.
+    async fn day(&self, runtime: &Runtime) {
+        let service =
+            |code: &str, price: f64| json!({ "id": format!("s{code}"), "code": code, "name": format!("Serviço {code}"), "price": price });
+        let clinic = json!({ "id": "77", "name": "Clínica Aurora", "cnpj": "11222333000181", "timezone": "America/Sao_Paulo" });
+        let patient = json!({ "id": "p1", "name": "Íris Modelo", "document": "52998224725", "phones": [{ "phone": "(11) 90000-0001" }] });
+        let services = json!([{ "service_code": "1004", "service_name": "Vacina" }, { "service_code": "123", "service_name": "Teste" }]);
+        self.deliver(runtime, "clinic/new", clinic.clone()).await;
+        self.deliver(runtime, "service/new", service("1004", 189.9)).await;
+        self.deliver(runtime, "service/new", service("123", 65.5)).await;
+        self.deliver(runtime, "patient/new", patient.clone()).await;
+        let attendance =
+            json!({ "id": "a1", "closed_time": "2026-03-02 10:59:00", "patient": patient, "clinic": clinic, "services": services });
+        self.deliver(runtime, "attendance/finished", attendance).await;
+    }
+}
+
+/// Does what is due until nothing is, or the store has died.
+async fn run(runtime: &Runtime) -> Result<(), Error> {
+    while runtime.store.next_run().await?.is_some_and(|next| next <= runtime.clock.now()) {
+        for work in runtime.store.claim(runtime.clock.now(), 100, SignedDuration::from_mins(1)).await? {
+            let settlement = runtime.attempt(work).await;
+            runtime.store.settle(settlement, runtime.clock.now()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What a life left: the numbers of receipts, and how many documents, messages and events of receipts there are.
+async fn left_behind(runtime: &Runtime) -> (Vec<Value>, usize, usize, usize) {
+    let page = Page { limit: 1000, ..Page::default() };
+    let store = &runtime.store;
+    let issued = store.events(&page).await.unwrap().into_iter().filter(|view| view.event.kind == "receipt.issued");
+    let numbers: Vec<Value> = issued.map(|view| view.event.data["number"].clone()).collect();
+    let documents = store.documents(&page).await.unwrap().len();
+    let jobs = store.jobs(&page, None).await.unwrap();
+    let sends: Vec<JobId> = jobs.iter().filter(|view| view.job.rule == "attendance-receipt").map(|view| view.job.id).collect();
+    let messages = store.messages(&page).await.unwrap().into_iter().filter(|message| sends.contains(&message.job)).count();
+    let undone = jobs.iter().filter(|view| view.job.state.is_live()).count();
+    (numbers, documents, messages, undone)
+}
+
+#[tokio::test]
+async fn one_number_one_document_one_message_wherever_it_dies() {
+    let mut deaths = 0;
+    // Until a life is long enough for all of it.
+    for left in 0.. {
+        let ground = Ground::new();
+        let first = ground.life(i64::MAX, 1).await;
+        ground.day(&first).await;
+        first.store.close().await.unwrap();
+        drop(first);
+
+        let mortal = ground.life(left, 2).await;
+        let whole = run(&mortal).await.is_ok();
+        // The process is gone: whatever it held in memory with it.
+        mortal.store.close().await.unwrap();
+        drop(mortal);
+
+        let last = ground.life(i64::MAX, 3).await;
+        // A run that met the dying store is tried again after a while.
+        for _ in 0..4 {
+            ground.clock.set(ground.clock.now() + SignedDuration::from_mins(10));
+            run(&last).await.unwrap();
+        }
+        let left_behind = left_behind(&last).await;
+        assert_eq!(left_behind, (vec![json!(1)], 1, 1, 0), "died after {left} half-writes");
+        last.store.close().await.unwrap();
+        if whole {
+            break;
+        }
+        deaths += 1;
+    }
+    assert!(deaths >= 10, "claims, the number, settlements: {deaths}");
+}
