@@ -169,6 +169,18 @@ impl Ground {
         self.folder.path().join("zelo.db")
     }
 
+    /// The same plugins and rules over an empty folder, on the first day.
+    fn afresh(&self) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            host: self.host.clone(),
+            rules: self.rules.clone(),
+            catalog: self.catalog.clone(),
+            connection: self.connection.clone(),
+            clock: Arc::new(ManualClock::new("2026-03-02T11:00:00Z".parse().unwrap())),
+        }
+    }
+
     /// A start of the server, which dies after `left` half-writes.
     async fn life(&self, left: i64, seed: u64) -> Runtime {
         let entropy = Arc::new(SeededEntropy::new(seed));
@@ -244,9 +256,10 @@ async fn left_behind(runtime: &Runtime) -> (Vec<Value>, usize, usize, usize) {
 #[tokio::test]
 async fn one_number_one_document_one_message_wherever_it_dies() {
     let mut deaths = 0;
+    let house = Ground::new();
     // Until a life is long enough for all of it.
     for left in 0.. {
-        let ground = Ground::new();
+        let ground = house.afresh();
         let first = ground.life(i64::MAX, 1).await;
         ground.day(&first).await;
         first.store.close().await.unwrap();

@@ -32,11 +32,29 @@ fn appointment(number: u64) -> String {
     .to_string()
 }
 
+/// An attendance that is over: a receipt is made, then sent.
+fn attendance(number: u64) -> String {
+    let now = now().to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    json!({
+        "data": {
+            "id": format!("att-{number}"), "closed_time": now,
+            "patient": { "id": format!("patient-{}", number % 5), "name": "Íris Modelo", "document": "52998224725" },
+            "clinic": { "id": "77", "name": "Clínica Aurora", "cnpj": "11222333000181" },
+            "services": [{ "service_code": "7", "service_name": "Consulta" }],
+        },
+        "api_version": "1.1.9", "timestamp": now,
+    })
+    .to_string()
+}
+
 /// Delivers until the server is gone; what it acknowledged.
 fn load(server: &Server, numbers: &AtomicU64, acknowledged: &Mutex<BTreeSet<String>>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
-        let (status, answer) = server.deliver("clinicarx/appointment/new", &appointment(number));
+        let (status, answer) = match number % 2 {
+            0 => server.deliver("clinicarx/appointment/new", &appointment(number)),
+            _ => server.deliver("clinicarx/attendance/finished", &attendance(number)),
+        };
         match status {
             202 => {
                 let id = answer["event_id"].as_str().unwrap().to_owned();
@@ -51,7 +69,7 @@ fn load(server: &Server, numbers: &AtomicU64, acknowledged: &Mutex<BTreeSet<Stri
 #[test]
 fn nothing_is_lost_and_nothing_is_done_twice() {
     let rounds: u64 = std::env::var("ZELO_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
-    let house = House::new(AT_ANY_HOUR);
+    let house = House::new(&format!("{AT_ANY_HOUR}[[automations]]\nrule = \"attendance-receipt\"\n"));
     let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
     let numbers = Arc::new(AtomicU64::new(0));
     for round in 0..rounds {
@@ -86,16 +104,24 @@ fn nothing_is_lost_and_nothing_is_done_twice() {
     assert!(acknowledged.len() as u64 > rounds, "the load came through: {}", acknowledged.len());
 
     let jobs = server.list("/api/v1/jobs", &token);
-    let of_appointments = events.len() - 6;
-    assert_eq!(jobs.len(), of_appointments, "one job for each appointment");
+    let of_type = |kind: &str| server.list("/api/v1/events", &token).iter().filter(|event| event["type"] == kind).count();
+    let (appointments, attendances) = (of_type("appointment.created"), of_type("attendance.finished"));
+    assert_eq!(jobs.len(), appointments + 2 * attendances, "one job for each action");
     let undone: Vec<_> = jobs.iter().filter(|job| job["state"] != "done").collect();
-    assert!(undone.is_empty(), "{undone:?}");
+    assert!(undone.is_empty(), "{} are not done, such as {}", undone.len(), undone[0]);
     let mut messages = BTreeMap::<String, u32>::new();
     for message in server.list("/api/v1/messages", &token) {
         *messages.entry(message["job"].as_str().unwrap().to_owned()).or_default() += 1;
     }
-    assert_eq!(messages.len(), of_appointments, "a message for each");
+    assert_eq!(messages.len(), appointments + attendances, "a message for each");
     assert!(messages.values().all(|count| *count == 1), "none twice");
+
+    // Every number was given, and given once; every receipt says so in an event.
+    let mut names: Vec<String> =
+        server.list("/api/v1/documents", &token).iter().map(|document| document["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, (1..=attendances).map(|number| format!("recibo-{number:06}.pdf")).collect::<Vec<_>>());
+    assert_eq!(of_type("receipt.issued"), attendances);
     println!("{rounds} kills: {} acknowledged, {} stored, {} messages", acknowledged.len(), events.len(), messages.len());
 }
 
@@ -104,6 +130,8 @@ fn prepare(server: &Server) {
     let body = |data: serde_json::Value| json!({ "data": data, "timestamp": "2026-01-01 12:00:00" }).to_string();
     let clinic = body(json!({ "id": "77", "name": "Clínica Aurora", "timezone": "America/Sao_Paulo" }));
     assert_eq!(server.deliver("clinicarx/clinic/new", &clinic).0, 202);
+    let service = body(json!({ "id": "s7", "code": "7", "name": "Consulta", "price": 150.5 }));
+    assert_eq!(server.deliver("clinicarx/service/new", &service).0, 202);
     for number in 0..5 {
         let phones = json!([{ "phone": format!("+55 11 90000-000{number}") }]);
         let patient = body(json!({ "id": format!("patient-{number}"), "name": "Íris Modelo", "phones": phones }));

@@ -109,6 +109,13 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// The status and bytes of a GET with a token.
+    pub(crate) fn get_bytes(&self, path: &str, token: &str) -> (u16, Vec<u8>) {
+        let request = self.agent.get(self.url(path)).header("authorization", format!("Bearer {token}"));
+        let mut response = request.call().unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_vec().unwrap())
+    }
+
     /// Every item of a list, page by page.
     pub(crate) fn list(&self, path: &str, token: &str) -> Vec<Value> {
         let mut all = Vec::new();

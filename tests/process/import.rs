@@ -89,6 +89,11 @@ fn a_file_into_a_running_server() {
         assert!(!text.contains(value) && !errors.contains(value) && !house.log().contains(value), "a value is printed: {value}");
     }
     assert_eq!(patients(&server, &token), wanted());
+    for entry in fs::read_dir(house.path("data")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        let bytes = fs::read(entry.path()).unwrap();
+        let open = |value: &str| bytes.windows(value.len()).any(|window| window == value.as_bytes());
+        assert!(!open("Conceição") && !open("90000-0001"), "{} holds a value in the clear", entry.path().display());
+    }
 
     let again: Value = serde_json::from_str(&said(&import(&house, "export.csv", &["--format", "json"]))).unwrap();
     assert_eq!((&again["new"], &again["same"], &again["bad"]), (&json!(0), &json!(3), &json!(4)));
@@ -126,7 +131,7 @@ fn standard_input_with_a_mark_and_tabs() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert!(said(&output).contains("standard input: UTF-8, 4 columns separated by tabs"), "{}", said(&output));
-    assert!(said(&output).contains("1 lines: 1 new"), "{}", said(&output));
+    assert!(said(&output).contains("1 line: 1 new"), "{}", said(&output));
 }
 
 #[test]

@@ -111,15 +111,6 @@ fn reaches_people(kind: ChannelKind) -> bool {
     }
 }
 
-/// The hours before an appointment that `rule` is set to on `connection`; none where it is not on there.
-pub(in crate::cli) fn hours_before(here: &Here, rule: &str, connection: &str) -> Option<i64> {
-    let on = here
-        .automations
-        .iter()
-        .find(|row| row["rule"] == rule && row["connection"] == connection && row["clinic"].is_null() && row["enabled"] == true)?;
-    Some(on["settings"]["hours_before"].as_i64().unwrap_or(24))
-}
-
 /// What happened after `since`.
 pub(super) async fn follow(scene: &Scene<'_>, since: &Since) -> Result<Followed> {
     let mut events: Vec<EventView> = Vec::new();

@@ -27,7 +27,7 @@ use zelo_server::access::{self, Role};
 use zelo_store::{MasterKey, Store};
 
 pub(super) use automations::Switch;
-pub(super) use follow::{Followed, Here, JobSeen, Since, hours_before};
+pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use records::{Batch, Fields, Row, Tally};
 
 use super::setup::{self, Secrets};

@@ -10,6 +10,7 @@ use zelo_core::Entropy;
 use zelo_rules::{Delivery, Headers, Read, RuleSet};
 
 use super::day::Line;
+use crate::cli::control::Here;
 
 /// The rule that reminds of appointments.
 pub(super) const REMINDER: &str = "appointment-reminder";
@@ -70,6 +71,14 @@ pub(super) fn stage(lines: &mut [Line], sources: &RuleSet, now: Timestamp, entro
 const START: &str = "/data/scheduled_start_at";
 const END: &str = "/data/scheduled_end_at";
 const ID: &str = "/data/id";
+
+/// The hours before an appointment at which this server reminds; none where it does not.
+pub(super) fn hours_before(here: &Here, connection: &str) -> Option<i64> {
+    let is_it = |row: &&Value| row["rule"] == REMINDER && row["connection"] == connection && row["clinic"].is_null();
+    let on = here.automations.iter().filter(is_it).find(|row| row["enabled"] == true)?;
+    // Without a word of the clinic it is what the rule says by itself.
+    Some(on["settings"]["hours_before"].as_i64().unwrap_or(24))
+}
 
 /// Another appointment of the same patient, whose reminder, `hours` before it, is due soon.
 pub(super) fn appointment(line: &Line, hours: i64, entropy: &dyn Entropy) -> Result<Line> {

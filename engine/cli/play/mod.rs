@@ -58,11 +58,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         bail!("no zelo runs here; start it first, in another terminal: `make run`, or `zelo serve`");
     };
     let here: Here = tokio.block_on(way.ask(&Request::Here))?;
-    ensure!(
-        here.reaching.is_empty(),
-        "this server's messages reach people, through {}; a day is only played where they stay in an outbox",
-        here.reaching.join(", ")
-    );
+    stays_here(&here.reaching)?;
     let mut player = Player {
         base: http::local(here.address),
         sources: setup::sources(&config)?,
@@ -77,6 +73,16 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         start: Instant::now(),
     };
     player.play(lines.into_iter().map(|(number, line)| Line::new(number, line)).collect(), arguments)
+}
+
+/// Refuses a server whose messages reach people, through the channels named: nobody is to hear of a day that is played.
+fn stays_here(reaching: &[String]) -> Result<()> {
+    let through = reaching.join(", ");
+    ensure!(
+        reaching.is_empty(),
+        "this server's messages reach people, through {through}; a day is only played where they stay in an outbox"
+    );
+    Ok(())
 }
 
 struct Player<'a> {
@@ -134,7 +140,7 @@ impl Player<'_> {
             return Ok(false);
         };
         let connection = self.connection(&lines[place])?;
-        let Some(hours) = super::control::hours_before(&self.here, demo::REMINDER, &connection) else {
+        let Some(hours) = demo::hours_before(&self.here, &connection) else {
             say(&format!("{} is switched off here, so no reminder will come", demo::REMINDER));
             return Ok(false);
         };
@@ -223,4 +229,21 @@ impl Player<'_> {
 /// Now, to whole seconds: providers give no finer times.
 fn whole_seconds(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_played_to_people() {
+        assert!(stays_here(&[]).is_ok());
+        assert!(stays_here(&["whatsapp".to_owned()]).unwrap_err().to_string().contains("through whatsapp"));
+    }
+
+    #[test]
+    fn a_pace_is_a_number_of_seconds() {
+        assert_eq!(pace("0.5").unwrap(), Duration::from_millis(500));
+        assert!(pace("-1").is_err() && pace("61").is_err() && pace("fast").is_err() && pace("NaN").is_err());
+    }
 }

@@ -182,8 +182,11 @@ async fn flush(way: &Way, batch: &mut Batch, tally: &mut Tally) -> Result<()> {
     let request = Request::Import(batch.clone());
     batch.rows.clear();
     let done = *tally;
-    let context = || format!("{} records were imported before this; run it again to go on", done.new + done.changed + done.same);
-    tally.add(way.ask(&request).await.with_context(context)?);
+    let dry = batch.dry_run;
+    tally.add(way.ask(&request).await.with_context(|| match done.new + done.changed + done.same {
+        written if !dry && written > 0 => format!("{written} records were imported before this; run it again to go on"),
+        _ => "nothing was imported".to_owned(),
+    })?);
     Ok(())
 }
 
@@ -247,7 +250,8 @@ impl Outcome {
             lines.push(format!("… and {more} more bad lines"));
         }
         let Tally { new, changed, same } = self.tally;
-        lines.push(format!("{} lines: {new} new, {changed} changed, {same} same, {} bad", self.lines, self.bad));
+        let all = if self.lines == 1 { "1 line".to_owned() } else { format!("{} lines", self.lines) };
+        lines.push(format!("{all}: {new} new, {changed} changed, {same} same, {} bad", self.bad));
         if arguments.dry_run {
             let first = match self.first.as_deref() {
                 None => "no line would be imported".to_owned(),
