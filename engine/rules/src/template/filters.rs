@@ -81,9 +81,9 @@ fn instant(state: &State, value: String) -> Result<String, Error> {
 }
 
 /// `06/03/2026 às 10:00`, `6 March 2026 at 10:00`.
-fn local_time(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+fn local_time(state: &State, value: String, zone: Option<&str>, locale: Option<&str>) -> Result<String, Error> {
     let local = local(state, &value, zone)?;
-    Ok(if english(state) {
+    Ok(if english(state, locale) {
         format!("{} at {}", local.strftime("%-d %B %Y"), local.strftime("%H:%M"))
     } else {
         local.strftime("%d/%m/%Y às %H:%M").to_string()
@@ -91,9 +91,9 @@ fn local_time(state: &State, value: String, zone: Option<&str>) -> Result<String
 }
 
 /// `06/03/2026`, `6 March 2026`.
-fn date(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+fn date(state: &State, value: String, zone: Option<&str>, locale: Option<&str>) -> Result<String, Error> {
     let local = local(state, &value, zone)?;
-    Ok(local.strftime(if english(state) { "%-d %B %Y" } else { "%d/%m/%Y" }).to_string())
+    Ok(local.strftime(if english(state, locale) { "%-d %B %Y" } else { "%d/%m/%Y" }).to_string())
 }
 
 /// `10:00`.
@@ -102,9 +102,9 @@ fn time_of_day(state: &State, value: String, zone: Option<&str>) -> Result<Strin
 }
 
 /// `sexta-feira`, `Friday`.
-fn weekday(state: &State, value: String, zone: Option<&str>) -> Result<String, Error> {
+fn weekday(state: &State, value: String, zone: Option<&str>, locale: Option<&str>) -> Result<String, Error> {
     let local = local(state, &value, zone)?;
-    if english(state) {
+    if english(state, locale) {
         return Ok(local.strftime("%A").to_string());
     }
     let day = match local.weekday() {
@@ -119,8 +119,12 @@ fn weekday(state: &State, value: String, zone: Option<&str>) -> Result<String, E
     Ok(day.to_owned())
 }
 
-fn english(state: &State) -> bool {
-    state.lookup(LOCALE).is_some_and(|locale| locale.as_str() == Some("en"))
+/// Whether the words are to be English: as the filter is told, else as the rule's texts are.
+fn english(state: &State, locale: Option<&str>) -> bool {
+    match locale {
+        Some(locale) => locale == "en",
+        None => state.lookup(LOCALE).is_some_and(|locale| locale.as_str() == Some("en")),
+    }
 }
 
 /// A time of the payload in the zone given, else in the clinic's.

@@ -36,6 +36,7 @@ fn texts() {
         ("{{ starts_at | local_time(absent_tz) }}", "06/03/2026 às 09:00"),
         ("{{ starts_at | time(bad_tz) }}", "09:00"),
         ("{{ starts_at | weekday(tz) }}, {{ starts_at | date(tz) }}", "sexta-feira, 06/03/2026"),
+        ("{{ starts_at | weekday(tz, 'en') }}, {{ starts_at | date(absent_tz, 'en') }}", "Friday, 6 March 2026"),
         ("{{ starts_at | instant }}", "2026-03-06T13:00:00Z"),
         ("{{ absent | default('-') }}{% if absent is defined %}x{% endif %}", "-"),
         ("{% for one in list %}{{ one | upper }}{% endfor %}", "AB"),
