@@ -357,7 +357,7 @@ impl Matching<'_> {
                 // What cancels never fires, even where the type is among those that the rule is about.
                 Some(cancel) => self.cancel(action, &cancel.key, "cancelled_by_event", format!("cancelled by {}", self.event.kind)),
                 None if !about => None,
-                None => match failure.clone().or_else(own) {
+                None => match failure.or_else(own) {
                     None => self.fire(action),
                     Some(failure) => action.key.as_ref().and_then(|key| {
                         self.cancel(action, key, "no_longer_matches", format!("the event no longer matches: {}", failure.why()))

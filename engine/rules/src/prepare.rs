@@ -15,7 +15,7 @@ use zelo_core::{Event, Grants, Job};
 
 use crate::condition::{Condition, Documents};
 use crate::in_force::{ActionRef, InForce, document};
-use crate::rule::Input;
+use crate::rule::{Input, Lookup};
 use crate::template::{RenderError, Template, Templates, Values, find};
 
 /// What a plugin is given.
@@ -59,18 +59,8 @@ impl InForce {
         let Some(action) = self.action(&job.automation, &job.action) else {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
         };
-        let lookups = action.rule.lookups.iter().filter_map(|lookup| {
-            if lookup.key.is_singular() {
-                return Some((lookup.name.as_str(), document(&job.lookups, &lookup.name, records)?));
-            }
-            // A lookup of many has one entry for each node, whether a record is known of it or not.
-            let mut list = match document(&job.lookups, &lookup.name, records) {
-                Some(Value::Array(list)) => list,
-                _ => Vec::new(),
-            };
-            list.resize(lookup.key.nodes(&event.data).iter().count(), Value::Null);
-            Some((lookup.name.as_str(), Value::Array(list)))
-        });
+        let lookups = action.rule.lookups.iter();
+        let lookups = lookups.filter_map(|lookup| Some((lookup.name.as_str(), looked_up(lookup, job, event, records)?)));
         let documents = Sight { event: &event.data, records: lookups.collect() };
         if let Some(condition) = &action.action.only_if {
             check(condition, &documents)?;
@@ -85,6 +75,20 @@ impl InForce {
         let values = Values { names: &names, zone: &zone, clinic_zone: action.zone_of_clinics(), locale: action.locale() };
         Rendering { action, values, templates: self.rules.templates() }.prepared(&present)
     }
+}
+
+/// What `lookup` yields: its record, or a list with one entry for each node, whether a record is known of it or not.
+fn looked_up(lookup: &Lookup, job: &Job, event: &Event, records: &dyn Records) -> Option<Value> {
+    let known = document(&job.lookups, &lookup.name, records);
+    if lookup.key.is_singular() {
+        return known;
+    }
+    let mut list = match known {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    list.resize(lookup.key.nodes(&event.data).iter().count(), Value::Null);
+    Some(Value::Array(list))
 }
 
 /// The documents of one job.

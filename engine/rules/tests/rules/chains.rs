@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use zelo_core::grants::RecordFields;
 use zelo_core::timing::{DueQuestion, Records, Timetable};
-use zelo_core::{AutomationId, Candidate, Cause, Event, Job, JobId, JobState, KeyHash, Plan, Timestamp};
+use zelo_core::{AutomationId, Candidate, Cause, Event, JobId, KeyHash, Plan};
 use zelo_rules::{FileText, Files, InForce, Prepared, RuleSet, Unprepared, load};
 
-use super::common::{Installed, automation, changed, event, in_force, indexer, loaded, shipped, with_rule};
+use super::common::{Installed, automation, changed, event, in_force, indexer, loaded, running, shipped, with_rule};
 
 const CHAIN: &str = r#"
 id     = "chain"
@@ -83,37 +83,12 @@ fn candidate<'c>(candidates: &'c [Candidate], action: &str) -> &'c Candidate {
 /// Prepares what `action` wants because of `event`.
 fn prepared(in_force: &InForce, event: &Event, action: &str, records: &Value, steps: Value) -> Result<Prepared, Unprepared> {
     let candidates = in_force.candidates(event, &indexer());
-    let Candidate { automation, rule, action, rule_digest, plan } = candidate(&candidates, action).clone();
-    let Plan::Fire { key, lookups, .. } = plan else { panic!("it does not fire") };
-    let found =
-        lookups.iter().filter_map(|lookup| Some((lookup.record.hash, records.get(&lookup.name)?.get(lookup.position as usize)?.clone())));
+    let job = running(event, candidate(&candidates, action).clone());
+    let found = job.lookups.iter().filter_map(|lookup| {
+        let record = records.get(&lookup.name)?.get(lookup.position as usize)?;
+        Some((lookup.record.hash, record.clone()))
+    });
     let found = Table(found.filter(|(_, record)| !record.is_null()).collect());
-    let job = Job {
-        id: JobId::derive(event.id, &automation, &action),
-        event: event.id,
-        connection: event.connection.clone(),
-        clinic: event.clinic.clone(),
-        entity: None,
-        automation,
-        rule,
-        action,
-        rule_digest,
-        key,
-        lookups,
-        needs: Vec::new(),
-        anchor: None,
-        reference: Timestamp::UNIX_EPOCH,
-        due: Timestamp::UNIX_EPOCH,
-        expires: None,
-        run_at: Timestamp::UNIX_EPOCH,
-        state: JobState::Running,
-        attempt: 1,
-        lease: 1,
-        attention: None,
-        reason: None,
-        cancel: None,
-        again: false,
-    };
     in_force.prepare(&job, event, &found, steps.as_object().unwrap_or(&Map::new()))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use zelo_core::grants::Capability;
-use zelo_core::{AutomationId, Event, EventId, Indexer};
+use zelo_core::{AutomationId, Candidate, Event, EventId, Indexer, Job, JobId, JobState, Plan, Timestamp};
 use zelo_rules::{Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, Plugins, Read, Reading, RuleSet, load, render};
 
 /// The installed plugins: the shipped `reminder`, and a `maker` that can do everything.
@@ -109,6 +109,38 @@ pub(crate) fn event(set: &RuleSet, path: &str, data: &Value) -> Event {
         clinic: reading.clinic,
         data: reading.data,
         cause: None,
+    }
+}
+
+/// The job that `candidate` wants because of `event`, running for the first time.
+pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
+    let Candidate { automation, rule, action, rule_digest, plan } = candidate;
+    let Plan::Fire { key, lookups, .. } = plan else { panic!("it does not fire") };
+    Job {
+        id: JobId::derive(event.id, &automation, &action),
+        event: event.id,
+        connection: event.connection.clone(),
+        clinic: event.clinic.clone(),
+        entity: None,
+        automation,
+        rule,
+        action,
+        rule_digest,
+        key,
+        lookups,
+        needs: Vec::new(),
+        anchor: None,
+        reference: Timestamp::UNIX_EPOCH,
+        due: Timestamp::UNIX_EPOCH,
+        expires: None,
+        run_at: Timestamp::UNIX_EPOCH,
+        state: JobState::Running,
+        attempt: 1,
+        lease: 1,
+        attention: None,
+        reason: None,
+        cancel: None,
+        again: false,
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use zelo_core::grants::Messages;
 use zelo_core::timing::Records;
-use zelo_core::{AutomationId, Event, Job, JobId, JobState, KeyHash, Plan, Timestamp};
+use zelo_core::{AutomationId, Event, Job, KeyHash};
 use zelo_rules::{InForce, Prepared, RuleSet, Unprepared};
 
-use super::common::{automation, changed, event, in_force, indexer, loaded, shipped, with_rule};
+use super::common::{automation, changed, event, in_force, indexer, loaded, running, shipped, with_rule};
 
 struct Table(HashMap<KeyHash, Value>);
 
@@ -21,39 +21,13 @@ impl Records for Table {
 /// A job of the first action that fires, and the records of its lookups by name.
 fn job(in_force: &InForce, event: &Event, records: &Value) -> (Job, Table) {
     let candidate = in_force.candidates(event, &indexer()).into_iter().next().unwrap();
-    let Plan::Fire { key, lookups, .. } = candidate.plan else { panic!("it does not fire") };
-    let found = lookups.iter().filter_map(|lookup| {
+    let job = running(event, candidate);
+    let found = job.lookups.iter().filter_map(|lookup| {
         let document = records.get(&lookup.name)?;
         let record = if lookup.singular { document } else { document.get(lookup.position as usize)? };
         (!record.is_null()).then(|| (lookup.record.hash, record.clone()))
     });
     let records = Table(found.collect());
-    let job = Job {
-        id: JobId::derive(event.id, &candidate.automation, &candidate.action),
-        event: event.id,
-        connection: event.connection.clone(),
-        clinic: event.clinic.clone(),
-        entity: None,
-        automation: candidate.automation,
-        rule: candidate.rule,
-        action: candidate.action,
-        rule_digest: candidate.rule_digest,
-        key,
-        lookups,
-        needs: Vec::new(),
-        anchor: None,
-        reference: Timestamp::UNIX_EPOCH,
-        due: Timestamp::UNIX_EPOCH,
-        expires: None,
-        run_at: Timestamp::UNIX_EPOCH,
-        state: JobState::Running,
-        attempt: 1,
-        lease: 1,
-        attention: None,
-        reason: None,
-        cancel: None,
-        again: false,
-    };
     (job, records)
 }
 

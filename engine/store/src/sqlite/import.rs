@@ -9,11 +9,9 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::decide::{Imported, Needs, import};
 use zelo_core::{Job, RecordWrite};
 
-use super::bulk::expect_rows;
-use super::column::ms;
 use super::jobs::Kept;
 use super::load::{load_needs, record_at};
-use super::record::{OwnerKeys, PUT_RECORDS};
+use super::record::{OwnerKeys, SealedRecord, put_records};
 use super::steps;
 use super::writer::{Desk, Write};
 use crate::envelope::{self, RecordBody};
@@ -57,22 +55,17 @@ impl Write for Bring {
                 row: format!("{hash:?}"),
                 why,
             })?;
-            rows.push((*write, ms(row.time), key.id(), ring.seal(key, record_at(&hash), &[&body])));
+            rows.push(SealedRecord {
+                hash,
+                connection,
+                clinic: write.clinic.as_deref(),
+                kind: &write.key.kind,
+                time: row.time,
+                key_id: key.id(),
+                sealed: ring.seal(key, record_at(&hash), &[&body]),
+            });
         }
-        let wanted = rows.len();
-        let touched = PUT_RECORDS
-            .run(conn, rows, |query, (write, time, key, sealed)| {
-                query
-                    .bind(write.key.hash.0.to_vec())
-                    .bind(connection.as_str())
-                    .bind(write.clinic.as_deref())
-                    .bind(write.key.kind.as_str())
-                    .bind(time)
-                    .bind(key)
-                    .bind(sealed)
-            })
-            .await?;
-        expect_rows("records", "import records", wanted, touched)?;
+        put_records(conn, rows).await?;
 
         let changed = state.dirty.changed_jobs.iter().filter_map(|id| Some((*known.get(id)?, state.jobs.get(id)?.clone(), self.now)));
         let changed: Vec<(Kept, Job, Timestamp)> = changed.collect();

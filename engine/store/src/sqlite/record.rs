@@ -44,7 +44,7 @@ const PUT_ENTITIES: Rows = Rows {
 };
 
 // Replacing gives the row a new, highest `written`.
-pub(crate) const PUT_RECORDS: Rows = Rows {
+const PUT_RECORDS: Rows = Rows {
     doing: "store records",
     head: "INSERT OR REPLACE INTO records (record, connection, clinic, kind, time, key_id, sealed) SELECT * FROM (VALUES",
     columns: 7,
@@ -270,22 +270,17 @@ impl Changes<'_> {
             let key = keys.of(ring, &Owner::of_record(&arrival.event.connection, write))?;
             let body = envelope::to_json(&RecordBody::of(&write.id, row)).map_err(|why| damaged_record(hash, why))?;
             let sealed = ring.seal(key, record_at(&hash), &[&body]);
-            rows.push((&arrival.event.connection, *write, ms(row.time), key.id(), sealed));
+            rows.push(SealedRecord {
+                hash,
+                connection: &arrival.event.connection,
+                clinic: write.clinic.as_deref(),
+                kind: &write.key.kind,
+                time: row.time,
+                key_id: key.id(),
+                sealed,
+            });
         }
-        let wanted = rows.len();
-        let touched = PUT_RECORDS
-            .run(conn, rows, |query, (connection, write, time, key, sealed)| {
-                query
-                    .bind(write.key.hash.0.to_vec())
-                    .bind(connection.as_str())
-                    .bind(write.clinic.as_deref())
-                    .bind(write.key.kind.as_str())
-                    .bind(time)
-                    .bind(key)
-                    .bind(sealed)
-            })
-            .await?;
-        expect_rows("records", "store records", wanted, touched)
+        put_records(conn, rows).await
     }
 
     async fn jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, (usize, i64)>) -> Result<(), Error> {
@@ -349,6 +344,35 @@ impl Changes<'_> {
     fn key_of<'k>(&self, key: KeyHash, connection: &'k str, clinic: Option<&'k str>) -> Option<KeyOf<'k>> {
         self.state.keys.get(&key).map(|row| KeyOf { key, row: row.clone(), connection, clinic })
     }
+}
+
+/// A record, as `records` holds it.
+pub(crate) struct SealedRecord<'a> {
+    pub hash: KeyHash,
+    pub connection: &'a str,
+    pub clinic: Option<&'a str>,
+    pub kind: &'a str,
+    pub time: Timestamp,
+    pub key_id: i64,
+    pub sealed: Vec<u8>,
+}
+
+/// Writes records, the last one last.
+pub(crate) async fn put_records(conn: &mut SqliteConnection, rows: Vec<SealedRecord<'_>>) -> Result<(), Error> {
+    let wanted = rows.len();
+    let touched = PUT_RECORDS
+        .run(conn, rows, |query, row| {
+            query
+                .bind(row.hash.0.to_vec())
+                .bind(row.connection)
+                .bind(row.clinic)
+                .bind(row.kind)
+                .bind(ms(row.time))
+                .bind(row.key_id)
+                .bind(row.sealed)
+        })
+        .await?;
+    expect_rows("records", "store records", wanted, touched)
 }
 
 /// Data keys by owner.

@@ -17,7 +17,7 @@ use super::column::ms;
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
 use super::load::{load_records, record_at};
-use super::record::{PUT_RECORDS, Payload, record};
+use super::record::{Payload, SealedRecord, put_records, record};
 use super::steps;
 use super::writer::{Desk, Write};
 use crate::envelope::{self, DocumentHead, RecordBody};
@@ -500,26 +500,24 @@ impl Effects<'_> {
             last.insert(*hash, (*id, *edit, *now));
         }
         let mut rows = Vec::with_capacity(last.len());
-        for (hash, (id, edit, _)) in &last {
+        // In order, so that "last written" does not depend on chance.
+        let mut written: Vec<_> = last.iter().collect();
+        written.sort_by_key(|(hash, (_, _, now))| (*now, **hash));
+        for (hash, (id, edit, _)) in written {
             let (Some(Entry { job, kept, .. }), Some(row)) = (entries.get(id), known.get(hash)) else { continue };
             let body = envelope::to_json(&RecordBody::of(&edit.id, row)).map_err(|why| unwritable("records", *id, why))?;
             let sealed = ring.seal(keys.get(kept.key_id)?, record_at(hash), &[&body]);
-            rows.push((*hash, job, edit.record.as_str(), ms(row.time), kept.key_id, sealed));
+            rows.push(SealedRecord {
+                hash: *hash,
+                connection: &job.connection,
+                clinic: job.clinic.as_deref(),
+                kind: &edit.record,
+                time: row.time,
+                key_id: kept.key_id,
+                sealed,
+            });
         }
-        let wanted = rows.len();
-        let touched = PUT_RECORDS
-            .run(conn, rows, |query, (hash, job, kind, time, key, sealed)| {
-                query
-                    .bind(hash.0.to_vec())
-                    .bind(job.connection.as_str())
-                    .bind(job.clinic.as_deref())
-                    .bind(kind)
-                    .bind(time)
-                    .bind(key)
-                    .bind(sealed)
-            })
-            .await?;
-        expect_rows("records", "store records", wanted, touched)?;
+        put_records(conn, rows).await?;
         Ok(last.into_iter().map(|(hash, (id, _, now))| (hash, (id, now))).collect())
     }
 }
