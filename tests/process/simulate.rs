@@ -324,3 +324,16 @@ fn a_day_that_is_no_day_says_which_line() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("line 1"));
 }
+
+#[test]
+fn nothing_waits_for_ever() {
+    let house = House::new("");
+    let file = house.path("rules/automations/attendance-receipt.toml");
+    let rule = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, rule.replace("expires = \"30d\"\n", "")).unwrap();
+    let day = Day::new("America/Sao_Paulo").attendance("2026-05-04T14:00:00Z", &[("3", "Curativo")]);
+    let rows = play(&house, &day.lines);
+    let last: Vec<(&str, &str, &str)> =
+        rows.iter().rev().take(2).map(|row| (text(row, "action"), text(row, "state"), text(row, "at"))).collect();
+    assert_eq!(last, [("send", "cancelled", "2026-05-11T14:00:00Z"), ("issue", "skipped", "2026-05-11T14:00:00Z")], "after a week");
+}

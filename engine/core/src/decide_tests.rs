@@ -55,7 +55,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
     });
     Arrival {
         event: Event {
-            id: EventId::new(minute(time), &SeededEntropy::new(number)),
+            id: EventId::new(minute(time), 0, &SeededEntropy::new(number)),
             connection: "c".into(),
             source: "s".into(),
             kind: "appointment.created".into(),

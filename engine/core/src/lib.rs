@@ -32,6 +32,6 @@ pub use hash::{Indexer, KeyHash};
 pub use id::{AutomationId, EventId, JobId};
 pub use invocation::Invocation;
 pub use job::{Job, JobState, Need};
-pub use record::RecordRow;
+pub use record::{RecordRow, Stamp};
 
 pub use jiff::{SignedDuration, Timestamp};

@@ -7,12 +7,23 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::effect::RecordEdit;
+use crate::id::EventId;
 
 /// Entries that a list field keeps; beyond that the oldest go.
 pub const LIST_MAX: usize = 50;
+
+/// Which event wrote something: the later of two is the one that happened later; of one instant, the one that arrived later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    /// When it happened.
+    pub time: Timestamp,
+    /// Ids sort by arrival.
+    pub event: EventId,
+}
 
 /// What is remembered of one record.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +32,16 @@ pub struct RecordRow {
     pub time: Timestamp,
     /// The record: a JSON object.
     pub document: Value,
-    /// Of the fields that actions wrote, the time of the event that they wrote them for.
-    pub times: BTreeMap<String, Timestamp>,
+    /// Of the fields that actions wrote, the event that they wrote them for.
+    pub stamps: BTreeMap<String, Stamp>,
+}
+
+impl Stamp {
+    /// Of an entry of a list.
+    fn of(entry: &Value) -> Option<Self> {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        Some(Self { time: text("at")?.parse().ok()?, event: text("event")?.parse().ok()? })
+    }
 }
 
 impl RecordRow {
@@ -34,7 +53,7 @@ impl RecordRow {
         let mut row = known.cloned().unwrap_or_else(|| Self::empty(time));
         row.time = time;
         for (name, value) in fields {
-            row.times.remove(name);
+            row.stamps.remove(name);
             row.put(name, value.clone());
         }
         Some(row)
@@ -52,22 +71,20 @@ impl RecordRow {
         row
     }
 
-    /// What an action writes because of an event that happened at `time`.
-    pub fn edited(known: Option<&Self>, edit: &RecordEdit, time: Timestamp) -> Self {
-        let mut row = known.cloned().unwrap_or_else(|| Self::empty(time));
-        row.time = row.time.max(time);
+    /// What an action writes because of an event.
+    pub fn edited(known: Option<&Self>, edit: &RecordEdit, stamp: Stamp) -> Self {
+        let mut row = known.cloned().unwrap_or_else(|| Self::empty(stamp.time));
+        row.time = row.time.max(stamp.time);
         for (name, value) in &edit.set {
-            if row.times.get(name).is_none_or(|written| time >= *written) {
-                row.times.insert(name.clone(), time);
+            if row.stamps.get(name).is_none_or(|written| stamp >= *written) {
+                row.stamps.insert(name.clone(), stamp);
                 row.put(name, value.clone());
             }
         }
         for (name, text) in &edit.append {
             let mut list = row.document.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-            // RFC 3339 in UTC with whole seconds or more: sorted as instants, not as texts.
-            let at = |entry: &Value| entry.get("at").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok());
-            let place = list.iter().rposition(|entry| at(entry).is_none_or(|at| at <= time)).map_or(0, |place| place + 1);
-            list.insert(place, json!({ "at": time.to_string(), "text": text }));
+            let place = list.iter().rposition(|entry| Stamp::of(entry).is_none_or(|at| at <= stamp)).map_or(0, |place| place + 1);
+            list.insert(place, json!({ "at": stamp.time, "event": stamp.event, "text": text }));
             let surplus = list.len().saturating_sub(LIST_MAX);
             list.drain(..surplus);
             row.put(name, Value::Array(list));
@@ -76,7 +93,7 @@ impl RecordRow {
     }
 
     fn empty(time: Timestamp) -> Self {
-        Self { time, document: Value::Object(Map::new()), times: BTreeMap::new() }
+        Self { time, document: Value::Object(Map::new()), stamps: BTreeMap::new() }
     }
 
     fn put(&mut self, name: &str, value: Value) {
@@ -94,6 +111,11 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_772_000_000 + second).unwrap()
+    }
+
+    /// Event `number` of those that happened at one instant.
+    fn stamp(second: i64, number: u16) -> Stamp {
+        Stamp { time: at(second), event: EventId::new(at(9), number, &crate::SeededEntropy::new(u64::from(number) * 77)) }
     }
 
     fn fields(value: Value) -> Map<String, Value> {
@@ -127,7 +149,7 @@ mod tests {
     fn a_list_keeps_its_newest_entries() {
         let mut row = RecordRow::empty(at(0));
         for second in 0..LIST_MAX as i64 + 5 {
-            row = RecordRow::edited(Some(&row), &edit(json!({}), &second.to_string()), at(second));
+            row = RecordRow::edited(Some(&row), &edit(json!({}), &second.to_string()), stamp(second, 0));
         }
         let notes = row.document["notes"].as_array().unwrap();
         assert_eq!((notes.len(), &notes[0]["text"]), (LIST_MAX, &json!("5")));
@@ -136,16 +158,16 @@ mod tests {
     proptest! {
         /// Jobs may run in any order: the record comes out the same.
         #[test]
-        fn edits_commute(order in Just((0..6_i64).collect::<Vec<_>>()).prop_shuffle()) {
+        fn edits_commute(order in Just((0..6_i64).collect::<Vec<_>>()).prop_shuffle(), of_one_instant in any::<bool>()) {
             let run = |order: &[i64]| {
                 let edits = order.iter().map(|second| {
                     let mut set = json!({ "stage": format!("stage {second}") });
                     if second % 2 == 0 {
                         set["phone"] = json!(second);
                     }
-                    (edit(set, &format!("note {second}")), at(*second))
+                    (edit(set, &format!("note {second}")), stamp(if of_one_instant { 1 } else { *second }, *second as u16))
                 });
-                edits.fold(None, |row: Option<RecordRow>, (edit, time)| Some(RecordRow::edited(row.as_ref(), &edit, time)))
+                edits.fold(None, |row: Option<RecordRow>, (edit, stamp)| Some(RecordRow::edited(row.as_ref(), &edit, stamp)))
             };
             let row = run(&order).unwrap();
             prop_assert_eq!(&row.document["stage"], "stage 5");

@@ -16,6 +16,7 @@ use crate::hash::KeyHash;
 use crate::id::JobId;
 use crate::invocation::Invocation;
 use crate::job::{Job, JobState, Reason};
+use crate::record::Stamp;
 use crate::retry::RetryPolicy;
 use crate::timing::Due;
 
@@ -110,8 +111,8 @@ pub enum LocalWrite {
     State { slot: KeyHash, value: Option<String> },
     /// A document. `index` is the place of its effect in the journal.
     Document { index: u32, document: Document },
-    /// Fields of the record at `hash`, because of an event that happened at `time`.
-    Record { hash: KeyHash, time: Timestamp, edit: RecordEdit },
+    /// Fields of the record at `hash`, because of an event.
+    Record { hash: KeyHash, stamp: Stamp, edit: RecordEdit },
 }
 
 /// What must be on disk in the midst of an attempt, before its plugin goes on: a counter's new value with all that the
@@ -220,7 +221,6 @@ pub fn step_ended(job: &Job, step: JobId, state: JobState) -> Option<Job> {
         need.done = true;
     } else {
         let text = format!("its step `{}` ended as {}", need.step, state.as_str());
-        next.attention = None;
         end(&mut next, JobState::Cancelled, Reason::new("step", text));
     }
     Some(next)
@@ -245,6 +245,7 @@ fn end(job: &mut Job, state: JobState, reason: Reason) {
     job.state = state;
     job.reason = Some(reason);
     job.cancel = None;
+    job.attention = None;
 }
 
 fn retry(job: &mut Job, reason: &Reason, after: Option<SignedDuration>, policy: RetryPolicy, now: Timestamp) {

@@ -9,7 +9,7 @@ fn ts(text: &str) -> Timestamp {
 const NOW: &str = "2026-03-05T13:00:00Z";
 
 fn running() -> Job {
-    let event = EventId::new(ts(NOW), &SeededEntropy::new(1));
+    let event = EventId::new(ts(NOW), 0, &SeededEntropy::new(1));
     let automation = AutomationId::new("r", "c", None);
     Job {
         id: JobId::derive(event, &automation, "a"),
@@ -161,7 +161,7 @@ fn a_job_whose_worker_died_is_tried_again_but_not_for_ever() {
 
 #[test]
 fn a_step_lets_go_or_takes_along() {
-    let step = |number| JobId::derive(EventId::new(ts(NOW), &SeededEntropy::new(number)), &AutomationId::new("r", "c", None), "step");
+    let step = |number| JobId::derive(EventId::new(ts(NOW), 0, &SeededEntropy::new(number)), &AutomationId::new("r", "c", None), "step");
     let need = |number| crate::job::Need { step: format!("step{number}"), job: step(number), done: false };
     let job = Job { state: JobState::Scheduled, attempt: 0, lease: 0, needs: vec![need(7), need(8)], ..running() };
     assert_eq!(step_ended(&job, step(9), JobState::Done), None, "not a step of its own");

@@ -70,8 +70,10 @@ impl InForce {
         let present: BTreeSet<String> = names.keys().cloned().collect();
         names.insert("settings".to_owned(), Value::Object(action.settings().clone()));
         let needed = |step: &&String| action.action.needs.contains(step);
-        let steps = steps.iter().filter(|(step, _)| needed(step)).map(|(step, output)| (step.clone(), output.clone()));
-        names.insert("steps".to_owned(), Value::Object(steps.collect()));
+        let steps: Map<String, Value> =
+            steps.iter().filter(|(step, _)| needed(step)).map(|(step, output)| (step.clone(), output.clone())).collect();
+        let present = present.into_iter().chain(steps.keys().map(|step| format!("steps.{step}"))).collect();
+        names.insert("steps".to_owned(), Value::Object(steps));
         let values = Values { names: &names, zone: &zone, clinic_zone: action.zone_of_clinics(), locale: action.locale() };
         Rendering { action, values, templates: self.rules.templates() }.prepared(&present)
     }

@@ -41,7 +41,7 @@ impl Runtime {
         still_on(edition, job)?;
         if let Some(invocation) = frozen(&work.journal) {
             not_expired(job, job.expires, now)?;
-            return Ok(Call { invocation: invocation.clone(), frozen: true });
+            return Ok(Call { invocation: invocation.clone(), frozen: true, until: now });
         }
         let due = still_due(edition, work, now)?;
         not_expired(job, due.expires, now)?;
@@ -65,11 +65,11 @@ impl Runtime {
             plugin_digest: plugin.digest().to_owned(),
             fields: prepared.fields,
         };
-        Ok(Call { invocation, frozen: false })
+        Ok(Call { invocation, frozen: false, until: waiting_until(job, due.expires) })
     }
 
     async fn call(&self, edition: &Edition, work: Work, call: Call) -> (AttemptEnd, Trace, Said) {
-        let Call { invocation, frozen } = call;
+        let Call { invocation, frozen, until } = call;
         let Some(plugin) = edition.catalog.with_digest(&invocation.plugin_digest) else {
             let text = "the plugin it began with is gone; bring that file back, or start the job anew";
             return (dead("no_plugin", text.to_owned()), Trace::default(), Said::default());
@@ -79,18 +79,17 @@ impl Runtime {
             Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), Said::default()),
         };
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
-        let waiting = (!frozen).then(|| waiting_until(&work.job));
         let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
         let run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits).await;
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
-        let (end, said) = match (run.end, waiting) {
+        let (end, said) = match run.end {
             // Nothing was done, so nothing needs to be repeated: the next attempt sees what has come by then.
-            (End::Missing { reason }, Some(until)) if trace.is_idle() => {
+            End::Missing { reason } if !frozen && trace.is_idle() => {
                 trace.journal.clear();
                 let missing = Reason::new("missing", "the plugin says that something is missing");
-                (AttemptEnd::Wait { reason: missing, until }, Said::because(reason))
+                (wait(missing, until, self.clock.now()), Said::because(reason))
             }
-            (end, _) => ended(end),
+            end => ended(end),
         };
         (end, trace, said)
     }
@@ -101,6 +100,8 @@ struct Call {
     invocation: Invocation,
     /// Whether an earlier attempt stored it.
     frozen: bool,
+    /// How long it may wait for what is missing.
+    until: Timestamp,
 }
 
 /// What the rules say about the time of `job`, on `records`.
@@ -151,19 +152,21 @@ fn unready(job: &Job, due: Due, unprepared: Unprepared, now: Timestamp) -> Attem
     match unprepared {
         Unprepared::Skip(reason) => AttemptEnd::Skipped(reason),
         Unprepared::Fail(reason) => AttemptEnd::Dead(reason),
-        Unprepared::Wait(reason) => {
-            let until = waiting_until(&Job { expires: due.expires, ..job.clone() });
-            if until <= now {
-                return AttemptEnd::Skipped(Reason::new(&reason.code, format!("{}, and has been for too long", reason.text)));
-            }
-            AttemptEnd::Wait { reason, until }
-        }
+        Unprepared::Wait(reason) => wait(reason, waiting_until(job, due.expires), now),
     }
 }
 
 /// How long `job` waits for what is missing.
-fn waiting_until(job: &Job) -> Timestamp {
-    job.expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
+fn waiting_until(job: &Job, expires: Option<Timestamp>) -> Timestamp {
+    expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
+}
+
+/// Waits for what is missing until `until`; not for ever.
+fn wait(missing: Reason, until: Timestamp, now: Timestamp) -> AttemptEnd {
+    if until <= now {
+        return AttemptEnd::Skipped(Reason::new(&missing.code, format!("{}, and has been for too long", missing.text)));
+    }
+    AttemptEnd::Wait { reason: missing, until }
 }
 
 /// How a run ends its attempt. A trap or a limit on what it does comes again with the same input, so it is final; a

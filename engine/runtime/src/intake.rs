@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use zelo_core::decide::Decision;
-use zelo_core::{Arrival, Event, EventId, JobState, RecordRef, RecordWrite, Status, Timestamp};
+use zelo_core::{Arrival, Entropy, Event, EventId, JobState, RecordRef, RecordWrite, Status, Timestamp};
 use zelo_rules::{Delivery, Headers, Read, Reading, Refusal};
 
 use crate::Runtime;
@@ -54,9 +54,21 @@ pub struct Counts {
     pub quarantined: AtomicU64,
     pub ignored: AtomicU64,
     pub refused: AtomicU64,
+    /// The millisecond of the newest event, and its number in it: 12 bits.
+    newest: AtomicU64,
 }
 
 impl Counts {
+    /// The id of an event that arrived at `received`: it sorts after those that arrived before it, even in one millisecond.
+    pub(crate) fn id(&self, received: Timestamp, entropy: &dyn Entropy) -> EventId {
+        let now = u64::try_from(received.as_millisecond()).unwrap_or(0) << 12;
+        let after = |newest: u64| if newest < now { now } else { newest.saturating_add(1) };
+        let newest = after(self.newest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |newest| Some(after(newest))).unwrap_or(0));
+        // A clock that went back, or more than 4,096 events in a millisecond: the last number is for all of them.
+        let number = newest.checked_sub(now).unwrap_or(u64::MAX).min(0xfff);
+        EventId::new(received, number as u16, entropy)
+    }
+
     fn count(&self, status: Status) {
         let counter = match status {
             Status::Accepted => &self.accepted,
@@ -185,7 +197,7 @@ impl Runtime {
             entity: reading.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
             subjects: reading.subjects.iter().map(|subject| index.subject(name, subject)).collect(),
             event: Event {
-                id: EventId::new(received, self.entropy.as_ref()),
+                id: self.counts.id(received, self.entropy.as_ref()),
                 connection: name.clone(),
                 source: connection.source.clone(),
                 kind: reading.kind,

@@ -1,13 +1,13 @@
 //! What a plugin did in one attempt: checked against its grants, replayed from the journal or done anew, and written down.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use zelo_core::effect::{Attachment, Message};
 use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine};
-use zelo_core::{Arrival, Cause, Effect, EffectResult, Emitted, Event, EventId, Grants, Invocation, Job, JournalEntry, KeyHash};
+use zelo_core::{Arrival, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, Stamp};
 use zelo_host::{Effects, Level, Stop};
 use zelo_rules::InForce;
 use zelo_store::{Work, effect_id, parse_effect_id};
@@ -48,6 +48,8 @@ pub(crate) struct Recorder {
     next: u32,
     /// State that this attempt has written, which the store does not know yet.
     written: HashMap<KeyHash, Option<String>>,
+    /// The places of the documents that this job has made.
+    documents: HashSet<u32>,
     trace: Arc<Mutex<Trace>>,
 }
 
@@ -61,7 +63,10 @@ impl Recorder {
         frozen: bool,
     ) -> (Self, Arc<Mutex<Trace>>) {
         let journal = if frozen { Vec::new() } else { vec![(0, JournalEntry::Invocation(Box::new(invocation.clone())))] };
-        let trace = Arc::new(Mutex::new(Trace { journal, ..Trace::default() }));
+        // A number that an earlier attempt was given is given for good.
+        let counted = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Counted { .. }, .. });
+        let outward = work.journal.iter().any(counted);
+        let trace = Arc::new(Mutex::new(Trace { journal, outward, ..Trace::default() }));
         let recorder = Self {
             runtime: runtime.clone(),
             in_force: in_force.clone(),
@@ -71,6 +76,7 @@ impl Recorder {
             stored: work.journal,
             next: 1,
             written: HashMap::new(),
+            documents: HashSet::new(),
             trace: trace.clone(),
         };
         (recorder, trace)
@@ -84,14 +90,15 @@ impl Recorder {
         match effect {
             Effect::Message(message) => self.send(index, message).await,
             Effect::Document(document) => {
+                self.documents.insert(index);
                 lock(&self.trace).local.push(LocalWrite::Document { index, document: document.clone() });
                 Ok(EffectResult::Kept { document: effect_id(self.job.id, index) })
             }
             Effect::RecordGet { record, id } => self.read_record(record, id).await,
             Effect::RecordEdit(edit) => {
                 let hash = self.runtime.store.indexer().record(&self.job.connection, &edit.record, &edit.id);
-                let time = self.event.order();
-                lock(&self.trace).local.push(LocalWrite::Record { hash, time, edit: edit.clone() });
+                let stamp = Stamp { time: self.event.order(), event: self.event.id };
+                lock(&self.trace).local.push(LocalWrite::Record { hash, stamp, edit: edit.clone() });
                 Ok(EffectResult::Done)
             }
             Effect::Event(emitted) => {
@@ -174,9 +181,7 @@ impl Recorder {
     async fn has_document(&self, id: &str) -> Result<bool, Stop> {
         let Some((job, index)) = parse_effect_id(id) else { return Ok(false) };
         if job == self.job.id {
-            let new = |write: &LocalWrite| matches!(write, LocalWrite::Document { index: made, .. } if *made == index);
-            let old = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Kept { document }, .. } if document == id);
-            return Ok(lock(&self.trace).local.iter().any(new) || self.stored.iter().any(old));
+            return Ok(self.documents.contains(&index));
         }
         if !self.job.needs.iter().any(|need| need.done && need.job == job) {
             return Ok(false);
@@ -233,7 +238,7 @@ impl Recorder {
         let (indexer, now) = (store.indexer(), self.runtime.clock.now());
         let lineage = self.event.cause.iter().flat_map(|cause| cause.lineage.iter().cloned()).chain([self.job.automation.clone()]);
         let event = Event {
-            id: EventId::new(now, self.runtime.entropy.as_ref()),
+            id: self.runtime.counts.id(now, self.runtime.entropy.as_ref()),
             kind: emitted.kind.clone(),
             time: now,
             received: now,
@@ -267,8 +272,11 @@ impl Recorder {
         self.runtime.store.indexer().state(connection, clinic.as_deref().unwrap_or_default(), rule, action, key)
     }
 
-    /// What a replayed effect had written, so that a later read of the same run sees it.
-    fn replayed(&mut self, effect: &Effect) {
+    /// What a replayed effect had done, so that a later one of the same run sees it.
+    fn replayed(&mut self, index: u32, effect: &Effect, result: &EffectResult) {
+        if matches!(result, EffectResult::Kept { .. }) {
+            self.documents.insert(index);
+        }
         match effect {
             Effect::StateSet { key, value } => drop(self.written.insert(self.slot(key), Some(value.clone()))),
             Effect::StateDelete { key } => drop(self.written.insert(self.slot(key), None)),
@@ -285,7 +293,7 @@ impl Effects for Recorder {
         match self.stored.get(index as usize) {
             Some(JournalEntry::Effect { effect: before, result }) if *before == effect => {
                 let result = result.clone();
-                self.replayed(&effect);
+                self.replayed(index, &effect, &result);
                 return Ok(result);
             }
             Some(JournalEntry::Effect { effect: before, .. }) => {

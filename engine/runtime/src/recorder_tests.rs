@@ -9,7 +9,9 @@ use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
-use zelo_core::{AutomationId, Candidate, Clock, Document, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp};
+use zelo_core::{
+    AutomationId, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp,
+};
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::Files;
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
@@ -63,7 +65,7 @@ async fn runtime() -> (Runtime, Arc<ManualClock>) {
 async fn claimed(runtime: &Runtime) -> Work {
     let now = start();
     let event = Event {
-        id: EventId::new(now, runtime.entropy.as_ref()),
+        id: EventId::new(now, 0, runtime.entropy.as_ref()),
         connection: "c".into(),
         source: "s".into(),
         kind: "appointment.created".into(),
@@ -407,4 +409,34 @@ async fn an_event_of_a_plugin_carries_what_led_to_it() {
     recorder.perform(emit("receipt.issued")).await.unwrap();
     let lineage = lock(&trace).emitted[0].event.cause.clone().unwrap().lineage;
     assert_eq!(lineage, [automation.clone(), automation]);
+}
+
+#[tokio::test]
+async fn a_document_from_before_a_number_still_travels() {
+    let (runtime, clock) = runtime().await;
+    let work = claimed(&runtime).await;
+    let grants = Grants { documents: true, ..granted() };
+    let (mut recorder, _) = recording(&runtime, &work, grants.clone());
+    let EffectResult::Kept { document: id } = recorder.perform(document("A")).await.unwrap() else { panic!("not kept") };
+    recorder.perform(next()).await.unwrap();
+    let attach = || sending(TO, "here", vec![Attachment::Document { id: id.clone() }]);
+    assert!(matches!(recorder.perform(attach()).await.unwrap(), EffectResult::Sent { .. }));
+    drop(recorder);
+    // And after a crash, when document and number are replayed; and no cancellation comes before the end any more.
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    let work = claim(&runtime, clock.now()).await;
+    let (mut recorder, trace) = recording(&runtime, &work, grants);
+    assert!(lock(&trace).outward);
+    recorder.perform(document("A")).await.unwrap();
+    recorder.perform(next()).await.unwrap();
+    assert!(matches!(recorder.perform(attach()).await.unwrap(), EffectResult::Sent { .. }));
+}
+
+#[test]
+fn ids_sort_by_arrival_within_a_millisecond() {
+    let (counts, entropy) = (Counts::default(), SeededEntropy::new(3));
+    let ids: Vec<_> = (0..5000).map(|_| counts.id(start(), &entropy)).collect();
+    assert!(ids[..4096].is_sorted());
+    let later = counts.id(start() + SignedDuration::from_millis(20), &entropy);
+    assert!(ids.iter().all(|id| *id < later));
 }

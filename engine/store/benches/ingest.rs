@@ -144,7 +144,7 @@ fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
     };
     Arrival {
         event: Event {
-            id: EventId::new(now, &SeededEntropy::new(number)),
+            id: EventId::new(now, 0, &SeededEntropy::new(number)),
             connection: "centro".into(),
             source: "clinicarx".into(),
             kind: "appointment.created".into(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use zelo_core::{Arrival, Entity, Event, RecordRow};
+use zelo_core::{Arrival, Entity, Event, RecordRow, Stamp};
 
 /// What is sealed beside the body of an event.
 #[derive(Serialize, Deserialize)]
@@ -51,16 +51,15 @@ pub(crate) fn fill_event(event: &mut Event, entity_kind: Option<String>, part: &
 pub(crate) struct RecordBody<'a> {
     pub id: std::borrow::Cow<'a, str>,
     pub document: std::borrow::Cow<'a, Value>,
-    /// Of the fields that actions wrote, when: milliseconds since 1970.
+    /// Of the fields that actions wrote, for which event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub times: BTreeMap<String, i64>,
+    pub stamps: BTreeMap<String, Stamp>,
 }
 
 impl<'a> RecordBody<'a> {
     /// What is sealed of a record.
     pub(crate) fn of(id: &'a str, row: &'a RecordRow) -> Self {
-        let times = row.times.iter().map(|(field, time)| (field.clone(), time.as_millisecond())).collect();
-        Self { id: id.into(), document: std::borrow::Cow::Borrowed(&row.document), times }
+        Self { id: id.into(), document: std::borrow::Cow::Borrowed(&row.document), stamps: row.stamps.clone() }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Action {
     pub allow: Vec<Field>,
     pub with: Vec<(String, Input)>,
     pub grant: Granted,
+    /// Whether something sensitive reaches it: by a field, or by what a step gave that something sensitive had reached.
+    pub(crate) sensitive: bool,
     pub(crate) timing: ActionTiming,
 }
 
@@ -63,11 +65,15 @@ pub enum Input {
 }
 
 impl Action {
-    /// The names of the fields that may reach the plugin under `locale`.
+    /// The names of the fields that may reach the plugin under `locale`, and of the steps: `steps.NAME`.
     pub fn disclosed<'a>(&'a self, locale: &'a str) -> BTreeSet<&'a str> {
         let templates = self.with.iter().flat_map(|(_, input)| input.templates(locale));
-        let names = templates.flat_map(Template::names).filter_map(|name| name.split('.').next());
-        names.filter(|name| !["settings", "steps"].contains(name)).collect()
+        let names = templates.flat_map(Template::names).filter_map(|name| match name.split_once('.') {
+            Some(("steps", rest)) => name.get(.."steps.".len() + rest.find('.').unwrap_or(rest.len())),
+            Some((first, _)) => Some(first),
+            None => Some(name.as_str()),
+        });
+        names.filter(|name| *name != "settings").collect()
     }
 
     /// Whether it is for events of type `kind`, which the rule is about.
@@ -86,13 +92,20 @@ impl Input {
     }
 }
 
-/// Reads one `[[then]]` of a rule about the types `on`; `above` are the actions that stand above it.
+/// The actions that stand above one.
+pub(super) struct Above<'a> {
+    /// All of them, those with mistakes too.
+    pub(super) names: &'a [&'a str],
+    pub(super) actions: &'a [Action],
+}
+
+/// Reads one `[[then]]` of a rule about the types `on`.
 pub(super) fn read(
     table: &Table<'_>,
     names: &mut Names,
     draft: &mut Draft<'_, '_>,
     on: &BTreeSet<String>,
-    above: &[&str],
+    above: &Above<'_>,
 ) -> Option<Action> {
     let report = table.report();
     let name = table.need_string("name");
@@ -102,7 +115,8 @@ pub(super) fn read(
     let plugin = table.need_string("plugin").and_then(|name| Some((find_plugin(report, &name, draft)?, name.span)));
     let own_on = table.get("on").and_then(Item::strings).map(|own| narrowed(report, &own, on));
     let when = table.get("when").and_then(|item| item.table("when")).and_then(|when| condition(&when, Scope::Event));
-    let needs = table.get("needs").and_then(Item::strings).map(|steps| needed(report, &steps, name.as_ref(), above)).unwrap_or_default();
+    let steps = table.get("needs").and_then(Item::strings).unwrap_or_default();
+    let needs = needed(report, &steps, name.as_ref(), above.names);
     let key = table.get("key").and_then(Item::path);
     let (allow, places) =
         table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
@@ -112,7 +126,10 @@ pub(super) fn read(
     let only_if = table.get("only_if").and_then(|item| conditions(item, Scope::Records(names)));
     let purpose = table.get("purpose").and_then(text);
     let basis = table.string("basis").filter(|basis| check_basis(report, basis));
-    check_purpose(table, &allow, &places, purpose.is_some(), basis.as_ref().map(|basis| basis.value));
+    let sensitive = sensitive(&allow, &places, &steps, above.actions);
+    if let Some((what, span)) = &sensitive {
+        check_purpose(report, what, span.clone().unwrap_or(table.span.clone()), purpose.is_some(), basis.as_ref().map(|basis| basis.value));
+    }
     let with = table.get("with").and_then(|item| item.table("[then.with]"));
     let given: BTreeSet<&str> = with.iter().flat_map(Table::entries).map(|(name, _)| name.value).collect();
     let with = with.map(|with| inputs(&with, names, draft.templates, plugin.as_ref()));
@@ -138,6 +155,7 @@ pub(super) fn read(
         allow,
         with,
         grant,
+        sensitive: sensitive.is_some(),
         timing,
     })
 }
@@ -226,21 +244,32 @@ fn check_basis(report: &Report<'_>, basis: &At<&str>) -> bool {
     fits
 }
 
-/// A sensitive field needs a purpose, and a basis of LGPD article 11.
-fn check_purpose(table: &Table<'_>, allow: &[Field], places: &BTreeMap<String, Range<usize>>, purpose: bool, basis: Option<&str>) {
+/// The first sensitive thing that reaches an action, and where it is named.
+fn sensitive(
+    allow: &[Field],
+    places: &BTreeMap<String, Range<usize>>,
+    steps: &[At<&str>],
+    above: &[Action],
+) -> Option<(String, Option<Range<usize>>)> {
+    let field = allow.iter().find(|field| field.class == Class::Sensitive);
+    let field = field.map(|field| (format!("`{}` is sensitive", field.name), places.get(&field.name).cloned()));
+    let step = || steps.iter().find(|step| above.iter().any(|action| action.name == step.value && action.sensitive));
+    field.or_else(|| step().map(|step| (format!("`{}` was shown something sensitive", step.value), Some(step.span.clone()))))
+}
+
+/// What is sensitive needs a purpose, and a basis of LGPD article 11.
+fn check_purpose(report: &Report<'_>, what: &str, span: Range<usize>, purpose: bool, basis: Option<&str>) {
     let fits = basis.is_some_and(|basis| basis == "lgpd:11" || basis.starts_with("lgpd:11."));
-    let Some(field) = allow.iter().find(|field| field.class == Class::Sensitive) else { return };
     if purpose && fits {
         return;
     }
-    let span = places.get(&field.name).cloned().unwrap_or(table.span.clone());
     let wanted = match (purpose, fits) {
         (false, true) => "a `purpose`",
         (true, false) => "a `basis` of LGPD article 11",
         _ => "a `purpose` and a `basis` of LGPD article 11",
     };
-    let finding = error("missing-basis", span, format!("`{}` is sensitive, so the action needs {wanted}", field.name));
-    table.report().push(finding.help("what a source's [classes] does not name is sensitive; a basis is written `lgpd:11.II.f`"));
+    let finding = error("missing-basis", span, format!("{what}, so the action needs {wanted}"));
+    report.push(finding.help("what a source's [classes] does not name is sensitive; a basis is written `lgpd:11.II.f`"));
 }
 
 fn inputs(table: &Table<'_>, names: &Names, templates: &mut Templates, plugin: Option<&(Plugin, Range<usize>)>) -> Vec<(String, Input)> {

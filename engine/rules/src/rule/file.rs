@@ -207,7 +207,7 @@ fn actions(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>, on: 
     // By name alone: an action that could not be read is no mistake of the one that needs it.
     let mut above: Vec<&str> = Vec::new();
     for table in &tables {
-        let read = action::read(table, names, draft, on, &above);
+        let read = action::read(table, names, draft, on, &action::Above { names: &above, actions: &actions });
         above.extend(table.string("name").map(|name| name.value));
         let Some(action) = read else { continue };
         if actions.iter().any(|other| other.name == action.name) {

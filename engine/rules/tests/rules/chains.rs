@@ -50,6 +50,8 @@ when   = { path = "$.data.services[0]", exists = true }
 needs  = ["issue"]
 key    = "$.data.id"
 after  = "2h"
+purpose = "Send the receipt"
+basis   = "lgpd:11.II.a"
 
 [then.with]
 to       = "x"
@@ -170,7 +172,7 @@ fn a_step_gives_what_it_gave_and_nothing_more() {
     let send = |steps: Value| prepared(&on(&set), &event, "send", &json!({}), steps);
     let given = send(json!({ "issue": { "number": 7, "document": "doc", "secret": 1 }, "other": {} })).unwrap();
     assert_eq!(given.input, json!({ "to": "x", "text": "receipt 7", "location": "doc" }));
-    assert!(given.fields.is_empty(), "no field of the event was disclosed");
+    assert_eq!(given.fields, ["steps.issue"], "what was disclosed: nothing of the event itself");
     // What a step did not give never comes; an input that is nothing else is not left out quietly.
     for steps in [json!({ "issue": { "number": 7 } }), json!({ "issue": { "document": "doc" } }), json!({})] {
         let Err(Unprepared::Fail(reason)) = send(steps.clone()) else { panic!("{steps}") };
@@ -209,11 +211,32 @@ fn what_a_plugin_emits_is_sensitive() {
         CHAIN.replace("on     = [\"attendance.started\", \"attendance.finished\"]", "on = [\"attendance.finished\", \"receipt.issued\"]");
     let public = rule
         .replace("purpose = \"Make a receipt\"\nbasis   = \"lgpd:11.II.a\"\n", "")
+        .replace("purpose = \"Send the receipt\"\nbasis   = \"lgpd:11.II.a\"\n", "")
         .replace("prices = { record = \"services\", path = \"$\" }\n", "")
         .replace("list = \"{{ prices }}\"\n", "");
     let files = |text: &str| Files { rules: vec![FileText { name: "rule.toml".to_owned(), text: text.to_owned() }], ..shipped() };
     let codes = |text: &str| load(&files(text), &Installed).diagnostics.iter().map(|found| found.code).collect::<Vec<_>>();
-    assert_eq!(codes(&public), ["missing-basis"], "the patient's id is personal in the provider's event, and anything in a plugin's");
+    assert_eq!(
+        codes(&public),
+        ["missing-basis", "missing-basis"],
+        "the patient's id is personal in the provider's event, and anything in a plugin's"
+    );
     let narrow = public.replace("on = [\"attendance.finished\", \"receipt.issued\"]", "on = [\"attendance.finished\"]");
     assert_eq!(codes(&narrow), [""; 0]);
+}
+
+#[test]
+fn what_a_step_gave_is_as_sensitive_as_what_it_was_shown() {
+    let files = |text: &str| Files { rules: vec![FileText { name: "rule.toml".to_owned(), text: text.to_owned() }], ..shipped() };
+    let said = |text: &str| load(&files(text), &Installed).diagnostics.into_iter().map(|found| found.message).collect::<Vec<_>>();
+    assert_eq!(said(CHAIN), [""; 0]);
+    let shown = CHAIN.replace("id     = \"$.data.patient.id\"", "id     = \"$.data.services\"");
+    assert_eq!(said(&shown), [""; 0]);
+    let laundered = shown.replace("purpose = \"Send the receipt\"\nbasis   = \"lgpd:11.II.a\"\n", "");
+    let wanted = "`issue` was shown something sensitive, so the action needs a `purpose` and a `basis` of LGPD article 11";
+    assert_eq!(said(&laundered), [wanted]);
+    let further = format!(
+        "{laundered}\n[[then]]\nname = \"third\"\nplugin = \"reminder\"\nneeds = [\"send\"]\nwith = {{ to = \"x\", text = \"y\" }}\ngrant = {{ messages = {{ channels = [\"outbox\"], to = [\"x\"] }} }}\n"
+    );
+    assert!(said(&further).iter().any(|text| text.starts_with("`send` was shown")), "{:?}", said(&further));
 }

@@ -256,7 +256,7 @@ impl House {
     /// Ends the one job that is due, as if its plugin had done this.
     pub(crate) async fn finish_with(&self, effects: Vec<Effect>) -> Job {
         let (job, event) = self.claim().await;
-        let time = event.time;
+        let stamp = zelo_core::Stamp { time: event.time, event: event.id };
         let mut journal = vec![(0, JournalEntry::Invocation(Box::new(invocation(&job, event))))];
         let mut local = Vec::new();
         for (effect, index) in effects.into_iter().zip(1..) {
@@ -271,7 +271,7 @@ impl House {
                 }
                 Effect::RecordEdit(edit) => {
                     let hash = self.store().indexer().record(&job.connection, &edit.record, &edit.id);
-                    (Some(LocalWrite::Record { hash, time, edit: edit.clone() }), EffectResult::Done)
+                    (Some(LocalWrite::Record { hash, stamp, edit: edit.clone() }), EffectResult::Done)
                 }
                 Effect::RecordGet { .. } => (None, EffectResult::Record { fields: None }),
                 Effect::StateNext { .. } => (None, EffectResult::Counted { value: 1 }),
@@ -288,7 +288,7 @@ impl House {
     pub(crate) async fn emit(&self, cause: Cause) {
         let now = self.clock.now();
         let event = Event {
-            id: EventId::new(now, self.runtime.entropy.as_ref()),
+            id: EventId::new(now, 0, self.runtime.entropy.as_ref()),
             connection: "acme".into(),
             source: "acme".into(),
             kind: "receipt.wanted".into(),

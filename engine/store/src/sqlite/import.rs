@@ -11,7 +11,7 @@ use zelo_core::{Job, RecordWrite};
 
 use super::jobs::Kept;
 use super::load::{load_needs, record_at};
-use super::record::{OwnerKeys, SealedRecord, put_records};
+use super::record::{OwnerKeys, SealedRecord, owned, put_records};
 use super::steps;
 use super::writer::{Desk, Write};
 use crate::envelope::{self, RecordBody};
@@ -42,13 +42,16 @@ impl Write for Bring {
         }
         let keys = OwnerKeys(desk.sealer.owners(conn, owners).await?);
         let ring = desk.sealer.ring();
+        let owned = owned(conn, ring, &state.dirty.records).await?;
         // The last of several writes of one record is the one that stands.
         let last: HashMap<_, &RecordWrite> = records.iter().map(|write| (write.key.hash, write)).collect();
         let mut rows = Vec::with_capacity(state.dirty.records.len());
         for write in last.values().filter(|write| state.dirty.records.contains(&write.key.hash)) {
             let hash = write.key.hash;
             let Some(row) = state.records.get(&hash) else { continue };
-            let key = keys.of(ring, &Owner::of_record(connection, write))?;
+            // Whose it is was decided when it was first written.
+            let owner = owned.get(&hash);
+            let key = owner.map_or_else(|| keys.of(ring, &Owner::of_record(connection, write)), |owner| Ok(&owner.key))?;
             let body = envelope::to_json(&RecordBody::of(&write.id, row)).map_err(|why| Error::Inconsistent {
                 table: "records",
                 column: "sealed",
@@ -58,7 +61,7 @@ impl Write for Bring {
             rows.push(SealedRecord {
                 hash,
                 connection,
-                clinic: write.clinic.as_deref(),
+                clinic: write.clinic.as_deref().or_else(|| owner?.clinic.as_deref()),
                 kind: &write.key.kind,
                 time: row.time,
                 key_id: key.id(),

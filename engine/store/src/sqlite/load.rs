@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::clock::from_ms;
 use zelo_core::decide::{Needs, State};
 use zelo_core::{Arrival, JobId, KeyHash, RecordRow};
 
@@ -125,8 +124,7 @@ pub(crate) async fn load_records(
 pub(crate) fn open_record(keys: &Keys, row: &Columns<'_>, hash: KeyHash) -> Result<(String, RecordRow), Error> {
     let plain = keys.open(row.get("key_id")?, record_at(&hash), row.get("sealed")?)?;
     let body: RecordBody<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
-    let times = body.times.into_iter().map(|(field, time)| (field, from_ms(time))).collect();
-    Ok((body.id.into_owned(), RecordRow { time: row.time("time")?, document: body.document.into_owned(), times }))
+    Ok((body.id.into_owned(), RecordRow { time: row.time("time")?, document: body.document.into_owned(), stamps: body.stamps }))
 }
 
 pub(crate) fn record_at(hash: &KeyHash) -> Place<'_> {

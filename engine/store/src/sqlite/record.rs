@@ -1,6 +1,6 @@
 //! Arrivals: what [`zelo_core::decide`] asks for is read in bulk, what it decides is written in bulk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,9 +9,10 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::decide::{Decision, State, decide};
 use zelo_core::{Arrival, Event, EventId, Job, JobId, KeyHash, Plan, RecordWrite, Status};
 
-use super::bulk::{Rows, expect_rows};
-use super::column::ms;
+use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
+use super::column::{Columns, ms};
 use super::jobs::{self, Ended, Kept, KeyOf};
+use super::keys::Keys;
 use super::load::{load, record_at};
 use super::steps;
 use super::writer::Desk;
@@ -355,6 +356,33 @@ pub(crate) struct SealedRecord<'a> {
     pub time: Timestamp,
     pub key_id: i64,
     pub sealed: Vec<u8>,
+}
+
+/// Whose a record is.
+pub(crate) struct Owned {
+    pub key: Arc<DataKey>,
+    pub clinic: Option<String>,
+}
+
+const OWNED: &str = in_list!("SELECT record, clinic, key_id FROM records WHERE record", "");
+
+/// Whose the records at `hashes` are, as far as there are any whose key was not destroyed.
+pub(crate) async fn owned(
+    conn: &mut SqliteConnection,
+    ring: &Keyring,
+    hashes: &HashSet<KeyHash>,
+) -> Result<HashMap<KeyHash, Owned>, Error> {
+    let rows = fetch_in(conn, "read whose records are", OWNED, bytes(hashes)).await?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "records", "record")).collect();
+    let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
+    let keys = Keys::load(conn, ring, ids.clone()).await?;
+    let mut owned = HashMap::with_capacity(rows.len());
+    for (row, id) in rows.iter().zip(ids) {
+        if let Ok(key) = keys.get(id) {
+            owned.insert(row.hash("record")?, Owned { key: key.clone(), clinic: row.get("clinic")? });
+        }
+    }
+    Ok(owned)
 }
 
 /// Writes records, the last one last.

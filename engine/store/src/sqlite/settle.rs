@@ -9,15 +9,16 @@ use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::KeyRow;
 use zelo_core::effect::{Document, Message, RecordEdit};
+use zelo_core::job::Reason;
 use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, Report, Settled, Settlement, settle as decide};
-use zelo_core::{Arrival, EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow};
+use zelo_core::{Arrival, EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, Stamp};
 
 use super::bulk::{Rows, bytes, expect_rows, in_list};
 use super::column::ms;
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
 use super::load::{load_records, record_at};
-use super::record::{Payload, SealedRecord, put_records, record};
+use super::record::{Payload, SealedRecord, owned, put_records, record};
 use super::steps;
 use super::writer::{Desk, Write};
 use crate::envelope::{self, DocumentHead, RecordBody};
@@ -89,8 +90,8 @@ struct Effects<'a> {
     journal: Vec<(JobId, u32, &'a JournalEntry, Timestamp)>,
     messages: Vec<(JobId, u32, &'a str, &'a Message, Timestamp)>,
     documents: Vec<(JobId, u32, &'a Document, Timestamp)>,
-    /// Record, edit, the time of the event it is for, and when it is written.
-    records: Vec<(JobId, KeyHash, &'a RecordEdit, Timestamp, Timestamp)>,
+    /// Record, edit, the event it is for, and when it is written.
+    records: Vec<(JobId, KeyHash, &'a RecordEdit, Stamp, Timestamp)>,
     /// What was said, in which attempt, and what the job came to.
     reports: Vec<Spoken<'a>>,
     /// The last word on each slot.
@@ -150,6 +151,7 @@ pub(crate) async fn settle(
     let written = effects.store(conn, desk, &entries, &keys).await?;
     let ended = entries.values().filter_map(|entry| steps::Ended::of(&entry.job, entry.ended?)).collect();
     let mut others = steps::follow(conn, ended).await?;
+    others.extend(needless(conn, &entries, &rows).await?);
     others.extend(wake(conn, &written).await?);
     for (by, job) in others {
         let place = settlements.iter().rposition(|(settlement, _)| settlement.job == by);
@@ -163,6 +165,34 @@ pub(crate) async fn settle(
 
 fn outcome(settled: Settled) -> Outcome {
     Outcome { settled, others: Vec::new(), emitted: Vec::new() }
+}
+
+/// Ends jobs that were made under the key of one that was then done after all, for the same time: it is not done twice.
+async fn needless(
+    conn: &mut SqliteConnection,
+    entries: &HashMap<JobId, Entry>,
+    rows: &HashMap<KeyHash, KeyRow>,
+) -> Result<Vec<(JobId, Job)>, Error> {
+    let done = entries.values().filter(|entry| entry.changed && entry.job.state == JobState::Done);
+    let done: Vec<(&Job, JobId, Timestamp)> =
+        done.filter_map(|entry| Some((&entry.job, rows.get(&entry.job.key?)?.live?, entry.ended?))).collect();
+    let mut ended = Vec::new();
+    for (kept, mut job) in jobs::by_ids(conn, done.iter().map(|(_, live, _)| *live).collect()).await? {
+        let Some((first, _, at)) = done.iter().find(|(first, live, _)| *live == job.id && first.anchor == job.anchor) else { continue };
+        if job.state == JobState::Running || job.attempt > 0 {
+            continue;
+        }
+        job.state = JobState::Skipped;
+        job.attention = None;
+        job.reason = Some(Reason::new("already_done", "done before for this very time, and not done twice"));
+        ended.push((first.id, (kept, job, *at)));
+    }
+    let mut others = Vec::new();
+    for (first, change) in ended {
+        others.push((first, change.1.clone()));
+        others.extend(steps::write_back(conn, &[change]).await?.into_iter().map(|job| (first, job)));
+    }
+    Ok(others)
 }
 
 /// Has the jobs that read records which an action wrote looked at again. The jobs, each with who wrote.
@@ -294,7 +324,7 @@ impl<'a> Effects<'a> {
                 LocalWrite::Message { index, channel, message } => self.messages.push((job, *index, channel, message, now)),
                 LocalWrite::Document { index, document } => self.documents.push((job, *index, document, now)),
                 LocalWrite::State { slot, value } => drop(self.state.insert(*slot, (job, value.as_deref(), now))),
-                LocalWrite::Record { hash, time, edit } => self.records.push((job, *hash, edit, *time, now)),
+                LocalWrite::Record { hash, stamp, edit } => self.records.push((job, *hash, edit, *stamp, now)),
             }
         }
     }
@@ -494,11 +524,12 @@ impl Effects<'_> {
         let hashes: HashSet<KeyHash> = self.records.iter().map(|(_, hash, ..)| *hash).collect();
         let mut known = load_records(conn, ring, &hashes).await?;
         let mut last = HashMap::new();
-        for (id, hash, edit, time, now) in &self.records {
-            let row = RecordRow::edited(known.get(hash), edit, *time);
+        for (id, hash, edit, stamp, now) in &self.records {
+            let row = RecordRow::edited(known.get(hash), edit, *stamp);
             known.insert(*hash, row);
             last.insert(*hash, (*id, *edit, *now));
         }
+        let owned = owned(conn, ring, &hashes).await?;
         let mut rows = Vec::with_capacity(last.len());
         // In order, so that "last written" does not depend on chance.
         let mut written: Vec<_> = last.iter().collect();
@@ -506,15 +537,17 @@ impl Effects<'_> {
         for (hash, (id, edit, _)) in written {
             let (Some(Entry { job, kept, .. }), Some(row)) = (entries.get(id), known.get(hash)) else { continue };
             let body = envelope::to_json(&RecordBody::of(&edit.id, row)).map_err(|why| unwritable("records", *id, why))?;
-            let sealed = ring.seal(keys.get(kept.key_id)?, record_at(hash), &[&body]);
+            // Whose it is was decided when it was first written.
+            let owner = owned.get(hash);
+            let key = owner.map_or_else(|| keys.get(kept.key_id), |owner| Ok(&owner.key))?;
             rows.push(SealedRecord {
                 hash: *hash,
                 connection: &job.connection,
-                clinic: job.clinic.as_deref(),
+                clinic: job.clinic.as_deref().or_else(|| owner?.clinic.as_deref()),
                 kind: &edit.record,
                 time: row.time,
-                key_id: kept.key_id,
-                sealed,
+                key_id: key.id(),
+                sealed: ring.seal(key, record_at(hash), &[&body]),
             });
         }
         put_records(conn, rows).await?;

@@ -36,7 +36,7 @@ fn delivery(db: &Db, place: usize, said: &Said) -> Delivery {
     let index = db.store.indexer().clone();
     let mut delivery = db.delivery(said.number, said.time).received(10);
     // An id of its own for every delivery, duplicates too.
-    delivery.0.event.id = zelo_core::EventId::new(minute(10), &zelo_core::SeededEntropy::new(1000 + place as u64));
+    delivery.0.event.id = zelo_core::EventId::new(minute(10), 0, &zelo_core::SeededEntropy::new(1000 + place as u64));
     delivery.0.event.clinic = (!said.number.is_multiple_of(3)).then(|| (said.number % 3).to_string());
     if let Some(entity) = said.entity {
         delivery = delivery.about(&index, &entity.to_string());

@@ -14,7 +14,7 @@ use zelo_core::settle::{AttemptEnd, LocalWrite, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
-    LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy,
+    LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{Error, MasterKey, Page, Store, Work};
@@ -103,6 +103,11 @@ pub(crate) async fn sqlite(config: SqliteConfig, master: u8) -> Result<Arc<dyn S
 
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(5);
 
+/// Event `number` of the tests, which happened at minute `minutes`.
+pub(crate) fn stamp(minutes: i64, number: u64) -> Stamp {
+    Stamp { time: minute(minutes), event: EventId::new(minute(0), number as u16, &SeededEntropy::new(number)) }
+}
+
 /// So many minutes after the beginning of the tests' time.
 pub(crate) fn minute(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_772_000_000 + minutes * 60).unwrap()
@@ -138,7 +143,7 @@ impl Delivery {
         let body = json!({ "number": number }).to_string();
         Self(Arrival {
             event: Event {
-                id: EventId::new(minute(time), &SeededEntropy::new(number)),
+                id: EventId::new(minute(time), 0, &SeededEntropy::new(number)),
                 connection: "centro".into(),
                 source: "clinicarx".into(),
                 kind: "appointment.created".into(),

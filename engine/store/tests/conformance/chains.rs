@@ -7,7 +7,7 @@ use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, Report
 use zelo_core::{Cause, Document, Effect, EffectResult, Job, JobState, JournalEntry, RecordEdit, RecordWrite, Status};
 use zelo_store::{Import, Page, Work, effect_id, parse_effect_id};
 
-use crate::build::{DAY, DayBefore, Db, done, job_key, minute, record_ref, sending, settlement};
+use crate::build::{DAY, DayBefore, Db, done, job_key, minute, record_ref, sending, settlement, stamp};
 
 fn named<'j>(jobs: &'j [Job], action: &str) -> &'j Job {
     jobs.iter().rfind(|job| job.action == action).unwrap()
@@ -53,7 +53,7 @@ fn contact(db: &Db, stage: &str, note: &str, time: i64) -> LocalWrite {
         set: json!({ "stage": stage }).as_object().unwrap().clone(),
         append: [("notes".to_owned(), note.to_owned())].into(),
     };
-    LocalWrite::Record { hash: db.store.indexer().record("centro", "contact", "p1"), time: minute(time), edit }
+    LocalWrite::Record { hash: db.store.indexer().record("centro", "contact", "p1"), stamp: stamp(time, time as u64), edit }
 }
 
 conforming! {
@@ -209,7 +209,7 @@ conforming! {
         db.record(db.delivery(2, 2).fires("write")).await;
         let writer = db.claim(3).await.remove(0);
         let edit = RecordEdit { record: "clinic".into(), id: "9".into(), set: Default::default(), append: Default::default() };
-        let local = vec![LocalWrite::Record { hash: record_ref(&index, "9").hash, time: minute(2), edit }];
+        let local = vec![LocalWrite::Record { hash: record_ref(&index, "9").hash, stamp: stamp(2, 0), edit }];
         let outcome = db.store.settle(Settlement { local, ..settlement(&writer, done()) }, minute(4)).await.unwrap();
         assert_eq!(outcome.others.iter().map(|job| job.id).collect::<Vec<_>>(), [waiting.id]);
         assert_eq!(db.claim(4).await.remove(0).job.id, waiting.id, "it is looked at again at once");
@@ -272,5 +272,61 @@ conforming! {
         db.record(db.delivery(2, 3).remembers(&index, "8", json!({ "name": "José" }))).await;
         let record = db.store.record_at(record_ref(&index, "8").hash).await.unwrap().unwrap();
         assert_eq!(record.document["name"], "José");
+    }
+
+    async fn events_of_one_instant_have_their_say_in_the_order_of_arrival(kind) {
+        for order in [[0, 1], [1, 0]] {
+            let db = Db::open(kind).await;
+            for number in 1..=2 {
+                db.record(db.delivery(number, 1).subject(db.store.indexer(), "p1").fires("move")).await;
+            }
+            let works = db.claim(9).await;
+            for place in order {
+                let LocalWrite::Record { hash, edit, .. } = contact(&db, &format!("stage {place}"), &format!("note {place}"), 1) else { panic!() };
+                let local = vec![LocalWrite::Record { hash, stamp: stamp(1, place as u64), edit }];
+                db.store.settle(Settlement { local, ..settlement(&works[place], done()) }, minute(10)).await.unwrap();
+            }
+            let document = db.store.records(&Page::default(), Some("contact")).await.unwrap().remove(0).document;
+            assert_eq!(document["stage"], "stage 1", "{order:?}");
+            assert_eq!((&document["notes"][0]["text"], &document["notes"][1]["text"]), (&json!("note 0"), &json!("note 1")), "{order:?}");
+        }
+    }
+
+    async fn a_record_stays_whose_it_is(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).subject(&index, "p1").fires("move")).await;
+        let first = db.claim(1).await.remove(0);
+        let local = vec![contact(&db, "registered", "hello", 0)];
+        db.store.settle(Settlement { local, ..settlement(&first, done()) }, minute(1)).await.unwrap();
+        // A job about somebody else, at no clinic, writes the same card.
+        let mut other = db.delivery(2, 2).subject(&index, "p2").fires("move");
+        other.0.event.clinic = None;
+        db.record(other).await;
+        let second = db.claim(3).await.remove(0);
+        let local = vec![contact(&db, "scheduled", "again", 2)];
+        db.store.settle(Settlement { local, ..settlement(&second, done()) }, minute(3)).await.unwrap();
+        let card = db.store.records(&Page::default(), Some("contact")).await.unwrap().remove(0);
+        assert_eq!((card.clinic.as_deref(), &card.document["stage"]), (Some("7"), &json!("scheduled")));
+        if kind == crate::build::Kind::SqliteFile {
+            let under = "UPDATE records SET written = written WHERE kind = 'contact' AND key_id = (SELECT key_id FROM event_parts ORDER BY part_id LIMIT 1)";
+            assert_eq!(db.sql(under).await, 1, "under the key of the person whose card it was first");
+        }
+    }
+
+    async fn what_was_done_after_all_is_not_done_again_by_who_was_made_meanwhile(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        let fires = |number, time| db.delivery(number, time).fires_for(&index, "77", 3 * DAY, None).fires_after(&index, "send", None, &["remind"], None);
+        db.record(fires(1, 0)).await;
+        let first = db.claim(3 * DAY).await.remove(0);
+        db.record(db.delivery(2, 1).cancels(&index, "77")).await;
+        let again = db.record(fires(3, 2)).await;
+        assert!(named(&again, "remind").state.is_live() && named(&again, "send").state.is_live());
+        // It had done what cannot be taken back, so it ends well.
+        let outcome = db.store.settle(Settlement { outward: true, ..settlement(&first, done()) }, minute(5)).await.unwrap();
+        let others: Vec<_> = outcome.others.iter().map(|job| (job.action.as_str(), job.state)).collect();
+        assert!(others.contains(&("remind", JobState::Skipped)) && others.contains(&("send", JobState::Cancelled)), "{others:?}");
+        assert_eq!(db.job(named(&again, "remind").id).await.reason.unwrap().code, "already_done");
     }
 }

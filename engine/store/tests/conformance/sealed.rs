@@ -7,7 +7,7 @@ use zelo_core::settle::LocalWrite;
 use zelo_core::{Cause, Document, JobState, RecordEdit};
 use zelo_store::Page;
 
-use crate::build::{DAY, Db, Kind, minute, sending};
+use crate::build::{DAY, Db, Kind, minute, sending, stamp};
 
 const MARKERS: [&str; 5] = ["Zuleica-Marcador", "+55-11-90000-4321", "texto-secreto-do-lembrete", "paciente-id-314159", "nota-de-registro"];
 
@@ -41,7 +41,7 @@ async fn no_marker_is_readable_in_the_files() {
     let mut emitted = db.delivery(2, 2).body(&json!({ "name": name })).subject(&index, patient).0;
     emitted.event.cause = Some(Cause { job: work.job.id, lineage: vec![work.job.automation.clone()] });
     let mut end = sending(&work, slot, phone, text);
-    end.local.push(LocalWrite::Record { hash: index.record("centro", "contact", patient), time: minute(2), edit });
+    end.local.push(LocalWrite::Record { hash: index.record("centro", "contact", patient), stamp: stamp(2, 0), edit });
     end.local.push(LocalWrite::Document { index: 3, document });
     end.emitted.push(emitted);
     db.store.settle(end, minute(2)).await.unwrap();
