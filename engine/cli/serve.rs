@@ -127,7 +127,9 @@ async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
         edition.rules.rules().count(),
         if on.is_empty() { "none".to_owned() } else { on.join(", ") }
     ));
-    if !runtime.store.has_credentials().await? {
+    if runtime.store.has_credentials().await? {
+        print_line("to sign in: zelo token link");
+    } else {
         let code = access::new_link(runtime.store.as_ref(), runtime.clock.as_ref(), runtime.entropy.as_ref()).await?;
         print_line("sign in within fifteen minutes, once (later: zelo token link):");
         print_line(&format!("  {}", sign_in_link(config, &code)));

@@ -77,10 +77,11 @@ fn line(row: &Row) -> String {
     };
     let mut line = format!("{}  {:<10} {:<30} {}", row.at, row.state, what, row.detail);
     if let Some(effect) = &row.effect {
+        line.push_str(&format!("\n{:>34}{}", "", effect["kind"].as_str().unwrap_or_default()));
         for (name, value) in effect.as_object().into_iter().flatten().filter(|(name, _)| *name != "kind") {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let text = text.replace('\n', &format!("\n{:>36}", ""));
-            line.push_str(&format!("\n{:>34}{name}: {text}", ""));
+            let text = text.replace('\n', &format!("\n{:>38}", ""));
+            line.push_str(&format!("\n{:>36}{name}: {text}", ""));
         }
     }
     line

@@ -1,5 +1,7 @@
 //! One delivery of a day, as if it happened now.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
@@ -33,6 +35,17 @@ static TIME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(time).unwrap_or_else(|error| unreachable!("{error}"))
 });
 
+/// How far the times to come were moved, by what they were: an appointment that several deliveries speak of stays one.
+#[derive(Default)]
+pub(super) struct Moves(RefCell<HashMap<Timestamp, SignedDuration>>);
+
+impl Moves {
+    /// How far `instant` moves, of which a delivery speaks that itself moves `by` from `at`.
+    fn of(&self, instant: Timestamp, at: Timestamp, by: SignedDuration) -> SignedDuration {
+        if instant <= at { by } else { *self.0.borrow_mut().entry(instant).or_insert(by) }
+    }
+}
+
 impl Line {
     pub(super) fn new(number: usize, line: DayLine) -> Self {
         let DayLine { at, source, path, body } = line;
@@ -47,10 +60,10 @@ impl Line {
         }
     }
 
-    /// The body with every time moved as far as the delivery is moved.
-    pub(super) fn body_at(&self, now: Timestamp) -> Vec<u8> {
+    /// The body with every time moved as far as the delivery is moved; one that is to come, as far as when it was first told.
+    pub(super) fn body_at(&self, now: Timestamp, moves: &Moves) -> Vec<u8> {
         let by = whole_seconds(now).duration_since(whole_seconds(self.at));
-        self.change(&|text| shifted(text, self.at, by)).text().into_bytes()
+        self.change(&|text| shifted(text, self.at, by, moves)).text().into_bytes()
     }
 
     /// With each text in the body changed.
@@ -79,12 +92,12 @@ fn changed(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
 }
 
 /// `text` with every time near `at` moved.
-fn shifted(text: &str, at: Timestamp, by: SignedDuration) -> String {
-    let moved = |found: &Captures<'_>| move_time(found, at, by).unwrap_or_else(|| found[0].to_owned());
+fn shifted(text: &str, at: Timestamp, by: SignedDuration, moves: &Moves) -> String {
+    let moved = |found: &Captures<'_>| move_time(found, at, by, moves).unwrap_or_else(|| found[0].to_owned());
     TIME.replace_all(text, moved).into_owned()
 }
 
-fn move_time(found: &Captures<'_>, at: Timestamp, by: SignedDuration) -> Option<String> {
+fn move_time(found: &Captures<'_>, at: Timestamp, by: SignedDuration, moves: &Moves) -> Option<String> {
     let local: DateTime = found["at"].replacen(' ', "T", 1).parse().ok()?;
     let offset = match found.name("zone").map(|zone| zone.as_str()) {
         None | Some("Z") => Offset::UTC,
@@ -98,7 +111,7 @@ fn move_time(found: &Captures<'_>, at: Timestamp, by: SignedDuration) -> Option<
     if instant.duration_since(at).abs() > NEAR {
         return None;
     }
-    let moved = local.checked_add(by).ok()?;
+    let moved = local.checked_add(moves.of(instant, at, by)).ok()?;
     Some(format!("{}{}{}{}", moved.date(), &found["sep"], moved.strftime("%H:%M:%S"), &found["rest"]))
 }
 
@@ -121,7 +134,7 @@ mod tests {
             "iso": "2026-03-02T12:30:00Z", "birthday": "1976-05-13", "created": "2023-08-18T11:55:15+00:00", "price": 189.9,
             "note": "since 2026-03-01 12:30:00, and 2026-03-02T12:30:00+0000", "cnpj": "11222333000181"
         });
-        let moved: Value = serde_json::from_slice(&line(body).body_at(now)).unwrap();
+        let moved: Value = serde_json::from_slice(&line(body).body_at(now, &Moves::default())).unwrap();
         let wanted = json!({
             "timestamp": "2026-12-30 23:00:00", "start": "2027-01-02 04:15:00", "sent": "2026-12-30T20:00:00.123-03:00",
             "iso": "2026-12-30T23:00:00Z", "birthday": "1976-05-13", "created": "2023-08-18T11:55:15+00:00", "price": 189.9,
@@ -131,10 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn an_appointment_that_several_deliveries_speak_of_stays_one() {
+        let (moves, start) = (Moves::default(), json!({ "start": "2026-03-04 17:45:00", "timestamp": "2026-03-02 12:30:00" }));
+        let told = |line: Line, now: &str| serde_json::from_slice::<Value>(&line.body_at(now.parse().unwrap(), &moves)).unwrap();
+        let made = told(line(start.clone()), "2026-12-30T23:00:00Z");
+        let cancelled = Line { at: "2026-03-03T10:00:00Z".parse().unwrap(), ..line(start) };
+        let cancelled = told(cancelled, "2026-12-30T23:00:07Z");
+        assert_eq!((&made["start"], &made["start"]), (&cancelled["start"], &json!("2027-01-02 04:15:00")));
+        assert_ne!(made["timestamp"], cancelled["timestamp"], "what has happened moves with its delivery");
+    }
+
+    #[test]
     fn a_text_is_sent_as_it_is() {
         let now = "2026-03-03T12:30:00Z".parse().unwrap();
         let xml = line(json!("<lead><quando>2026-03-02 12:30:00</quando></lead>"));
-        assert_eq!(xml.body_at(now), b"<lead><quando>2026-03-03 12:30:00</quando></lead>");
+        assert_eq!(xml.body_at(now, &Moves::default()), b"<lead><quando>2026-03-03 12:30:00</quando></lead>");
         assert_eq!(xml.headers()[0].1, "application/xml");
     }
 }

@@ -23,7 +23,7 @@ use super::http::{self, Sender};
 use super::send::Letter;
 use super::{Findings, serve, setup};
 use crate::config::Config;
-use day::Line;
+use day::{Line, Moves};
 use tell::{Story, say};
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +69,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         tokio,
         way,
         sent: HashMap::new(),
+        moves: Moves::default(),
         secrets: HashMap::new(),
         start: Instant::now(),
     };
@@ -96,6 +97,7 @@ struct Player<'a> {
     story: Story,
     /// What was sent for which body of the file: the same delivery twice is the same bytes twice.
     sent: HashMap<(String, String), Vec<u8>>,
+    moves: Moves,
     /// By connection.
     secrets: HashMap<String, Option<Vec<u8>>>,
     start: Instant,
@@ -161,7 +163,8 @@ impl Player<'_> {
     fn deliver(&mut self, line: &Line) -> Result<bool> {
         let connection = self.connection(line)?;
         let now = SystemClock.now();
-        let body = self.sent.entry((line.path.clone(), line.text())).or_insert_with(|| line.body_at(now)).clone();
+        let moves = &self.moves;
+        let body = self.sent.entry((line.path.clone(), line.text())).or_insert_with(|| line.body_at(now, moves)).clone();
         let source_id = self.here.connections.get(&connection).cloned().unwrap_or_default();
         let source = self.sources.source(&source_id).with_context(|| format!("there is no source `{source_id}`"))?;
         if !self.secrets.contains_key(&connection) {
