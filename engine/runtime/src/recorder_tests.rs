@@ -342,6 +342,10 @@ async fn a_document_travels_only_with_the_job_that_made_it_or_needs_who_did() {
     let (mut recorder, _) = recording(&runtime, &stranger, granted());
     refused(&mut recorder, attach(&id)).await;
     let need = Need { step: "issue".into(), job: parse_effect_id(&id).unwrap().0, done: true };
+    let waiting = Job { needs: vec![Need { done: false, ..need.clone() }], ..stranger.job.clone() };
+    let waiting = Work { job: waiting, event: stranger.event.clone(), records: Default::default(), journal: Vec::new(), steps: Map::new() };
+    let (mut recorder, _) = recording(&runtime, &waiting, granted());
+    refused(&mut recorder, attach(&id)).await;
     let later = Work { job: Job { needs: vec![need], ..stranger.job.clone() }, ..stranger };
     let (mut recorder, _) = recording(&runtime, &later, granted());
     assert!(matches!(recorder.perform(attach(&id)).await.unwrap(), EffectResult::Sent { .. }), "its step's");

@@ -329,4 +329,21 @@ conforming! {
         assert!(others.contains(&("remind", JobState::Skipped)) && others.contains(&("send", JobState::Cancelled)), "{others:?}");
         assert_eq!(db.job(named(&again, "remind").id).await.reason.unwrap().code, "already_done");
     }
+
+    async fn what_was_made_meanwhile_for_another_time_or_has_begun_goes_on(kind) {
+        for (anchor, begins) in [(4 * DAY, false), (3 * DAY, true)] {
+            let db = Db::open(kind).await;
+            let index = db.store.indexer().clone();
+            db.record(db.delivery(1, 0).fires_for(&index, "77", 3 * DAY, None)).await;
+            let first = db.claim(3 * DAY).await.remove(0);
+            db.record(db.delivery(2, 1).cancels(&index, "77")).await;
+            let again = db.record(db.delivery(3, 2).fires_for(&index, "77", anchor, None)).await;
+            let again = again.iter().find(|job| job.state.is_live() && job.id != first.job.id).unwrap().id;
+            if begins {
+                assert_eq!(db.claim(3 * DAY).await.remove(0).job.id, again);
+            }
+            db.store.settle(Settlement { outward: true, ..settlement(&first, done()) }, minute(5)).await.unwrap();
+            assert!(db.job(again).await.state.is_live(), "anchor {anchor}, begun {begins}");
+        }
+    }
 }
