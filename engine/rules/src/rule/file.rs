@@ -87,7 +87,8 @@ impl Draft<'_, '_> {
         if self.emitted {
             return Class::Sensitive;
         }
-        self.sources.iter().map(|source| class(source)).max().unwrap_or(Class::Sensitive)
+        // Where there is no source, that has been reported: nothing loads, and no field is to blame.
+        self.sources.iter().map(|source| class(source)).max().unwrap_or(Class::Public)
     }
 
     /// The zone of clinics that do not say, where all the sources agree.
