@@ -153,6 +153,17 @@ fn mistakes_are_answered_with_what_was_meant() {
     assert!(text.contains("did you mean `clinicarx`?"), "{text}");
     let text = try_it(&["--record", "patient", "--key", "Código", "--map", "name=Nome", "--map", "name=Obs"]);
     assert!(text.contains("`name` is mapped twice"), "{text}");
+    let text = try_it(&["--record", "patient", "--map", "name=Nome"]);
+    assert!(text.contains("--key COLUMN, or --map id=COLUMN"), "{text}");
+}
+
+#[test]
+fn the_key_may_be_a_map_like_the_others() {
+    let house = House::new("");
+    fs::write(house.path("export.csv"), EXPORT).unwrap();
+    let output =
+        house.zelo(&["records", "import", "export.csv", "--record", "patient", "--map", "id=Código", "--map", "name=Nome", "--dry-run"]);
+    assert!(said(&output).contains("3 new"), "{}", said(&output));
 }
 
 #[test]

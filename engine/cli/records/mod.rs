@@ -26,16 +26,16 @@ pub(super) enum Command {
     Import(Import),
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Import {
     /// The file; `-` reads standard input.
     file: PathBuf,
     /// The type of the records, as a source names it: patient.
     #[arg(long, value_name = "TYPE")]
     record: String,
-    /// The column that holds the provider's id: what events name the record by.
+    /// The column that holds the provider's id: what events name the record by. The same as `--map id=COLUMN`.
     #[arg(long, value_name = "COLUMN")]
-    key: String,
+    key: Option<String>,
     /// A field and the column that fills it: phones=Celular. A field that is a list may be given several times.
     #[arg(long = "map", value_name = "FIELD=COLUMN", required = true, value_parser = pair)]
     maps: Vec<(String, String)>,
@@ -83,11 +83,30 @@ fn delimiter(text: &str) -> Result<u8> {
 
 pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> {
     let Command::Import(arguments) = command;
+    let arguments = &arguments.keyed()?;
     let config = Config::load(config)?;
     let outcome = super::tokio()?.block_on(import(&config, arguments))?;
     let findings = if outcome.bad == 0 { Findings::None } else { Findings::Some };
     outcome.print(arguments);
     Ok(findings)
+}
+
+impl Import {
+    /// With the key's column where it belongs, if it was given as a map.
+    fn keyed(&self) -> Result<Self> {
+        let mut keyed = self.clone();
+        if keyed.key.is_none() {
+            let place = keyed.maps.iter().position(|(field, _)| field == "id");
+            let place = place.context("which column has the id that webhooks name the record by? Say --key COLUMN, or --map id=COLUMN")?;
+            keyed.key = Some(keyed.maps.remove(place).1);
+        }
+        Ok(keyed)
+    }
+
+    /// The key's column.
+    fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or_default()
+    }
 }
 
 /// What became of a file.
@@ -122,8 +141,7 @@ fn read(arguments: &Import) -> Result<Table> {
     };
     file.by_ref().take(FILE_MAX + 1).read_to_end(&mut bytes).with_context(|| format!("{name} cannot be read"))?;
     ensure!(bytes.len() as u64 <= FILE_MAX, "{name} has more than {} MiB; import it in parts", FILE_MAX >> 20);
-    let wanted: Vec<&str> =
-        std::iter::once(&arguments.key).chain(arguments.maps.iter().map(|(_, column)| column)).map(String::as_str).collect();
+    let wanted: Vec<&str> = std::iter::once(arguments.key()).chain(arguments.maps.iter().map(|(_, column)| column.as_str())).collect();
     Table::read(&bytes, arguments.delimiter, &wanted).with_context(|| name.clone())
 }
 
@@ -192,7 +210,7 @@ async fn flush(way: &Way, batch: &mut Batch, tally: &mut Tally) -> Result<()> {
 
 /// Which column fills what, checked against what is kept of such records.
 fn mapping(arguments: &Import, table: &Table, place: &Fields) -> Result<Mapping> {
-    let mut mapping = Mapping { key: table.column(&arguments.key)?, columns: table.header.clone(), fields: Vec::new() };
+    let mut mapping = Mapping { key: table.column(arguments.key())?, columns: table.header.clone(), fields: Vec::new() };
     for (field, column) in &arguments.maps {
         let Some(is_list) = place.fields.get(field) else {
             let known = place.fields.keys().map(String::as_str);
