@@ -238,12 +238,6 @@ impl InForce {
         listening.filter(|(_, rule)| rule.source.as_ref().is_none_or(|source| *source == event.source))
     }
 
-    /// How many rules fire among `candidates`.
-    pub fn matched(candidates: &[Candidate]) -> usize {
-        let fired = candidates.iter().filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }));
-        fired.map(|candidate| candidate.rule.as_str()).collect::<HashSet<_>>().len()
-    }
-
     /// The rules that listen to events like `event` and do not fire because of it, by id, each with what is the matter,
     /// in words that name paths and no values.
     pub fn why_not(&self, event: &Event) -> Vec<(String, String)> {

@@ -2,7 +2,7 @@
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
-//!   attempts), `steps` (jobs that come after others), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
+//!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
 //!   credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
 //! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -32,8 +32,10 @@ use crate::{
 };
 
 mod bulk;
+mod checkpoint;
 mod claim;
 mod column;
+mod effects;
 mod events;
 mod import;
 mod jobs;
@@ -50,13 +52,13 @@ mod settle;
 mod steps;
 mod writer;
 
+use checkpoint::Check;
 use claim::Claim;
 use import::Bring;
 use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
-use settle::Check;
 use writer::{Command, Waiting, Write};
 
 /// Where the database is, and how much it takes at once.

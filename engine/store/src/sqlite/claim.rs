@@ -14,10 +14,10 @@ use zelo_core::{Event, EventId, Job, JobId, JournalEntry, KeyHash, RecordRow};
 
 use super::bulk::{fetch_in, in_list};
 use super::column::{Columns, ms};
+use super::effects::{journal_at, numbered, report_at};
 use super::jobs::{Kept, job_columns, live_job};
 use super::keys::{Keys, unopened};
 use super::load::load_records;
-use super::settle::{journal_at, numbered, report_at};
 use super::writer::{Desk, Write};
 use super::{events, reader::Reader};
 use crate::{Error, RecordSet, Work, envelope};

@@ -6,11 +6,12 @@ use zelo_core::{JobId, JobState, JournalEntry, KeyHash, RecordRow};
 
 use super::claim::journals;
 use super::column::Columns;
+use super::effects::{document_at, message_at, numbered, report_at, state_at};
 use super::jobs::{self, job_columns};
 use super::keys::Keys;
 use super::load::{load_records, open_record};
 use super::reader::{ReadConnection, Reader};
-use super::settle::{document_at, message_at, numbered, report_at, state_at, summary_at};
+use super::settle::summary_at;
 use crate::envelope::{self, DocumentHead};
 use crate::{AttemptView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
 

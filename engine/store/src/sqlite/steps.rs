@@ -1,11 +1,15 @@
-//! Jobs that come after others: what the end of a step makes of those that need it.
+//! What one job's doing makes of others: the end of a step, of those that need it; a record that was written, of those that
+//! read it.
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::settle::step_ended;
-use zelo_core::{Job, JobId, JobState};
+use zelo_core::{Job, JobId, JobState, KeyHash};
 
+use super::bulk::bytes;
 use super::jobs::{self, Kept};
 use crate::Error;
 
@@ -59,4 +63,26 @@ pub(crate) async fn write_back(conn: &mut SqliteConnection, changes: &[(Kept, Jo
     jobs::write_back(conn, changes).await?;
     let ended = changes.iter().filter_map(|(_, job, at)| Ended::of(job, *at)).collect();
     Ok(follow(conn, ended).await?.into_iter().map(|(_, job)| job).collect())
+}
+
+/// Has the jobs that read records which an action wrote looked at again. The jobs, each with who wrote.
+pub(crate) async fn wake(conn: &mut SqliteConnection, written: &HashMap<KeyHash, (JobId, Timestamp)>) -> Result<Vec<(JobId, Job)>, Error> {
+    let mut changes: Vec<(Kept, Job, Timestamp)> = Vec::new();
+    let mut writers = Vec::new();
+    for (record, kept, mut job) in jobs::reading(conn, bytes(written.keys())).await? {
+        let Some((writer, at)) = written.get(&record) else { continue };
+        if changes.iter().any(|(_, other, _)| other.id == job.id) {
+            continue;
+        }
+        match job.state {
+            JobState::Running => job.again = true,
+            // Whether it is due is asked when it is looked at; one that has begun keeps its time.
+            JobState::Scheduled if job.attempt == 0 && !job.waits() => job.run_at = *at,
+            _ => continue,
+        }
+        writers.push(*writer);
+        changes.push((kept, job, *at));
+    }
+    jobs::write_back(conn, &changes).await?;
+    Ok(writers.into_iter().zip(changes.into_iter().map(|(_, job, _)| job)).collect())
 }

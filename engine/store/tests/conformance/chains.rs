@@ -7,7 +7,7 @@ use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, Report
 use zelo_core::{Cause, Document, Effect, EffectResult, Job, JobState, JournalEntry, RecordEdit, RecordWrite, Status};
 use zelo_store::{Import, Page, Work, effect_id, parse_effect_id};
 
-use crate::build::{DAY, DayBefore, Db, done, job_key, minute, record_ref, sending, settlement, stamp};
+use crate::build::{DAY, DayBefore, Db, done, minute, record_ref, sending, settlement, stamp};
 
 fn named<'j>(jobs: &'j [Job], action: &str) -> &'j Job {
     jobs.iter().rfind(|job| job.action == action).unwrap()
@@ -98,7 +98,6 @@ conforming! {
         let changed = db.record(db.delivery(2, 5).cancels(&index, "77")).await;
         assert_eq!(named(&changed, "send").state, JobState::Cancelled, "the answer tells of it");
         assert_eq!(db.job(send).await.state, JobState::Cancelled);
-        let _ = job_key(&index, "77");
     }
 
     async fn a_step_that_is_given_up_takes_along_who_needs_it(kind) {

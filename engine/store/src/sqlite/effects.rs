@@ -1,0 +1,327 @@
+//! What attempts did and said: their journals, messages, documents, records, state and reports, sealed and written.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::effect::{Document, Message, RecordEdit};
+use zelo_core::settle::{LocalWrite, Report};
+use zelo_core::{Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, Stamp};
+
+use super::bulk::{Bound, Rows, expect_rows, in_list};
+use super::column::ms;
+use super::jobs::Kept;
+use super::keys::Keys;
+use super::load::{load_records, record_at};
+use super::record::{SealedRecord, owned, put_records};
+use super::writer::Desk;
+use crate::Error;
+use crate::envelope::{self, DocumentHead, RecordBody};
+use crate::seal::{DataKey, Place};
+
+const INSERT_JOURNAL: Rows = Rows {
+    doing: "store a journal",
+    head: "INSERT OR FAIL INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) SELECT * FROM (VALUES",
+    columns: 8,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+// No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
+const INSERT_MESSAGES: Rows = Rows {
+    doing: "store messages",
+    head: "INSERT OR FAIL INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) SELECT * FROM (VALUES",
+    columns: 9,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const INSERT_DOCUMENTS: Rows = Rows {
+    doing: "store documents",
+    head: "INSERT OR FAIL INTO documents (job_id, effect, connection, clinic, at, size, key_id, sealed, content) SELECT * FROM (VALUES",
+    columns: 9,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const PUT_STATE: Rows = Rows {
+    doing: "store state",
+    head: "INSERT OR FAIL INTO state (slot, connection, clinic, updated, key_id, sealed) SELECT * FROM (VALUES",
+    columns: 6,
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
+};
+
+const INSERT_ATTEMPTS: Rows = Rows {
+    doing: "store what plugins said",
+    head: "INSERT OR FAIL INTO attempts (job_id, attempt, connection, clinic, at, state, key_id, sealed) SELECT * FROM (VALUES",
+    columns: 8,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const DELETE_STATE: &str = in_list!("DELETE FROM state WHERE slot", "");
+
+/// What a plugin said in an attempt.
+pub(crate) struct Spoken<'a> {
+    pub job: JobId,
+    pub attempt: u32,
+    pub state: JobState,
+    pub report: &'a Report,
+    pub at: Timestamp,
+}
+
+/// What is to be written besides jobs.
+#[derive(Default)]
+pub(crate) struct Effects<'a> {
+    pub journal: Vec<(JobId, u32, &'a JournalEntry, Timestamp)>,
+    messages: Vec<(JobId, u32, &'a str, &'a Message, Timestamp)>,
+    documents: Vec<(JobId, u32, &'a Document, Timestamp)>,
+    /// Record, edit, the event it is for, and when it is written.
+    records: Vec<(JobId, KeyHash, &'a RecordEdit, Stamp, Timestamp)>,
+    /// What was said, in which attempt, and what the job came to.
+    pub reports: Vec<Spoken<'a>>,
+    /// The last word on each slot.
+    state: HashMap<KeyHash, (JobId, Option<&'a str>, Timestamp)>,
+}
+
+/// The jobs whose effects are written, with the keys that seal all that comes of them.
+pub(crate) struct Within<'a> {
+    pub desk: &'a Desk,
+    pub keys: &'a Keys,
+    pub jobs: HashMap<JobId, (Kept, &'a Job)>,
+}
+
+/// A job with its key.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    job: &'a Job,
+    key: &'a Arc<DataKey>,
+}
+
+impl<'a> Within<'a> {
+    fn of(&self, id: JobId) -> Result<Of<'a>, Error> {
+        let missing = || unwritable("jobs", id, "its effects were collected, but not the job".into());
+        let (kept, job) = self.jobs.get(&id).ok_or_else(missing)?;
+        Ok(Of { job, key: self.keys.get(kept.key_id)? })
+    }
+
+    /// `value` as JSON, sealed under the key of its job.
+    fn seal(&self, of: Of<'_>, place: Place<'_>, value: &impl Serialize) -> Result<Vec<u8>, Error> {
+        let json = envelope::to_json(value).map_err(|why| unwritable(place.table, of.job.id, why))?;
+        Ok(self.desk.sealer.ring().seal(of.key, place, &[&json]))
+    }
+}
+
+impl<'a> Effects<'a> {
+    /// Adds what one attempt did.
+    pub(crate) fn collect(&mut self, job: JobId, journal: &'a [(u32, JournalEntry)], local: &'a [LocalWrite], now: Timestamp) {
+        self.journal.extend(journal.iter().map(|(place, entry)| (job, *place, entry, now)));
+        for write in local {
+            match write {
+                LocalWrite::Message { index, channel, message } => self.messages.push((job, *index, channel, message, now)),
+                LocalWrite::Document { index, document } => self.documents.push((job, *index, document, now)),
+                LocalWrite::State { slot, value } => drop(self.state.insert(*slot, (job, value.as_deref(), now))),
+                LocalWrite::Record { hash, stamp, edit } => self.records.push((job, *hash, edit, *stamp, now)),
+            }
+        }
+    }
+
+    /// Writes all of it. The records that changed by it: who wrote them last, and when.
+    pub(crate) async fn store(
+        self,
+        conn: &mut SqliteConnection,
+        within: &Within<'_>,
+    ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
+        self.store_journal(conn, within).await?;
+        self.store_messages(conn, within).await?;
+        self.store_documents(conn, within).await?;
+        self.store_reports(conn, within).await?;
+        self.store_state(conn, within).await?;
+        self.store_records(conn, within).await
+    }
+
+    async fn store_journal(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.journal.len());
+        for (id, place, entry, at) in &self.journal {
+            let of = within.of(*id)?;
+            rows.push((of, *place, kind(entry), ms(*at), within.seal(of, journal_at(&numbered(*id, *place)), entry)?));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_JOURNAL
+            .run(conn, rows, |query, (of, place, kind, at, sealed)| {
+                of_job(query, of.job, place).bind(kind).bind(at).bind(of.key.id()).bind(sealed)
+            })
+            .await?;
+        expect_rows("journal", "store a journal", wanted, touched)
+    }
+
+    async fn store_messages(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.messages.len());
+        for (id, index, channel, message, at) in &self.messages {
+            let of = within.of(*id)?;
+            let sealed = within.seal(of, message_at(&numbered(*id, *index)), message)?;
+            let recipient = within.desk.indexer.recipient(&of.job.connection, &message.to);
+            rows.push((of, *index, *channel, recipient, ms(*at), sealed));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_MESSAGES
+            .run(conn, rows, |query, (of, index, channel, recipient, at, sealed)| {
+                of_job(query, of.job, index).bind(channel).bind(recipient.0.to_vec()).bind(at).bind(of.key.id()).bind(sealed)
+            })
+            .await?;
+        expect_rows("messages", "store messages", wanted, touched)
+    }
+
+    async fn store_documents(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.documents.len());
+        for (id, index, document, at) in &self.documents {
+            let (of, row) = (within.of(*id)?, numbered(*id, *index));
+            let head = DocumentHead {
+                name: document.name.as_str().into(),
+                media_type: document.media_type.as_str().into(),
+                text: document.text.as_str().into(),
+            };
+            let sealed = within.seal(of, document_at(&row, "sealed"), &head)?;
+            let content = within.desk.sealer.ring().seal(of.key, document_at(&row, "content"), &[&document.content]);
+            rows.push((of, *index, ms(*at), document.content.len() as i64, sealed, content));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_DOCUMENTS
+            .run(conn, rows, |query, (of, index, at, size, sealed, content)| {
+                of_job(query, of.job, index).bind(at).bind(size).bind(of.key.id()).bind(sealed).bind(content)
+            })
+            .await?;
+        expect_rows("documents", "store documents", wanted, touched)
+    }
+
+    async fn store_reports(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+        let mut rows = Vec::with_capacity(self.reports.len());
+        for spoken in &self.reports {
+            let of = within.of(spoken.job)?;
+            rows.push((of, spoken, within.seal(of, report_at(&numbered(spoken.job, spoken.attempt)), spoken.report)?));
+        }
+        let wanted = rows.len();
+        let touched = INSERT_ATTEMPTS
+            .run(conn, rows, |query, (of, spoken, sealed)| {
+                of_job(query, of.job, spoken.attempt).bind(ms(spoken.at)).bind(spoken.state.as_str()).bind(of.key.id()).bind(sealed)
+            })
+            .await?;
+        expect_rows("attempts", "store what plugins said", wanted, touched)
+    }
+
+    async fn store_state(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        let mut gone: Vec<u8> = Vec::new();
+        for (slot, (id, value, at)) in &self.state {
+            let of = within.of(*id)?;
+            match value {
+                Some(value) => {
+                    let sealed = within.desk.sealer.ring().seal(of.key, state_at(slot), &[value.as_bytes()]);
+                    rows.push((*slot, of, ms(*at), sealed));
+                }
+                None => gone.extend(slot.0),
+            }
+        }
+        let wanted = rows.len();
+        let touched = PUT_STATE
+            .run(conn, rows, |query, (slot, of, at, sealed)| {
+                query
+                    .bind(slot.0.to_vec())
+                    .bind(of.job.connection.as_str())
+                    .bind(of.job.clinic.as_deref())
+                    .bind(at)
+                    .bind(of.key.id())
+                    .bind(sealed)
+            })
+            .await?;
+        expect_rows("state", "store state", wanted, touched)?;
+        if !gone.is_empty() {
+            sqlx::query(DELETE_STATE).bind(gone).execute(conn).await.map_err(Error::database("delete state"))?;
+        }
+        Ok(())
+    }
+
+    /// Edits records in the order of the settlements.
+    async fn store_records(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
+        let ring = within.desk.sealer.ring();
+        let hashes: HashSet<KeyHash> = self.records.iter().map(|(_, hash, ..)| *hash).collect();
+        let mut known = load_records(conn, ring, &hashes).await?;
+        let mut last = HashMap::new();
+        for (id, hash, edit, stamp, now) in &self.records {
+            let row = RecordRow::edited(known.get(hash), edit, *stamp);
+            known.insert(*hash, row);
+            last.insert(*hash, (*id, *edit, *now));
+        }
+        let owned = owned(conn, ring, &hashes).await?;
+        let mut rows = Vec::with_capacity(last.len());
+        // In order, so that "last written" does not depend on chance.
+        let mut written: Vec<_> = last.iter().collect();
+        written.sort_by_key(|(hash, (_, _, now))| (*now, **hash));
+        for (hash, (id, edit, _)) in written {
+            let (of, Some(row)) = (within.of(*id)?, known.get(hash)) else { continue };
+            // Whose it is was decided when it was first written.
+            let owner = owned.get(hash);
+            let of = Of { key: owner.map_or(of.key, |owner| &owner.key), ..of };
+            rows.push(SealedRecord {
+                hash: *hash,
+                connection: &of.job.connection,
+                clinic: of.job.clinic.as_deref().or_else(|| owner?.clinic.as_deref()),
+                kind: &edit.record,
+                time: row.time,
+                key_id: of.key.id(),
+                sealed: within.seal(of, record_at(hash), &RecordBody::of(&edit.id, row))?,
+            });
+        }
+        put_records(conn, rows).await?;
+        Ok(last.into_iter().map(|(hash, (id, _, now))| (hash, (id, now))).collect())
+    }
+}
+
+/// The columns that all tables begin with whose rows are numbered within a job.
+fn of_job<'q>(query: Bound<'q>, job: &'q Job, number: u32) -> Bound<'q> {
+    query.bind(job.id.bytes().to_vec()).bind(number).bind(job.connection.as_str()).bind(job.clinic.as_deref())
+}
+
+/// A word for a journal entry that may stand in the clear.
+fn kind(entry: &JournalEntry) -> &'static str {
+    match entry {
+        JournalEntry::Invocation(_) => "invocation",
+        JournalEntry::Effect { effect, .. } => effect.kind(),
+    }
+}
+
+/// The row of something numbered within a job.
+pub(crate) fn numbered(job: JobId, number: u32) -> [u8; 20] {
+    let mut row = [0; 20];
+    row[..16].copy_from_slice(job.bytes());
+    row[16..].copy_from_slice(&number.to_le_bytes());
+    row
+}
+
+/// Where a journal entry stands.
+pub(crate) fn journal_at(row: &[u8; 20]) -> Place<'_> {
+    Place { table: "journal", column: "sealed", row }
+}
+
+/// Where a message stands.
+pub(crate) fn message_at(row: &[u8; 20]) -> Place<'_> {
+    Place { table: "messages", column: "sealed", row }
+}
+
+/// Where a column of a document stands.
+pub(crate) fn document_at<'a>(row: &'a [u8; 20], column: &'static str) -> Place<'a> {
+    Place { table: "documents", column, row }
+}
+
+/// Where the report of an attempt stands.
+pub(crate) fn report_at(row: &[u8; 20]) -> Place<'_> {
+    Place { table: "attempts", column: "sealed", row }
+}
+
+/// Where a value of an action's state stands.
+pub(crate) fn state_at(slot: &KeyHash) -> Place<'_> {
+    Place { table: "state", column: "sealed", row: &slot.0 }
+}
+
+fn unwritable(table: &'static str, job: JobId, why: String) -> Error {
+    Error::Inconsistent { table, column: "sealed", row: job.to_string(), why }
+}
