@@ -13,12 +13,13 @@ use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable, Timing};
 use zelo_core::{AutomationId, Candidate, Event, Indexer, KeyHash, LookupRef, Plan, RecordRef};
 
-use crate::condition::Documents;
+use crate::condition::{Circumstances, Condition, Documents};
 use crate::digest;
 use crate::json::id_text;
 use crate::load::RuleSet;
 use crate::path::Path;
 use crate::rule::{Action, Anchor, Lookup, Rule, SetTiming, ZoneOf, locale};
+use crate::template::Templates;
 use crate::text::Text;
 use crate::time;
 
@@ -61,8 +62,23 @@ pub(crate) struct Joined {
     /// All settings, defaults filled in.
     pub(crate) settings: Map<String, Value>,
     timings: HashMap<String, SetTiming>,
+    /// What conditions of the rule are under these settings, where they name any.
+    bound: Bound,
     /// Of the rule and the settings.
     digest: String,
+}
+
+/// Conditions joined to settings: those of a rule that name any.
+#[derive(Default)]
+struct Bound {
+    when: Option<Condition>,
+    actions: HashMap<String, BoundAction>,
+}
+
+#[derive(Default)]
+struct BoundAction {
+    when: Option<Condition>,
+    only_if: Option<Condition>,
 }
 
 /// An action of an automation that is on.
@@ -124,6 +140,12 @@ impl<'f> ActionRef<'f> {
     /// On what legal basis.
     pub fn basis(&self) -> Option<&'f str> {
         self.action.basis.as_deref()
+    }
+
+    /// What must hold of the records when it runs.
+    pub(crate) fn only_if(&self) -> Option<&'f Condition> {
+        let bound = self.joined.bound.actions.get(&self.action.name).and_then(|action| action.only_if.as_ref());
+        bound.or(self.action.only_if.as_ref())
     }
 
     pub(crate) fn zone_of_clinics(&self) -> Option<&'f TimeZone> {
@@ -218,7 +240,7 @@ impl InForce {
             if is_second_lap(joined, event) {
                 continue;
             }
-            let matching = Matching { rules: &self.rules, rule, joined, event, index };
+            let matching = Matching { in_force: self, rule, joined, event, index };
             match self.standing(&joined.automation, event.clinic.as_deref()) {
                 Standing::InForce => matching.collect(&mut candidates),
                 Standing::Replaced => matching.withdraw(&mut candidates),
@@ -246,7 +268,7 @@ impl InForce {
         for (joined, rule) in self.listening(event) {
             let (distance, why) = match self.standing(&joined.automation, event.clinic.as_deref()) {
                 Standing::InForce if is_second_lap(joined, event) => (1, Some(SECOND_LAP.to_owned())),
-                Standing::InForce => rule_fails(rule, event).map_or((0, None), |why| (1, Some(why))),
+                Standing::InForce => self.rule_fails(joined, rule, event).map_or((0, None), |why| (1, Some(why))),
                 Standing::Replaced => (2, Some(format!("{REPLACED}, which is not on"))),
                 Standing::Elsewhere => (3, Some("it is on for other clinics only".to_owned())),
             };
@@ -275,7 +297,33 @@ impl Joined {
         let timings = rule.actions.iter().map(timing).collect::<Result<_, String>>()?;
         let chosen = Value::Object(settings.clone()).to_string();
         let digest = digest::of(&[rule.digest.as_bytes(), chosen.as_bytes()]);
-        Ok(Self { automation, settings, timings, digest })
+        let bound = Bound::new(rule, &settings, rules.templates())?;
+        Ok(Self { automation, settings, timings, bound, digest })
+    }
+
+    /// What must hold of an event for any action of the rule.
+    pub(crate) fn when<'c>(&'c self, rule: &'c Rule) -> Option<&'c Condition> {
+        self.bound.when.as_ref().or(rule.when.as_ref())
+    }
+
+    /// What must hold of an event for one action.
+    pub(crate) fn when_of<'c>(&'c self, action: &'c Action) -> Option<&'c Condition> {
+        let bound = self.bound.actions.get(&action.name).and_then(|action| action.when.as_ref());
+        bound.or(action.when.as_ref())
+    }
+}
+
+impl Bound {
+    fn new(rule: &Rule, settings: &Map<String, Value>, templates: &Templates) -> Result<Self, String> {
+        let bound = |condition: &Option<Condition>| {
+            let named = condition.as_ref().filter(|condition| !condition.is_fixed());
+            named.map(|condition| condition.bound(settings, templates)).transpose()
+        };
+        let actions = rule.actions.iter().map(|action| {
+            let conditions = BoundAction { when: bound(&action.when)?, only_if: bound(&action.only_if)? };
+            Ok((action.name.clone(), conditions))
+        });
+        Ok(Self { when: bound(&rule.when)?, actions: actions.collect::<Result<_, String>>()? })
     }
 }
 
@@ -290,8 +338,26 @@ fn is_second_lap(joined: &Joined, event: &Event) -> bool {
     event.cause.as_ref().is_some_and(|cause| cause.lineage.contains(&joined.automation.id))
 }
 
-/// Why no action of `rule` fires because of `event`; nothing where one does.
-fn rule_fails(rule: &Rule, event: &Event) -> Option<String> {
+impl InForce {
+    /// When and where `event` happened, for conditions of `rule`.
+    pub(crate) fn circumstances(&self, rule: &Rule, event: &Event) -> Circumstances<'_> {
+        let source = self.rules.source(&event.source);
+        Circumstances {
+            time: event.order(),
+            zone: source.map_or(TimeZone::UTC, |source| source.timezone.clone()),
+            clinic_zone: rule.clinic_timezone.clone(),
+            changes: source.and_then(|source| source.changes(&event.kind)),
+        }
+    }
+
+    /// Why no action of `rule` fires because of `event`; nothing where one does.
+    fn rule_fails(&self, joined: &Joined, rule: &Rule, event: &Event) -> Option<String> {
+        let documents = EventOnly { event: &event.data, circumstances: self.circumstances(rule, event) };
+        rule_fails(joined, rule, event, &documents)
+    }
+}
+
+fn rule_fails(joined: &Joined, rule: &Rule, event: &Event, documents: &EventOnly<'_>) -> Option<String> {
     let cancelled = |action: &Action| action.cancel_on.iter().any(|cancel| cancel.types.contains(&event.kind));
     let about = rule.on.contains(&event.kind);
     let candidates = rule.actions.iter().filter(|action| about && action.is_for(&event.kind) && !cancelled(action));
@@ -302,10 +368,10 @@ fn rule_fails(rule: &Rule, event: &Event) -> Option<String> {
     if candidates.is_empty() {
         return Some(format!("none of its actions is for {}", event.kind));
     }
-    if let Some(failure) = rule.when.as_ref().and_then(|when| when.failure(&EventOnly(&event.data))) {
+    if let Some(failure) = joined.when(rule).and_then(|when| when.failure(documents)) {
         return Some(failure.why());
     }
-    let fails = |action: &Action| action.when.as_ref().and_then(|when| when.failure(&EventOnly(&event.data))).map(|failure| failure.why());
+    let fails = |action: &Action| Some(joined.when_of(action)?.failure(documents)?.why());
     let failures: Vec<(&Action, Option<String>)> = candidates.into_iter().map(|action| (action, fails(action))).collect();
     let candidates: Vec<&Action> = failures.iter().filter(|(_, failure)| failure.is_none()).map(|(action, _)| *action).collect();
     if candidates.is_empty() {
@@ -319,7 +385,7 @@ fn rule_fails(rule: &Rule, event: &Event) -> Option<String> {
 
 /// One rule against one event.
 struct Matching<'m> {
-    rules: &'m RuleSet,
+    in_force: &'m InForce,
     rule: &'m Rule,
     joined: &'m Joined,
     event: &'m Event,
@@ -327,26 +393,33 @@ struct Matching<'m> {
 }
 
 /// The event alone.
-struct EventOnly<'e>(&'e Value);
+pub(crate) struct EventOnly<'e> {
+    pub(crate) event: &'e Value,
+    pub(crate) circumstances: Circumstances<'e>,
+}
 
 impl Documents for EventOnly<'_> {
     fn event(&self) -> &Value {
-        self.0
+        self.event
     }
 
     fn record(&self, _: &str) -> Option<&Value> {
         None
     }
+
+    fn circumstances(&self) -> &Circumstances<'_> {
+        &self.circumstances
+    }
 }
 
 impl Matching<'_> {
     fn collect(&self, candidates: &mut Vec<Candidate>) {
-        let documents = EventOnly(&self.event.data);
+        let documents = EventOnly { event: &self.event.data, circumstances: self.in_force.circumstances(self.rule, self.event) };
         let about = self.rule.on.contains(&self.event.kind);
-        let failure = self.rule.when.as_ref().filter(|_| about).and_then(|when| when.failure(&documents));
+        let failure = self.joined.when(self.rule).filter(|_| about).and_then(|when| when.failure(&documents));
         for action in &self.rule.actions {
             let about = about && action.is_for(&self.event.kind);
-            let own = || action.when.as_ref().and_then(|when| when.failure(&documents));
+            let own = || self.joined.when_of(action).and_then(|when| when.failure(&documents));
             let plan = match action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind)) {
                 // What cancels never fires, even where the type is among those that the rule is about.
                 Some(cancel) => self.cancel(action, &cancel.key, "cancelled_by_event", format!("cancelled by {}", self.event.kind)),
@@ -406,7 +479,7 @@ impl Matching<'_> {
     }
 
     fn anchor(&self, path: &Path) -> Result<jiff::Timestamp, String> {
-        let zone = self.rules.source(&self.event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
+        let zone = self.in_force.rules.source(&self.event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
         let value = path.first(&self.event.data).filter(|value| !value.is_null());
         let value = value.ok_or_else(|| format!("{} is missing", path.as_str()))?;
         value.as_str().and_then(|text| time::instant(text, &zone)).ok_or_else(|| format!("{} is not a date and time", path.as_str()))

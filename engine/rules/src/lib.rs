@@ -32,7 +32,10 @@ mod text;
 mod time;
 mod xml;
 
-pub use condition::{Clause, Comparison, Condition, Documents, Failure, Test, TestKind};
+pub use condition::{
+    Circumstances, Clause, ClauseTold, Comparison, Condition, Convert, Documents, Failure, Pattern, Reveal, Right, Seen, Spans, Spot, Test,
+    TestKind, Told, Within, ZoneOfTime,
+};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use files::{FileText, Files};
 pub use in_force::{ActionRef, Automation, InForce, Problem};
@@ -43,8 +46,8 @@ pub use rule::{
     Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, Plugins, RecordGrant, Rule, Setting, SettingKind, Transform,
 };
 pub use source::{
-    Algorithm, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading, RecordFacts,
-    RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
+    Algorithm, Changes, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
+    RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
 };
 pub use template::Template;
 pub use testing::{TestResult, run_tests};

@@ -34,6 +34,14 @@ fn order_mixed(integer: i128, float: f64) -> Option<Ordering> {
     Some(integer.cmp(&(whole as i128)).then_with(|| 0.0_f64.partial_cmp(&(float - whole)).unwrap_or(Ordering::Equal)))
 }
 
+/// The number that a text says, written as JSON writes numbers (RFC 8259 §6); space around it is passed over. Nothing for anything
+/// else, `1.234,50` among it, and for what no 64-bit integer or double can hold.
+pub(crate) fn parse(text: &str) -> Option<Number> {
+    let text = text.trim();
+    // The longest number that a double needs has 767 digits.
+    (text.len() <= 1_000).then(|| text.parse().ok()).flatten()
+}
+
 /// Whether two values are the same: of one type, numbers by value, lists in order, objects by key.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
@@ -62,6 +70,18 @@ mod tests {
         assert_eq!(ordered(json!(2), json!(2.5)), Ordering::Less);
         assert_eq!(ordered(json!(i64::MIN), json!(-1e300)), Ordering::Greater);
         assert_eq!(ordered(json!(189.9), json!(189.90)), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_text_says_a_number_as_json_does() {
+        for (text, number) in
+            [("17", json!(17)), (" -2.50 ", json!(-2.5)), ("1e2", json!(100.0)), ("9007199254740993", json!(9007199254740993_i64))]
+        {
+            assert!(equal(&Value::Number(parse(text).unwrap()), &number), "{text}");
+        }
+        for text in ["", "1.234,50", "017", "+1", "0x10", "1e999", "NaN", "17 18", "one"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -128,6 +128,22 @@ impl Path {
         }
     }
 
+    /// How many segments of this query lead to what the singular query `above` yields; nothing where it lies elsewhere.
+    pub(crate) fn depth_below(&self, above: &Path) -> Option<usize> {
+        above.covers(self).then_some(above.prefix.len())
+    }
+
+    /// The nodes in `document`, which stands where the first `depth` names and indexes of this query lead.
+    pub(crate) fn nodes_below<'v>(&self, depth: usize, document: &'v Value) -> Nodes<'v> {
+        match &self.many {
+            None => Nodes::One(walk(self.prefix.get(depth..).unwrap_or_default(), document)),
+            Some(query) => {
+                let rest = JpQuery::new(query.segments.iter().skip(depth).cloned().collect());
+                Nodes::Many(js_path_process(&rest, document).unwrap_or_default().into_iter().map(|found| found.val).collect())
+            }
+        }
+    }
+
     /// Whether everything that `other` yields lies at or below what this singular query yields.
     pub(crate) fn covers(&self, other: &Path) -> bool {
         self.is_singular() && other.prefix.starts_with(&self.prefix)
@@ -364,6 +380,20 @@ mod tests {
         assert_eq!(path.value(&json!({"phones": []})), Some(json!([])), "mentioned, and empty");
         assert_eq!(path.value(&json!({})), None, "not mentioned");
         assert_eq!(Path::parse("$.a").unwrap().value(&json!({"a": null})), Some(json!(null)));
+    }
+
+    #[test]
+    fn below_a_part_of_the_query_the_rest_is_asked() {
+        let data = Path::parse("$.data").unwrap();
+        let below = |text: &str, document: Value| {
+            let path = Path::parse(text).unwrap();
+            let nodes = path.nodes_below(path.depth_below(&data)?, &document).iter().cloned().collect::<Vec<_>>();
+            Some(Value::from(nodes))
+        };
+        assert_eq!(below("$.data.name", json!({"name": 1})), Some(json!([1])));
+        assert_eq!(below("$.data.phones[*].phone", json!({"phones": [{"phone": 1}, {"phone": 2}]})), Some(json!([1, 2])));
+        assert_eq!(below("$.data", json!(3)), Some(json!([3])));
+        assert_eq!(below("$.other.name", json!({"name": 1})), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use zelo_core::job::Reason;
 use zelo_core::timing::Records;
 use zelo_core::{Event, Grants, Job};
 
-use crate::condition::{Condition, Documents};
+use crate::condition::{Circumstances, Condition, Documents};
 use crate::in_force::{ActionRef, InForce, document};
 use crate::rule::{Input, Lookup};
 use crate::template::{RenderError, Template, Templates, Values, find};
@@ -61,11 +61,12 @@ impl InForce {
         };
         let lookups = action.rule.lookups.iter();
         let lookups = lookups.filter_map(|lookup| Some((lookup.name.as_str(), looked_up(lookup, job, event, records)?)));
-        let documents = Sight { event: &event.data, records: lookups.collect() };
-        if let Some(condition) = &action.action.only_if {
+        let circumstances = self.circumstances(action.rule, event);
+        let documents = Sight { event: &event.data, records: lookups.collect(), circumstances };
+        if let Some(condition) = action.only_if() {
             check(condition, &documents)?;
         }
-        let zone = self.rules.source(&event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
+        let zone = documents.circumstances.zone.clone();
         let mut names = fields(&action, &documents, &zone);
         let present: BTreeSet<String> = names.keys().cloned().collect();
         names.insert("settings".to_owned(), Value::Object(action.settings().clone()));
@@ -97,6 +98,7 @@ fn looked_up(lookup: &Lookup, job: &Job, event: &Event, records: &dyn Records) -
 struct Sight<'s> {
     event: &'s Value,
     records: BTreeMap<&'s str, Value>,
+    circumstances: Circumstances<'s>,
 }
 
 impl Documents for Sight<'_> {
@@ -107,11 +109,15 @@ impl Documents for Sight<'_> {
     fn record(&self, name: &str) -> Option<&Value> {
         self.records.get(name)
     }
+
+    fn circumstances(&self) -> &Circumstances<'_> {
+        &self.circumstances
+    }
 }
 
 fn check(condition: &Condition, documents: &Sight<'_>) -> Result<(), Unprepared> {
     let Some(failure) = condition.failure(documents) else { return Ok(()) };
-    Err(if failure.missing {
+    Err(if failure.missing.is_some() {
         Unprepared::Wait(Reason::new("missing", failure.why()))
     } else {
         Unprepared::Skip(Reason::new("only_if", format!("only_if: {}", failure.why())))

@@ -166,6 +166,10 @@ impl<'a> Item<'a> {
         self.value().is_str()
     }
 
+    pub(crate) fn is_datetime(&self) -> bool {
+        matches!(self.value(), DeValue::Datetime(_))
+    }
+
     pub(crate) fn string(self) -> Option<At<&'a str>> {
         match self.value().as_str() {
             Some(text) => Some(self.at(text)),

@@ -1,6 +1,6 @@
 //! Times, durations and times of day, as files and payloads write them.
 
-use jiff::civil::{DateTime, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +13,12 @@ pub(crate) fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
         return None;
     }
     text.parse::<Timestamp>().ok().or_else(|| zone.to_timestamp(text.parse::<DateTime>().ok()?).ok())
+}
+
+/// A day alone, `YYYY-MM-DD`.
+pub(crate) fn day(text: &str) -> Option<Date> {
+    let text = text.trim();
+    (text.len() == 10).then(|| text.parse().ok()).flatten()
 }
 
 /// A duration such as `90s`, `15m`, `24h`, `2d` or `1h30m`. A day is 24 hours.

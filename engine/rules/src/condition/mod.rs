@@ -1,19 +1,33 @@
 //! Conditions: trees of clauses over an event and, when an action runs, over records.
 //!
-//! A clause holds if *any* node of its path passes the test. Negative operators are the exact negation of the positive
-//! one, so they hold where the value is missing or of another type. A wrong type is never an error, only false.
+//! A clause holds if *any* node of its path passes the test, or with `every` if there are nodes and all of them do. Negative
+//! operators are the exact negation of the positive one, so they hold where the value is missing or of another type. A wrong type
+//! is never an error, only false.
+//!
+//! A condition that names settings is joined to them ([`Condition::bound`]) before it is asked anything.
 
+mod bind;
+mod date;
+mod explain;
+mod glob;
+mod operand;
 mod read;
-mod why;
+mod test;
+mod words;
 
-use std::cmp::Ordering;
+use std::ops::Range;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use regex::Regex;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
-use crate::number::{equal, order};
-use crate::path::Path;
+use crate::path::{Nodes, Path};
+use crate::source::Changes;
+use crate::template::Template;
 
+pub use date::{Within, ZoneOfTime};
+pub use explain::{ClauseTold, Reveal, Seen, Told};
 pub(crate) use read::{Scope, condition, conditions};
 
 /// A tree of clauses.
@@ -26,16 +40,47 @@ pub enum Condition {
     /// The part does not hold.
     Not(Box<Condition>),
     /// One test.
-    Clause(Clause),
+    Clause(Box<Clause>),
 }
 
 /// One test of what stands at one path.
 #[derive(Clone, Debug)]
 pub struct Clause {
+    pub at: Spot,
+    /// All nodes must pass, not any one of them.
+    pub every: bool,
+    /// What both sides are turned into first.
+    pub convert: Option<Convert>,
+    pub test: Test,
+    /// Where it stands in its file.
+    pub spans: Spans,
+}
+
+/// A path into the event, or into the record of a lookup.
+#[derive(Clone, Debug)]
+pub struct Spot {
     /// The lookup whose record is asked; none: the event.
     pub record: Option<String>,
     pub path: Path,
-    pub test: Test,
+}
+
+/// Where a clause stands in its file, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    pub path: Range<usize>,
+    /// The right side of the operator.
+    pub right: Range<usize>,
+}
+
+/// What a value is turned into before it is compared: `as`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convert {
+    /// The text of a text, a number, true or false.
+    String,
+    /// The number that a text says in JSON's way.
+    Number,
+    /// The instant that a text says.
+    Date,
 }
 
 /// A positive test, or the exact negation of one.
@@ -55,38 +100,89 @@ pub enum TestKind {
     /// A node is null.
     IsNull,
     /// A node has this value.
-    Equals(Value),
+    Equals(Right),
     /// A node has one of these values.
-    In(Vec<Value>),
-    /// A node is a number in this order to the given one.
-    Compare(Comparison, Number),
-    /// A node is a number from the first to the second, both included.
-    Between(Number, Number),
-    /// A node is a list with this element, or a string with this part.
-    Contains(Value),
-    /// A node is a string that begins so.
-    StartsWith(String),
-    /// A node is a string that ends so.
-    EndsWith(String),
-    /// A node is a string with a part that fits.
-    Matches(Regex),
+    In(Vec<Right>),
+    /// A node is a number, or with `as = "date"` a time, in this order to the given one.
+    Compare(Comparison, Right),
+    /// A node is a number, or with `as = "date"` a time, from the first to the second, both included.
+    Between(Right, Right),
+    /// A node is a list with this element, or a text with this part.
+    Contains(Right),
+    /// A node is a text that begins so.
+    StartsWith(Right),
+    /// A node is a text that ends so.
+    EndsWith(Right),
+    /// A node is a text with a part that fits.
+    Matches(Pattern),
+    /// A node is a text that fits as a whole: `*` for any characters, `?` for one.
+    Glob(Pattern),
+    /// A node is a text, a list or an object of a length that passes all of these.
+    Length(Vec<(Comparison, Right)>),
+    /// A node is a time before the given one.
+    Before(Right),
+    /// A node is a time after the given one.
+    After(Right),
+    /// A node is a time at these hours, on these days.
+    Within(Within),
+    /// The event is an edit that changed what stands at the path.
+    Changed { from: Option<Right>, to: Option<Right> },
 }
 
-/// An order of numbers.
+/// An order of numbers or times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
+    Equal,
     Gt,
     Gte,
     Lt,
     Lte,
 }
 
-/// The documents that conditions ask.
+/// What a test compares with.
+#[derive(Clone, Debug)]
+pub enum Right {
+    Literal(Value),
+    /// Any of what stands there.
+    At(Spot),
+    /// What was chosen. Until the condition is bound it is nothing at all.
+    Setting(String),
+    /// A text over settings. Until the condition is bound it is nothing at all.
+    Template(Template),
+}
+
+/// A pattern of texts. It never comes from a payload.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    Fixed {
+        text: String,
+        regex: Regex,
+    },
+    /// A text over settings. Until the condition is bound no text fits.
+    From(Template),
+}
+
+/// What conditions ask.
 pub trait Documents {
     /// The payload.
     fn event(&self) -> &Value;
     /// The document of a lookup: an object, or a list of them.
     fn record(&self, name: &str) -> Option<&Value>;
+    /// When and where the event happened.
+    fn circumstances(&self) -> &Circumstances<'_>;
+}
+
+/// When and where an event happened.
+#[derive(Clone, Debug)]
+pub struct Circumstances<'c> {
+    /// What `now`, `+24h` and `-2d` count from: when the event happened.
+    pub time: Timestamp,
+    /// That of times without an offset.
+    pub zone: TimeZone,
+    /// That of days and hours, where nothing else says.
+    pub clinic_zone: Option<TimeZone>,
+    /// Where an edit says what it changed.
+    pub changes: Option<&'c Changes>,
 }
 
 /// The first clause that keeps a condition from holding.
@@ -94,7 +190,7 @@ pub trait Documents {
 pub struct Failure<'c> {
     pub clause: &'c Clause,
     /// It fails for want of a value: there is no node, or only null and empty texts.
-    pub missing: bool,
+    pub missing: Option<&'c Spot>,
     /// It stands under `not`: it holds, and should not.
     inverted: bool,
 }
@@ -126,19 +222,55 @@ impl Condition {
             (Self::All(parts), true) | (Self::Any(parts), false) => parts.iter().find_map(|part| part.blame(documents, wanted)),
             (Self::Any(parts), true) | (Self::All(parts), false) => {
                 let failures: Vec<_> = parts.iter().filter_map(|part| part.blame(documents, wanted)).collect();
-                failures.iter().find(|failure| failure.missing).or(failures.first()).copied()
+                failures.iter().find(|failure| failure.missing.is_some()).or(failures.first()).copied()
             }
             (Self::Not(part), _) => part.blame(documents, !wanted),
-            (Self::Clause(clause), _) => {
-                let inverted = !wanted;
-                let missing = !clause.test.is_for_absence(inverted) && clause.has_no_value(documents);
-                Some(Failure { clause, missing, inverted })
-            }
+            (Self::Clause(clause), _) => Some(clause.failure(documents, !wanted)),
+        }
+    }
+
+    /// Every clause in it, in the order of the file.
+    pub fn clauses(&self) -> Vec<&Clause> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::clauses).collect(),
+            Self::Not(part) => part.clauses(),
+            Self::Clause(clause) => vec![clause],
         }
     }
 }
 
 impl Clause {
+    fn holds(&self, documents: &dyn Documents) -> bool {
+        let positive = match &self.test.kind {
+            TestKind::Missing => self.at.nodes(documents).iter().next().is_none(),
+            TestKind::Changed { from, to } => self.changed(from.as_ref(), to.as_ref(), documents),
+            kind => {
+                let nodes = self.at.nodes(documents);
+                let passes = |node| kind.passes(node, self.convert, documents);
+                if self.every { nodes.iter().next().is_some() && nodes.iter().all(passes) } else { nodes.iter().any(passes) }
+            }
+        };
+        positive != self.test.negated
+    }
+
+    /// What keeps it from holding (`inverted`: from not holding).
+    fn failure(&self, documents: &dyn Documents, inverted: bool) -> Failure<'_> {
+        let asks_for_absence = self.test.is_for_absence(inverted);
+        let missing = self.test.kind.spots().into_iter().chain([&self.at]).filter(|_| !asks_for_absence);
+        let missing = missing.filter(|spot| spot.has_no_value(documents)).last();
+        Failure { clause: self, missing, inverted }
+    }
+}
+
+impl Spot {
+    /// What stands there.
+    pub fn nodes<'d>(&self, documents: &'d dyn Documents) -> Nodes<'d> {
+        match self.document(documents) {
+            Some(document) => self.path.nodes(document),
+            None => Nodes::One(None),
+        }
+    }
+
     fn document<'d>(&self, documents: &'d dyn Documents) -> Option<&'d Value> {
         match &self.record {
             Some(name) => documents.record(name),
@@ -146,30 +278,14 @@ impl Clause {
         }
     }
 
-    fn holds(&self, documents: &dyn Documents) -> bool {
-        match self.document(documents) {
-            Some(document) => self.test.holds(self.path.nodes(document).iter()),
-            None => self.test.holds(std::iter::empty()),
-        }
-    }
-
     /// There is no node, or only null and empty texts.
     fn has_no_value(&self, documents: &dyn Documents) -> bool {
         let empty = |node: &Value| node.is_null() || node.as_str().is_some_and(|text| text.trim().is_empty());
-        self.document(documents).is_none_or(|document| self.path.nodes(document).iter().all(empty))
+        self.nodes(documents).iter().all(empty)
     }
 }
 
 impl Test {
-    /// Whether it holds for these nodes.
-    pub fn holds<'v>(&self, mut nodes: impl Iterator<Item = &'v Value>) -> bool {
-        let holds = match &self.kind {
-            TestKind::Missing => nodes.next().is_none(),
-            kind => nodes.any(|node| kind.passes(node)),
-        };
-        holds != self.negated
-    }
-
     /// Whether it asks for nothing to be there, so that waiting for a value would be no use.
     fn is_for_absence(&self, inverted: bool) -> bool {
         matches!((&self.kind, self.negated != inverted), (TestKind::Missing | TestKind::IsNull, false) | (TestKind::Exists, true))
@@ -177,38 +293,27 @@ impl Test {
 }
 
 impl TestKind {
-    fn passes(&self, node: &Value) -> bool {
+    /// What stands on its right side.
+    pub fn rights(&self) -> Vec<&Right> {
         match self {
-            Self::Exists => !node.is_null(),
-            Self::Missing => false,
-            Self::IsNull => node.is_null(),
-            Self::Equals(value) => equal(node, value),
-            Self::In(values) => values.iter().any(|value| equal(node, value)),
-            Self::Compare(comparison, number) => {
-                node.as_number().and_then(|node| order(node, number)).is_some_and(|order| comparison.accepts(order))
-            }
-            Self::Between(low, high) => node
-                .as_number()
-                .is_some_and(|node| order(node, low).is_some_and(Ordering::is_ge) && order(node, high).is_some_and(Ordering::is_le)),
-            Self::Contains(value) => match (node, value) {
-                (Value::Array(elements), value) => elements.iter().any(|element| equal(element, value)),
-                (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
-                _ => false,
-            },
-            Self::StartsWith(part) => node.as_str().is_some_and(|text| text.starts_with(part.as_str())),
-            Self::EndsWith(part) => node.as_str().is_some_and(|text| text.ends_with(part.as_str())),
-            Self::Matches(regex) => node.as_str().is_some_and(|text| regex.is_match(text)),
+            Self::Exists | Self::Missing | Self::IsNull | Self::Matches(_) | Self::Glob(_) | Self::Within(_) => Vec::new(),
+            Self::Equals(right)
+            | Self::Compare(_, right)
+            | Self::Contains(right)
+            | Self::StartsWith(right)
+            | Self::EndsWith(right)
+            | Self::Before(right)
+            | Self::After(right) => vec![right],
+            Self::In(rights) => rights.iter().collect(),
+            Self::Between(low, high) => vec![low, high],
+            Self::Length(bounds) => bounds.iter().map(|(_, right)| right).collect(),
+            Self::Changed { from, to } => from.iter().chain(to).collect(),
         }
     }
-}
 
-impl Comparison {
-    fn accepts(self, order: Ordering) -> bool {
-        match self {
-            Self::Gt => order.is_gt(),
-            Self::Gte => order.is_ge(),
-            Self::Lt => order.is_lt(),
-            Self::Lte => order.is_le(),
-        }
+    /// The paths on its right side.
+    fn spots(&self) -> Vec<&Spot> {
+        let rights = self.rights().into_iter();
+        rights.filter_map(|right| if let Right::At(spot) = right { Some(spot) } else { None }).collect()
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn read(
     }
     let plugin = table.need_string("plugin").and_then(|name| Some((find_plugin(report, &name, draft)?, name.span)));
     let own_on = table.get("on").and_then(Item::strings).map(|own| narrowed(report, &own, on));
-    let when = table.get("when").and_then(|item| item.table("when")).and_then(|when| condition(&when, Scope::Event));
+    let when = table.get("when").and_then(|item| item.table("when")).and_then(|when| condition(&when, &mut Scope::of_event(names, draft)));
     let steps = table.get("needs").and_then(Item::strings).unwrap_or_default();
     let needs = needed(report, &steps, name.as_ref(), above.names);
     let key = table.get("key").and_then(Item::path);
@@ -123,7 +123,7 @@ pub(super) fn read(
     names.next_action(places.clone(), needs.iter().cloned().collect());
     let timing = timing::read(table, names, draft);
     let cancel_on = table.get("cancel_on").map(|item| cancellations(item, key.is_some(), draft)).unwrap_or_default();
-    let only_if = table.get("only_if").and_then(|item| conditions(item, Scope::Records(names)));
+    let only_if = table.get("only_if").and_then(|item| conditions(item, &mut Scope::of_records(names, draft)));
     let purpose = table.get("purpose").and_then(text);
     let basis = table.string("basis").filter(|basis| check_basis(report, basis));
     let sensitive = sensitive(&allow, &places, &steps, above.actions);

@@ -27,26 +27,26 @@ pub(crate) struct Catalog<'c> {
 }
 
 /// One rule file while it is being read.
-pub(super) struct Draft<'r, 'c> {
+pub(crate) struct Draft<'r, 'c> {
     pub(super) catalog: &'r Catalog<'c>,
     /// The source that the rule names, else all.
     candidates: Vec<&'c Source>,
     /// Those among them whose events the rule is about.
-    pub(super) sources: Vec<&'c Source>,
+    pub(crate) sources: Vec<&'c Source>,
     /// What sources name is not known, so nothing that they do not name is a mistake here.
     sources_unknown: bool,
     /// Whether the rule is about events that plugins emit.
     emitted: bool,
-    pub(super) templates: &'r mut Templates,
+    pub(crate) templates: &'r mut Templates,
     /// The settings where nobody chose.
-    pub(super) defaults: Map<String, Value>,
+    pub(crate) defaults: Map<String, Value>,
     /// The settings that may be chosen below 0.
     pub(super) signed: BTreeSet<String>,
 }
 
 impl Draft<'_, '_> {
     /// Whether something that no source names is a mistake of this file, and not of another.
-    pub(super) fn sources_are_known(&self) -> bool {
+    pub(crate) fn sources_are_known(&self) -> bool {
         !self.sources_unknown && !self.sources.is_empty()
     }
 
@@ -92,7 +92,7 @@ impl Draft<'_, '_> {
     }
 
     /// The zone of clinics that do not say, where all the sources agree.
-    pub(super) fn clinic_timezone(&self) -> Option<TimeZone> {
+    pub(crate) fn clinic_timezone(&self) -> Option<TimeZone> {
         // An event of a plugin stands in the zone of the source whose event led to it.
         let sources = if self.sources.is_empty() { &self.candidates } else { &self.sources };
         let mut zones = sources.iter().map(|source| source.clinic_timezone.clone());
@@ -132,12 +132,12 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
     draft.defaults = settings.iter().filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?))).collect();
     draft.signed = settings.iter().filter(|setting| setting.kind.is_signed()).map(|setting| setting.name.clone()).collect();
-    let when = table.table("when").and_then(|when| condition(&when, Scope::Event));
     let lookups = table.table("lookup").map(|table| lookups(&table, &draft)).unwrap_or_default();
     let mut names = Names::new(
         settings.iter().map(|setting| setting.name.clone()).collect(),
         lookups.iter().map(|lookup| (lookup.name.clone(), draft.looked_up(lookup))).collect(),
     );
+    let when = table.table("when").and_then(|when| condition(&when, &mut Scope::of_event(&names, &mut draft)));
     let actions = actions(&table, &mut names, &mut draft, &on);
     let types = (!draft.sources_unknown).then(|| draft.types());
     let tests = table.tables("test");

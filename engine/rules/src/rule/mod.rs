@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 pub use action::{Action, CancelOn, Input};
 pub use fields::{Field, Transform};
-pub(crate) use file::{Catalog, read};
+pub(crate) use file::{Catalog, Draft, read};
 pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
 pub use settings::{Setting, SettingKind};

@@ -12,7 +12,7 @@ use crate::diagnostic::{error, warning};
 use crate::path::Path;
 use crate::reader::{Item, Table};
 use crate::source::{pick, zone};
-use crate::template::{RenderError, Template, Templates, Values};
+use crate::template::{Template, Templates};
 use crate::time;
 
 /// The timing of an action as its rule says it.
@@ -101,13 +101,11 @@ impl<T: Copy> Setable<T> {
     }
 }
 
-/// A template over settings alone.
+/// The text of a template over settings.
 fn render(template: &Template, settings: &Map<String, Value>, templates: &Templates) -> Result<String, String> {
-    let names = Map::from_iter([("settings".to_owned(), Value::Object(settings.clone()))]);
-    let values = Values { names: &names, zone: &TimeZone::UTC, clinic_zone: None, locale: "en" };
-    templates.render(template, &values).map_err(|error| match error {
-        RenderError::Missing(name) => format!("`{}` needs {}", template.text(), name.unwrap_or_default()),
-        RenderError::Failed(why) => format!("`{}` fails: {why}", template.text()),
+    templates.over_settings(template, settings).map(|value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
     })
 }
 

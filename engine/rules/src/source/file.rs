@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+use super::changes::Changes;
 use super::{
     Algorithm, Class, Classes, Encoding, EntityMapping, EventMapping, Format, Match, Place, RecordMapping, Scheme, Source, verify,
 };
@@ -245,11 +246,29 @@ fn event(table: &Table<'_>) -> Option<EventMapping> {
     let subjects = subjects.into_iter().filter_map(|item| subject(&item.table("subjects")?)).collect();
     let clinic = table.get("clinic").and_then(place);
     let id = table.get("id").and_then(Item::path);
+    let changes = table.get("changes").and_then(|item| item.table("changes")).and_then(|table| changes(&table));
     let sample = table.string("sample").map(|sample| sample.value.to_owned());
     table.finish();
     let kind = kind?;
     check_type(table.report(), &kind);
-    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id, sample })
+    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id, changes, sample })
+}
+
+/// Where an edit says what it changed: each a path that yields one value.
+fn changes(table: &Table<'_>) -> Option<Changes> {
+    let path = |key: &'static str| {
+        let item = table.need(key)?;
+        let path = item.path()?;
+        if !path.is_singular() {
+            let finding = error("not-singular", item.span(), format!("`{}` may yield several values", path.as_str()));
+            table.report().push(finding.help(format!("`{key}` is a path of names and indexes")));
+            return None;
+        }
+        Some(path)
+    };
+    let (of, old, new) = (path("of"), path("old"), path("new"));
+    table.finish();
+    Some(Changes { of: of?, old: old?, new: new? })
 }
 
 fn check_type(report: &Report<'_>, kind: &At<&str>) {

@@ -2,6 +2,7 @@
 //!
 //! A source file says everything about a provider; nothing in zelo knows any provider by name.
 
+mod changes;
 mod classes;
 mod delivery;
 mod file;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+pub use changes::Changes;
 pub use classes::{Class, Classes};
 pub use delivery::{Delivery, Headers, Refusal};
 pub(crate) use file::{check_name, expand, pick, read, zone};
@@ -69,6 +71,8 @@ pub struct EventMapping {
     pub clinic: Option<Place>,
     /// What identifies the delivery.
     pub id: Option<Path>,
+    /// Where an edit says what it changed.
+    pub changes: Option<Changes>,
     /// An example of a body: a file, as the source file names it.
     pub sample: Option<String>,
 }
@@ -128,6 +132,11 @@ impl Source {
     /// The event types that it names.
     pub fn types(&self) -> impl Iterator<Item = &str> {
         self.events.iter().map(|event| event.kind.as_str())
+    }
+
+    /// Where events of type `kind` say what they changed; nothing where they do not.
+    pub(crate) fn changes(&self, kind: &str) -> Option<&Changes> {
+        self.events.iter().filter(|event| event.kind == kind).find_map(|event| event.changes.as_ref())
     }
 
     /// The record types that it feeds.

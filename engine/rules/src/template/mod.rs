@@ -5,6 +5,7 @@
 //! value is an error, not an empty text) and bounded in steps and output. What was rendered is never rendered again.
 
 mod filters;
+mod over_settings;
 mod scan;
 
 use std::io;

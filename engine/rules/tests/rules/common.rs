@@ -70,6 +70,15 @@ pub(crate) fn with_rule(text: &str) -> RuleSet {
     loaded(&files)
 }
 
+/// The same of rules that may earn warnings.
+pub(crate) fn with_odd_rules(texts: &[String]) -> RuleSet {
+    let mut files = shipped();
+    let rule = |(index, text): (usize, &String)| FileText { name: format!("rule-{index}.toml"), text: text.clone() };
+    files.rules = texts.iter().enumerate().map(rule).collect();
+    let loaded = load(&files, &Installed);
+    loaded.set.unwrap_or_else(|| panic!("{}", render(&loaded.diagnostics, &files)))
+}
+
 /// A sample event's text.
 pub(crate) fn sample(name: &str) -> String {
     file(&format!("examples/events/{name}.json")).text

@@ -1,0 +1,31 @@
+//! Where an edit says what it changed.
+
+use serde_json::Value;
+
+use crate::path::Path;
+
+/// `changes = { of, old, new }` of an `[[events]]`: providers that tell what an edit changed tell it beside the thing itself.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The thing as it is now.
+    pub of: Path,
+    /// What stood there before; what the edit did not touch may be left out.
+    pub old: Path,
+    /// What stands there now; what the edit did not touch may be left out.
+    pub new: Path,
+}
+
+/// What one edit changed.
+pub(crate) struct Edit<'e> {
+    pub(crate) of: &'e Path,
+    pub(crate) old: &'e Value,
+    pub(crate) new: &'e Value,
+}
+
+impl Changes {
+    /// What `event` says that it changed; nothing where it says nothing, as the first event of a thing does.
+    pub(crate) fn read<'e>(&'e self, event: &'e Value) -> Option<Edit<'e>> {
+        let there = |path: &Path| path.first(event).filter(|value| !value.is_null());
+        Some(Edit { of: &self.of, old: there(&self.old)?, new: there(&self.new)? })
+    }
+}
