@@ -5,6 +5,7 @@
 mod automation;
 mod check;
 mod control;
+mod explain;
 mod http;
 mod meant;
 mod path;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Arguments),
     /// Run the tests that stand in the rule files.
     Test(test::Arguments),
+    /// Say why each rule fires or does not, for a stored event or a file.
+    Explain(explain::Arguments),
     /// Play a file of deliveries on a virtual clock, and tell what would happen.
     Simulate(simulate::Arguments),
     /// Send a signed sample delivery to a running server.
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(config, &arguments),
         Command::Check(arguments) => check::run(config, &arguments),
         Command::Test(arguments) => test::run(config, &arguments),
+        Command::Explain(arguments) => explain::run(config, &arguments),
         Command::Simulate(arguments) => simulate::run(config, &arguments),
         Command::Send(arguments) => send::run(config, &arguments),
         Command::Play(arguments) => play::run(config, &arguments),

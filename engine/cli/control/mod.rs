@@ -3,6 +3,7 @@
 //! One JSON request a line, one JSON answer a line, over a Unix socket that only the server's user can reach (mode 0600).
 
 mod automations;
+mod explain;
 mod follow;
 mod records;
 
@@ -27,6 +28,7 @@ use zelo_server::access::{self, Role};
 use zelo_store::{MasterKey, Store};
 
 pub(super) use automations::Switch;
+pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use records::{Batch, Fields, Row, Tally};
 
@@ -50,6 +52,8 @@ pub(super) enum Request {
         connection: Option<String>,
     },
     Import(Batch),
+    /// Why rules fire or do not.
+    Explain(Ask),
     /// How the running server is set up.
     Here,
     /// What happened since.
@@ -283,6 +287,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Automation(switch) => automations::switch(scene, switch).await,
         Request::Fields { record, connection } => Ok(serde_json::to_value(records::fields(scene, record, connection.as_deref())?)?),
         Request::Import(batch) => Ok(serde_json::to_value(records::import(scene, batch).await?)?),
+        Request::Explain(ask) => explain::explain(scene, ask).await,
         Request::Here => Ok(serde_json::to_value(follow::here(scene).await?)?),
         Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
     }

@@ -58,7 +58,7 @@ pub struct InForce {
 
 /// An automation joined to its rule.
 pub(crate) struct Joined {
-    automation: Automation,
+    pub(crate) automation: Automation,
     /// All settings, defaults filled in.
     pub(crate) settings: Map<String, Value>,
     timings: HashMap<String, SetTiming>,
@@ -91,7 +91,7 @@ pub struct ActionRef<'f> {
 
 /// Whether an automation is the one in force for a clinic.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     InForce,
     /// It is the connection's, and the clinic has one of its own.
     Replaced,
@@ -250,6 +250,19 @@ impl InForce {
         candidates
     }
 
+    /// What one automation wants because of `event`, were it the one in force.
+    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, index: &Indexer) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        Matching { in_force: self, rule, joined, event, index }.collect(&mut candidates);
+        candidates
+    }
+
+    /// The automations of `rule` that are on for a connection, with whether they are in force for a clinic of it.
+    pub(crate) fn standings<'f>(&'f self, rule: &str, connection: &str, clinic: Option<&str>) -> Vec<(&'f Joined, Standing)> {
+        let its = |joined: &&Joined| joined.automation.rule == rule && joined.automation.connection == connection;
+        self.automations.iter().filter(its).map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
+    }
+
     /// The automations of the event's connection that listen to its type.
     fn listening<'f>(&'f self, event: &'f Event) -> impl Iterator<Item = (&'f Joined, &'f Rule)> {
         let listeners = self.listeners.get(&event.connection).and_then(|types| types.get(&event.kind));
@@ -291,7 +304,7 @@ impl InForce {
 }
 
 impl Joined {
-    fn new(rules: &RuleSet, rule: &Rule, automation: Automation) -> Result<Self, String> {
+    pub(crate) fn new(rules: &RuleSet, rule: &Rule, automation: Automation) -> Result<Self, String> {
         let settings = rules.settings_for(&rule.id, &automation.settings).map_err(|problems| problems.join("; "))?;
         let timing = |action: &Action| Ok((action.name.clone(), action.timing.set(&settings, rules.templates())?));
         let timings = rule.actions.iter().map(timing).collect::<Result<_, String>>()?;
@@ -334,7 +347,7 @@ const REPLACED: &str = "the clinic has an automation of its own";
 const SECOND_LAP: &str = "a second lap: this automation led to the event itself";
 
 /// Whether the automation is among those that led to the event: then it does nothing about it, or it would go on for ever.
-fn is_second_lap(joined: &Joined, event: &Event) -> bool {
+pub(crate) fn is_second_lap(joined: &Joined, event: &Event) -> bool {
     event.cause.as_ref().is_some_and(|cause| cause.lineage.contains(&joined.automation.id))
 }
 

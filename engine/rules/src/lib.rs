@@ -16,6 +16,7 @@
 mod condition;
 mod diagnostic;
 mod digest;
+mod explain;
 mod files;
 mod in_force;
 mod json;
@@ -33,10 +34,11 @@ mod time;
 mod xml;
 
 pub use condition::{
-    Circumstances, Clause, ClauseTold, Comparison, Condition, Convert, Documents, Failure, Pattern, Reveal, Right, Seen, Spans, Spot, Test,
+    Circumstances, Clause, ClauseTold, Comparison, Condition, Convert, Documents, Failure, Pattern, Right, Seen, Spans, Spot, Test,
     TestKind, Told, Within, ZoneOfTime,
 };
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question, RuleTold};
 pub use files::{FileText, Files};
 pub use in_force::{ActionRef, Automation, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};

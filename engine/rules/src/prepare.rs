@@ -59,10 +59,7 @@ impl InForce {
         let Some(action) = self.action(&job.automation, &job.action) else {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
         };
-        let lookups = action.rule.lookups.iter();
-        let lookups = lookups.filter_map(|lookup| Some((lookup.name.as_str(), looked_up(lookup, job, event, records)?)));
-        let circumstances = self.circumstances(action.rule, event);
-        let documents = Sight { event: &event.data, records: lookups.collect(), circumstances };
+        let documents = self.sight(&action, job, event, records);
         if let Some(condition) = action.only_if() {
             check(condition, &documents)?;
         }
@@ -77,6 +74,15 @@ impl InForce {
         names.insert("steps".to_owned(), Value::Object(steps));
         let values = Values { names: &names, zone: &zone, clinic_zone: action.zone_of_clinics(), locale: action.locale() };
         Rendering { action, values, templates: self.rules.templates() }.prepared(&present)
+    }
+}
+
+impl InForce {
+    /// The documents that conditions and fields of a job may ask.
+    pub(crate) fn sight<'s>(&'s self, action: &ActionRef<'s>, job: &Job, event: &'s Event, records: &dyn Records) -> Sight<'s> {
+        let lookups = action.rule.lookups.iter();
+        let lookups = lookups.filter_map(|lookup| Some((lookup.name.as_str(), looked_up(lookup, job, event, records)?)));
+        Sight { event: &event.data, records: lookups.collect(), circumstances: self.circumstances(action.rule, event) }
     }
 }
 
@@ -95,7 +101,7 @@ fn looked_up(lookup: &Lookup, job: &Job, event: &Event, records: &dyn Records) -
 }
 
 /// The documents of one job.
-struct Sight<'s> {
+pub(crate) struct Sight<'s> {
     event: &'s Value,
     records: BTreeMap<&'s str, Value>,
     circumstances: Circumstances<'s>,

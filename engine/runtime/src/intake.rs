@@ -184,7 +184,8 @@ impl Runtime {
             Some(id) => index.delivery(name, &reading.kind, id),
             None => index.delivery_body(name, &reading.kind, body),
         };
-        let clinic = reading.clinic.or_else(|| connection.clinic.clone());
+        let event = event(connection, &reading, self.counts.id(received, self.entropy.as_ref()), received);
+        let clinic = &event.clinic;
         let records = reading.records.into_iter().map(|record| RecordWrite {
             key: RecordRef { hash: index.record(name, &record.kind, &record.id), kind: record.kind },
             id: record.id,
@@ -196,23 +197,28 @@ impl Runtime {
             records: records.collect(),
             entity: reading.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
             subjects: reading.subjects.iter().map(|subject| index.subject(name, subject)).collect(),
-            event: Event {
-                id: self.counts.id(received, self.entropy.as_ref()),
-                connection: name.clone(),
-                source: connection.source.clone(),
-                kind: reading.kind,
-                time: reading.time.unwrap_or(received),
-                received,
-                entity: reading.entity,
-                subjects: reading.subjects,
-                clinic,
-                data: reading.data,
-                cause: None,
-            },
+            event,
             body: Arc::from(body),
             delivery,
             candidates: Vec::new(),
             timetable: timetable.clone(),
         }
+    }
+}
+
+/// What was read on `connection`, as the event called `id`.
+pub(crate) fn event(connection: &Connection, reading: &Reading, id: EventId, received: Timestamp) -> Event {
+    Event {
+        id,
+        connection: connection.name.clone(),
+        source: connection.source.clone(),
+        kind: reading.kind.clone(),
+        time: reading.time.unwrap_or(received),
+        received,
+        entity: reading.entity.clone(),
+        subjects: reading.subjects.clone(),
+        clinic: reading.clinic.clone().or_else(|| connection.clinic.clone()),
+        data: reading.data.clone(),
+        cause: None,
     }
 }

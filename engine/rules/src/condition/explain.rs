@@ -75,9 +75,9 @@ pub enum Seen {
 }
 
 /// What may be shown, and in which words.
-pub struct Reveal<'r> {
+pub(crate) struct Reveal<'r> {
     /// Values of this class and of less delicate ones are shown.
-    pub class: Class,
+    pub(crate) class: Class,
     pub(crate) language: Language,
     /// How delicate what stands at a path is.
     pub(crate) class_of: &'r dyn Fn(&Spot) -> Class,

@@ -27,8 +27,10 @@ use crate::source::Changes;
 use crate::template::Template;
 
 pub use date::{Within, ZoneOfTime};
-pub use explain::{ClauseTold, Reveal, Seen, Told};
+pub(crate) use explain::Reveal;
+pub use explain::{ClauseTold, Seen, Told};
 pub(crate) use read::{Scope, condition, conditions};
+pub(crate) use words::Language;
 
 /// A tree of clauses.
 #[derive(Clone, Debug)]

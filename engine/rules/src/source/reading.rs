@@ -72,18 +72,30 @@ impl Source {
     /// # Errors
     /// It is too large, of another media type, or not strict JSON or XML.
     pub fn read(&self, delivery: &Delivery<'_>) -> Result<Read, Refusal> {
+        let (format, data) = self.parsed(delivery)?;
+        let Some(mapping) = self.events.iter().find(|event| event.matches.accepts(delivery, &data)) else {
+            return Ok(Read::Ignored { why: format!("no [[events]] of `{}` matches it", self.id) });
+        };
+        let json = (format != Format::Json).then(|| data.to_string().into_bytes());
+        Ok(Read::Event(Reading { json, ..self.reading(mapping, Arc::new(data)) }))
+    }
+
+    /// The JSON that the body of `delivery` is, or becomes.
+    ///
+    /// # Errors
+    /// It is too large, of another media type, or not strict JSON or XML.
+    pub fn data(&self, delivery: &Delivery<'_>) -> Result<Value, Refusal> {
+        self.parsed(delivery).map(|(_, data)| data)
+    }
+
+    fn parsed(&self, delivery: &Delivery<'_>) -> Result<(Format, Value), Refusal> {
         self.fits(delivery.body)?;
         let format = self.format(delivery)?;
         let data = match format {
             Format::Json => json::parse(delivery.body),
             Format::Xml => xml::parse(delivery.body, self.xml_root.as_deref()),
         };
-        let data = data.map_err(|why| Refusal::Malformed { why })?;
-        let Some(mapping) = self.events.iter().find(|event| event.matches.accepts(delivery, &data)) else {
-            return Ok(Read::Ignored { why: format!("no [[events]] of `{}` matches it", self.id) });
-        };
-        let json = (format != Format::Json).then(|| data.to_string().into_bytes());
-        Ok(Read::Event(Reading { json, ..self.reading(mapping, Arc::new(data)) }))
+        Ok((format, data.map_err(|why| Refusal::Malformed { why })?))
     }
 
     /// What `data` says as an event of type `kind`, whichever way it came; nothing where no `[[events]]` names the type.

@@ -6,6 +6,7 @@ mod chains;
 mod common;
 mod conditions;
 mod diagnostics;
+mod explaining;
 mod matching;
 mod preparing;
 mod shipped;

@@ -5,13 +5,14 @@
 
 mod activity;
 mod documents;
+mod explain;
 mod in_force;
 mod query;
 mod views;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::App;
 use crate::access;
@@ -22,6 +23,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/events", get(activity::events))
         .route("/events/{id}", get(activity::event))
+        .route("/events/{id}/explanation", get(explain::stored))
+        .route("/explain", post(explain::given))
         .route("/jobs", get(activity::jobs))
         .route("/jobs/{id}", get(activity::job))
         .route("/messages", get(activity::messages))

@@ -57,6 +57,15 @@ impl Parameters {
         Ok(Wanted { limit: limit as usize, page: Page { limit: limit + 1, before, connection, clinic } })
     }
 
+    /// Refuses what is left, `known` having been taken.
+    pub(super) fn none_but(self, known: &str) -> Result<(), Problem> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::query(format!("There is a parameter that this address does not have; it has {known}.")))
+        }
+    }
+
     /// Refuses any parameter.
     pub(super) fn none(self) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::query("This address has no query parameters.")) }

@@ -1,0 +1,145 @@
+//! Why the rules in force did or did not fire for an event that is stored, or for one that might come.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use zelo_core::{Event, EventId, Job, JobId, Plan};
+use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet};
+use zelo_store::{RecordSet, Store};
+
+use crate::connection::Connection;
+use crate::intake;
+
+/// What may be shown, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'t> {
+    /// Values of this class and of less delicate ones are shown.
+    pub reveal: Class,
+    /// `pt-BR` or `en`.
+    pub locale: &'t str,
+}
+
+/// An explanation, and what was really made because of the event.
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    #[serde(flatten)]
+    pub explanation: Explanation,
+    /// Of a stored event.
+    pub jobs: Vec<JobMade>,
+}
+
+/// A job that was made because of the event.
+#[derive(Debug, Serialize)]
+pub struct JobMade {
+    pub job: JobId,
+    pub rule: String,
+    pub action: String,
+    pub state: &'static str,
+    pub due: Timestamp,
+    pub reason: Option<String>,
+}
+
+/// A payload that might come.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'g> {
+    /// The event type; none: what the source makes of the path.
+    pub kind: Option<&'g str>,
+    /// What would follow `/hooks/{connection}/`.
+    pub path: &'g str,
+    pub body: &'g [u8],
+}
+
+/// Why a payload cannot be explained.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the source `{0}` of the connection is gone")]
+    NoSource(String),
+    #[error("source `{source_id}` names no event type `{kind}`{}", meant(.known))]
+    NoType { source_id: String, kind: String, known: Vec<String> },
+    #[error("{why}; say what it is with a type{}", meant(.known))]
+    Ignored { why: String, known: Vec<String> },
+    #[error("the body cannot be read: {0}")]
+    Malformed(String),
+}
+
+fn meant(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(": {}", known.join(", ")) }
+}
+
+/// Explains `event` on the records that are stored now.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn explain(store: &dyn Store, in_force: &InForce, event: &Event, telling: Telling<'_>) -> Result<Explained, zelo_store::Error> {
+    let index = store.indexer();
+    let mut records = HashMap::new();
+    for candidate in in_force.candidates(event, index) {
+        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
+        for lookup in lookups {
+            if let Some(row) = store.record_at(lookup.record.hash).await? {
+                records.insert(lookup.record.hash, row.document);
+            }
+        }
+    }
+    let records = RecordSet(records);
+    let explanation = in_force.explain(&Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale });
+    let mut jobs = Vec::new();
+    for rule in explanation.rules.iter().filter(|_| explanation.event.id.is_some()) {
+        let Some(automation) = &rule.automation else { continue };
+        for action in &rule.actions {
+            let made = store.job(JobId::derive(event.id, automation, &action.action)).await?;
+            jobs.extend(made.map(|view| JobMade::new(view.job)));
+        }
+    }
+    Ok(Explained { explanation, jobs })
+}
+
+/// The event that `given` would be on `connection`.
+///
+/// # Errors
+/// The source does not know it, or cannot read it.
+pub fn given(rules: &RuleSet, connection: &Connection, given: Given<'_>, now: Timestamp) -> Result<Event, Error> {
+    let source = rules.source(&connection.source).ok_or_else(|| Error::NoSource(connection.source.clone()))?;
+    let known = || source.types().map(str::to_owned).collect();
+    let headers = Headers::default();
+    let delivery = Delivery { path: given.path, url: "", headers: &headers, body: given.body };
+    let reading = match given.kind {
+        Some(kind) => {
+            let data = source.data(&delivery).map_err(|refused| Error::Malformed(refused.to_string()))?;
+            let missing = || Error::NoType { source_id: source.id.clone(), kind: kind.to_owned(), known: known() };
+            source.read_as(kind, data.into()).ok_or_else(missing)?
+        }
+        None => match source.read(&delivery).map_err(|refused| Error::Malformed(refused.to_string()))? {
+            Read::Event(reading) => reading,
+            Read::Ignored { why } => return Err(Error::Ignored { why, known: known() }),
+        },
+    };
+    Ok(intake::event(connection, &reading, EventId::from_bytes([0; 16]), now))
+}
+
+impl JobMade {
+    fn new(job: Job) -> Self {
+        Self {
+            job: job.id,
+            state: job.state.as_str(),
+            due: job.due,
+            reason: job.attention.or(job.reason).map(|reason| reason.text),
+            rule: job.rule,
+            action: job.action,
+        }
+    }
+}
+
+impl Explained {
+    /// The explanation as text, with the jobs that were made.
+    pub fn render(&self) -> String {
+        let mut text = self.explanation.render();
+        let (made, because) = if self.explanation.language == "en" { ("made", "because") } else { ("feito", "porque") };
+        for job in &self.jobs {
+            let reason = job.reason.as_ref().map(|reason| format!(" ({because}: {reason})")).unwrap_or_default();
+            text.push_str(&format!("\n{made}: {} {}.{} {} {}{reason}", job.job, job.rule, job.action, job.state, job.due));
+        }
+        text
+    }
+}
