@@ -17,6 +17,7 @@ mod condition;
 mod diagnostic;
 mod digest;
 mod files;
+mod forms;
 mod in_force;
 mod json;
 mod load;

@@ -36,7 +36,7 @@ fn prepare(set: &RuleSet, rule: &str, settings: Value, data: &Value, records: &V
     let path = if data["data"]["services"].is_array() { "attendance/finished" } else { "appointment/new" };
     let event = event(set, path, data);
     let (job, records) = job(&in_force, &event, records);
-    in_force.prepare(&job, &event, &records, &Map::new())
+    in_force.prepare(&job, &event, &records, &Map::new(), &indexer())
 }
 
 fn remind(settings: Value, records: &Value) -> Result<Prepared, Unprepared> {
@@ -212,7 +212,7 @@ fn what_is_switched_off_or_gone_is_skipped() {
     let event = event(&set, "appointment/new", &changed("new-appointment", &[("/data/event_status", json!("scheduled"))]));
     let (mut job, records) = job(&on, &event, &marina());
     job.action = "thank".to_owned();
-    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new())).1, "rule_gone");
+    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new(), &indexer())).1, "rule_gone");
     job.automation = AutomationId("x@y".to_owned());
-    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new())).1, "switched_off");
+    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new(), &indexer())).1, "switched_off");
 }
