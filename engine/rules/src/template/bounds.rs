@@ -15,7 +15,7 @@ const BRACKETS_MAX: usize = 16;
 /// No `{% if %}` and `{% for %}` stand deeper in each other; an `{% elif %}` counts as one more.
 const STATEMENTS_MAX: usize = 32;
 /// No block has more `+` and `~`.
-const SUMS_MAX: usize = 16;
+const SUMS_MAX: usize = 8;
 
 /// The first thing that is too much.
 pub(super) fn check(tokens: &[Token<'_>]) -> Option<TemplateError> {

@@ -52,10 +52,10 @@ const LOCALE: &str = " locale";
 
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("default", filters::default);
-    environment.add_filter("first", filters::first);
+    environment.add_filter("first", first);
     environment.add_filter("join", join);
-    environment.add_filter("last", filters::last);
-    environment.add_filter("length", filters::length);
+    environment.add_filter("last", last);
+    environment.add_filter("length", length);
     environment.add_filter("lower", filters::lower);
     environment.add_filter("replace", replace);
     environment.add_filter("title", filters::title);
@@ -126,10 +126,25 @@ fn cnpj(value: &Value) -> Result<String, Error> {
     forms::cnpj(&text(value)?).map_err(unfit)
 }
 
+/// minijinja's, of what there is.
+fn first(value: &Value) -> Result<Value, Error> {
+    filters::first(present(value)?)
+}
+
+/// minijinja's, of what there is.
+fn last(value: &Value) -> Result<Value, Error> {
+    filters::last(present(value)?.clone())
+}
+
+/// minijinja's, of what there is.
+fn length(value: &Value) -> Result<usize, Error> {
+    filters::length(present(value)?)
+}
+
 /// minijinja's, with an end: a long separator and a long list would make a text of their product.
 fn join(value: &Value, joiner: Option<Cow<'_, str>>) -> Result<String, Error> {
     let mut joined = Bounded(String::new());
-    for (nth, item) in value.try_iter()?.enumerate() {
+    for (nth, item) in present(value)?.try_iter()?.enumerate() {
         let separator = joiner.as_deref().filter(|_| nth > 0).unwrap_or_default();
         write!(joined, "{separator}{item}").map_err(|_| unfit(Unfit::TooLong))?;
     }
@@ -217,11 +232,15 @@ fn named(state: &State, key: &str) -> Option<TimeZone> {
     state.lookup(key).as_ref().and_then(Value::as_str).and_then(time::zone)
 }
 
+/// A value that is there: an absent one is missing, not unfit.
+fn present(value: &Value) -> Result<&Value, Error> {
+    if value.is_undefined() { Err(ErrorKind::UndefinedError.into()) } else { Ok(value) }
+}
+
 /// A text, or an integer as its digits.
 fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
-    match (value.as_str(), value.kind()) {
+    match (value.as_str(), present(value)?.kind()) {
         (Some(text), _) => Ok(Cow::Borrowed(text)),
-        (None, ValueKind::Undefined) => Err(ErrorKind::UndefinedError.into()),
         (None, ValueKind::Number) if value.is_integer() => Ok(Cow::Owned(value.to_string())),
         _ => Err(unfit(Unfit::Text)),
     }
@@ -229,9 +248,8 @@ fn text(value: &Value) -> Result<Cow<'_, str>, Error> {
 
 /// The decimal digits of a number, or a text, which may have some.
 fn number(value: &Value) -> Result<Option<Cow<'_, str>>, Error> {
-    match (value.as_str(), value.kind()) {
+    match (value.as_str(), present(value)?.kind()) {
         (Some(text), _) => Ok(Some(Cow::Borrowed(text))),
-        (None, ValueKind::Undefined) => Err(ErrorKind::UndefinedError.into()),
         // Of a float, the shortest digits that mean it; never an exponent.
         (None, ValueKind::Number) => Ok(Some(Cow::Owned(value.to_string()))),
         _ => Ok(None),

@@ -23,8 +23,9 @@ use crate::forms::Unfit;
 const LENGTH_MAX: usize = 16 * 1024;
 /// No text that comes of one is longer, in bytes.
 const OUTPUT_MAX: usize = 64 * 1024;
-/// The values that one names have no more bytes together, as texts.
-const VALUES_MAX: usize = 128 * 1024;
+/// The values that one names have no more bytes together, as texts. With what [`bounds`] allows and the steps below, the worst
+/// template copies two gigabytes, a few megabytes at a time: a second or so.
+const VALUES_MAX: usize = 64 * 1024;
 /// No rendering takes more steps.
 const STEPS_MAX: u64 = 20_000;
 

@@ -1,3 +1,7 @@
+mod bounds;
+mod filters;
+mod fuzz;
+
 use serde_json::json;
 
 use super::*;
@@ -11,7 +15,8 @@ fn compile(templates: &mut Templates, text: &str) -> Template {
 fn render_in(text: &str, locale: &str) -> Result<String, RenderError> {
     let names = json!({
         "phone": "(11) 98765-4321", "starts_at": "2026-03-06 13:00:00", "tz": "America/Sao_Paulo", "bad_tz": "Mars/Olympus",
-        "evil": "{{ phone }}", "long": "x".repeat(10_000), "huge": "x".repeat(140_000), "many": vec![1; 100], "list": ["a", "b"], "count": 98765, "settings": {"hours": 24},
+        "evil": "{{ phone }}", "long": "x".repeat(10_000), "huge": "x".repeat(66_000), "many": vec![1; 100], "list": ["a", "b"], "count": 98765, "settings": {"hours": 24},
+        "money": {"float": 1.005, "tie": 2.675, "cents": 90_071_992_547_409_930_i64},
     });
     let zone = TimeZone::UTC;
     let clinic = TimeZone::get("America/Manaus").unwrap();
@@ -76,7 +81,7 @@ fn work_and_output_are_bounded() {
     let loops: String = ["a", "b", "c"].map(|name| format!("{{% for {name} in many %}}")).concat();
     assert_eq!(render(&format!("{loops}x{}", "{% endfor %}".repeat(3))), failed("it takes more than 20000 steps"));
     assert_eq!(render("{% for one in many %}{{ long }}{% endfor %}"), failed("its text is longer than 65536 bytes"));
-    assert_eq!(render("{{ huge }}{{ list }}"), failed("its values have more than 131072 bytes"));
+    assert_eq!(render("{{ huge }}{{ list }}"), failed("its values have more than 65536 bytes"));
     assert_eq!(render("{{ many | join(long) }}"), failed(&Unfit::TooLong.to_string()));
     assert_eq!(render("{{ long | replace('x', long) }}"), failed(&Unfit::TooLong.to_string()));
 }
@@ -115,11 +120,4 @@ fn a_template_knows_what_it_names() {
     let text = "{{ phone | replace(tz, 'tz') }} {{ tz }}";
     let template = compile(&mut templates, text);
     assert_eq!(template.place("tz"), Some(19..21));
-}
-
-proptest::proptest! {
-    #[test]
-    fn no_text_panics(text in "(\\{\\{|\\}\\}|\\{%|%\\}|['\"|.(]|is|not|[a-z é]){0,30}") {
-        Templates::new().compile(&text);
-    }
 }
