@@ -197,7 +197,7 @@ proptest! {
     fn no_error_of_a_filter_shows_a_value(
         filter in prop::sample::select(FILTERS),
         arguments in prop::collection::vec(prop::sample::select(&["a", "b", "list", "map", "'en'", "1"][..]), 0..4),
-        of in prop::sample::select(&["a", "b", "list", "map", "list | first", "map.a", "absent", "a ~ b", "a + b", "a - b", "-a", "list[0]"][..]),
+        of in prop::sample::select(&["a", "b", "list", "map", "list | first", "map.a", "absent", "a ~ b", "a + b", "a - b", "-a", "a / 0", "b % 0", "list[0]"][..]),
         names in names(true),
     ) {
         let text = format!("{{{{ ({of}) | {filter}({}) }}}}", arguments.join(", "));
