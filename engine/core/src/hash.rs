@@ -86,6 +86,11 @@ impl Indexer {
         self.hash("state", &[connection, clinic, rule, action, key].map(str::as_bytes))
     }
 
+    /// The value of a field that a plugin is shown only as a hash. The same value of a connection has the same hash.
+    pub fn field(&self, connection: &str, value: &str) -> KeyHash {
+        self.hash("field", &[connection.as_bytes(), value.as_bytes()])
+    }
+
     /// A recipient of messages.
     pub fn recipient(&self, connection: &str, address: &str) -> KeyHash {
         self.hash("recipient", &[connection.as_bytes(), address.as_bytes()])

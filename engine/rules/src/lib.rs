@@ -18,6 +18,7 @@ mod diagnostic;
 mod digest;
 mod explain;
 mod files;
+mod forms;
 mod in_force;
 mod json;
 mod load;

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use zelo_core::grants::{Messages, RecordFields};
 use zelo_core::job::Reason;
 use zelo_core::timing::Records;
-use zelo_core::{Event, Grants, Job};
+use zelo_core::{Event, Grants, Indexer, Job};
 
 use crate::condition::{Circumstances, Condition, Documents};
 use crate::in_force::{ActionRef, InForce, document};
-use crate::rule::{Input, Lookup};
+use crate::rule::{Input, Lookup, Making};
 use crate::template::{RenderError, Template, Templates, Values, find};
 
 /// What a plugin is given.
@@ -50,11 +50,19 @@ impl fmt::Debug for Prepared {
 }
 
 impl InForce {
-    /// What the plugin of `job` is given, on `records` as they are now, after `steps` gave what they gave.
+    /// What the plugin of `job` is given, on `records` as they are now, after `steps` gave what they gave. `index` hashes the fields
+    /// that are shown only so.
     ///
     /// # Errors
     /// Why it must wait, be skipped, or fails.
-    pub fn prepare(&self, job: &Job, event: &Event, records: &dyn Records, steps: &Map<String, Value>) -> Result<Prepared, Unprepared> {
+    pub fn prepare(
+        &self,
+        job: &Job,
+        event: &Event,
+        records: &dyn Records,
+        steps: &Map<String, Value>,
+        index: &Indexer,
+    ) -> Result<Prepared, Unprepared> {
         self.joined(&job.automation, job.clinic.as_deref()).map_err(Unprepared::Skip)?;
         let Some(action) = self.action(&job.automation, &job.action) else {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
@@ -64,7 +72,9 @@ impl InForce {
             check(condition, &documents)?;
         }
         let zone = documents.circumstances.zone.clone();
-        let mut names = fields(&action, &documents, &zone);
+        let connection = &event.connection;
+        let making = Making { zone: &zone, clinic_zone: action.zone_of_clinics(), at: event.time, connection, index };
+        let mut names = fields(&action, &documents, &making);
         let present: BTreeSet<String> = names.keys().cloned().collect();
         names.insert("settings".to_owned(), Value::Object(action.settings().clone()));
         let needed = |step: &&String| action.action.needs.contains(step);
@@ -131,13 +141,13 @@ fn check(condition: &Condition, documents: &Sight<'_>) -> Result<(), Unprepared>
 }
 
 /// The allowed fields that there are.
-fn fields(action: &ActionRef<'_>, documents: &Sight<'_>, zone: &TimeZone) -> Map<String, Value> {
+fn fields(action: &ActionRef<'_>, documents: &Sight<'_>, making: &Making<'_>) -> Map<String, Value> {
     let fields = action.action.allow.iter().filter_map(|field| {
         let document = match &field.record {
             Some(record) => documents.record(record)?,
             None => documents.event,
         };
-        Some((field.name.clone(), field.value(document, zone)?))
+        Some((field.name.clone(), field.value(document, making)?))
     });
     fields.collect()
 }

@@ -47,7 +47,7 @@ impl Runtime {
         not_expired(job, due.expires, now)?;
         let prepared = edition
             .in_force
-            .prepare(job, &work.event, &work.records, &work.steps)
+            .prepare(job, &work.event, &work.records, &work.steps, self.store.indexer())
             .map_err(|unprepared| unready(job, due, unprepared, now))?;
         let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
             return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));

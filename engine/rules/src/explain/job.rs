@@ -69,7 +69,7 @@ impl<'p> Prospect<'p> {
         if !self.needs.is_empty() {
             return told("scheduled", Vec::new(), Some(waiting()));
         }
-        match self.in_force.prepare(&job, self.question.event, self.question.records, &Map::new()) {
+        match self.in_force.prepare(&job, self.question.event, self.question.records, &Map::new(), self.question.index) {
             Ok(prepared) => told(state, prepared.fields, None),
             Err(Unprepared::Wait(reason)) => told("waits", Vec::new(), Some(reason)),
             Err(Unprepared::Skip(reason)) => told("skipped", Vec::new(), Some(reason)),

@@ -1,18 +1,19 @@
 //! Allowed fields: the only values that can reach a plugin.
+//!
+//! [`transform`](super::transform) has what can be made of them before.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::file::Draft;
 use super::names::Names;
+use super::transform::{Making, TRANSFORMS, Transform};
 use crate::diagnostic::error;
 use crate::path::Path;
 use crate::reader::{Item, Table};
 use crate::source::{Class, check_name, pick};
-use crate::time;
 
 /// A named value that an action may see: one line of `[then.allow]`.
 #[derive(Clone, Debug)]
@@ -26,69 +27,17 @@ pub struct Field {
     pub class: Class,
 }
 
-/// What can be made of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transform {
-    /// The first word.
-    FirstName,
-    /// The last four characters.
-    Last4,
-    /// The first letter of each word.
-    Initials,
-    /// The year of a date, as a number.
-    Year,
-    /// Only the digits.
-    Digits,
-    /// A time of the payload as RFC 3339 in UTC.
-    Instant,
-}
-
-const TRANSFORMS: [(&str, Transform); 6] = [
-    ("first_name", Transform::FirstName),
-    ("last4", Transform::Last4),
-    ("initials", Transform::Initials),
-    ("year", Transform::Year),
-    ("digits", Transform::Digits),
-    ("instant", Transform::Instant),
-];
-
 impl Field {
-    /// The field in `document`; null and what cannot be transformed count as absent. `zone` is that of times without an offset.
-    pub(crate) fn value(&self, document: &Value, zone: &TimeZone) -> Option<Value> {
+    /// The field in `document`; null and what cannot be transformed count as absent.
+    pub(crate) fn value(&self, document: &Value, making: &Making<'_>) -> Option<Value> {
         let value = self.path.value(document).filter(|value| !value.is_null())?;
         match (self.transform, value) {
             (None, value) => Some(value),
             (Some(transform), Value::Array(values)) => {
-                Some(Value::Array(values.iter().map(|value| transform.apply(value, zone).unwrap_or(Value::Null)).collect()))
+                Some(Value::Array(values.iter().map(|value| transform.apply(value, making).unwrap_or(Value::Null)).collect()))
             }
-            (Some(transform), value) => transform.apply(&value, zone),
+            (Some(transform), value) => transform.apply(&value, making),
         }
-    }
-}
-
-impl Transform {
-    fn apply(self, value: &Value, zone: &TimeZone) -> Option<Value> {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) if !number.is_f64() => number.to_string(),
-            _ => return None,
-        };
-        let made: String = match self {
-            Self::FirstName => text.split_whitespace().next()?.to_owned(),
-            Self::Last4 => text.chars().skip(text.chars().count().saturating_sub(4)).collect(),
-            Self::Initials => text.split_whitespace().filter_map(|word| word.chars().next()).flat_map(char::to_uppercase).collect(),
-            Self::Year => {
-                return text
-                    .get(..4)?
-                    .parse::<u16>()
-                    .ok()
-                    .filter(|_| !text.as_bytes().get(4).is_some_and(u8::is_ascii_digit))
-                    .map(Value::from);
-            }
-            Self::Digits => text.chars().filter(char::is_ascii_digit).collect(),
-            Self::Instant => time::instant(&text, zone)?.to_string(),
-        };
-        (!made.is_empty()).then_some(Value::String(made))
     }
 }
 
@@ -141,26 +90,4 @@ fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Op
         Some(kind) => draft.class(|source| kind.map_or(Class::Public, |kind| source.record_class(&kind.record, &path))),
     };
     Some(Field { name: name.to_owned(), record, path, transform, class })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn transforms() {
-        let made = |transform: Transform, value: Value| transform.apply(&value, &TimeZone::UTC);
-        assert_eq!(made(Transform::FirstName, json!("  Marina Teste")).unwrap(), "Marina");
-        assert_eq!(made(Transform::FirstName, json!("")), None);
-        assert_eq!(made(Transform::Last4, json!(17052897890_i64)).unwrap(), "7890");
-        assert_eq!(made(Transform::Initials, json!("Édu da silva")).unwrap(), "ÉDS");
-        assert_eq!(made(Transform::Year, json!("1976-05-13")).unwrap(), json!(1976));
-        assert_eq!(made(Transform::Year, json!("13/05/1976")), None);
-        assert_eq!(made(Transform::Digits, json!("(11) 98765-4321")).unwrap(), "11987654321");
-        assert_eq!(made(Transform::Instant, json!("2026-03-06 13:00:00")).unwrap(), "2026-03-06T13:00:00Z");
-        assert_eq!(made(Transform::Instant, json!("soon")), None);
-        assert_eq!(made(Transform::Digits, json!({"a": 1})), None);
-    }
 }

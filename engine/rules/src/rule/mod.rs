@@ -7,6 +7,7 @@ mod grants;
 pub(crate) mod names;
 mod settings;
 mod timing;
+mod transform;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,13 +15,15 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 pub use action::{Action, CancelOn, Input};
-pub use fields::{Field, Transform};
+pub use fields::Field;
 pub(crate) use file::{Catalog, Draft, read};
 pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
 pub use settings::{Setting, SettingKind};
 pub(crate) use settings::{check_all as check_settings, locale};
 pub(crate) use timing::{Anchor, SetTiming, ZoneOf};
+pub(crate) use transform::Making;
+pub use transform::Transform;
 
 use crate::condition::Condition;
 use crate::path::Path;

@@ -2,12 +2,15 @@
 //!
 //! The language is minijinja's with its expressions, `if` and `for`, the filters of [`filters`] and nothing else: no
 //! functions, no assignments, no inclusion, so what a template can reach is what it names. Rendering is strict (an absent
-//! value is an error, not an empty text) and bounded in steps and output. What was rendered is never rendered again.
+//! value is an error, not an empty text) and bounded: in depth and in what could make much of little before it loads
+//! ([`bounds`]), in steps, values and output when it renders. What was rendered is never rendered again.
 
+mod bounds;
 mod filters;
 mod over_settings;
 mod scan;
 
+use std::error::Error as _;
 use std::io;
 use std::ops::Range;
 
@@ -15,10 +18,15 @@ use jiff::tz::TimeZone;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
+use crate::forms::Unfit;
+
 /// No template is longer, in bytes.
 const LENGTH_MAX: usize = 16 * 1024;
 /// No text that comes of one is longer, in bytes.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// The values that one names have no more bytes together, as texts. With what [`bounds`] allows and the steps below, the worst
+/// template copies two gigabytes, a few megabytes at a time: a second or so.
+const VALUES_MAX: usize = 64 * 1024;
 /// No rendering takes more steps.
 const STEPS_MAX: u64 = 20_000;
 
@@ -91,7 +99,11 @@ impl Templates {
             let message = format!("a template has at most {LENGTH_MAX} bytes");
             return (None, vec![TemplateError { message, at: None, meant: None }]);
         }
-        let mut errors = scan::check(text);
+        let tokens = scan::tokens(text);
+        if let Some(error) = bounds::check(&tokens) {
+            return (None, vec![error]);
+        }
+        let mut errors = scan::check(&tokens);
         let name = self.count.to_string();
         let names = self.keep(&name, text);
         let Ok(names) = names.map_err(|error| errors.push(syntax(&error))) else { return (None, errors) };
@@ -117,6 +129,10 @@ impl Templates {
             }
             _ => RenderError::Failed(describe(&error)),
         };
+        let size: usize = template.names.iter().filter_map(|name| find(values.names, name)).map(size).sum();
+        if size > VALUES_MAX {
+            return Err(RenderError::Failed(format!("its values have more than {VALUES_MAX} bytes")));
+        }
         let compiled = self.environment.get_template(name).map_err(failed)?;
         let mut output = Bounded(Vec::new());
         compiled.render_captured_to(filters::context(values), &mut output).map_err(failed)?;
@@ -153,6 +169,17 @@ pub(crate) fn find<'v>(values: &'v Map<String, Value>, name: &str) -> Option<&'v
     parts.try_fold(first, |value, part| value.as_object()?.get(part))
 }
 
+/// How many bytes a value has as a text, about.
+fn size(value: &Value) -> usize {
+    const PLAIN: usize = 8;
+    match value {
+        Value::String(text) => text.len() + PLAIN,
+        Value::Array(values) => PLAIN + values.iter().map(size).sum::<usize>(),
+        Value::Object(fields) => PLAIN + fields.iter().map(|(name, value)| name.len() + PLAIN + size(value)).sum::<usize>(),
+        _ => PLAIN,
+    }
+}
+
 fn syntax(error: &minijinja::Error) -> TemplateError {
     let detail = error.detail().unwrap_or("it cannot be read");
     TemplateError { message: detail.to_owned(), at: error.range(), meant: None }
@@ -163,7 +190,10 @@ fn describe(error: &minijinja::Error) -> String {
     match error.kind() {
         ErrorKind::OutOfFuel => format!("it takes more than {STEPS_MAX} steps"),
         ErrorKind::WriteFailure => format!("its text is longer than {OUTPUT_MAX} bytes"),
-        kind => error.detail().filter(|detail| filters::OWN_ERRORS.contains(detail)).map_or_else(|| kind.to_string(), str::to_owned),
+        kind => {
+            let unfit = error.source().and_then(|source| source.downcast_ref::<Unfit>());
+            unfit.map_or_else(|| kind.to_string(), Unfit::to_string)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finds words in the code of a template: which filters, tests and statements it uses, and where its names stand.
 //!
+//! Words and single characters are all that it knows. [`super::bounds`] sees to it that minijinja reads a text no other way.
 //! minijinja reports an unknown filter only when it renders; a rule file should not load with one.
 
 use std::ops::Range;
@@ -9,12 +10,17 @@ use super::filters::{FILTERS, TESTS};
 
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
+/// Words after which an expression may stand in parentheses.
+const OPERATORS: [&str; 9] = ["and", "elif", "else", "for", "if", "in", "is", "not", "or"];
+
 /// A piece of code: a word or a single other character, with its place.
-struct Token<'t> {
-    text: &'t str,
-    place: Range<usize>,
+pub(super) struct Token<'t> {
+    pub(super) text: &'t str,
+    pub(super) place: Range<usize>,
     /// It is the first of a `{% … %}`.
-    statement: bool,
+    pub(super) statement: bool,
+    /// Where its block begins.
+    pub(super) block: usize,
 }
 
 impl Token<'_> {
@@ -23,10 +29,9 @@ impl Token<'_> {
     }
 }
 
-/// The statements, filters and tests that there are not, and methods.
-pub(super) fn check(text: &str) -> Vec<TemplateError> {
-    let tokens = tokens(text);
-    (0..tokens.len()).filter_map(|index| problem(&tokens, index)).collect()
+/// The statements, filters and tests that there are not, and calls.
+pub(super) fn check(tokens: &[Token<'_>]) -> Vec<TemplateError> {
+    (0..tokens.len()).filter_map(|index| problem(tokens, index)).collect()
 }
 
 fn problem(tokens: &[Token<'_>], index: usize) -> Option<TemplateError> {
@@ -45,15 +50,25 @@ fn problem(tokens: &[Token<'_>], index: usize) -> Option<TemplateError> {
         return None;
     }
     match before(1) {
-        Some("|") => unknown("filter", FILTERS),
-        Some("is") if token.text != "not" => unknown("test", TESTS),
-        Some("not") if before(2) == Some("is") => unknown("test", TESTS),
+        Some("|") => unknown("filter", FILTERS).or_else(|| dotted(token, after)),
+        Some("is") if token.text != "not" => unknown("test", TESTS).or_else(|| dotted(token, after)),
+        Some("not") if before(2) == Some("is") => unknown("test", TESTS).or_else(|| dotted(token, after)),
         Some(".") if after == Some("(") => {
             let message = format!("values have no method `{}`; use a filter", token.text);
             Some(TemplateError { message, at: Some(token.place.clone()), meant: None })
         }
+        _ if after == Some("(") && !OPERATORS.contains(&token.text) => {
+            let message = format!("there is no function `{}`", token.text);
+            Some(TemplateError { message, at: Some(token.place.clone()), meant: None })
+        }
         _ => None,
     }
+}
+
+/// minijinja takes what follows a dot as part of the name of a filter or test, and misses it only when it renders.
+fn dotted(token: &Token<'_>, after: Option<&str>) -> Option<TemplateError> {
+    let message = format!("`{}` has no parts", token.text);
+    (after == Some(".")).then(|| TemplateError { message, at: Some(token.place.clone()), meant: None })
 }
 
 /// Where a dotted name first stands.
@@ -81,7 +96,7 @@ pub(super) fn only_name(text: &str) -> Option<&str> {
 }
 
 /// The code in all `{{ … }}` and `{% … %}`, without texts in quotes.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(open) = text[at..].find('{').map(|open| at + open) {
@@ -99,6 +114,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
 /// Reads one block from `at` up to `end`; returns where it ends.
 fn block<'t>(text: &'t str, mut at: usize, end: &str, statement: bool, tokens: &mut Vec<Token<'t>>) -> usize {
     let mut first = statement;
+    let block = at;
     while let Some(char) = text[at..].chars().next() {
         let rest = &text[at..];
         if rest.starts_with(end) {
@@ -115,7 +131,7 @@ fn block<'t>(text: &'t str, mut at: usize, end: &str, statement: bool, tokens: &
         // `{%-` and `{%+` trim or keep the space before the block.
         let trim = first && matches!(char, '-' | '+');
         if !char.is_whitespace() && !trim {
-            tokens.push(Token { text, place: at..at + length, statement: first });
+            tokens.push(Token { text, place: at..at + length, statement: first, block });
             first = false;
         }
         at += length;

@@ -160,7 +160,8 @@ impl<'t> Run<'t> {
             Err(reason) => return Some(Outcome { at: None, prepared: Err(Unprepared::Skip(reason)) }),
         };
         let job = self.job(candidate, *key, anchor, lookups, due);
-        Some(Outcome { at: Some(due.at), prepared: self.in_force.prepare(&job, &self.event, &self.records, &self.test.steps) })
+        let prepared = self.in_force.prepare(&job, &self.event, &self.records, &self.test.steps, &Indexer::new(&[0; 32]));
+        Some(Outcome { at: Some(due.at), prepared })
     }
 
     fn job(

@@ -91,7 +91,7 @@ fn prepared(in_force: &InForce, event: &Event, action: &str, records: &Value, st
         Some((lookup.record.hash, record.clone()))
     });
     let found = Table(found.filter(|(_, record)| !record.is_null()).collect());
-    in_force.prepare(&job, event, &found, steps.as_object().unwrap_or(&Map::new()))
+    in_force.prepare(&job, event, &found, steps.as_object().unwrap_or(&Map::new()), &indexer())
 }
 
 #[test]

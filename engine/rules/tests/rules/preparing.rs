@@ -36,7 +36,7 @@ fn prepare(set: &RuleSet, rule: &str, settings: Value, data: &Value, records: &V
     let path = if data["data"]["services"].is_array() { "attendance/finished" } else { "appointment/new" };
     let event = event(set, path, data);
     let (job, records) = job(&in_force, &event, records);
-    in_force.prepare(&job, &event, &records, &Map::new())
+    in_force.prepare(&job, &event, &records, &Map::new(), &indexer())
 }
 
 fn remind(settings: Value, records: &Value) -> Result<Prepared, Unprepared> {
@@ -190,6 +190,24 @@ fn a_template_that_fails_says_which_and_shows_no_value() {
 }
 
 #[test]
+fn a_transform_is_all_that_is_seen_of_a_field() {
+    let data = changed(
+        "new-appointment",
+        &[
+            ("/data/patient/id", json!(52998)),
+            ("/data/scheduled_start_at", json!("2026-03-01 02:00:00")),
+            ("/timestamp", json!("2026-03-01 02:00:00")),
+        ],
+    );
+    let then = "[then.allow]\npatient = { path = \"$.data.patient.id\", as = \"hash\" }\n\
+                day = { path = \"$.data.scheduled_start_at\", as = \"date\" }\nage = { path = \"$.data.scheduled_start_at\", as = \"age\" }\n\
+                [then.with]\nto = \"{{ patient }}\"\ntext = \"{{ day }} {{ age }}\"";
+    let input = prepared(then, &data, &json!({})).unwrap().input;
+    // By the clinic's calendar, and under the key of the installation.
+    assert_eq!(input, json!({"to": format!("{:?}", indexer().field("centro", "52998")), "text": "2026-02-28 0"}));
+}
+
+#[test]
 fn a_lookup_of_many_is_a_list_with_gaps() {
     let set = with_rule(
         "id = \"r\"\ntitle = \"R\"\non = \"attendance.finished\"\n[lookup.services]\nrecord = \"service\"\nkey = \"$.data.services[*].service_code\"\n\
@@ -212,7 +230,7 @@ fn what_is_switched_off_or_gone_is_skipped() {
     let event = event(&set, "appointment/new", &changed("new-appointment", &[("/data/event_status", json!("scheduled"))]));
     let (mut job, records) = job(&on, &event, &marina());
     job.action = "thank".to_owned();
-    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new())).1, "rule_gone");
+    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new(), &indexer())).1, "rule_gone");
     job.automation = AutomationId("x@y".to_owned());
-    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new())).1, "switched_off");
+    assert_eq!(reason(on.prepare(&job, &event, &records, &Map::new(), &indexer())).1, "switched_off");
 }
