@@ -70,7 +70,8 @@ fn the_plugin_is_given_what_was_rendered() {
             "text": null,
         })
     );
-    let messages = Messages { channels: vec!["whatsapp".to_owned(), "outbox".to_owned()], to: vec!["(11) 98765-4321".to_owned()] };
+    let messages =
+        Messages { channels: vec!["whatsapp".to_owned(), "outbox".to_owned()], to: vec!["(11) 98765-4321".to_owned()], budget: None };
     assert_eq!(prepared.grants.messages, Some(messages));
     assert!(!prepared.grants.state);
     assert_eq!(prepared.fields, ["clinic", "clinic_tz", "instant", "patient", "phone", "starts_at"]);
