@@ -230,7 +230,7 @@ pub(super) fn runtime(config: &Config, ground: Ground, edition: Edition, connect
         entropy,
         retry: RetryPolicy::default(),
         limits: Limits::default(),
-        budgets: Budgets::new(config.budget.0),
+        budgets: Budgets::new(config.budget.of_contacts, config.budget.except.iter().map(String::as_str)),
         bell: tokio::sync::Notify::new(),
         counts: Counts::default(),
     })

@@ -5,14 +5,19 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-/// `[budget]`: of every contact of every connection; none: any number of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// `[budget]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
-pub struct Budget(pub Option<zelo_core::Budget>);
+pub struct Budget {
+    /// Of every contact of every connection; none: any number of messages.
+    pub of_contacts: Option<zelo_core::Budget>,
+    /// Addresses that it is not for: the clinic's own.
+    pub except: Vec<String>,
+}
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Some(zelo_core::Budget::default()))
+        Self { of_contacts: Some(zelo_core::Budget::default()), except: Vec::new() }
     }
 }
 
@@ -22,11 +27,12 @@ impl Default for Budget {
 struct Written {
     messages: Messages,
     per: String,
+    except: Vec<String>,
 }
 
 impl Default for Written {
     fn default() -> Self {
-        Self { messages: Messages::AtMost(20), per: "24h".to_owned() }
+        Self { messages: Messages::AtMost(20), per: "24h".to_owned(), except: Vec::new() }
     }
 }
 
@@ -47,7 +53,10 @@ impl TryFrom<Written> for Budget {
             Messages::Unlimited => 1,
         };
         let budget = zelo_core::Budget::new(messages, per).map_err(|error| format!("[budget]: {error}"))?;
-        Ok(Self(matches!(written.messages, Messages::AtMost(_)).then_some(budget)))
+        if written.except.iter().any(|address| address.trim().is_empty()) {
+            return Err("budget.except: an address is empty".to_owned());
+        }
+        Ok(Self { of_contacts: matches!(written.messages, Messages::AtMost(_)).then_some(budget), except: written.except })
     }
 }
 
@@ -80,7 +89,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<String>, String> {
-        toml::from_str::<Budget>(text).map(|budget| budget.0.map(|budget| budget.to_string())).map_err(|error| error.to_string())
+        toml::from_str::<Budget>(text).map(|budget| budget.of_contacts.map(|budget| budget.to_string())).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -100,6 +109,8 @@ mod tests {
             ("per = 'soon'", "`soon` is not a duration"),
             ("messages = 'unlimited'\nper = 'soon'", "`soon` is not a duration"),
             ("limit = 3", "limit"),
+            ("except = 'equipe'", "sequence"),
+            ("except = ['equipe', ' ']", "an address is empty"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

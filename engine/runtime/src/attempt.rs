@@ -9,13 +9,13 @@ use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
 use zelo_core::timing::{Due, DueQuestion, Timetable};
-use zelo_core::{Invocation, Job, KeyHash, Timestamp};
+use zelo_core::{Invocation, Job, Timestamp};
 use zelo_host::{End, Limit, Limits, Stop};
 use zelo_rules::Unprepared;
 use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
-use crate::budgets::{ASK_AGAIN, Answer, Asking, Places};
+use crate::budgets::{ASK_AGAIN, Answer, Places};
 use crate::recorder::{self, Recorder, Trace};
 use crate::rulebook::Edition;
 
@@ -79,21 +79,23 @@ impl Runtime {
     /// that has begun goes on: what it has sent is counted, and what it will send is asked for when it does.
     async fn within_budget(&self, job: &Job, call: &Call) -> Result<Places, AttemptEnd> {
         let mut places = Places::default();
-        let Some(granted) = call.invocation.grants.messages.as_ref().filter(|granted| self.budgets.count(granted.budget)) else {
-            return Ok(places);
-        };
-        if call.frozen || granted.to.is_empty() {
-            return Ok(places);
-        }
+        let granted = call.invocation.grants.messages.as_ref().filter(|granted| !call.frozen && !granted.to.is_empty());
+        let Some(granted) = granted else { return Ok(places) };
         let now = self.clock.now();
-        let contacts: BTreeSet<KeyHash> = granted.to.iter().map(|to| self.store.indexer().contact(&job.connection, to)).collect();
-        let (mut taken, mut spent, mut later) = (false, None, false);
-        for contact in contacts {
-            let asking = Asking::new(job, contact, granted.budget, &places, now);
+        let (mut free, mut spent, mut later) = (false, None, false);
+        let mut asked = BTreeSet::new();
+        for to in &granted.to {
+            let Some(asking) = self.budgets.asking(self.store.as_ref(), job, to, granted.budget, now) else {
+                free = true;
+                continue;
+            };
+            if !asked.insert(asking.contact()) {
+                continue;
+            }
             match self.budgets.ask(self.store.as_ref(), &asking).await {
                 Ok(Answer::Take(place)) => {
                     places.keep(place);
-                    taken = true;
+                    free = true;
                 }
                 Ok(Answer::Spent(why)) => spent = Some(why),
                 Ok(Answer::Later) => later = true,
@@ -101,7 +103,7 @@ impl Runtime {
             }
         }
         match spent {
-            _ if taken => Ok(places),
+            _ if free => Ok(places),
             Some(why) if !later => Err(AttemptEnd::Skipped(Reason::new("budget", why))),
             _ => {
                 let again = SignedDuration::try_from(ASK_AGAIN).unwrap_or(SignedDuration::ZERO);

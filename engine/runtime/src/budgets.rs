@@ -8,10 +8,11 @@
 //! What the store counts, and what this very attempt has sent, is certain; what others are about to send is not. Only the
 //! certain spends a budget; where it takes the others too, the asker comes again a little later.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use zelo_core::budget::contact;
 use zelo_core::{AutomationId, Budget, Job, KeyHash, Timestamp};
 use zelo_store::{Error, Store};
 
@@ -23,6 +24,8 @@ pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(1);
 pub struct Budgets {
     /// Of every contact of every connection; none: as many messages as the rules send.
     of_contacts: Option<Budget>,
+    /// Addresses that it is not for.
+    except: BTreeSet<String>,
     held: Arc<Mutex<Held>>,
 }
 
@@ -61,6 +64,7 @@ pub(crate) struct Asking {
     automation: AutomationId,
     action: String,
     contact: KeyHash,
+    of_contact: Option<Budget>,
     /// What the rule asks for.
     of_action: Option<Budget>,
     /// Messages to this contact that the attempt holds places for.
@@ -79,22 +83,26 @@ pub(crate) enum Answer {
 }
 
 impl Budgets {
-    /// Each contact of a connection gets so many messages; none: any number.
-    pub fn new(of_contacts: Option<Budget>) -> Self {
-        Self { of_contacts, held: Arc::default() }
+    /// Each contact of a connection gets so many messages; none: any number. So do the addresses of `except`, however they are
+    /// written. What a rule asks for holds for all of them.
+    pub fn new<'a>(of_contacts: Option<Budget>, except: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { of_contacts, except: except.into_iter().map(contact).collect(), held: Arc::default() }
     }
 
-    /// Whether messages under `of_action` are counted at all.
-    pub(crate) fn count(&self, of_action: Option<Budget>) -> bool {
-        self.of_contacts.or(of_action).is_some()
+    /// One more message of `job` to `to`; nothing where such messages are not counted.
+    pub(crate) fn asking(&self, store: &dyn Store, job: &Job, to: &str, of_action: Option<Budget>, now: Timestamp) -> Option<Asking> {
+        let of_contact = self.of_contacts.filter(|_| !self.except.contains(&contact(to)));
+        of_contact.or(of_action)?;
+        let contact = store.indexer().contact(&job.connection, to);
+        Some(Asking { automation: job.automation.clone(), action: job.action.clone(), contact, of_contact, of_action, mine: 0, now })
     }
 
     /// Asks for one more message.
     pub(crate) async fn ask(&self, store: &dyn Store, asking: &Asking) -> Result<Answer, Error> {
-        let Asking { automation, action, contact, of_action, mine, now } = asking;
+        let Asking { automation, action, contact, of_contact, of_action, mine, now } = asking;
         let (place, others, of_same) = self.enter(asking);
         let of = || (automation.clone(), action.clone());
-        let budgets = [(self.of_contacts, None, others, ""), (*of_action, of_action.map(|_| of()), of_same, " of this action")];
+        let budgets = [(*of_contact, None, others, ""), (*of_action, of_action.map(|_| of()), of_same, " of this action")];
         let mut answer = Answer::Take(place);
         for (budget, of, others, whose) in budgets {
             let Some(budget) = budget else { continue };
@@ -138,11 +146,14 @@ fn spent(budget: Budget, whose: &str) -> String {
 }
 
 impl Asking {
-    /// One more message of `job` to `contact`, by an attempt that holds `places`.
-    pub(crate) fn new(job: &Job, contact: KeyHash, of_action: Option<Budget>, places: &Places, now: Timestamp) -> Self {
-        let mine = places.0.iter().filter(|place| place.contact == contact).count();
-        let mine = u32::try_from(mine).unwrap_or(u32::MAX);
-        Self { automation: job.automation.clone(), action: job.action.clone(), contact, of_action, mine, now }
+    pub(crate) fn contact(&self) -> KeyHash {
+        self.contact
+    }
+
+    /// Asked by an attempt that holds `places`.
+    pub(crate) fn beside(self, places: &Places) -> Self {
+        let mine = places.0.iter().filter(|place| place.contact == self.contact).count();
+        Self { mine: u32::try_from(mine).unwrap_or(u32::MAX), ..self }
     }
 }
 

@@ -13,7 +13,7 @@ use zelo_rules::InForce;
 use zelo_store::{Work, effect_id, parse_effect_id};
 
 use crate::Runtime;
-use crate::budgets::{ASK_AGAIN, Answer, Asking, Places};
+use crate::budgets::{ASK_AGAIN, Answer, Places};
 use crate::connection::ChannelKind;
 
 /// What an attempt leaves behind. Shared between the run, which fills it, and the attempt, which settles it.
@@ -183,11 +183,13 @@ impl Recorder {
     async fn over_budget(&self, to: &str) -> Result<Option<String>, Stop> {
         let of_action = self.grants.messages.as_ref().and_then(|granted| granted.budget);
         let runtime = self.runtime.clone();
-        let contact = runtime.store.indexer().contact(&self.job.connection, to);
-        if !runtime.budgets.count(of_action) || lock(&self.trace).places.take_kept(contact) {
+        let Some(asking) = runtime.budgets.asking(runtime.store.as_ref(), &self.job, to, of_action, runtime.clock.now()) else {
+            return Ok(None);
+        };
+        if lock(&self.trace).places.take_kept(asking.contact()) {
             return Ok(None);
         }
-        let asking = Asking::new(&self.job, contact, of_action, &lock(&self.trace).places, runtime.clock.now());
+        let asking = asking.beside(&lock(&self.trace).places);
         match undivided(async move { runtime.budgets.ask(runtime.store.as_ref(), &asking).await }).await? {
             Answer::Take(place) => {
                 lock(&self.trace).places.take(place);

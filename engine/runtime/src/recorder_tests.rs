@@ -59,7 +59,7 @@ pub(crate) async fn runtime_with(budget: Option<Budget>) -> (Runtime, Arc<Manual
         entropy,
         retry: RetryPolicy::default(),
         limits: Limits::default(),
-        budgets: crate::Budgets::new(budget),
+        budgets: crate::Budgets::new(budget, ["equipe"]),
         bell: tokio::sync::Notify::new(),
         counts: Counts::default(),
     };
