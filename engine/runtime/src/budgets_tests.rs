@@ -160,7 +160,7 @@ async fn however_many_ask_at_once() {
         let work = claimed_as(&runtime, number, start()).await;
         let runtime = runtime.clone();
         tasks.spawn(async move {
-            loop {
+            for _ in 0..100_000 {
                 let (mut recorder, trace) = recording(&runtime, &work, granted(None));
                 match recorder.perform(message(TO, "a")).await {
                     // One of three fails: what it sent does not stand.
@@ -179,6 +179,7 @@ async fn however_many_ask_at_once() {
                     other => panic!("{other:?}"),
                 }
             }
+            panic!("the places of others are never given back");
         });
     }
     let told: usize = tasks.join_all().await.into_iter().sum();
