@@ -10,7 +10,7 @@ use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::RuleSet;
 use zelo_runtime::intake::Counts;
 use zelo_runtime::rulebook::{self, Edition};
-use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
+use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AutomationRow, MasterKey, Store};
 
@@ -230,6 +230,7 @@ pub(super) fn runtime(config: &Config, ground: Ground, edition: Edition, connect
         entropy,
         retry: RetryPolicy::default(),
         limits: Limits::default(),
+        budgets: Budgets::new(config.budget.of_contacts, config.budget.except.iter().map(String::as_str)),
         bell: tokio::sync::Notify::new(),
         counts: Counts::default(),
     })

@@ -10,8 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+mod budget;
 pub mod secrets;
 
+pub use budget::Budget;
 use secrets::SecretRef;
 
 /// The configuration as written, defaults filled in.
@@ -23,6 +25,7 @@ pub struct Config {
     pub paths: Paths,
     pub connections: BTreeMap<String, Connection>,
     pub channels: BTreeMap<String, Channel>,
+    pub budget: Budget,
     pub automations: Vec<Automation>,
     /// The folder that paths are relative to.
     #[serde(skip)]

@@ -16,7 +16,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
-    Arrival, Clock, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, ManualClock, RecordRow, SeededEntropy, Timestamp,
+    Arrival, AutomationId, Clock, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, ManualClock, RecordRow, SeededEntropy,
+    Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers};
@@ -79,6 +80,9 @@ impl Store for Mortal {
     }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         self.inner.next_run().await
+    }
+    async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {
+        self.inner.sent_since(contact, of, after).await
     }
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
         self.inner.state(slot).await
@@ -199,6 +203,7 @@ impl Ground {
             entropy,
             retry: RetryPolicy::default(),
             limits: Limits::default(),
+            budgets: Default::default(),
             bell: tokio::sync::Notify::new(),
             counts: Default::default(),
         })
@@ -232,7 +237,7 @@ impl Ground {
 async fn run(runtime: &Runtime) -> Result<(), Error> {
     while runtime.store.next_run().await?.is_some_and(|next| next <= runtime.clock.now()) {
         for work in runtime.store.claim(runtime.clock.now(), 100, SignedDuration::from_mins(1)).await? {
-            let settlement = runtime.attempt(work).await;
+            let (settlement, _places) = runtime.attempt(work).await;
             runtime.store.settle(settlement, runtime.clock.now()).await?;
         }
     }

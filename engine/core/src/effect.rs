@@ -148,7 +148,7 @@ pub enum EffectResult {
     Value { value: Option<String> },
     /// Done, nothing to report.
     Done,
-    /// Refused by a grant: the plugin is told, the refusal is kept.
+    /// Refused by a grant, a budget or the limit on chains: the plugin is told, the refusal is kept.
     Refused { reason: String },
 }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
+
 /// The doings that one action is capable of, after its templates were rendered.
 ///
 /// A capability that is absent is not even linked into the sandbox; what is linked is checked again per call.
@@ -34,6 +36,9 @@ pub struct Messages {
     pub channels: Vec<String>,
     /// Exactly these recipients.
     pub to: Vec<String>,
+    /// What the rule asks for beside the budget of its connection: of this action's messages, so many to one contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 /// What an action may write in records of one type. It reads no more of them than that.

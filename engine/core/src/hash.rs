@@ -9,6 +9,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::budget::contact;
 use crate::id::AutomationId;
 
 /// A keyed hash, as stored.
@@ -95,6 +96,11 @@ impl Indexer {
     pub fn recipient(&self, connection: &str, address: &str) -> KeyHash {
         self.hash("recipient", &[connection.as_bytes(), address.as_bytes()])
     }
+
+    /// A contact whose messages are counted: a recipient, however the address is written.
+    pub fn contact(&self, connection: &str, address: &str) -> KeyHash {
+        self.hash("contact", &[connection.as_bytes(), contact(address).as_bytes()])
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +113,9 @@ mod tests {
         assert_ne!(index.entity("c", "ab", "c"), index.entity("c", "a", "bc"));
         assert_ne!(index.entity("c", "patient", "1"), index.record("c", "patient", "1"));
         assert_ne!(index.entity("one", "patient", "1"), index.entity("two", "patient", "1"), "connections are apart");
+        assert_eq!(index.contact("c", "+55 11 9"), index.contact("c", "55119"));
+        assert_ne!(index.contact("c", "55119"), index.contact("d", "55119"), "counted apart");
+        assert_ne!(index.contact("c", "55119"), index.recipient("c", "55119"));
         assert_ne!(index.record("c", "p", "1"), Indexer::new(&[8; 32]).record("c", "p", "1"), "the key matters");
     }
 }

@@ -7,6 +7,7 @@
 //! Start with [`decide`] (what an arrival changes) and [`settle`] (what the end of an attempt changes).
 
 pub mod arrival;
+pub mod budget;
 pub mod clock;
 pub mod decide;
 pub mod effect;
@@ -23,6 +24,7 @@ pub mod settle;
 pub mod timing;
 
 pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
+pub use budget::{Budget, LINEAGE_MAX};
 pub use clock::{Clock, ManualClock};
 pub use effect::{Document, Effect, EffectResult, Emitted, JournalEntry, RecordEdit};
 pub use entropy::{Entropy, SeededEntropy};

@@ -55,3 +55,4 @@ pub use source::{
 pub use template::Template;
 pub use testing::{TestResult, run_tests};
 pub use text::{LOCALES, Localised, Text};
+pub use time::duration;

@@ -201,7 +201,7 @@ impl Rendering<'_> {
         let granted = &self.action.action.grant;
         let messages = match &granted.messages {
             None => None,
-            Some(grant) => Some(Messages { channels: grant.channels.clone(), to: self.rendered("to", &grant.to)? }),
+            Some(grant) => Some(Messages { channels: grant.channels.clone(), to: self.rendered("to", &grant.to)?, budget: grant.budget }),
         };
         let records = granted.records.iter().map(|grant| {
             let ids = grant.ids.as_ref().map(|ids| self.rendered("ids", ids)).transpose()?;

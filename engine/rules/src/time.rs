@@ -22,7 +22,7 @@ pub(crate) fn day(text: &str) -> Option<Date> {
 }
 
 /// A duration such as `90s`, `15m`, `24h`, `2d` or `1h30m`. A day is 24 hours.
-pub(crate) fn duration(text: &str) -> Option<SignedDuration> {
+pub fn duration(text: &str) -> Option<SignedDuration> {
     let mut seconds = 0_i64;
     let mut rest = text.trim();
     if rest.is_empty() {

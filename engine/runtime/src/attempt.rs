@@ -1,5 +1,7 @@
 //! One attempt at one job: is it still due, what may it see, what did it do, how did it end.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use serde_json::Value;
 use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
@@ -13,6 +15,7 @@ use zelo_rules::Unprepared;
 use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
+use crate::budgets::{ASK_AGAIN, Answer, Places};
 use crate::recorder::{self, Recorder, Trace};
 use crate::rulebook::Edition;
 
@@ -20,18 +23,22 @@ use crate::rulebook::Edition;
 pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Runtime {
-    /// Runs `work` once. Always comes to a settlement; the caller stores it.
-    pub async fn attempt(&self, work: Work) -> Settlement {
+    /// Runs `work` once. Always comes to a settlement; the caller stores it, and lets go of the places then.
+    pub async fn attempt(&self, work: Work) -> (Settlement, Places) {
         let edition = self.rules.current();
         let lease = work.job.lease;
         let job = work.job.id;
-        let (end, trace, said) = match self.ready_call(&edition, &work) {
-            Err(end) => (end, Trace::default(), Said::default()),
-            Ok(call) => self.call(&edition, work, call).await,
+        let ready = match self.ready_call(&edition, &work) {
+            Ok(call) => self.within_budget(&work.job, &call).await.map(|places| (call, places)),
+            Err(end) => Err(end),
         };
-        let Trace { journal, local, emitted, outward, lines } = trace;
+        let (end, trace, said) = match ready {
+            Err(end) => (end, Trace::default(), Said::default()),
+            Ok((call, places)) => self.call(&edition, work, call, places).await,
+        };
+        let Trace { journal, local, emitted, outward, lines, places } = trace;
         let report = Report { summary: said.summary, output: said.output, lines };
-        Settlement { job, lease, end, journal, local, emitted, outward, report, policy: self.retry }
+        (Settlement { job, lease, end, journal, local, emitted, outward, report, policy: self.retry }, places)
     }
 
     /// The invocation to run: the frozen one, or a new one if the job is still wanted, due and complete.
@@ -41,7 +48,7 @@ impl Runtime {
         still_on(edition, job)?;
         if let Some(invocation) = frozen(&work.journal) {
             not_expired(job, job.expires, now)?;
-            return Ok(Call { invocation: invocation.clone(), frozen: true, until: now });
+            return Ok(Call { invocation: invocation.clone(), frozen: true, until: now, expires: job.expires });
         }
         let due = still_due(edition, work, now)?;
         not_expired(job, due.expires, now)?;
@@ -65,11 +72,48 @@ impl Runtime {
             plugin_digest: plugin.digest().to_owned(),
             fields: prepared.fields,
         };
-        Ok(Call { invocation, frozen: false, until: waiting_until(job, due.expires) })
+        Ok(Call { invocation, frozen: false, until: waiting_until(job, due.expires), expires: due.expires })
     }
 
-    async fn call(&self, edition: &Edition, work: Work, call: Call) -> (AttemptEnd, Trace, Said) {
-        let Call { invocation, frozen, until } = call;
+    /// Keeps a place free for a message to each recipient whose budget allows one more; skips the job where none does. A job
+    /// that has begun goes on: what it has sent is counted, and what it will send is asked for when it does.
+    async fn within_budget(&self, job: &Job, call: &Call) -> Result<Places, AttemptEnd> {
+        let mut places = Places::default();
+        let granted = call.invocation.grants.messages.as_ref().filter(|granted| !call.frozen && !granted.to.is_empty());
+        let Some(granted) = granted else { return Ok(places) };
+        let now = self.clock.now();
+        let (mut free, mut spent, mut later) = (false, None, false);
+        let mut asked = BTreeSet::new();
+        for to in &granted.to {
+            let Some(asking) = self.budgets.asking(self.store.as_ref(), job, to, granted.budget, now) else {
+                free = true;
+                continue;
+            };
+            if !asked.insert(asking.contact()) {
+                continue;
+            }
+            match self.budgets.ask(self.store.as_ref(), &asking).await {
+                Ok(Answer::Take(place)) => {
+                    places.keep(place);
+                    free = true;
+                }
+                Ok(Answer::Spent(why)) => spent = Some(why),
+                Ok(Answer::Later) => later = true,
+                Err(error) => return Err(AttemptEnd::Retry { reason: Reason::new("store", error.to_string()), after: None }),
+            }
+        }
+        match spent {
+            _ if free => Ok(places),
+            Some(why) if !later => Err(AttemptEnd::Skipped(Reason::new("budget", why))),
+            _ => {
+                let again = SignedDuration::try_from(ASK_AGAIN).unwrap_or(SignedDuration::ZERO);
+                Err(AttemptEnd::Moved(Due { at: now.saturating_add(again).unwrap_or(Timestamp::MAX), expires: call.expires }))
+            }
+        }
+    }
+
+    async fn call(&self, edition: &Edition, work: Work, call: Call, places: Places) -> (AttemptEnd, Trace, Said) {
+        let Call { invocation, frozen, until, expires: _ } = call;
         let Some(plugin) = edition.catalog.with_digest(&invocation.plugin_digest) else {
             let text = "the plugin it began with is gone; bring that file back, or start the job anew";
             return (dead("no_plugin", text.to_owned()), Trace::default(), Said::default());
@@ -80,6 +124,7 @@ impl Runtime {
         };
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
         let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
+        recorder::lock(&trace).places = places;
         let run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits).await;
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
         let (end, said) = match run.end {
@@ -102,6 +147,8 @@ struct Call {
     frozen: bool,
     /// How long it may wait for what is missing.
     until: Timestamp,
+    /// From when on it is too late.
+    expires: Option<Timestamp>,
 }
 
 /// What the rules say about the time of `job`, on `records`.

@@ -100,9 +100,11 @@ impl Runtime {
     /// One attempt and its settlement.
     async fn work(&self, work: Work) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
-        let settlement = self.attempt(work).await;
+        let (settlement, places) = self.attempt(work).await;
         let job = settlement.job;
-        match self.store.settle(settlement, self.clock.now()).await {
+        let outcome = self.store.settle(settlement, self.clock.now()).await;
+        drop(places);
+        match outcome {
             Ok(Outcome { settled: Settled::Applied { job: settled, .. }, emitted, .. }) => {
                 let reason = settled.attention.as_ref().or(settled.reason.as_ref()).map(|reason| reason.code.as_str());
                 tracing::info!(%job, %event, rule, action, attempt = settled.attempt, state = settled.state.as_str(), reason, "settled");

@@ -3,6 +3,7 @@
 //! - [`intake`]: verify → read → match → [`Store::record`](zelo_store::Store::record); its answer is a promise.
 //! - [`attempt`]: one run of a job: its time, its fields, its plugin, its journal, its end.
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
+//! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
@@ -10,6 +11,7 @@
 //! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
 
 pub mod attempt;
+pub mod budgets;
 pub mod catalog;
 pub mod connection;
 pub mod explain;
@@ -28,6 +30,7 @@ use zelo_core::{Clock, Entropy};
 use zelo_host::{Host, Limits};
 use zelo_store::Store;
 
+pub use budgets::Budgets;
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use intake::{Incoming, Receipt, Refused};
@@ -48,6 +51,7 @@ pub struct Shared {
     pub entropy: Arc<dyn Entropy>,
     pub retry: RetryPolicy,
     pub limits: Limits,
+    pub budgets: Budgets,
     /// Rung when there may be something to claim.
     pub bell: tokio::sync::Notify,
     pub counts: intake::Counts,

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use zelo_core::effect::{Attachment, Message};
 use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine};
-use zelo_core::{Arrival, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, Stamp};
+use zelo_core::{Arrival, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX, Stamp};
 use zelo_host::{Effects, Level, Stop};
 use zelo_rules::InForce;
 use zelo_store::{Work, effect_id, parse_effect_id};
 
 use crate::Runtime;
+use crate::budgets::{ASK_AGAIN, Answer, Places};
 use crate::connection::ChannelKind;
 
 /// What an attempt leaves behind. Shared between the run, which fills it, and the attempt, which settles it.
@@ -26,6 +27,8 @@ pub(crate) struct Trace {
     pub(crate) outward: bool,
     /// The plugin's log.
     pub(crate) lines: Vec<LogLine>,
+    /// What its messages hold of the budgets of their contacts.
+    pub(crate) places: Places,
 }
 
 impl Trace {
@@ -101,11 +104,7 @@ impl Recorder {
                 lock(&self.trace).local.push(LocalWrite::Record { hash, stamp, edit: edit.clone() });
                 Ok(EffectResult::Done)
             }
-            Effect::Event(emitted) => {
-                let arrival = self.arrival(index, emitted);
-                lock(&self.trace).emitted.push(arrival);
-                Ok(EffectResult::Done)
-            }
+            Effect::Event(emitted) => Ok(self.emit(index, emitted)),
             Effect::StateNext { key } => self.count(index, key, effect).await,
             Effect::StateGet { key } => {
                 let slot = self.slot(key);
@@ -170,9 +169,36 @@ impl Recorder {
         match self.runtime.channels.choose(&channels, message.channel.as_deref()) {
             Err(reason) => refused(reason),
             Ok((channel, ChannelKind::Outbox)) => {
+                if let Some(reason) = self.over_budget(&message.to).await? {
+                    return refused(reason);
+                }
                 let write = LocalWrite::Message { index, channel: channel.to_owned(), message: message.clone() };
                 lock(&self.trace).local.push(write);
                 Ok(EffectResult::Sent { message: effect_id(self.job.id, index), channel: channel.to_owned() })
+            }
+        }
+    }
+
+    /// Why no more messages go to `to`; otherwise one more counts.
+    async fn over_budget(&self, to: &str) -> Result<Option<String>, Stop> {
+        let of_action = self.grants.messages.as_ref().and_then(|granted| granted.budget);
+        let runtime = self.runtime.clone();
+        let Some(asking) = runtime.budgets.asking(runtime.store.as_ref(), &self.job, to, of_action, runtime.clock.now()) else {
+            return Ok(None);
+        };
+        if lock(&self.trace).places.take_kept(asking.contact()) {
+            return Ok(None);
+        }
+        let asking = asking.beside(&lock(&self.trace).places);
+        match undivided(async move { runtime.budgets.ask(runtime.store.as_ref(), &asking).await }).await? {
+            Answer::Take(place) => {
+                lock(&self.trace).places.take(place);
+                Ok(None)
+            }
+            Answer::Spent(reason) => Ok(Some(reason)),
+            Answer::Later => {
+                let reason = "other jobs may be sending the last messages that this contact may get".to_owned();
+                Err(Stop::Later { reason, after: Some(ASK_AGAIN) })
             }
         }
     }
@@ -223,12 +249,28 @@ impl Recorder {
         let (store, now) = (self.runtime.store.clone(), self.runtime.clock.now());
         match undivided(async move { store.checkpoint(checkpoint, now).await }).await? {
             Checkpointed::Counted(value) => {
-                lock(&self.trace).outward = true;
+                let mut trace = lock(&self.trace);
+                trace.outward = true;
+                trace.places.stored();
                 Ok(EffectResult::Counted { value })
             }
             Checkpointed::Cancelled(reason) => Err(Stop::Cancelled(reason)),
             Checkpointed::Stale => Err(Stop::Store("another worker holds this job now".to_owned())),
         }
+    }
+
+    /// An event of the plugin, unless the chain that leads to it is too long to be meant.
+    fn emit(&self, index: u32, emitted: &Emitted) -> EffectResult {
+        let led = self.event.cause.as_ref().map_or(0, |cause| cause.lineage.len());
+        if led >= LINEAGE_MAX {
+            let reason = format!(
+                "{led} automations led to this job, each by an event of its own, and a chain is no longer than {LINEAGE_MAX}: this may be a loop"
+            );
+            return EffectResult::Refused { reason };
+        }
+        let arrival = self.arrival(index, emitted);
+        lock(&self.trace).emitted.push(arrival);
+        EffectResult::Done
     }
 
     /// An event of the plugin, matched against the rules in force. It is of the connection, the source and the people of the
@@ -341,4 +383,4 @@ pub(crate) fn lock(trace: &Mutex<Trace>) -> MutexGuard<'_, Trace> {
 
 #[cfg(test)]
 #[path = "recorder_tests.rs"]
-mod tests;
+pub(crate) mod tests;

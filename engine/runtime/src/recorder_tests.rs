@@ -10,7 +10,7 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    AutomationId, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp,
+    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::Files;
@@ -23,7 +23,7 @@ use crate::intake::Counts;
 use crate::rulebook::{Edition, Rulebook};
 use crate::{Catalog, Shared};
 
-const TO: &str = "+55 11 90000-0001";
+pub(crate) const TO: &str = "+55 11 90000-0001";
 
 /// Everything is due at once.
 struct AtOnce;
@@ -34,11 +34,15 @@ impl Timetable for AtOnce {
     }
 }
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     "2026-03-05T13:00:00Z".parse().unwrap()
 }
 
 async fn runtime() -> (Runtime, Arc<ManualClock>) {
+    runtime_with(Some(Budget::default())).await
+}
+
+pub(crate) async fn runtime_with(budget: Option<Budget>) -> (Runtime, Arc<ManualClock>) {
     let entropy = Arc::new(SeededEntropy::new(1));
     let master = MasterKey::generate(entropy.as_ref());
     let store = SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master, entropy.clone()).await.unwrap();
@@ -55,6 +59,7 @@ async fn runtime() -> (Runtime, Arc<ManualClock>) {
         entropy,
         retry: RetryPolicy::default(),
         limits: Limits::default(),
+        budgets: crate::Budgets::new(budget, ["equipe"]),
         bell: tokio::sync::Notify::new(),
         counts: Counts::default(),
     };
@@ -63,7 +68,11 @@ async fn runtime() -> (Runtime, Arc<ManualClock>) {
 
 /// Stores an event that makes one job, and claims it.
 async fn claimed(runtime: &Runtime) -> Work {
-    let now = start();
+    claimed_as(runtime, 1, start()).await
+}
+
+/// The same of event `number`, which comes at `now`.
+pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) -> Work {
     let event = Event {
         id: EventId::new(now, 0, runtime.entropy.as_ref()),
         connection: "c".into(),
@@ -80,7 +89,7 @@ async fn claimed(runtime: &Runtime) -> Work {
     let arrival = Arrival {
         event,
         body: Arc::from(&b"null"[..]),
-        delivery: KeyHash([1; 16]),
+        delivery: KeyHash([number; 16]),
         entity: None,
         subjects: Vec::new(),
         records: Vec::new(),
@@ -97,12 +106,12 @@ async fn claimed(runtime: &Runtime) -> Work {
     claim(runtime, now).await
 }
 
-async fn claim(runtime: &Runtime, now: Timestamp) -> Work {
+pub(crate) async fn claim(runtime: &Runtime, now: Timestamp) -> Work {
     runtime.store.claim(now, 1, SignedDuration::from_mins(1)).await.unwrap().remove(0)
 }
 
 /// A recorder for an attempt at `work`, with what earlier ones stored.
-fn recording(runtime: &Runtime, work: &Work, grants: Grants) -> (Recorder, Arc<Mutex<Trace>>) {
+pub(crate) fn recording(runtime: &Runtime, work: &Work, grants: Grants) -> (Recorder, Arc<Mutex<Trace>>) {
     let Work { job, event, records, journal, steps } = work;
     let work = Work { job: job.clone(), event: event.clone(), records: records.clone(), journal: journal.clone(), steps: steps.clone() };
     let frozen = !journal.is_empty();
@@ -110,11 +119,11 @@ fn recording(runtime: &Runtime, work: &Work, grants: Grants) -> (Recorder, Arc<M
 }
 
 fn granted() -> Grants {
-    let messages = Some(Messages { channels: vec!["outbox".into()], to: vec![TO.into()] });
+    let messages = Some(Messages { channels: vec!["outbox".into()], to: vec![TO.into()], budget: None });
     Grants { messages, state: true, ..Grants::default() }
 }
 
-fn message(to: &str, text: &str) -> Effect {
+pub(crate) fn message(to: &str, text: &str) -> Effect {
     sending(to, text, Vec::new())
 }
 
@@ -128,7 +137,7 @@ fn document(text: &str) -> Effect {
     Effect::Document(Document { name: "recibo.pdf".into(), media_type: "application/pdf".into(), content, text: text.into() })
 }
 
-fn next() -> Effect {
+pub(crate) fn next() -> Effect {
     Effect::StateNext { key: "receipts".into() }
 }
 
@@ -156,33 +165,38 @@ fn invocation(job: &Job, grants: Grants) -> Invocation {
     }
 }
 
+/// What an attempt has done so far.
+pub(crate) fn lock_trace(trace: &Mutex<Trace>) -> MutexGuard<'_, Trace> {
+    lock(trace)
+}
+
 /// Settles an attempt with what its trace holds.
-async fn settle(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> Outcome {
+pub(crate) async fn settle(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> Outcome {
     let Trace { journal, local, emitted, outward, .. } = std::mem::take(&mut *lock(trace));
     let (report, policy) = (Report::default(), RetryPolicy::default());
     let settlement = Settlement { job: job.id, lease: job.lease, end, journal, local, emitted, outward, report, policy };
     runtime.store.settle(settlement, runtime.clock.now()).await.unwrap()
 }
 
-async fn state_after(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> JobState {
+pub(crate) async fn state_after(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> JobState {
     match settle(runtime, job, trace, end).await.settled {
         Settled::Applied { job, .. } => job.state,
         Settled::Stale => panic!("stale"),
     }
 }
 
-fn done() -> AttemptEnd {
+pub(crate) fn done() -> AttemptEnd {
     AttemptEnd::Done { code: "done".into() }
 }
 
-async fn refused(recorder: &mut Recorder, effect: Effect) -> String {
+pub(crate) async fn refused(recorder: &mut Recorder, effect: Effect) -> String {
     match recorder.perform(effect).await.unwrap() {
         EffectResult::Refused { reason } => reason,
         other => panic!("it was done: {other:?}"),
     }
 }
 
-fn later() -> AttemptEnd {
+pub(crate) fn later() -> AttemptEnd {
     AttemptEnd::Retry { reason: Reason::new("plugin", "later"), after: None }
 }
 
@@ -413,6 +427,34 @@ async fn an_event_of_a_plugin_carries_what_led_to_it() {
     recorder.perform(emit("receipt.issued")).await.unwrap();
     let lineage = lock(&trace).emitted[0].event.cause.clone().unwrap().lineage;
     assert_eq!(lineage, [automation.clone(), automation]);
+}
+
+#[tokio::test]
+async fn a_chain_of_automations_is_not_endless() {
+    let (runtime, _) = runtime().await;
+    let mut work = claimed(&runtime).await;
+    let grants = Grants { events: ["receipt.issued".to_owned()].into(), ..Grants::default() };
+    let emit = || Effect::Event(Emitted { kind: "receipt.issued".into(), data: json!({}) });
+    let led_by = |automations: usize| {
+        let lineage = (0..automations).map(|number| AutomationId::new(&format!("r{number}"), "c", None)).collect();
+        Some(Cause { job: zelo_core::JobId::from_bytes([0; 16]), lineage })
+    };
+    work.event.cause = led_by(LINEAGE_MAX - 1);
+    let (mut recorder, trace) = recording(&runtime, &work, grants.clone());
+    assert_eq!(recorder.perform(emit()).await.unwrap(), EffectResult::Done);
+    assert_eq!(lock(&trace).emitted[0].event.cause.as_ref().unwrap().lineage.len(), LINEAGE_MAX);
+
+    work.event.cause = led_by(LINEAGE_MAX);
+    let (mut recorder, trace) = recording(&runtime, &work, grants.clone());
+    let why = refused(&mut recorder, emit()).await;
+    assert!(why.contains("8 automations led to this job"), "{why}");
+    assert!(lock(&trace).emitted.is_empty());
+    // What was refused stays refused, and is told in the same words.
+    settle(&runtime, &work.job, &trace, later()).await;
+    let mut again = claim(&runtime, start() + SignedDuration::from_hours(2)).await;
+    again.event.cause = None;
+    let (mut recorder, _) = recording(&runtime, &again, grants);
+    assert_eq!(refused(&mut recorder, emit()).await, why);
 }
 
 #[tokio::test]

@@ -151,11 +151,13 @@ async fn run_until(
 
 async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Send)) -> Result<(), Error> {
     let (id, before) = (work.job.id, work.journal.len());
-    let settlement = runtime.attempt(work).await;
+    let (settlement, places) = runtime.attempt(work).await;
     let now = runtime.clock.now();
     let summary = settlement.report.summary.clone();
     let emitted: Vec<Event> = settlement.emitted.iter().map(|arrival| arrival.event.clone()).collect();
-    let outcome = runtime.store.settle(settlement, now).await?;
+    let outcome = runtime.store.settle(settlement, now).await;
+    drop(places);
+    let outcome = outcome?;
     let Settled::Applied { job, keep_effects, .. } = outcome.settled else { return Ok(()) };
     // A checkpoint stores what is no part of the settlement: all that this attempt did stands in the journal now.
     let journal = if keep_effects { runtime.store.journal(id).await? } else { Vec::new() };

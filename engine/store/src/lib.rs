@@ -71,6 +71,10 @@ pub trait Store: Send + Sync + 'static {
     /// When the next job is to be looked at, if one is pending.
     async fn next_run(&self) -> Result<Option<Timestamp>, Error>;
 
+    /// How many messages went to `contact` later than `after`; of one action of an automation, where one is given. Exact for
+    /// the last [`PER_MAX`](zelo_core::budget::PER_MAX); what is older is forgotten.
+    async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error>;
+
     /// A value of an action's own state.
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error>;
 

@@ -5,6 +5,7 @@
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
 //!   credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
+//! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
 //!
 //! Invariants: nobody else writes, and nothing is answered before its transaction is on disk. A database future is
@@ -24,13 +25,14 @@ use zelo_core::decide::{Decision, Imported};
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
-use zelo_core::{Arrival, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, RecordRow};
+use zelo_core::{Arrival, AutomationId, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, RecordRow};
 
 use crate::{
     AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
     RecordView, Store, Work,
 };
 
+mod budgets;
 mod bulk;
 mod checkpoint;
 mod claim;
@@ -179,6 +181,10 @@ impl Store for SqliteStore {
 
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         self.read(keeper::next_run).await
+    }
+
+    async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {
+        self.read(move |reader| budgets::sent_since(reader, contact, of, after)).await
     }
 
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {

@@ -6,11 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use zelo_core::Budget;
+use zelo_core::budget::BudgetError;
 use zelo_core::grants::Capability;
 
 use super::Plugin;
 use super::file::Draft;
 use super::names::{Names, Reach};
+use super::timing::fixed_duration;
 use crate::diagnostic::{Report, error, warning};
 use crate::reader::{At, Item, Table, parse};
 use crate::source::check_name;
@@ -35,6 +38,8 @@ pub struct MessageGrant {
     pub channels: Vec<String>,
     /// Exactly these recipients.
     pub to: Vec<Template>,
+    /// So many to one contact, where the rule asks for less than its connection allows.
+    pub budget: Option<Budget>,
 }
 
 /// The records of one type that an action may write.
@@ -137,11 +142,26 @@ fn check(report: &Report<'_>, named: &BTreeSet<Capability>, grant: &Range<usize>
 fn messages(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<MessageGrant> {
     let channels = table.need("channels").and_then(Item::strings);
     let to = table.need("to").and_then(Item::array);
+    let budget = table.get("budget").and_then(|item| budget(&item.table("budget")?));
     table.finish();
     Some(MessageGrant {
+        budget,
         to: templates(to?, names, draft),
         channels: channels?.into_iter().map(|channel| channel.value.to_owned()).collect(),
     })
+}
+
+/// `{ limit = 2, per = "1d" }`. What is wrong is said where it stands.
+fn budget(table: &Table<'_>) -> Option<Budget> {
+    let limit = table.need("limit").and_then(|item| Some(item.at(item.integer()?)));
+    let per = table.need("per").and_then(|item| fixed_duration(item));
+    table.finish();
+    let (limit, per) = (limit?, per?);
+    let explain = |bad: BudgetError| {
+        let span = if bad == BudgetError::Messages { limit.span.clone() } else { per.span.clone() };
+        table.report().push(error("bad-budget", span, bad.to_string()));
+    };
+    Budget::new(limit.value, per.value).map_err(explain).ok()
 }
 
 fn templates(items: Vec<Item<'_>>, names: &Names, draft: &mut Draft<'_, '_>) -> Vec<Template> {

@@ -10,7 +10,7 @@ use super::file::Draft;
 use super::names::{Names, Reach};
 use crate::diagnostic::{error, warning};
 use crate::path::Path;
-use crate::reader::{Item, Table};
+use crate::reader::{At, Item, Table};
 use crate::source::{pick, zone};
 use crate::template::{Template, Templates};
 use crate::time;
@@ -183,9 +183,22 @@ fn zone_of_record(item: Item<'_>, names: &Names) -> Option<ZoneOf> {
     Some(ZoneOf::Record { lookup: record.value.to_owned(), path })
 }
 
+/// How a duration that cannot be read is reported.
+const A_DURATION: (&str, &str, &str) = ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m");
+
+/// A duration that no setting changes.
+pub(super) fn fixed_duration(item: Item<'_>) -> Option<At<SignedDuration>> {
+    let text = item.string()?;
+    let (code, what, help) = A_DURATION;
+    let Some(duration) = time::duration(text.value) else {
+        item.report().push(error(code, text.span, format!("`{}` is not {what}", text.value)).help(help));
+        return None;
+    };
+    Some(At { value: duration, span: text.span })
+}
+
 fn duration(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<Setable<SignedDuration>> {
-    let how = ("bad-duration", "a duration", "durations are written 90s, 15m, 24h, 2d or 1h30m");
-    let value = setable(item, names, draft, time::duration, how)?;
+    let value = setable(item, names, draft, time::duration, A_DURATION)?;
     if let Setable::From(template) = &value {
         let signed = |name: &&String| name.strip_prefix("settings.").is_some_and(|name| draft.signed.contains(name));
         for name in template.names().iter().filter(signed) {

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 use zelo_core::grants::Messages;
 use zelo_core::timing::Records;
-use zelo_core::{AutomationId, Event, Job, KeyHash};
+use zelo_core::{AutomationId, Budget, Event, Job, KeyHash, SignedDuration};
 use zelo_rules::{InForce, Prepared, RuleSet, Unprepared};
 
-use super::common::{automation, changed, event, in_force, indexer, loaded, running, shipped, with_rule};
+use super::common::{automation, changed, event, file, in_force, indexer, loaded, running, shipped, with_rule};
 
 struct Table(HashMap<KeyHash, Value>);
 
@@ -70,10 +70,27 @@ fn the_plugin_is_given_what_was_rendered() {
             "text": null,
         })
     );
-    let messages = Messages { channels: vec!["whatsapp".to_owned(), "outbox".to_owned()], to: vec!["(11) 98765-4321".to_owned()] };
+    let messages =
+        Messages { channels: vec!["whatsapp".to_owned(), "outbox".to_owned()], to: vec!["(11) 98765-4321".to_owned()], budget: None };
     assert_eq!(prepared.grants.messages, Some(messages));
     assert!(!prepared.grants.state);
     assert_eq!(prepared.fields, ["clinic", "clinic_tz", "instant", "patient", "phone", "starts_at"]);
+}
+
+#[test]
+fn a_budget_of_the_rule_goes_with_the_grant() {
+    let rule = file("rules/automations/appointment-reminder.toml").text;
+    let grant = r#"to = ["{{ phone }}"] }"#;
+    assert_eq!(rule.matches(grant).count(), 1);
+    let rule = rule.replace(grant, r#"to = ["{{ phone }}"], budget = { limit = 2, per = "1d" } }"#);
+    let data = changed(
+        "new-appointment",
+        &[("/data/event_status", json!("scheduled")), ("/data/scheduled_start_at", json!("2026-03-06 13:00:00"))],
+    );
+    let set = with_rule(&rule);
+    let prepared = prepare(&set, "appointment-reminder", json!({}), &data, &marina()).unwrap();
+    assert_eq!(prepared.grants.messages.unwrap().budget, Some(Budget::new(2, SignedDuration::from_hours(24)).unwrap()));
+    assert_ne!(set.rule("appointment-reminder").unwrap().digest, loaded(&shipped()).rule("appointment-reminder").unwrap().digest);
 }
 
 #[test]

@@ -143,7 +143,7 @@ const PT_BR: Words = Words {
     reasons: &REASONS_PT_BR,
 };
 
-const REASONS_PT_BR: [(&str, &str); 30] = [
+const REASONS_PT_BR: [(&str, &str); 31] = [
     ("replaced", "Substituída: chegou um evento mais novo"),
     ("cancelled_by_event", "Cancelada por um evento"),
     ("no_longer_matches", "Já não atende às condições da regra"),
@@ -157,6 +157,7 @@ const REASONS_PT_BR: [(&str, &str); 30] = [
     ("rule_gone", "A regra já não tem esta ação"),
     ("step", "Um passo que vem antes não foi concluído"),
     ("only_if", "Uma condição da regra não se cumpre"),
+    ("budget", "Este contato já recebeu o máximo de mensagens do período"),
     ("plugin", "O plugin não conseguiu concluir"),
     ("no_plugin", "O plugin não está instalado"),
     ("not_granted", "O plugin pede uma permissão que a regra não dá"),

@@ -179,6 +179,7 @@ impl House {
             entropy,
             retry: zelo_core::retry::RetryPolicy::default(),
             limits: Limits::default(),
+            budgets: Default::default(),
             bell: tokio::sync::Notify::new(),
             counts: intake::Counts::default(),
         });
@@ -428,7 +429,7 @@ fn invocation(job: &Job, event: Event) -> Invocation {
         locale: "pt-BR".into(),
         input: json!({ "to": "+5511987654321" }),
         grants: Grants {
-            messages: Some(Messages { channels: vec!["outbox".into()], to: vec!["+5511987654321".into()] }),
+            messages: Some(Messages { channels: vec!["outbox".into()], to: vec!["+5511987654321".into()], budget: None }),
             ..Grants::default()
         },
         plugin_digest: "00".repeat(32),

@@ -11,6 +11,7 @@ use zelo_core::effect::{Document, Message, RecordEdit};
 use zelo_core::settle::{LocalWrite, Report};
 use zelo_core::{Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, Stamp};
 
+use super::budgets::{self, Sent};
 use super::bulk::{Bound, Rows, expect_rows, in_list};
 use super::column::ms;
 use super::jobs::Kept;
@@ -156,8 +157,11 @@ impl<'a> Effects<'a> {
 
     async fn store_messages(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(self.messages.len());
+        let mut sent = Vec::with_capacity(self.messages.len());
         for (id, index, channel, message, at) in &self.messages {
             let of = within.of(*id)?;
+            let contact = within.desk.indexer.contact(&of.job.connection, &message.to);
+            sent.push(Sent { job: of.job, effect: *index, contact, at: *at });
             let sealed = within.seal(of, message_at(&numbered(*id, *index)), message)?;
             let recipient = within.desk.indexer.recipient(&of.job.connection, &message.to);
             rows.push((of, *index, *channel, recipient, ms(*at), sealed));
@@ -168,7 +172,8 @@ impl<'a> Effects<'a> {
                 of_job(query, of.job, index).bind(channel).bind(recipient.0.to_vec()).bind(at).bind(of.key.id()).bind(sealed)
             })
             .await?;
-        expect_rows("messages", "store messages", wanted, touched)
+        expect_rows("messages", "store messages", wanted, touched)?;
+        budgets::count(conn, sent).await
     }
 
     async fn store_documents(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
@@ -277,7 +282,7 @@ impl<'a> Effects<'a> {
 }
 
 /// The columns that all tables begin with whose rows are numbered within a job.
-fn of_job<'q>(query: Bound<'q>, job: &'q Job, number: u32) -> Bound<'q> {
+pub(crate) fn of_job<'q>(query: Bound<'q>, job: &'q Job, number: u32) -> Bound<'q> {
     query.bind(job.id.bytes().to_vec()).bind(number).bind(job.connection.as_str()).bind(job.clinic.as_deref())
 }
 

@@ -18,6 +18,7 @@ macro_rules! conforming {
 
 mod arrivals;
 mod batches;
+mod budgets;
 mod build;
 mod chains;
 mod files;
