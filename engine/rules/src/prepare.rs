@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use zelo_core::grants::{Messages, RecordFields};
 use zelo_core::job::Reason;
