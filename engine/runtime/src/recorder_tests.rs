@@ -10,7 +10,7 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    AutomationId, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp,
+    AutomationId, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, OverTime, Plan, RecordEdit, SeededEntropy, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::Files;
@@ -89,7 +89,7 @@ async fn claimed(runtime: &Runtime) -> Work {
             rule: "r".into(),
             action: "a".into(),
             rule_digest: String::new(),
-            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new() },
+            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() },
         }],
         timetable: Arc::new(AtOnce),
     };
@@ -103,8 +103,15 @@ async fn claim(runtime: &Runtime, now: Timestamp) -> Work {
 
 /// A recorder for an attempt at `work`, with what earlier ones stored.
 fn recording(runtime: &Runtime, work: &Work, grants: Grants) -> (Recorder, Arc<Mutex<Trace>>) {
-    let Work { job, event, records, journal, steps } = work;
-    let work = Work { job: job.clone(), event: event.clone(), records: records.clone(), journal: journal.clone(), steps: steps.clone() };
+    let Work { job, event, collected, records, journal, steps } = work;
+    let work = Work {
+        job: job.clone(),
+        event: event.clone(),
+        collected: collected.clone(),
+        records: records.clone(),
+        journal: journal.clone(),
+        steps: steps.clone(),
+    };
     let frozen = !journal.is_empty();
     Recorder::new(runtime, &runtime.rules.current().in_force, work, &invocation(job, grants), frozen)
 }
@@ -277,7 +284,14 @@ async fn state_belongs_to_one_action_of_one_clinic() {
         // A clinic that gets an automation of its own goes on where it was.
         (Job { automation: AutomationId::new("r", "c", Some("77")), ..work.job.clone() }, Some("mine")),
     ] {
-        let work = Work { job, event: work.event.clone(), records: Default::default(), journal: Vec::new(), steps: Map::new() };
+        let work = Work {
+            job,
+            event: work.event.clone(),
+            collected: Vec::new(),
+            records: Default::default(),
+            journal: Vec::new(),
+            steps: Map::new(),
+        };
         let (mut recorder, _) = recording(&runtime, &work, granted());
         assert_eq!(recorder.perform(get("k")).await.unwrap(), EffectResult::Value { value: sees.map(str::to_owned) });
     }
@@ -343,7 +357,14 @@ async fn a_document_travels_only_with_the_job_that_made_it_or_needs_who_did() {
     refused(&mut recorder, attach(&id)).await;
     let need = Need { step: "issue".into(), job: parse_effect_id(&id).unwrap().0, done: true };
     let waiting = Job { needs: vec![Need { done: false, ..need.clone() }], ..stranger.job.clone() };
-    let waiting = Work { job: waiting, event: stranger.event.clone(), records: Default::default(), journal: Vec::new(), steps: Map::new() };
+    let waiting = Work {
+        job: waiting,
+        event: stranger.event.clone(),
+        collected: Vec::new(),
+        records: Default::default(),
+        journal: Vec::new(),
+        steps: Map::new(),
+    };
     let (mut recorder, _) = recording(&runtime, &waiting, granted());
     refused(&mut recorder, attach(&id)).await;
     let later = Work { job: Job { needs: vec![need], ..stranger.job.clone() }, ..stranger };

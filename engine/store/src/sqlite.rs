@@ -5,7 +5,7 @@
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
 //!   credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
-//! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
+//! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
 //!
 //! Invariants: nobody else writes, and nothing is answered before its transaction is on disk. A database future is
 //! never dropped half-way: writes run in the writer's task, reads in tasks of their own.
@@ -50,6 +50,7 @@ mod reader;
 mod record;
 mod settle;
 mod steps;
+mod windows;
 mod writer;
 
 use checkpoint::Check;

@@ -5,6 +5,7 @@ mod fields;
 mod file;
 mod grants;
 pub(crate) mod names;
+mod over_time;
 mod settings;
 mod timing;
 
@@ -18,6 +19,7 @@ pub use fields::{Field, Transform};
 pub(crate) use file::{Catalog, read};
 pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
+pub(crate) use over_time::{SetOverTime, told_apart};
 pub use settings::{Setting, SettingKind};
 pub(crate) use settings::{check_all as check_settings, locale};
 pub(crate) use timing::{Anchor, SetTiming, ZoneOf};

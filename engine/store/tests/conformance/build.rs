@@ -14,7 +14,7 @@ use zelo_core::settle::{AttemptEnd, LocalWrite, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
-    LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
+    LookupRef, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{Error, MasterKey, Page, Store, Work};
@@ -189,7 +189,7 @@ impl Delivery {
 
     /// Fires at once, under no key.
     pub(crate) fn fires(self, action: &str) -> Self {
-        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new() })
+        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() })
     }
 
     /// Fires under `key`, a day before minute `anchor`; where `reads` is given, as the record of that id says.
@@ -198,7 +198,7 @@ impl Delivery {
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         self.plan("remind", {
             let lookups = lookups.into_iter().collect();
-            Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups, needs: Vec::new() }
+            Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups, needs: Vec::new(), over: OverTime::default() }
         })
     }
 
@@ -207,7 +207,7 @@ impl Delivery {
         let key = key.map(|key| index.job_key(&AutomationId::new("reminder", "centro", None), action, key));
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         let needs = needs.iter().map(|step| (*step).to_owned()).collect();
-        self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs })
+        self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs, over: OverTime::default() })
     }
 
     pub(crate) fn cancels(self, index: &Indexer, key: &str) -> Self {
