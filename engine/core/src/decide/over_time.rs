@@ -144,3 +144,7 @@ impl<'a> Change<'a> {
         JobId::derive(self.arrival.event.id, &candidate.automation, &candidate.action)
     }
 }
+
+#[cfg(test)]
+#[path = "over_time_tests.rs"]
+mod tests;

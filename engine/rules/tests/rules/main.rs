@@ -7,6 +7,7 @@ mod common;
 mod conditions;
 mod diagnostics;
 mod matching;
+mod over_time;
 mod preparing;
 mod shipped;
 mod sources;

@@ -12,6 +12,7 @@ use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, LocalWrite, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::window::{By, Count, Quiet, Throttle};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
     LookupRef, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
@@ -113,7 +114,11 @@ pub(crate) fn minute(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_772_000_000 + minutes * 60).unwrap()
 }
 
-/// The rules of the tests: a day before the anchor, and as many hours later as the first record says; an hour to live.
+/// How long the rules of the tests collect.
+pub(crate) const QUIET: Quiet = Quiet { wait: SignedDuration::from_mins(30), max: Some(SignedDuration::from_mins(100)) };
+
+/// The rules of the tests: a day before the anchor, or when what is collected ends, and as many hours later as the first record
+/// says; an hour to live.
 pub(crate) struct DayBefore;
 
 pub(crate) const DAY: i64 = 24 * 60;
@@ -126,6 +131,9 @@ impl Timetable for DayBefore {
         }
         let hours = record.and_then(|record| record["hours"].as_i64()).unwrap_or(0);
         let at = match question.anchor {
+            Some(last) if question.collected > 0 => {
+                QUIET.ends(question.reference, last, question.collected).saturating_add(SignedDuration::from_hours(hours)).unwrap()
+            }
             Some(anchor) => anchor.saturating_add(SignedDuration::from_hours(hours - 24)).unwrap(),
             None => question.reference,
         };
@@ -210,6 +218,28 @@ impl Delivery {
         self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs, over: OverTime::default() })
     }
 
+    /// Fires under `key` where there is one, as `over` allows.
+    pub(crate) fn fires_over(self, action: &str, key: Option<KeyHash>, over: OverTime) -> Self {
+        self.plan(action, Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), over })
+    }
+
+    /// Is collected under `value`; reads `reads`.
+    pub(crate) fn collected(self, index: &Indexer, value: &str, reads: Option<&str>) -> Self {
+        let over = OverTime { debounce: Some(self.collection(index, value)), ..OverTime::default() };
+        let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
+        self.plan("answer", Plan::Fire { key: None, anchor: None, lookups: lookups.into_iter().collect(), needs: Vec::new(), over })
+    }
+
+    /// Cancels what is collected under `value`.
+    pub(crate) fn cancels_collected(self, index: &Indexer, value: &str) -> Self {
+        let key = self.collection(index, value);
+        self.plan("answer", Plan::Cancel { key, code: "cancelled_by_event", text: "cancelled".into() })
+    }
+
+    fn collection(&self, index: &Indexer, value: &str) -> KeyHash {
+        index.debounce(&AutomationId::new("reminder", "centro", None), "answer", self.0.event.clinic.as_deref(), Some(value))
+    }
+
     pub(crate) fn cancels(self, index: &Indexer, key: &str) -> Self {
         let key = job_key(index, key);
         self.plan("remind", Plan::Cancel { key, code: "cancelled_by_event", text: "the appointment was cancelled".into() })
@@ -237,6 +267,18 @@ impl Delivery {
         });
         self
     }
+}
+
+/// At most `limit` jobs in so many minutes.
+pub(crate) fn throttled(index: &Indexer, value: &str, limit: u32, minutes: i64) -> OverTime {
+    let window = index.throttle(&AutomationId::new("reminder", "centro", None), "remind", Some(value));
+    OverTime { throttle: Some(Throttle { window, limit, per: SignedDuration::from_mins(minutes), by: By::Path }), ..OverTime::default() }
+}
+
+/// From the event on that makes it so many in so many minutes.
+pub(crate) fn counted(index: &Indexer, value: &str, at_least: u32, minutes: i64) -> OverTime {
+    let window = index.count(&AutomationId::new("reminder", "centro", None), "remind", Some(value));
+    OverTime { count: Some(Count { window, at_least, within: SignedDuration::from_mins(minutes) }), ..OverTime::default() }
 }
 
 pub(crate) fn job_key(index: &Indexer, key: &str) -> KeyHash {

@@ -21,6 +21,7 @@ mod batches;
 mod build;
 mod chains;
 mod files;
+mod over_time;
 mod people;
 mod queue;
 mod sealed;
