@@ -183,7 +183,7 @@ impl Window {
     fn remember(&mut self, place: usize, entry: Entry, limit: usize) {
         self.entries.insert(place, entry);
         let surplus = self.entries.len().saturating_sub(KEPT_MIN.max(limit.saturating_mul(2)));
-        if let Some(last) = self.entries.drain(..surplus).last() {
+        if let Some(last) = self.entries.drain(..surplus).next_back() {
             self.forgotten = self.forgotten.max(Some(last.at));
         }
     }

@@ -72,11 +72,12 @@ impl Recorder {
         let outward = work.journal.iter().any(counted);
         let trace = Arc::new(Mutex::new(Trace { journal, outward, ..Trace::default() }));
         let lineage = lineage(&work);
+        let event = Event { subjects: subjects(&work), ..work.event };
         let recorder = Self {
             runtime: runtime.clone(),
             in_force: in_force.clone(),
             job: work.job,
-            event: work.event,
+            event,
             lineage,
             grants: invocation.grants.clone(),
             stored: work.journal,
@@ -341,6 +342,16 @@ fn lineage(work: &Work) -> Vec<AutomationId> {
     }
     lineage.push(work.job.automation.clone());
     lineage
+}
+
+/// The people that the events of `work` are about. Where they are not all about the same person first, what comes of them is
+/// about nobody: it must not stand under the name, and the key, of one of several.
+fn subjects(work: &Work) -> Vec<String> {
+    let main = work.event.subjects.first();
+    if work.collected.iter().any(|event| event.subjects.first() != main) {
+        return Vec::new();
+    }
+    work.event.subjects.clone()
 }
 
 /// Runs `question` in a task of its own: the wall time of the run may end this future, which must not end the store's midway.

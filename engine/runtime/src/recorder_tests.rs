@@ -437,6 +437,31 @@ async fn an_event_of_a_plugin_carries_what_led_to_it() {
 }
 
 #[tokio::test]
+async fn an_event_because_of_several_remembers_what_led_to_any_of_them() {
+    let (runtime, _) = runtime().await;
+    let work = claimed(&runtime).await;
+    let led = |automation: &str, person: &str| Event {
+        subjects: vec![person.into()],
+        cause: Some(Cause { job: work.job.id, lineage: vec![AutomationId(automation.into())] }),
+        ..work.event.clone()
+    };
+    let emitted = async |collected: Vec<Event>| {
+        let Work { job, event, records, journal, steps, .. } = &work;
+        let (job, event, records, journal, steps) = (job.clone(), event.clone(), records.clone(), journal.clone(), steps.clone());
+        let work = Work { job, event, collected, records, journal, steps };
+        let (mut recorder, trace) = recording(&runtime, &work, Grants { events: ["a.b".to_owned()].into(), ..Grants::default() });
+        recorder.perform(Effect::Event(Emitted { kind: "a.b".into(), data: json!(1) })).await.unwrap();
+        let event = lock(&trace).emitted[0].event.clone();
+        (event.cause.unwrap().lineage.iter().map(|id| id.0.clone()).collect::<Vec<_>>(), event.subjects)
+    };
+    let own = work.job.automation.0.clone();
+    let one = emitted(vec![led("x", "p1"), led("y", "p1"), led("x", "p1"), work.event.clone()]).await;
+    assert_eq!(one, (vec!["x".to_owned(), "y".to_owned(), own.clone()], vec!["p1".to_owned()]));
+    let two = emitted(vec![led("x", "p2"), work.event.clone()]).await;
+    assert_eq!(two, (vec!["x".to_owned(), own], Vec::new()), "of several people it is about none");
+}
+
+#[tokio::test]
 async fn a_document_from_before_a_number_still_travels() {
     let (runtime, clock) = runtime().await;
     let work = claimed(&runtime).await;
