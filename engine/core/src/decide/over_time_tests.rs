@@ -128,11 +128,14 @@ fn a_job_that_replaces_a_pending_one_takes_its_place() {
     let other = tell(&mut state, 9, 59, fire(Some(KeyHash([7; 16])), throttled(1, 60)));
     assert_eq!(codes(&other), [("skipped", "throttled")]);
     assert_eq!(state.windows[&WINDOW].entries.len(), 1);
+    // Its place is where the first one had it, so this has room a span after that, and an edit later costs nothing again.
+    assert_eq!(tell(&mut state, 20, 60, fire(Some(KeyHash([8; 16])), throttled(1, 60))).jobs[0].state, JobState::Scheduled);
+    assert!(!codes(&tell(&mut state, 21, 61, fire(Some(KEY), throttled(1, 60)))).contains(&("skipped", "throttled")));
     // One that runs will have fired: what comes after it counts for itself.
     let live = state.keys[&KEY].live.unwrap();
     state.jobs.get_mut(&live).unwrap().state = JobState::Running;
     state.jobs.get_mut(&live).unwrap().anchor = Some(second(0));
-    assert!(codes(&tell(&mut state, 10, 10, fire(Some(KEY), throttled(1, 60)))).contains(&("skipped", "throttled")));
+    assert!(codes(&tell(&mut state, 10, 62, fire(Some(KEY), throttled(1, 60)))).contains(&("skipped", "throttled")));
 }
 
 #[test]
