@@ -11,6 +11,7 @@ mod crash;
 mod days;
 mod house;
 mod import;
+mod over_time;
 mod play;
 mod send;
 mod serve;

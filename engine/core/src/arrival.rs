@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::hash::KeyHash;
 use crate::id::AutomationId;
 use crate::timing::Timetable;
+use crate::window::OverTime;
 
 /// One delivery on its way into the store. Everything that does not depend on stored state is settled already.
 #[derive(Clone)]
@@ -89,7 +90,27 @@ pub enum Plan {
         lookups: Vec<LookupRef>,
         /// Actions of the same rule that come before this one; their candidates come before this one's.
         needs: Vec<String>,
+        /// How often, from how many events on, or of how many events together. What is collected has neither key nor needs.
+        over: OverTime,
     },
     /// The end of whatever is pending under this key.
     Cancel { key: KeyHash, code: &'static str, text: String },
+}
+
+impl Plan {
+    /// The key that its job is known by: its own, or that of what is collected.
+    pub fn key(&self) -> Option<KeyHash> {
+        match self {
+            Self::Fire { key, over, .. } => over.debounce.or(*key),
+            Self::Cancel { key, .. } => Some(*key),
+        }
+    }
+
+    /// What it says over time, and what it needs.
+    pub(crate) fn over_time(&self) -> (Option<&OverTime>, &[String]) {
+        match self {
+            Self::Fire { over, needs, .. } => (Some(over), needs),
+            Self::Cancel { .. } => (None, &[]),
+        }
+    }
 }

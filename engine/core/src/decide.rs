@@ -16,6 +16,11 @@ use crate::id::{AutomationId, EventId, JobId};
 use crate::job::{Job, JobState, Need, Reason};
 use crate::record::RecordRow;
 use crate::timing::{DueQuestion, Records, Timetable};
+use crate::window::{Counted, Throttle, Window};
+
+mod over_time;
+
+pub use over_time::Joined;
 
 /// The code of the reason by which a [`Timetable`] says that the job's automation is off.
 pub const SWITCHED_OFF: &str = "switched_off";
@@ -28,7 +33,7 @@ pub struct KeyRow {
     /// The job that may still run.
     pub live: Option<JobId>,
     /// The time of the newest event that spoke under this key, to fire or to cancel. It outlives the job, so a
-    /// cancellation that arrives before a late edit stands.
+    /// cancellation that arrives before a late edit stands. Where events are collected, of the newest that cancelled.
     pub newest: Timestamp,
     /// The anchor of the last job that was done: the same one is never done again.
     pub done: Option<DoneAnchor>,
@@ -48,6 +53,8 @@ pub struct Needs {
     pub written: HashSet<KeyHash>,
     /// Records that new jobs will read.
     pub read: HashSet<KeyHash>,
+    /// What actions remember over time, with which of the jobs there came to nothing.
+    pub windows: HashSet<KeyHash>,
 }
 
 impl Needs {
@@ -59,14 +66,11 @@ impl Needs {
             needs.entities.extend(arrival.entity);
             needs.written.extend(arrival.records.iter().map(|write| write.key.hash));
             for candidate in &arrival.candidates {
-                match &candidate.plan {
-                    Plan::Fire { key, lookups, .. } => {
-                        needs.keys.extend(*key);
-                        needs.read.extend(lookups.iter().map(|lookup| lookup.record.hash));
-                    }
-                    Plan::Cancel { key, .. } => {
-                        needs.keys.insert(*key);
-                    }
+                needs.keys.extend(candidate.plan.key());
+                if let Plan::Fire { lookups, over, .. } = &candidate.plan {
+                    needs.read.extend(lookups.iter().map(|lookup| lookup.record.hash));
+                    needs.windows.extend(over.throttle.map(|throttle| throttle.window));
+                    needs.windows.extend(over.count.map(|count| count.window));
                 }
             }
         }
@@ -87,6 +91,9 @@ pub struct State {
     /// Live jobs that read a record.
     pub readers: HashMap<KeyHash, BTreeSet<JobId>>,
     pub records: HashMap<KeyHash, RecordRow>,
+    pub windows: HashMap<KeyHash, Window>,
+    /// Jobs in the windows that were cancelled or skipped.
+    pub void: HashSet<JobId>,
     /// What must be written back.
     pub dirty: Dirty,
 }
@@ -99,6 +106,11 @@ pub struct Dirty {
     pub records: HashSet<KeyHash>,
     pub new_jobs: BTreeSet<JobId>,
     pub changed_jobs: BTreeSet<JobId>,
+    pub windows: HashSet<KeyHash>,
+    /// Events that were collected, in order of arrival; the first of a new job is the one that opened it.
+    pub joined: Vec<Joined>,
+    /// Jobs that were there before and collected more, with the records that they read before.
+    pub grown: HashMap<JobId, Vec<LookupRef>>,
 }
 
 /// What became of one arrival.
@@ -107,8 +119,10 @@ pub struct Decision {
     pub status: Status,
     /// The stored event: of a duplicate, the one stored before.
     pub event: EventId,
-    /// Rules that matched.
+    /// Rules that matched, but for those that only counted.
     pub rules: Vec<String>,
+    /// Where the event was counted, and fired nothing yet.
+    pub counted: Vec<Counted>,
     /// Jobs that were made or changed, as they stand now.
     pub jobs: Vec<Job>,
 }
@@ -209,10 +223,10 @@ impl Records for State {
 /// fires rules without a key, but no record, replacement or cancellation comes from it.
 pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
     if let Some(&event) = state.deliveries.get(&arrival.delivery) {
-        return Decision { status: Status::Duplicate, event, rules: Vec::new(), jobs: Vec::new() };
+        return Decision { status: Status::Duplicate, event, rules: Vec::new(), counted: Vec::new(), jobs: Vec::new() };
     }
     state.deliveries.insert(arrival.delivery, arrival.event.id);
-    let mut change = Change { arrival, state, stale: false, touched: BTreeSet::new(), steps: HashMap::new() };
+    let mut change = Change::new(arrival, state);
     change.order();
     if !change.stale {
         for write in &arrival.records {
@@ -222,17 +236,16 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
     for candidate in &arrival.candidates {
         change.consider(candidate);
     }
-    let Change { stale, touched, .. } = change;
-    let fired: BTreeSet<&String> = arrival
-        .candidates
-        .iter()
-        .filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }))
-        .map(|candidate| &candidate.rule)
-        .collect();
+    let Change { stale, touched, counted, counting, .. } = change;
+    let fires = |candidate: &&Candidate| {
+        matches!(candidate.plan, Plan::Fire { .. }) && !counting.contains(&(&candidate.automation, candidate.action.as_str()))
+    };
+    let fired: BTreeSet<&String> = arrival.candidates.iter().filter(fires).map(|candidate| &candidate.rule).collect();
     Decision {
         status: if stale { Status::Stale } else { Status::Accepted },
         event: arrival.event.id,
         rules: fired.into_iter().cloned().collect(),
+        counted,
         jobs: touched.iter().filter_map(|id| state.jobs.get(id)).cloned().collect(),
     }
 }
@@ -245,6 +258,17 @@ struct Wanted<'a> {
     needs: Vec<Need>,
     /// Why it will not be run after all.
     not: Option<Reason>,
+    throttle: Option<&'a Throttle>,
+    /// The pending job whose place it takes.
+    replaced: Option<JobId>,
+    collected: u32,
+}
+
+impl<'a> Wanted<'a> {
+    /// That runs, needs nothing and takes nobody's place.
+    fn new(key: Option<KeyHash>, anchor: Option<Timestamp>, lookups: &'a [LookupRef]) -> Self {
+        Self { key, anchor, lookups, needs: Vec::new(), not: None, throttle: None, replaced: None, collected: 0 }
+    }
 }
 
 /// The anchor of a plan, and why there is none where there should be.
@@ -264,9 +288,17 @@ struct Change<'a> {
     touched: BTreeSet<JobId>,
     /// The jobs that this arrival has made, by automation and action.
     steps: HashMap<(&'a AutomationId, &'a str), JobId>,
+    /// The actions that only count this event, and those that need them.
+    counting: HashSet<(&'a AutomationId, &'a str)>,
+    counted: Vec<Counted>,
 }
 
 impl<'a> Change<'a> {
+    fn new(arrival: &'a Arrival, state: &'a mut State) -> Self {
+        let (touched, steps) = (BTreeSet::new(), HashMap::new());
+        Self { arrival, state, stale: false, touched, steps, counting: HashSet::new(), counted: Vec::new() }
+    }
+
     /// Finds out whether the event is stale, and remembers its time where it is not.
     fn order(&mut self) {
         let Some(entity) = self.arrival.entity else { return };
@@ -295,30 +327,32 @@ impl<'a> Change<'a> {
 
     fn consider(&mut self, candidate: &'a Candidate) {
         match &candidate.plan {
-            Plan::Fire { key: None, anchor, lookups, needs } => {
-                let (anchor, missing) = split(anchor);
-                let (needs, idle) = self.needs(candidate, needs);
-                let live = self.make(candidate, Wanted { key: None, anchor, lookups, needs, not: missing.or(idle) });
-                self.step(candidate, live);
+            Plan::Fire { over, lookups, .. } if over.debounce.is_some() => {
+                if let Some(key) = over.debounce {
+                    self.collect(candidate, key, lookups, over.throttle.as_ref());
+                }
             }
-            Plan::Fire { key: Some(key), anchor, lookups, needs } => {
-                if !self.speaks(*key) {
+            Plan::Fire { key, anchor, lookups, needs, over } => {
+                if key.is_some_and(|key| !self.speaks(key)) || !self.count(candidate) {
                     return;
                 }
                 let (anchor, missing) = split(anchor);
-                if let Some(missing) = &missing {
+                if let (Some(key), Some(missing)) = (key, &missing) {
                     self.cancel(*key, missing);
                 }
                 let (needs, idle) = self.needs(candidate, needs);
-                if idle.is_some() && self.state.keys.get(key).is_some_and(|row| row.live.is_some()) {
+                let pending = key.and_then(|key| self.state.keys.get(&key)).is_some_and(|row| row.live.is_some());
+                if idle.is_some() && pending {
                     // Its step runs, or ran, for the event before: so does what is pending here.
                     return;
                 }
-                let live = self.replace(candidate, Wanted { key: Some(*key), anchor, lookups, needs, not: missing.or(idle) });
+                let wanted =
+                    Wanted { needs, not: missing.or(idle), throttle: over.throttle.as_ref(), ..Wanted::new(*key, anchor, lookups) };
+                let live = if key.is_some() { self.replace(candidate, wanted) } else { self.make(candidate, wanted) };
                 self.step(candidate, live);
             }
             Plan::Cancel { key, code, text } => {
-                if self.speaks(*key) {
+                if self.speaks(*key) && !self.is_outrun(*key) {
                     self.cancel(*key, &Reason::new(code, text.as_str()));
                 }
             }
@@ -372,6 +406,7 @@ impl<'a> Change<'a> {
             if begun && live.anchor == anchor && live.cancel.is_none() {
                 return None;
             }
+            wanted.replaced = Some(live.id).filter(|_| live.state != JobState::Running);
             self.cancel(key, &newer);
         }
         let id = self.make(candidate, wanted)?;
@@ -401,7 +436,7 @@ impl<'a> Change<'a> {
 
     /// Makes a job; its id, if it is live. One that will not run is made too, as skipped, so that people see why.
     fn make(&mut self, candidate: &Candidate, wanted: Wanted<'_>) -> Option<JobId> {
-        let Wanted { key, anchor, lookups, needs, not } = wanted;
+        let Wanted { key, anchor, lookups, needs, not, throttle, replaced, collected } = wanted;
         let event = &self.arrival.event;
         let reference = event.order();
         let question = DueQuestion {
@@ -409,17 +444,19 @@ impl<'a> Change<'a> {
             action: &candidate.action,
             anchor,
             reference,
+            collected,
             lookups,
             clinic: event.clinic.as_deref(),
         };
         let due = self.arrival.timetable.due(&question, self.state);
         let at = due.as_ref().map_or(reference, |due| due.at);
-        let due = match not {
-            Some(reason) => Err(reason),
-            None => due,
+        let id = self.job_id(candidate);
+        let due = match (not, due, throttle) {
+            (Some(reason), ..) => Err(reason),
+            (None, Ok(due), Some(throttle)) => self.admit(throttle, replaced, id).map(|()| due),
+            (None, due, _) => due,
         };
         let free = needs.is_empty();
-        let id = JobId::derive(event.id, &candidate.automation, &candidate.action);
         let job = Job {
             id,
             event: event.id,
@@ -433,6 +470,7 @@ impl<'a> Change<'a> {
             key,
             lookups: lookups.to_vec(),
             needs,
+            collected,
             anchor,
             reference,
             due: at,
@@ -479,6 +517,7 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
         action: &job.action,
         anchor: job.anchor,
         reference: job.reference,
+        collected: job.collected,
         lookups: &job.lookups,
         clinic: job.clinic.as_deref(),
     };

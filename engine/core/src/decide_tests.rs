@@ -9,6 +9,7 @@ use crate::entropy::SeededEntropy;
 use crate::event::{Entity, Event};
 use crate::id::AutomationId;
 use crate::timing::Due;
+use crate::window::OverTime;
 
 /// A timetable with one action: a day before its anchor, two hours to live; `late` records shift it by their `hours`.
 struct DayBefore;
@@ -50,6 +51,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
                 record: RecordRef { kind: "clinic".into(), hash: RECORD },
             }],
             needs: Vec::new(),
+            over: OverTime::default(),
         },
         Ask::Cancel => Plan::Cancel { key: KEY, code: "cancelled_by_event", text: "cancelled".into() },
     });
@@ -257,6 +259,7 @@ fn chain(number: u64, time: i64) -> Arrival {
             anchor: None,
             lookups: Vec::new(),
             needs: needs.iter().map(|step| (*step).to_owned()).collect(),
+            over: OverTime::default(),
         },
     };
     Arrival { candidates: vec![step("issue", 1, &[]), step("send", 2, &["issue"])], ..arrival(number, time, None) }

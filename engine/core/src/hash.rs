@@ -80,6 +80,27 @@ impl Indexer {
         self.hash("job", &[automation.0.as_bytes(), action.as_bytes(), value.as_bytes()])
     }
 
+    /// Where an action remembers what it fired for, by the value that tells its windows apart.
+    pub fn throttle(&self, automation: &AutomationId, action: &str, value: Option<&str>) -> KeyHash {
+        self.window("throttle", automation, action, value)
+    }
+
+    /// Where an action remembers what it counted.
+    pub fn count(&self, automation: &AutomationId, action: &str, value: Option<&str>) -> KeyHash {
+        self.window("count", automation, action, value)
+    }
+
+    /// Where an action collects the events of a clinic.
+    pub fn debounce(&self, automation: &AutomationId, action: &str, clinic: Option<&str>, value: Option<&str>) -> KeyHash {
+        let part = |text: Option<&str>| text.map_or(vec![0], |text| [&[1], text.as_bytes()].concat());
+        self.hash("debounce", &[automation.0.as_bytes(), action.as_bytes(), &part(clinic), &part(value)])
+    }
+
+    fn window(&self, label: &str, automation: &AutomationId, action: &str, value: Option<&str>) -> KeyHash {
+        let parts: Vec<&[u8]> = [Some(automation.0.as_str()), Some(action), value].into_iter().flatten().map(str::as_bytes).collect();
+        self.hash(label, &parts)
+    }
+
     /// A name in an action's own state, or of a counter of its own: connection, clinic, rule, action and the plugin's key. The
     /// same for an automation of the whole connection and for one of the clinic alone: receipts are numbered on when a clinic
     /// gets one of its own.
@@ -116,6 +137,11 @@ mod tests {
         assert_eq!(index.contact("c", "+55 11 9"), index.contact("c", "55119"));
         assert_ne!(index.contact("c", "55119"), index.contact("d", "55119"), "counted apart");
         assert_ne!(index.contact("c", "55119"), index.recipient("c", "55119"));
+        let one = AutomationId("one".into());
+        assert_ne!(index.throttle(&one, "a", Some("1")), index.count(&one, "a", Some("1")));
+        assert_ne!(index.count(&one, "a", Some("")), index.count(&one, "a", None));
+        assert_ne!(index.debounce(&one, "a", Some("1"), None), index.debounce(&one, "a", None, Some("1")));
+        assert_ne!(index.debounce(&one, "a", None, Some("1")), index.job_key(&one, "a", "1"));
         assert_ne!(index.record("c", "p", "1"), Indexer::new(&[8; 32]).record("c", "p", "1"), "the key matters");
     }
 }

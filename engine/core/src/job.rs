@@ -110,10 +110,12 @@ pub struct Job {
     pub lookups: Vec<LookupRef>,
     /// The steps of its rule that come before it.
     pub needs: Vec<Need>,
-    /// The instant that its timing counts from, where the rule names one.
+    /// The events that it collects; 0: it is for one event and collects none. `event` is the newest of them.
+    pub collected: u32,
+    /// The instant that its timing counts from, where the rule names one; the time of the newest event that it collects.
     pub anchor: Option<Timestamp>,
     /// When the event that made it happened: what "late" is judged from, so that the due time of a job does not
-    /// depend on when its delivery got through.
+    /// depend on when its delivery got through. Of several events, the first.
     pub reference: Timestamp,
     /// When it is to run.
     pub due: Timestamp,

@@ -22,6 +22,7 @@ pub mod record;
 pub mod retry;
 pub mod settle;
 pub mod timing;
+pub mod window;
 
 pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 pub use budget::{Budget, LINEAGE_MAX};
@@ -35,5 +36,6 @@ pub use id::{AutomationId, EventId, JobId};
 pub use invocation::Invocation;
 pub use job::{Job, JobState, Need};
 pub use record::{RecordRow, Stamp};
+pub use window::OverTime;
 
 pub use jiff::{SignedDuration, Timestamp};

@@ -24,6 +24,7 @@ fn running() -> Job {
         key: Some(KeyHash([1; 16])),
         lookups: Vec::new(),
         needs: Vec::new(),
+        collected: 0,
         anchor: Some(ts("2026-03-06T13:00:00Z")),
         reference: ts(NOW),
         due: ts(NOW),

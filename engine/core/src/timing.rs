@@ -30,6 +30,8 @@ pub struct DueQuestion<'a> {
     pub action: &'a str,
     pub anchor: Option<Timestamp>,
     pub reference: Timestamp,
+    /// The events that the job collects: the first happened at `reference`, the last at `anchor`.
+    pub collected: u32,
     pub lookups: &'a [LookupRef],
     /// The clinic of the job: an automation may not be the one that is in force there any more.
     pub clinic: Option<&'a str>,

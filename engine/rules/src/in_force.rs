@@ -11,14 +11,15 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable, Timing};
-use zelo_core::{AutomationId, Candidate, Event, Indexer, KeyHash, LookupRef, Plan, RecordRef};
+use zelo_core::window::{Count, Throttle};
+use zelo_core::{AutomationId, Candidate, Event, Indexer, KeyHash, LookupRef, OverTime, Plan, RecordRef};
 
 use crate::condition::{Circumstances, Condition, Documents};
 use crate::digest;
 use crate::json::id_text;
 use crate::load::RuleSet;
 use crate::path::Path;
-use crate::rule::{Action, Anchor, Lookup, Rule, SetTiming, ZoneOf, locale};
+use crate::rule::{Action, Anchor, Lookup, Rule, SetOverTime, SetTiming, ZoneOf, locale, told_apart};
 use crate::template::Templates;
 use crate::text::Text;
 use crate::time;
@@ -61,7 +62,7 @@ pub(crate) struct Joined {
     pub(crate) automation: Automation,
     /// All settings, defaults filled in.
     pub(crate) settings: Map<String, Value>,
-    timings: HashMap<String, SetTiming>,
+    timings: HashMap<String, (SetTiming, SetOverTime)>,
     /// What conditions of the rule are under these settings, where they name any.
     bound: Bound,
     /// Of the rule and the settings.
@@ -306,7 +307,10 @@ impl InForce {
 impl Joined {
     pub(crate) fn new(rules: &RuleSet, rule: &Rule, automation: Automation) -> Result<Self, String> {
         let settings = rules.settings_for(&rule.id, &automation.settings).map_err(|problems| problems.join("; "))?;
-        let timing = |action: &Action| Ok((action.name.clone(), action.timing.set(&settings, rules.templates())?));
+        let timing = |action: &Action| {
+            let (timing, over) = (action.timing.set(&settings, rules.templates())?, action.over.set(&settings, rules.templates())?);
+            Ok((action.name.clone(), (timing, over)))
+        };
         let timings = rule.actions.iter().map(timing).collect::<Result<_, String>>()?;
         let chosen = Value::Object(settings.clone()).to_string();
         let digest = digest::of(&[rule.digest.as_bytes(), chosen.as_bytes()]);
@@ -390,10 +394,19 @@ fn rule_fails(joined: &Joined, rule: &Rule, event: &Event, documents: &EventOnly
     if candidates.is_empty() {
         return failures.into_iter().find_map(|(action, failure)| Some(format!("{}: {}", action.name, failure?)));
     }
-    let missing = |key: &&Path| key.first(&event.data).and_then(id_text).is_none();
-    let keyless: Vec<&Path> = candidates.iter().map_while(|action| action.key.as_ref().filter(missing)).collect();
-    let key = keyless.first().filter(|_| keyless.len() == candidates.len())?;
-    Some(format!("its key {} is missing", key.as_str()))
+    let unknown: Vec<String> = candidates.iter().map_while(|action| told_apart_by_nothing(action, event)).collect();
+    let all = unknown.len() == candidates.len();
+    unknown.into_iter().next().filter(|_| all)
+}
+
+/// Why the event does not say which job of `action` is meant, or in which of its windows it belongs.
+fn told_apart_by_nothing(action: &Action, event: &Event) -> Option<String> {
+    let missing = |path: &&Path| path.first(&event.data).and_then(id_text).is_none();
+    if let Some(key) = action.key.as_ref().filter(missing) {
+        return Some(format!("its key {} is missing", key.as_str()));
+    }
+    let (name, path) = action.over.by().find(|(_, path)| missing(path))?;
+    Some(format!("its `{name}.by` {} is missing", path.as_str()))
 }
 
 /// One rule against one event.
@@ -478,16 +491,46 @@ impl Matching<'_> {
             None => None,
             Some(path) => Some(self.key(action, path)?),
         };
-        let anchor = action.timing.anchor.as_ref().map(|anchor| match anchor {
+        let over = self.over_time(action)?;
+        let anchor = action.timing.anchor.as_ref().or(over.debounce.map(|_| &Anchor::Event));
+        let anchor = anchor.map(|anchor| match anchor {
             Anchor::At(path) => self.anchor(path),
             Anchor::Event => Ok(self.event.order()),
         });
         let lookups = self.rule.lookups.iter().flat_map(|lookup| self.lookups(lookup)).collect();
-        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone() })
+        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone(), over })
+    }
+
+    /// What the action says over time about this event; nothing where a `by` is missing in it.
+    fn over_time(&self, action: &Action) -> Option<OverTime> {
+        let id = |path: &Path| path.first(&self.event.data).and_then(id_text);
+        if action.over.by().any(|(_, path)| id(path).is_none()) {
+            return None;
+        }
+        let (automation, name, over) = (&self.joined.automation.id, &action.name, &action.over);
+        let set = self.joined.timings.get(name).map(|(_, over)| *over).unwrap_or_default();
+        let throttle = over.throttle.as_ref().zip(set.throttle).map(|(throttle, (limit, per))| {
+            let (by, path) = told_apart(throttle.by.as_ref(), action.key.as_ref());
+            Throttle { window: self.index.throttle(automation, name, path.and_then(id).as_deref()), limit, per, by }
+        });
+        let count = over.count.as_ref().zip(set.count).map(|(count, (at_least, within))| {
+            let (_, path) = told_apart(count.by.as_ref(), action.key.as_ref());
+            Count { window: self.index.count(automation, name, path.and_then(id).as_deref()), at_least, within }
+        });
+        let debounce = over.debounce.as_ref().map(|debounce| self.collection(action, debounce.by.as_ref().and_then(id).as_deref()));
+        Some(OverTime { throttle, count, debounce })
+    }
+
+    /// Where events are collected. Those of different clinics never are together: a job is of one clinic.
+    fn collection(&self, action: &Action, value: Option<&str>) -> KeyHash {
+        self.index.debounce(&self.joined.automation.id, &action.name, self.event.clinic.as_deref(), value)
     }
 
     fn key(&self, action: &Action, path: &Path) -> Option<KeyHash> {
         let value = path.first(&self.event.data).and_then(id_text)?;
+        if action.over.debounce.is_some() {
+            return Some(self.collection(action, Some(&value)));
+        }
         Some(self.index.job_key(&self.joined.automation.id, &action.name, &value))
     }
 
@@ -514,10 +557,14 @@ impl Timetable for InForce {
         let gone = || Reason::new("rule_gone", "the rule no longer has this action");
         let joined = self.joined(question.automation, question.clinic)?;
         let action = self.action(question.automation, question.action).ok_or_else(gone)?;
-        let timing = joined.timings.get(question.action).ok_or_else(gone)?;
+        let (timing, over) = joined.timings.get(question.action).ok_or_else(gone)?;
         let window = timing.window.as_ref().map(|(window, zone)| (*window, zone.now(&action, question.lookups, records)));
         let timing = Timing { offset: timing.offset, window, if_late: timing.if_late, expires: timing.expires };
-        timing.due(question.anchor, question.reference)
+        let anchor = match over.quiet.filter(|_| question.collected > 0) {
+            Some(quiet) => question.anchor.map(|last| quiet.ends(question.reference, last, question.collected)),
+            None => question.anchor,
+        };
+        timing.due(anchor, question.reference)
     }
 }
 

@@ -62,6 +62,22 @@ impl InForce {
         steps: &Map<String, Value>,
         index: &Indexer,
     ) -> Result<Prepared, Unprepared> {
+        self.prepare_collected(job, event, std::slice::from_ref(event), records, steps, index)
+    }
+
+    /// The same for a job that `collected` several events, in their order; `event` is the newest of them.
+    ///
+    /// # Errors
+    /// Why it must wait, be skipped, or fails.
+    pub fn prepare_collected(
+        &self,
+        job: &Job,
+        event: &Event,
+        collected: &[Event],
+        records: &dyn Records,
+        steps: &Map<String, Value>,
+        index: &Indexer,
+    ) -> Result<Prepared, Unprepared> {
         self.joined(&job.automation, job.clinic.as_deref()).map_err(Unprepared::Skip)?;
         let Some(action) = self.action(&job.automation, &job.action) else {
             return Err(Unprepared::Skip(Reason::new("rule_gone", "the rule no longer has this action")));
@@ -73,7 +89,7 @@ impl InForce {
         let zone = documents.circumstances.zone.clone();
         let connection = &event.connection;
         let making = Making { zone: &zone, clinic_zone: action.zone_of_clinics(), at: event.time, connection, index };
-        let mut names = fields(&action, &documents, &making);
+        let mut names = fields(&action, &documents, collected, &making);
         let present: BTreeSet<String> = names.keys().cloned().collect();
         names.insert("settings".to_owned(), Value::Object(action.settings().clone()));
         let needed = |step: &&String| action.action.needs.contains(step);
@@ -140,8 +156,12 @@ fn check(condition: &Condition, documents: &Sight<'_>) -> Result<(), Unprepared>
 }
 
 /// The allowed fields that there are.
-fn fields(action: &ActionRef<'_>, documents: &Sight<'_>, making: &Making<'_>) -> Map<String, Value> {
+fn fields(action: &ActionRef<'_>, documents: &Sight<'_>, collected: &[Event], making: &Making<'_>) -> Map<String, Value> {
     let fields = action.action.allow.iter().filter_map(|field| {
+        if field.collected {
+            let values = collected.iter().map(|event| field.value(&event.data, making).unwrap_or(Value::Null));
+            return Some((field.name.clone(), Value::Array(values.collect())));
+        }
         let document = match &field.record {
             Some(record) => documents.record(record)?,
             None => documents.event,

@@ -52,9 +52,10 @@ impl Runtime {
         }
         let due = still_due(edition, work, now)?;
         not_expired(job, due.expires, now)?;
+        let events = if work.collected.is_empty() { std::slice::from_ref(&work.event) } else { &work.collected };
         let prepared = edition
             .in_force
-            .prepare(job, &work.event, &work.records, &work.steps, self.store.indexer())
+            .prepare_collected(job, &work.event, events, &work.records, &work.steps, self.store.indexer())
             .map_err(|unprepared| unready(job, due, unprepared, now))?;
         let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
             return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
@@ -158,6 +159,7 @@ fn due(edition: &Edition, job: &Job, records: &RecordSet) -> Result<Due, Reason>
         action: &job.action,
         anchor: job.anchor,
         reference: job.reference,
+        collected: job.collected,
         lookups: &job.lookups,
         clinic: job.clinic.as_deref(),
     };

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 use zelo_core::effect::{Attachment, Message};
 use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine};
-use zelo_core::{Arrival, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX, Stamp};
+use zelo_core::{
+    Arrival, AutomationId, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX, Stamp,
+};
 use zelo_host::{Effects, Level, Stop};
 use zelo_rules::InForce;
 use zelo_store::{Work, effect_id, parse_effect_id};
@@ -44,6 +46,8 @@ pub(crate) struct Recorder {
     in_force: Arc<InForce>,
     job: Job,
     event: Event,
+    /// The automations that led to its event, or to any that it collected, and its own.
+    lineage: Vec<AutomationId>,
     grants: Grants,
     /// What earlier attempts stored, entry 0 (the invocation) included.
     stored: Vec<JournalEntry>,
@@ -70,11 +74,14 @@ impl Recorder {
         let counted = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Counted { .. }, .. });
         let outward = work.journal.iter().any(counted);
         let trace = Arc::new(Mutex::new(Trace { journal, outward, ..Trace::default() }));
+        let lineage = lineage(&work);
+        let event = Event { subjects: subjects(&work), ..work.event };
         let recorder = Self {
             runtime: runtime.clone(),
             in_force: in_force.clone(),
             job: work.job,
-            event: work.event,
+            event,
+            lineage,
             grants: invocation.grants.clone(),
             stored: work.journal,
             next: 1,
@@ -278,7 +285,6 @@ impl Recorder {
     fn arrival(&self, index: u32, emitted: &Emitted) -> Arrival {
         let store = &self.runtime.store;
         let (indexer, now) = (store.indexer(), self.runtime.clock.now());
-        let lineage = self.event.cause.iter().flat_map(|cause| cause.lineage.iter().cloned()).chain([self.job.automation.clone()]);
         let event = Event {
             id: self.runtime.counts.id(now, self.runtime.entropy.as_ref()),
             kind: emitted.kind.clone(),
@@ -286,7 +292,7 @@ impl Recorder {
             received: now,
             entity: None,
             data: Arc::new(emitted.data.clone()),
-            cause: Some(Cause { job: self.job.id, lineage: lineage.collect() }),
+            cause: Some(Cause { job: self.job.id, lineage: self.lineage.clone() }),
             ..self.event.clone()
         };
         Arrival {
@@ -365,6 +371,29 @@ impl Effects for Recorder {
     fn log(&mut self, level: Level, text: &str) {
         lock(&self.trace).lines.push(LogLine { level: level.as_str().to_owned(), text: text.to_owned() });
     }
+}
+
+/// The automations that led to the events of `work`, each once, and its own at the end.
+fn lineage(work: &Work) -> Vec<AutomationId> {
+    let mut lineage: Vec<AutomationId> = Vec::new();
+    let causes = std::iter::once(&work.event).chain(&work.collected).filter_map(|event| event.cause.as_ref());
+    for automation in causes.flat_map(|cause| &cause.lineage) {
+        if !lineage.contains(automation) {
+            lineage.push(automation.clone());
+        }
+    }
+    lineage.push(work.job.automation.clone());
+    lineage
+}
+
+/// The people that the events of `work` are about. Where they are not all about the same person first, what comes of them is
+/// about nobody: it must not stand under the name, and the key, of one of several.
+fn subjects(work: &Work) -> Vec<String> {
+    let main = work.event.subjects.first();
+    if work.collected.iter().any(|event| event.subjects.first() != main) {
+        return Vec::new();
+    }
+    work.event.subjects.clone()
 }
 
 /// Runs `question` in a task of its own: the wall time of the run may end this future, which must not end the store's midway.

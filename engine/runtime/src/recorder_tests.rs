@@ -10,7 +10,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Plan, RecordEdit, SeededEntropy, Timestamp,
+    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, OverTime, Plan, RecordEdit, SeededEntropy,
+    Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::Files;
@@ -98,7 +99,7 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
             rule: "r".into(),
             action: "a".into(),
             rule_digest: String::new(),
-            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new() },
+            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() },
         }],
         timetable: Arc::new(AtOnce),
     };
@@ -112,8 +113,15 @@ pub(crate) async fn claim(runtime: &Runtime, now: Timestamp) -> Work {
 
 /// A recorder for an attempt at `work`, with what earlier ones stored.
 pub(crate) fn recording(runtime: &Runtime, work: &Work, grants: Grants) -> (Recorder, Arc<Mutex<Trace>>) {
-    let Work { job, event, records, journal, steps } = work;
-    let work = Work { job: job.clone(), event: event.clone(), records: records.clone(), journal: journal.clone(), steps: steps.clone() };
+    let Work { job, event, collected, records, journal, steps } = work;
+    let work = Work {
+        job: job.clone(),
+        event: event.clone(),
+        collected: collected.clone(),
+        records: records.clone(),
+        journal: journal.clone(),
+        steps: steps.clone(),
+    };
     let frozen = !journal.is_empty();
     Recorder::new(runtime, &runtime.rules.current().in_force, work, &invocation(job, grants), frozen)
 }
@@ -291,7 +299,14 @@ async fn state_belongs_to_one_action_of_one_clinic() {
         // A clinic that gets an automation of its own goes on where it was.
         (Job { automation: AutomationId::new("r", "c", Some("77")), ..work.job.clone() }, Some("mine")),
     ] {
-        let work = Work { job, event: work.event.clone(), records: Default::default(), journal: Vec::new(), steps: Map::new() };
+        let work = Work {
+            job,
+            event: work.event.clone(),
+            collected: Vec::new(),
+            records: Default::default(),
+            journal: Vec::new(),
+            steps: Map::new(),
+        };
         let (mut recorder, _) = recording(&runtime, &work, granted());
         assert_eq!(recorder.perform(get("k")).await.unwrap(), EffectResult::Value { value: sees.map(str::to_owned) });
     }
@@ -357,7 +372,14 @@ async fn a_document_travels_only_with_the_job_that_made_it_or_needs_who_did() {
     refused(&mut recorder, attach(&id)).await;
     let need = Need { step: "issue".into(), job: parse_effect_id(&id).unwrap().0, done: true };
     let waiting = Job { needs: vec![Need { done: false, ..need.clone() }], ..stranger.job.clone() };
-    let waiting = Work { job: waiting, event: stranger.event.clone(), records: Default::default(), journal: Vec::new(), steps: Map::new() };
+    let waiting = Work {
+        job: waiting,
+        event: stranger.event.clone(),
+        collected: Vec::new(),
+        records: Default::default(),
+        journal: Vec::new(),
+        steps: Map::new(),
+    };
     let (mut recorder, _) = recording(&runtime, &waiting, granted());
     refused(&mut recorder, attach(&id)).await;
     let later = Work { job: Job { needs: vec![need], ..stranger.job.clone() }, ..stranger };
@@ -455,6 +477,31 @@ async fn a_chain_of_automations_is_not_endless() {
     again.event.cause = None;
     let (mut recorder, _) = recording(&runtime, &again, grants);
     assert_eq!(refused(&mut recorder, emit()).await, why);
+}
+
+#[tokio::test]
+async fn an_event_because_of_several_remembers_what_led_to_any_of_them() {
+    let (runtime, _) = runtime().await;
+    let work = claimed(&runtime).await;
+    let led = |automation: &str, person: &str| Event {
+        subjects: vec![person.into()],
+        cause: Some(Cause { job: work.job.id, lineage: vec![AutomationId(automation.into())] }),
+        ..work.event.clone()
+    };
+    let emitted = async |collected: Vec<Event>| {
+        let Work { job, event, records, journal, steps, .. } = &work;
+        let (job, event, records, journal, steps) = (job.clone(), event.clone(), records.clone(), journal.clone(), steps.clone());
+        let work = Work { job, event, collected, records, journal, steps };
+        let (mut recorder, trace) = recording(&runtime, &work, Grants { events: ["a.b".to_owned()].into(), ..Grants::default() });
+        recorder.perform(Effect::Event(Emitted { kind: "a.b".into(), data: json!(1) })).await.unwrap();
+        let event = lock(&trace).emitted[0].event.clone();
+        (event.cause.unwrap().lineage.iter().map(|id| id.0.clone()).collect::<Vec<_>>(), event.subjects)
+    };
+    let own = work.job.automation.0.clone();
+    let one = emitted(vec![led("x", "p1"), led("y", "p1"), led("x", "p1"), work.event.clone()]).await;
+    assert_eq!(one, (vec!["x".to_owned(), "y".to_owned(), own.clone()], vec!["p1".to_owned()]));
+    let two = emitted(vec![led("x", "p2"), work.event.clone()]).await;
+    assert_eq!(two, (vec!["x".to_owned(), own], Vec::new()), "of several people it is about none");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub struct Row {
     pub action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// Of an event its status, of a job its state.
+    /// Of an event its status, of a job its state; `counted`, where an action counted the event and made no job.
     pub state: String,
     /// What the job counts from, and when it is due.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,9 +118,7 @@ async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut 
         Ok(Accepted::Recorded { event, decision }) => {
             let why_not = runtime.rules.current().in_force.why_not(&event);
             tell(event_row(now, &event, &delivery.path, &decision, &why_not));
-            for job in &decision.jobs {
-                tell(job_row(now, job, None));
-            }
+            tell_decision(now, &decision, tell);
         }
     }
     Ok(())
@@ -174,11 +172,26 @@ async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Sen
     for (event, decision) in emitted.iter().zip(&outcome.emitted) {
         let why_not = runtime.rules.current().in_force.why_not(event);
         tell(event_row(now, event, "emitted", decision, &why_not));
-        for job in &decision.jobs {
-            tell(job_row(now, job, None));
-        }
+        tell_decision(now, decision, tell);
     }
     Ok(())
+}
+
+/// What came of an event: what counted it, and the jobs that it made or changed.
+fn tell_decision(at: Timestamp, decision: &Decision, tell: &mut (dyn FnMut(Row) + Send)) {
+    for counted in &decision.counted {
+        tell(Row {
+            event: Some(decision.event.to_string()),
+            rule: Some(counted.rule.clone()),
+            action: Some(counted.action.clone()),
+            state: "counted".to_owned(),
+            detail: counted.to_string(),
+            ..blank(at)
+        });
+    }
+    for job in &decision.jobs {
+        tell(job_row(at, job, None));
+    }
 }
 
 fn blank(at: Timestamp) -> Row {
@@ -203,6 +216,7 @@ fn event_row(at: Timestamp, event: &Event, path: &str, decision: &Decision, why_
     let detail = match decision.status {
         Status::Duplicate => format!("{path}: the same delivery came before as {}; nothing new happens", decision.event),
         Status::Stale => format!("{path}: older ({}) than what is known of it; records and pending jobs stay as they are", event.time),
+        _ if decision.rules.is_empty() && !decision.counted.is_empty() => format!("{path}: counted, no rule fires yet{}", silent()),
         _ if decision.rules.is_empty() => format!("{path}: no rule fires{}", silent()),
         _ => format!("{path}: fires {}{}", decision.rules.join(", "), silent()),
     };
@@ -225,6 +239,7 @@ fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
             format!("comes after {}", steps.join(", "))
         }
         (JobState::Scheduled, None, Some(reason)) if job.attempt > 0 => format!("tried again at {}: {}", job.run_at, reason.text),
+        (JobState::Scheduled | JobState::Ready, ..) if job.collected > 0 => format!("collected {}, due {}", job.collected, job.due),
         (JobState::Scheduled | JobState::Ready, ..) => match job.anchor {
             Some(anchor) => format!("due {}, counted from {anchor}", job.due),
             None => format!("due {}", job.due),

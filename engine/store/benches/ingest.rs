@@ -25,8 +25,8 @@ use zelo_core::event::Entity;
 use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy, SignedDuration,
-    Timestamp,
+    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy,
+    SignedDuration, Timestamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
@@ -132,7 +132,7 @@ fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
         rule: "appointment-reminder".into(),
         action: "remind".into(),
         rule_digest: "0123456789abcdef".repeat(4),
-        plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup], needs: Vec::new() },
+        plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup], needs: Vec::new(), over: OverTime::default() },
     };
     let fields = json!({ "name": "Ana", "phones": ["5511900000000"], "last": number });
     let write = RecordWrite {

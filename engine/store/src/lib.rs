@@ -126,7 +126,10 @@ pub trait Store: Send + Sync + 'static {
 pub struct Work {
     /// As stored after the claim: `running`, with its lease and attempt number.
     pub job: Job,
+    /// Its event; of several, the newest.
     pub event: Event,
+    /// All events that it collected, in the order in which they happened, then arrived; none where it is for one event.
+    pub collected: Vec<Event>,
     /// The records that its lookups name, where they exist.
     pub records: RecordSet,
     /// What earlier attempts stored.

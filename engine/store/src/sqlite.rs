@@ -6,7 +6,7 @@
 //!   credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
 //! - `budgets`: who got how many messages of late, written with the messages.
-//! - `jobs`, `keys`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
+//! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
 //!
 //! Invariants: nobody else writes, and nothing is answered before its transaction is on disk. A database future is
 //! never dropped half-way: writes run in the writer's task, reads in tasks of their own.
@@ -52,6 +52,7 @@ mod reader;
 mod record;
 mod settle;
 mod steps;
+mod windows;
 mod writer;
 
 use checkpoint::Check;

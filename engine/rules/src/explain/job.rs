@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Map;
 use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Timetable};
-use zelo_core::{Candidate, Job, JobId, JobState, Plan};
+use zelo_core::{Candidate, Job, JobId, JobState, OverTime, Plan};
 
 use super::Question;
 use crate::condition::{Language, Reveal, Told};
@@ -23,6 +23,8 @@ pub struct JobTold {
     pub needs: Vec<String>,
     /// The fields that would reach the plugin.
     pub fields: Vec<String>,
+    /// What else must be, of the events before it: they are not looked at here.
+    pub provided: Vec<String>,
     /// Why it would not run, or what it would wait for.
     pub reason: Option<Reason>,
 }
@@ -33,15 +35,16 @@ pub(super) struct Prospect<'p> {
     question: &'p Question<'p>,
     job: Result<Job, Reason>,
     needs: Vec<String>,
+    over: OverTime,
 }
 
 impl<'p> Prospect<'p> {
     pub(super) fn new(in_force: &'p InForce, question: &'p Question<'p>, candidate: &Candidate) -> Self {
-        let needs = match &candidate.plan {
-            Plan::Fire { needs, .. } => needs.clone(),
-            Plan::Cancel { .. } => Vec::new(),
+        let (needs, over) = match &candidate.plan {
+            Plan::Fire { needs, over, .. } => (needs.clone(), *over),
+            Plan::Cancel { .. } => (Vec::new(), OverTime::default()),
         };
-        Self { in_force, question, job: job(in_force, question, candidate), needs }
+        Self { in_force, question, job: job(in_force, question, candidate), needs, over }
     }
 
     /// Whether its conditions on records hold now.
@@ -53,8 +56,15 @@ impl<'p> Prospect<'p> {
     }
 
     pub(super) fn told(self, language: Language) -> JobTold {
-        let skipped =
-            |reason| JobTold { state: "skipped", due: None, expires: None, needs: Vec::new(), fields: Vec::new(), reason: Some(reason) };
+        let skipped = |reason| JobTold {
+            state: "skipped",
+            due: None,
+            expires: None,
+            needs: Vec::new(),
+            fields: Vec::new(),
+            provided: Vec::new(),
+            reason: Some(reason),
+        };
         let job = match self.job {
             Ok(job) => job,
             Err(reason) => return skipped(reason),
@@ -64,8 +74,11 @@ impl<'p> Prospect<'p> {
             Reason::new("step", language.pick(format!("depois de {steps}"), format!("after {steps}")))
         };
         let state = if job.due <= self.question.event.received { "ready" } else { "scheduled" };
-        let told =
-            |state, fields, reason| JobTold { state, due: Some(job.due), expires: job.expires, needs: self.needs.clone(), fields, reason };
+        let provided = provided(&self.over, language);
+        let told = |state, fields, reason| {
+            let (due, needs) = (Some(job.due), self.needs.clone());
+            JobTold { state, due, expires: job.expires, needs, fields, provided: provided.clone(), reason }
+        };
         if !self.needs.is_empty() {
             return told("scheduled", Vec::new(), Some(waiting()));
         }
@@ -78,18 +91,39 @@ impl<'p> Prospect<'p> {
     }
 }
 
+/// What an action over time asks of the events before this one.
+fn provided(over: &OverTime, language: Language) -> Vec<String> {
+    let count = over.count.map(|count| {
+        let (at_least, within) = (count.at_least, count.within);
+        language.pick(
+            format!("só se com este já forem {at_least} em {within:#}"),
+            format!("only if this one makes it {at_least} within {within:#}"),
+        )
+    });
+    let throttle = over.throttle.map(|throttle| {
+        let (limit, per) = (throttle.limit, throttle.per);
+        language.pick(format!("no máximo {limit} vez(es) em {per:#}"), format!("at most {limit} time(s) within {per:#}"))
+    });
+    let debounce = over.debounce.map(|_| {
+        language.pick("espera até nada mais chegar, e vale para todos", "waits until nothing more comes, and is for all of them").to_owned()
+    });
+    [count, throttle, debounce].into_iter().flatten().collect()
+}
+
 /// The job that `candidate` would be, at the moment it runs.
 fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Result<Job, Reason> {
     let event = question.event;
-    let Plan::Fire { key, anchor, lookups, .. } = &candidate.plan else {
+    let Plan::Fire { anchor, lookups, over, .. } = &candidate.plan else {
         return Err(Reason::new("cancelled", "it makes no job"));
     };
     let anchor = anchor.clone().transpose().map_err(|why| Reason::new("no_time", why))?;
+    let collected = u32::from(over.debounce.is_some());
     let asked = DueQuestion {
         automation: &candidate.automation,
         action: &candidate.action,
         anchor,
         reference: event.order(),
+        collected,
         lookups,
         clinic: event.clinic.as_deref(),
     };
@@ -104,7 +138,8 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
         rule: candidate.rule.clone(),
         action: candidate.action.clone(),
         rule_digest: candidate.rule_digest.clone(),
-        key: *key,
+        key: candidate.plan.key(),
+        collected,
         lookups: lookups.clone(),
         needs: Vec::new(),
         anchor,

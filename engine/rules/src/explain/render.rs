@@ -116,7 +116,8 @@ impl JobTold {
         if !self.fields.is_empty() {
             write!(out, "; {} {}", language.pick("mostra ao plugin:", "shows the plugin:"), self.fields.join(", "))?;
         }
-        writeln!(out)
+        writeln!(out)?;
+        self.provided.iter().try_for_each(|provided| writeln!(out, "      {provided}"))
     }
 }
 

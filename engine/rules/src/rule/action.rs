@@ -10,6 +10,7 @@ use super::fields::{self, Field};
 use super::file::Draft;
 use super::grants::{self, Granted};
 use super::names::{Names, Reach};
+use super::over_time::{self, ActionOverTime};
 use super::timing::{self, ActionTiming};
 use super::{Plugin, PluginFacts};
 use crate::condition::{Condition, Scope, condition, conditions};
@@ -45,6 +46,8 @@ pub struct Action {
     /// Whether something sensitive reaches it: by a field, or by what a step gave that something sensitive had reached.
     pub(crate) sensitive: bool,
     pub(crate) timing: ActionTiming,
+    /// What it says about several events.
+    pub(crate) over: ActionOverTime,
 }
 
 /// Events that make a pending job needless.
@@ -122,7 +125,16 @@ pub(super) fn read(
         table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
     names.next_action(places.clone(), needs.iter().cloned().collect());
     let timing = timing::read(table, names, draft);
-    let cancel_on = table.get("cancel_on").map(|item| cancellations(item, key.is_some(), draft)).unwrap_or_default();
+    let over = over_time::read(table, names, draft);
+    over_time::check(table, &over, &steps, above.actions);
+    over_time::check_fields(report, &allow, &places, table.get("debounce").is_some());
+    let known_by = match &over.debounce {
+        Some(debounce) => {
+            debounce.by.as_ref().ok_or(("its `debounce` has no `by`", "give it the `by` that its collections are told apart by"))
+        }
+        None => key.as_ref().ok_or(("the action has no `key`", "give the action the `key` under which its jobs are known")),
+    };
+    let cancel_on = table.get("cancel_on").map(|item| cancellations(item, known_by.err(), draft)).unwrap_or_default();
     let only_if = table.get("only_if").and_then(|item| conditions(item, &mut Scope::of_records(names, draft)));
     let purpose = table.get("purpose").and_then(text);
     let basis = table.string("basis").filter(|basis| check_basis(report, basis));
@@ -157,6 +169,7 @@ pub(super) fn read(
         grant,
         sensitive: sensitive.is_some(),
         timing,
+        over,
     })
 }
 
@@ -213,10 +226,10 @@ fn find_plugin(report: &Report<'_>, name: &At<&str>, draft: &Draft<'_, '_>) -> O
     found.map(Arc::new)
 }
 
-fn cancellations(item: Item<'_>, has_key: bool, draft: &Draft<'_, '_>) -> Vec<CancelOn> {
-    if !has_key {
-        let finding = error("missing-key", item.span(), "`cancel_on` needs to know which job is meant, but the action has no `key`");
-        item.report().push(finding.help("give the action the `key` under which its jobs are known"));
+fn cancellations(item: Item<'_>, lacking: Option<(&str, &str)>, draft: &Draft<'_, '_>) -> Vec<CancelOn> {
+    if let Some((lacking, help)) = lacking {
+        let finding = error("missing-key", item.span(), format!("`cancel_on` needs to know which job is meant, but {lacking}"));
+        item.report().push(finding.help(help));
     }
     let cancellation = |item: Item<'_>| {
         let table = item.table("cancel_on")?;

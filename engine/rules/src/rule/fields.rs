@@ -24,6 +24,8 @@ pub struct Field {
     pub path: Path,
     /// What is made of it before anything sees it.
     pub transform: Option<Transform>,
+    /// Whether it is the list of the values in all collected events.
+    pub collected: bool,
     pub class: Class,
 }
 
@@ -66,14 +68,15 @@ pub(super) fn read(table: &Table<'_>, names: &Names, draft: &Draft<'_, '_>) -> (
 }
 
 fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Option<Field> {
-    let (record, path, transform) = if item.is_string() {
-        (None, item.path()?, None)
+    let (record, path, transform, collected) = if item.is_string() {
+        (None, item.path()?, None, false)
     } else {
         let table = item.table("[then.allow]")?;
         let record = table.string("record");
         let item = table.need("path");
         let path = item.and_then(Item::path);
         let transform = table.get("as").and_then(|item| pick(item, "as", &TRANSFORMS));
+        let collected = table.get("collected").and_then(Item::boolean).unwrap_or_default();
         table.finish();
         if let Some(record) = &record {
             names.check_lookup(table.report(), record);
@@ -81,7 +84,7 @@ fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Op
         if let (Some(record), Some(path), Some(item)) = (&record, &path, item) {
             names.check_kept(table.report(), record.value, path, item.span());
         }
-        (record.map(|record| record.value.to_owned()), path?, transform)
+        (record.map(|record| record.value.to_owned()), path?, transform, collected)
     };
     let kind = record.as_ref().map(|record| names.lookups.get(record));
     let class = match kind {
@@ -89,5 +92,5 @@ fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Op
         // A lookup that there is not has been reported, and leaves no rule.
         Some(kind) => draft.class(|source| kind.map_or(Class::Public, |kind| source.record_class(&kind.record, &path))),
     };
-    Some(Field { name: name.to_owned(), record, path, transform, class })
+    Some(Field { name: name.to_owned(), record, path, transform, collected, class })
 }

@@ -45,7 +45,7 @@ enum Side {
 
 /// A value that a template over settings may give.
 #[derive(Clone, Debug)]
-enum Setable<T> {
+pub(super) enum Setable<T> {
     Fixed(T),
     From(Template),
 }
@@ -90,7 +90,7 @@ impl ActionTiming {
 }
 
 impl<T: Copy> Setable<T> {
-    fn get(&self, settings: &Map<String, Value>, templates: &Templates, parse: fn(&str) -> Option<T>) -> Result<T, String> {
+    pub(super) fn get(&self, settings: &Map<String, Value>, templates: &Templates, parse: fn(&str) -> Option<T>) -> Result<T, String> {
         match self {
             Self::Fixed(value) => Ok(*value),
             Self::From(template) => {
@@ -198,7 +198,18 @@ pub(super) fn fixed_duration(item: Item<'_>) -> Option<At<SignedDuration>> {
 }
 
 fn duration(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<Setable<SignedDuration>> {
-    let value = setable(item, names, draft, time::duration, A_DURATION)?;
+    duration_of(item, names, draft, time::duration, A_DURATION)
+}
+
+/// Reads a duration that `parse` knows, and warns of a setting that may make it none.
+pub(super) fn duration_of(
+    item: Item<'_>,
+    names: &Names,
+    draft: &mut Draft<'_, '_>,
+    parse: fn(&str) -> Option<SignedDuration>,
+    how: (&'static str, &str, &str),
+) -> Option<Setable<SignedDuration>> {
+    let value = setable(item, names, draft, parse, how)?;
     if let Setable::From(template) = &value {
         let signed = |name: &&String| name.strip_prefix("settings.").is_some_and(|name| draft.signed.contains(name));
         for name in template.names().iter().filter(signed) {
@@ -215,7 +226,7 @@ fn time_of_day(item: Item<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Opti
 }
 
 /// Reads a value, or a template that gives one under the defaults.
-fn setable<T: Copy>(
+pub(super) fn setable<T: Copy>(
     item: Item<'_>,
     names: &Names,
     draft: &mut Draft<'_, '_>,

@@ -140,7 +140,8 @@ impl<'t> Run<'t> {
     /// What comes of an action that fires.
     fn outcome(&self, name: &str) -> Option<Outcome> {
         let candidate = self.candidates.iter().find(|candidate| candidate.action == name)?;
-        let Plan::Fire { key, anchor, lookups, .. } = &candidate.plan else { return None };
+        let Plan::Fire { anchor, lookups, over, .. } = &candidate.plan else { return None };
+        let collected = u32::from(over.debounce.is_some());
         let unusable =
             |text: &String| Outcome { at: None, prepared: Err(Unprepared::Skip(zelo_core::job::Reason::new("no_time", text.clone()))) };
         let anchor = match anchor.clone().transpose() {
@@ -152,6 +153,7 @@ impl<'t> Run<'t> {
             action: name,
             anchor,
             reference: self.event.time,
+            collected,
             lookups,
             clinic: self.event.clinic.as_deref(),
         };
@@ -159,7 +161,7 @@ impl<'t> Run<'t> {
             Ok(due) => due,
             Err(reason) => return Some(Outcome { at: None, prepared: Err(Unprepared::Skip(reason)) }),
         };
-        let job = self.job(candidate, *key, anchor, lookups, due);
+        let job = Job { collected, ..self.job(candidate, candidate.plan.key(), anchor, lookups, due) };
         let prepared = self.in_force.prepare(&job, &self.event, &self.records, &self.test.steps, &Indexer::new(&[0; 32]));
         Some(Outcome { at: Some(due.at), prepared })
     }
@@ -185,6 +187,7 @@ impl<'t> Run<'t> {
             key,
             lookups: lookups.to_vec(),
             needs: Vec::new(),
+            collected: 0,
             anchor,
             reference: self.event.time,
             due: due.at,

@@ -107,6 +107,7 @@ fn an_action_names_what_comes_before_it() {
         action: "send",
         anchor: Some(event.order()),
         reference: event.order(),
+        collected: 0,
         lookups: &[],
         clinic: event.clinic.as_deref(),
     };

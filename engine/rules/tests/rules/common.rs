@@ -138,6 +138,7 @@ pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
         key,
         lookups,
         needs: Vec::new(),
+        collected: 0,
         anchor: None,
         reference: Timestamp::UNIX_EPOCH,
         due: Timestamp::UNIX_EPOCH,

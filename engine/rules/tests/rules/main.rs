@@ -8,6 +8,7 @@ mod conditions;
 mod diagnostics;
 mod explaining;
 mod matching;
+mod over_time;
 mod preparing;
 mod shipped;
 mod sources;

@@ -276,6 +276,7 @@ fn due(settings: Value, zone: Option<&str>, anchor: &str) -> Result<Due, zelo_co
         action: "remind",
         anchor: Some(anchor.parse().unwrap()),
         reference: "2026-03-01T12:00:00Z".parse().unwrap(),
+        collected: 0,
         lookups,
         clinic: Some(CLINIC),
     };
@@ -302,8 +303,15 @@ fn what_is_off_or_gone_has_no_due_time() {
     let in_force = in_force(&set, vec![automation(RULE, None, json!({})), automation(RULE, Some("own"), json!({})), off("off")]);
     let code = |automation: &str, action, clinic| {
         let automation = AutomationId(automation.to_owned());
-        let question =
-            DueQuestion { automation: &automation, action, anchor: None, reference: Timestamp::UNIX_EPOCH, lookups: &[], clinic };
+        let question = DueQuestion {
+            automation: &automation,
+            action,
+            anchor: None,
+            reference: Timestamp::UNIX_EPOCH,
+            collected: 0,
+            lookups: &[],
+            clinic,
+        };
         in_force.due(&question, &Table(HashMap::new())).map_or_else(|reason| reason.code, |_| "due".to_owned())
     };
     for (automation, action, clinic, expected) in [

@@ -70,6 +70,8 @@ pub(super) struct JobJson {
     state: JobState,
     /// The steps of its rule that come before it.
     needs: Vec<Need>,
+    /// The events that it collects; 0: it is for one.
+    collected: u32,
     anchor: Option<Timestamp>,
     reference: Timestamp,
     due: Timestamp,
@@ -101,6 +103,7 @@ impl JobJson {
             action: job.action.clone(),
             state: job.state,
             needs: job.needs.clone(),
+            collected: job.collected,
             anchor: job.anchor,
             reference: job.reference,
             due: job.due,

@@ -56,7 +56,7 @@ async fn what_came_and_what_was_done_can_be_read() {
         *listed,
         json!({
             "id": job.id, "event": event_id, "connection": "acme", "clinic": "9", "automation": "greeting@acme", "rule": "greeting", "action": "greet",
-            "state": "done", "needs": [], "anchor": null, "reference": START, "due": START, "expires": null, "run_at": START, "attempt": 1, "attention": null,
+            "state": "done", "needs": [], "collected": 0, "anchor": null, "reference": START, "due": START, "expires": null, "run_at": START, "attempt": 1, "attention": null,
             "reason": { "code": "sent", "text": "sent" }, "summary": "greeted <b>somebody</b>", "ended": START,
         })
     );

@@ -18,7 +18,7 @@ use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job, JournalEntry,
-    ManualClock, Plan, SeededEntropy, SignedDuration, Timestamp,
+    ManualClock, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, Plugins};
@@ -306,7 +306,13 @@ impl House {
             rule: "receipt".into(),
             action: action.into(),
             rule_digest: "d".into(),
-            plan: Plan::Fire { key: None, anchor: None, lookups: vec![], needs: needs.iter().map(|need| (*need).into()).collect() },
+            plan: Plan::Fire {
+                key: None,
+                anchor: None,
+                lookups: vec![],
+                needs: needs.iter().map(|need| (*need).into()).collect(),
+                over: OverTime::default(),
+            },
         };
         let arrival = Arrival {
             delivery: self.store().indexer().delivery("acme", &event.kind, &event.id.to_string()),

@@ -38,6 +38,11 @@ impl Owner {
         Self::new(connection, write.clinic.as_deref(), write.subject)
     }
 
+    /// The owner of what is made of the events of several: their clinic, else the connection.
+    pub fn of_several(connection: &str, clinic: Option<&str>) -> Self {
+        Self::new(connection, clinic, None)
+    }
+
     fn new(connection: &str, clinic: Option<&str>, subject: Option<KeyHash>) -> Self {
         let kind = match (subject, clinic) {
             (Some(subject), _) => OwnerKind::Subject(subject),

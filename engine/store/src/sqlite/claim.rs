@@ -19,7 +19,7 @@ use super::jobs::{Kept, job_columns, live_job};
 use super::keys::{Keys, unopened};
 use super::load::load_records;
 use super::writer::{Desk, Write};
-use super::{events, reader::Reader};
+use super::{events, reader::Reader, windows};
 use crate::{Error, RecordSet, Work, envelope};
 
 /// Scheduled jobs that one claim makes ready at most: after a long standstill, due work comes in portions.
@@ -75,8 +75,10 @@ pub(crate) async fn load(reader: Reader, jobs: Vec<(Kept, Job)>) -> Result<Vec<W
         return Ok(Vec::new());
     }
     let mut conn = reader.conn().await?;
-    let wanted: HashSet<EventId> = jobs.iter().map(|(_, job)| job.event).collect();
-    let mut events = events::by_ids(&mut conn, &reader.ring, &wanted).await?;
+    let collecting = jobs.iter().filter(|(_, job)| job.collected > 0).map(|(_, job)| job.id).collect();
+    let collected = windows::collected(&mut conn, collecting).await?;
+    let wanted: HashSet<EventId> = jobs.iter().map(|(_, job)| job.event).chain(collected.values().flatten().copied()).collect();
+    let events = events::by_ids(&mut conn, &reader.ring, &wanted).await?;
     let hashes: HashSet<KeyHash> = jobs.iter().flat_map(|(_, job)| job.lookups.iter().map(|lookup| lookup.record.hash)).collect();
     let records = load_records(&mut conn, &reader.ring, &hashes).await?;
     let mut journals = journals(&mut conn, &reader, jobs.iter().map(|(_, job)| job.id).collect()).await?;
@@ -87,8 +89,9 @@ pub(crate) async fn load(reader: Reader, jobs: Vec<(Kept, Job)>) -> Result<Vec<W
     for (_, job) in jobs {
         let given = |step: JobId| outputs.get(&step).cloned().unwrap_or(Value::Null);
         let steps = job.needs.iter().filter(|need| need.done).map(|need| (need.step.clone(), given(need.job))).collect();
-        match assemble(&mut events, &records, &mut journals, &job) {
-            Ok((event, records, journal)) => work.push(Work { job, event, records, journal, steps }),
+        let all = collected.get(&job.id).map_or(&[][..], Vec::as_slice);
+        match assemble(&events, all, &records, &mut journals, &job) {
+            Ok((event, collected, records, journal)) => work.push(Work { job, event, collected, records, journal, steps }),
             Err(error) => tracing::error!(%error, job = %job.id, "a claimed job cannot be loaded"),
         }
     }
@@ -98,19 +101,22 @@ pub(crate) async fn load(reader: Reader, jobs: Vec<(Kept, Job)>) -> Result<Vec<W
 type Loaded<T> = Result<T, Error>;
 
 fn assemble(
-    events: &mut HashMap<EventId, Loaded<Event>>,
+    events: &HashMap<EventId, Loaded<Event>>,
+    collected: &[EventId],
     records: &HashMap<KeyHash, RecordRow>,
     journals: &mut HashMap<JobId, Loaded<Vec<JournalEntry>>>,
     job: &Job,
-) -> Loaded<(Event, RecordSet, Vec<JournalEntry>)> {
-    let event = events.get(&job.event).cloned().unwrap_or_else(|| {
-        let why = "its event is not stored".into();
-        Err(Error::Inconsistent { table: "jobs", column: "event_id", row: job.id.to_string(), why })
-    })?;
+) -> Loaded<(Event, Vec<Event>, RecordSet, Vec<JournalEntry>)> {
+    let lost = |column, why: &str| Error::Inconsistent { table: "jobs", column, row: job.id.to_string(), why: why.into() };
+    let event = |id: &EventId| events.get(id).cloned().unwrap_or_else(|| Err(lost("event_id", "its event is not stored")));
+    if collected.len() != job.collected as usize {
+        return Err(lost("collected", "it collected another number of events than are stored"));
+    }
+    let collected = collected.iter().map(event).collect::<Loaded<_>>()?;
     let journal = journals.remove(&job.id).unwrap_or_else(|| Ok(Vec::new()))?;
     let place = |hash: KeyHash| records.get(&hash).map(|row| (hash, row.document.clone()));
     let records = RecordSet(job.lookups.iter().filter_map(|lookup| place(lookup.record.hash)).collect());
-    Ok((event, records, journal))
+    Ok((event(&job.event)?, collected, records, journal))
 }
 
 /// The journals of jobs, each in order and without a gap.

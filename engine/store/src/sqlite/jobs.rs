@@ -17,7 +17,7 @@ use crate::Error;
 /// The columns that `jobs` and `job_history` share, in the order of [`bind_job`].
 macro_rules! job_columns {
     () => {
-        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, lookups, needs, anchor, \
+        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, lookups, needs, collected, anchor, \
          reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel"
     };
 }
@@ -32,14 +32,14 @@ const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FRO
 const INSERT: Rows = Rows {
     doing: "store jobs",
     head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, waits) SELECT * FROM (VALUES"),
-    columns: 28,
+    columns: 29,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const END: Rows = Rows {
     doing: "store ended jobs",
     head: concat!("INSERT OR FAIL INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
-    columns: 27,
+    columns: 28,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -49,6 +49,14 @@ const UPDATE: Rows = Rows {
            lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
            again = new.column12, needs = new.column13, waits = new.column14 FROM (VALUES",
     columns: 14,
+    tail: ") AS new WHERE jobs.seq = new.column1",
+};
+
+const GROW: Rows = Rows {
+    doing: "update jobs that collect",
+    head: "UPDATE jobs SET event_id = new.column2, key_id = new.column3, entity = new.column4, rule_digest = new.column5, \
+           lookups = new.column6, collected = new.column7, anchor = new.column8, reference = new.column9 FROM (VALUES",
+    columns: 9,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
@@ -207,6 +215,33 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
     expect_rows("jobs", "update jobs", wanted, touched)
 }
 
+/// Writes back what changes of jobs, live before, that collected more, given the records that they read before. What else
+/// changed of them is for [`update`] or [`end`], after this.
+pub(crate) async fn grow(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job, &[LookupRef])>) -> Result<(), Error> {
+    let read = |kept: Kept, lookups: &[LookupRef]| lookups.iter().map(move |lookup| (lookup.record.hash, kept.seq)).collect::<Vec<_>>();
+    let before: Vec<_> = jobs.iter().flat_map(|(kept, _, lookups)| read(*kept, lookups)).collect();
+    let after: Vec<_> = jobs.iter().flat_map(|(kept, job, _)| read(*kept, &job.lookups)).collect();
+    let wanted = jobs.len();
+    let touched = GROW
+        .run(conn, jobs, |query, (kept, job, _)| {
+            query
+                .bind(kept.seq)
+                .bind(job.event.bytes().to_vec())
+                .bind(kept.key_id)
+                .bind(job.entity.map(|hash| hash.0.to_vec()))
+                .bind(job.rule_digest.as_str())
+                .bind(lookups(&job.lookups))
+                .bind(job.collected)
+                .bind(job.anchor.map(ms))
+                .bind(ms(job.reference))
+        })
+        .await?;
+    expect_rows("jobs", "update jobs that collect", wanted, touched)?;
+    DELETE_LOOKUPS.run(conn, before, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
+    INSERT_LOOKUPS.run(conn, after, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
+    Ok(())
+}
+
 /// Moves jobs that ended into the history.
 pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Result<(), Error> {
     let lived: Vec<i64> = jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.kept.seq).collect();
@@ -313,6 +348,7 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
         .bind(job.key.map(|hash| hash.0.to_vec()))
         .bind(lookups(&job.lookups))
         .bind(needs(&job.needs))
+        .bind(job.collected)
         .bind(job.anchor.map(ms))
         .bind(ms(job.reference))
         .bind(ms(job.due))
@@ -353,6 +389,7 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         key: row.opt_hash("job_key")?,
         lookups: stored_lookups(row)?,
         needs: row.json("needs")?.unwrap_or_default(),
+        collected: row.small("collected")?,
         anchor: row.opt_time("anchor")?,
         reference: row.time("reference")?,
         due: row.time("due")?,

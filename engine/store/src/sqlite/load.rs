@@ -12,6 +12,7 @@ use super::bulk::{bytes, fetch_in, in_list, packed};
 use super::column::Columns;
 use super::jobs::{self, Kept};
 use super::keys::Keys;
+use super::windows;
 use crate::Error;
 use crate::envelope::{self, RecordBody};
 use crate::seal::{Keyring, Place};
@@ -46,6 +47,7 @@ pub(crate) async fn load_needs(conn: &mut SqliteConnection, ring: &Keyring, need
     let mut state = State::default();
     let readers = load_arrived(conn, &needs, &mut state).await?;
     let known = load_jobs(conn, &mut state, &readers).await?;
+    windows::load(conn, &mut state, &needs.windows).await?;
     // A job that a record ends leaves its key.
     let more: HashSet<KeyHash> = state.jobs.values().filter_map(|job| job.key).filter(|key| !state.keys.contains_key(key)).collect();
     state.keys.extend(jobs::keys(conn, bytes(&more)).await?);

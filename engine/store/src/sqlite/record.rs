@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::decide::{Decision, State, decide};
+use zelo_core::decide::{Decision, Joined, State, decide};
 use zelo_core::{Arrival, Event, EventId, Job, JobId, KeyHash, Plan, RecordWrite, Status};
 
 use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
@@ -15,6 +15,7 @@ use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
 use super::load::{load, record_at};
 use super::steps;
+use super::windows::{self, JoinedRow, WindowOf};
 use super::writer::Desk;
 use crate::Error;
 use crate::envelope::{self, Head, RecordBody};
@@ -128,6 +129,26 @@ struct New<'a> {
     payload: Option<Payload>,
 }
 
+/// A stored event.
+#[derive(Clone, Copy)]
+struct Made {
+    /// Of the arrival within the batch.
+    place: usize,
+    seq: i64,
+    /// The key that its payload is sealed under.
+    key_id: i64,
+}
+
+/// A job that collected events of the batch.
+struct Collection {
+    /// The first of them.
+    first: Made,
+    key_id: i64,
+}
+
+/// Stands for a key that is not known yet.
+const SEVERAL: i64 = 0;
+
 /// A write of a record that was newer than what was known.
 struct Heard<'a> {
     /// Of the arrival within the batch.
@@ -158,6 +179,7 @@ impl Changes<'_> {
         self.entities(conn).await?;
         self.records(conn, desk, &keys).await?;
         self.jobs(conn, desk, &made).await?;
+        self.windows(conn).await?;
         self.keys(conn).await
     }
 
@@ -177,14 +199,14 @@ impl Changes<'_> {
         Ok(OwnerKeys(desk.sealer.owners(conn, owners).await?))
     }
 
-    /// Writes the events; the data key of each, and its place in the batch.
+    /// Writes the events; where each stands.
     async fn events<'a>(
         &self,
         conn: &mut SqliteConnection,
         desk: &mut Desk,
         new: Vec<New<'a>>,
         keys: &OwnerKeys,
-    ) -> Result<HashMap<EventId, (usize, i64)>, Error> {
+    ) -> Result<HashMap<EventId, Made>, Error> {
         let mut parts = Vec::with_capacity(new.len());
         let mut rows = Vec::with_capacity(new.len());
         let mut made = HashMap::with_capacity(new.len());
@@ -197,7 +219,7 @@ impl Changes<'_> {
                 }
             };
             let seq = desk.next_event();
-            made.insert(arrival.event.id, (place, payload.key_id));
+            made.insert(arrival.event.id, Made { place, seq, key_id: payload.key_id });
             rows.push((seq, arrival, decision.status));
             parts.push((seq * PARTS, &arrival.event, payload));
         }
@@ -284,21 +306,28 @@ impl Changes<'_> {
         put_records(conn, rows).await
     }
 
-    async fn jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, (usize, i64)>) -> Result<(), Error> {
+    async fn jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
         let dirty = &self.state.dirty;
         if dirty.new_jobs.is_empty() && dirty.changed_jobs.is_empty() {
             return Ok(());
         }
         let (mut insert, mut update, mut end) = (Vec::new(), Vec::new(), Vec::new());
+        let collections = self.collections(conn, desk, events).await?;
         let mut made = Vec::with_capacity(dirty.new_jobs.len());
         for job in dirty.new_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
-            let (place, key_id) = *events.get(&job.event).ok_or_else(|| lost_job(job))?;
-            made.push((place, key_id, job));
+            // What has collected more by now is about a later event than the one that made it.
+            let Made { place, key_id, .. } = match collections.get(&job.id) {
+                Some(collection) => collection.first,
+                None => *events.get(&job.event).ok_or_else(|| lost_job(job))?,
+            };
+            made.push((place, collections.get(&job.id).map_or(key_id, |collection| collection.key_id), job));
         }
         // Numbered in order of arrival, however they were batched.
         made.sort_by_key(|(place, _, job)| (*place, job.id));
+        let mut seqs = HashMap::new();
         for (_, key_id, job) in made {
             let kept = Kept { seq: desk.next_job(), key_id, lease_expires: None };
+            seqs.insert(job.id, kept.seq);
             if job.state.is_live() {
                 insert.push((kept, job));
             } else {
@@ -306,16 +335,80 @@ impl Changes<'_> {
             }
         }
         for job in dirty.changed_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
-            let kept = *self.known.get(&job.id).ok_or_else(|| lost_job(job))?;
+            let kept = self.kept(job, &collections)?;
+            seqs.insert(job.id, kept.seq);
             if job.state.is_live() {
                 update.push((kept, job));
             } else {
                 end.push(self.ended(kept, job, true));
             }
         }
+        let grown = dirty.grown.iter().filter_map(|(id, before)| Some((self.state.jobs.get(id)?, before.as_slice())));
+        let grown = grown.map(|(job, before)| Ok((self.kept(job, &collections)?, job, before))).collect::<Result<_, Error>>()?;
+        jobs::grow(conn, grown).await?;
         jobs::insert(conn, insert).await?;
         jobs::update(conn, update).await?;
-        jobs::end(conn, end).await
+        jobs::end(conn, end).await?;
+        let rows = dirty.joined.iter().filter_map(|joined| self.joined(joined, &seqs, events));
+        windows::join(conn, rows.collect()).await
+    }
+
+    /// Where a job that was there before stands, under the key of all that it has collected by now.
+    fn kept(&self, job: &Job, collections: &HashMap<JobId, Collection>) -> Result<Kept, Error> {
+        let kept = *self.known.get(&job.id).ok_or_else(|| lost_job(job))?;
+        Ok(collections.get(&job.id).map_or(kept, |collection| Kept { key_id: collection.key_id, ..kept }))
+    }
+
+    /// The jobs that collected events of this batch. What comes of a job is sealed under the key of its event's owner; of
+    /// events of several owners, under that of their clinic.
+    async fn collections(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &mut Desk,
+        events: &HashMap<EventId, Made>,
+    ) -> Result<HashMap<JobId, Collection>, Error> {
+        let mut collections: HashMap<JobId, Collection> = HashMap::new();
+        let mut several = HashMap::new();
+        for joined in &self.state.dirty.joined {
+            let (Some(job), Some(made)) = (self.state.jobs.get(&joined.job), events.get(&joined.event)) else { continue };
+            let before = self.known.get(&job.id).map_or(made.key_id, |kept| kept.key_id);
+            let collection = collections.entry(job.id).or_insert(Collection { first: *made, key_id: before });
+            if collection.key_id != made.key_id {
+                let owner = Owner::of_several(&job.connection, job.clinic.as_deref());
+                let hash = desk.sealer.ring().owner_hash(&owner);
+                several.entry(hash).or_insert((owner, job.reference));
+                collection.key_id = SEVERAL;
+            }
+        }
+        let keys = desk.sealer.owners(conn, several).await?;
+        for (id, collection) in collections.iter_mut().filter(|(_, collection)| collection.key_id == SEVERAL) {
+            let Some(job) = self.state.jobs.get(id) else { continue };
+            let hash = desk.sealer.ring().owner_hash(&Owner::of_several(&job.connection, job.clinic.as_deref()));
+            collection.key_id = keys.get(&hash).ok_or_else(|| lost_job(job))?.id();
+        }
+        Ok(collections)
+    }
+
+    fn joined<'j>(&'j self, joined: &Joined, seqs: &HashMap<JobId, i64>, events: &HashMap<EventId, Made>) -> Option<JoinedRow<'j>> {
+        let made = events.get(&joined.event)?;
+        let event = &self.arrivals.iter().find(|arrival| arrival.event.id == joined.event)?.event;
+        let job = *seqs.get(&joined.job)?;
+        Some(JoinedRow { job, time: event.order(), event: made.seq, connection: &event.connection, clinic: event.clinic.as_deref() })
+    }
+
+    async fn windows(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
+        let mut left = self.state.dirty.windows.clone();
+        let mut rows = Vec::with_capacity(left.len());
+        for (arrival, candidate) in self.arrivals.iter().flat_map(|arrival| arrival.candidates.iter().map(move |one| (arrival, one))) {
+            let Plan::Fire { over, .. } = &candidate.plan else { continue };
+            let windows = [over.throttle.map(|throttle| throttle.window), over.count.map(|count| count.window)];
+            for key in windows.into_iter().flatten().filter(|key| left.remove(key)) {
+                let event = &arrival.event;
+                let window = self.state.windows.get(&key);
+                rows.extend(window.map(|window| WindowOf { key, window, connection: &event.connection, clinic: event.clinic.as_deref() }));
+            }
+        }
+        windows::put(conn, rows).await
     }
 
     fn ended<'j>(&self, kept: Kept, job: &'j Job, was_live: bool) -> Ended<'j> {
@@ -327,14 +420,10 @@ impl Changes<'_> {
         let mut left = self.state.dirty.keys.clone();
         let mut rows = Vec::with_capacity(left.len());
         for (arrival, candidate) in self.accepted().flat_map(|arrival| arrival.candidates.iter().map(move |one| (arrival, one))) {
-            let key = match &candidate.plan {
-                Plan::Fire { key, .. } => *key,
-                Plan::Cancel { key, .. } => Some(*key),
-            };
-            let Some(key) = key.filter(|key| left.remove(key)) else { continue };
+            let Some(key) = candidate.plan.key().filter(|key| left.remove(key)) else { continue };
             rows.extend(self.key_of(key, &arrival.event.connection, arrival.event.clinic.as_deref()));
         }
-        // The rest are keys of jobs that a changed record ended.
+        // The rest are keys of jobs that a changed record ended, or of what stale events opened.
         for job in self.state.jobs.values() {
             let Some(key) = job.key.filter(|key| left.remove(key)) else { continue };
             rows.extend(self.key_of(key, &job.connection, job.clinic.as_deref()));

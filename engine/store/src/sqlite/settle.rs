@@ -112,7 +112,8 @@ async fn needless(
     let mut ended = Vec::new();
     for (kept, mut job) in jobs::by_ids(conn, done.iter().map(|(_, live, _)| *live).collect()).await? {
         let Some((first, _, at)) = done.iter().find(|(first, live, _)| *live == job.id && first.anchor == job.anchor) else { continue };
-        if job.state == JobState::Running || job.attempt > 0 {
+        // What was collected is not done again, whenever it happened.
+        if job.state == JobState::Running || job.attempt > 0 || job.collected > 0 {
             continue;
         }
         job.state = JobState::Skipped;

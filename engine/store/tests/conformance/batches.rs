@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use zelo_store::sqlite::SqliteConfig;
 
-use crate::build::{DAY, Db, Delivery, Kind, minute};
+use crate::build::{DAY, Db, Delivery, Kind, counted, job_key, minute, throttled};
 
 /// What one delivery of the property says.
 #[derive(Clone, Debug)]
@@ -22,11 +22,24 @@ struct Said {
 enum Ask {
     Book { key: u8, days: i64, reads: Option<u8> },
     Cancel { key: u8 },
+    Throttled { key: Option<u8>, value: u8, limit: u32 },
+    Counted { value: u8 },
+    Collected { value: u8, reads: Option<u8> },
+    CancelCollected { value: u8 },
 }
 
 fn said() -> impl Strategy<Value = Said> {
     let book = (0..3_u8, 3..6_i64, prop::option::of(0..2_u8)).prop_map(|(key, days, reads)| Ask::Book { key, days, reads });
-    let ask = prop_oneof![4 => book, 1 => (0..3_u8).prop_map(|key| Ask::Cancel { key })];
+    let throttled = (prop::option::of(0..3_u8), 0..2_u8, 1..3_u32).prop_map(|(key, value, limit)| Ask::Throttled { key, value, limit });
+    let collected = (0..2_u8, prop::option::of(0..2_u8)).prop_map(|(value, reads)| Ask::Collected { value, reads });
+    let ask = prop_oneof![
+        4 => book,
+        1 => (0..3_u8).prop_map(|key| Ask::Cancel { key }),
+        3 => throttled,
+        2 => (0..2_u8).prop_map(|value| Ask::Counted { value }),
+        4 => collected,
+        1 => (0..2_u8).prop_map(|value| Ask::CancelCollected { value }),
+    ];
     let record = (0..2_u8, -1..3_i64);
     (0..14_u64, 0..6_i64, prop::option::of(0..3_u8), prop::option::of(ask), prop::option::weighted(0.3, record), any::<bool>())
         .prop_map(|(number, time, entity, ask, record, thanks)| Said { number, time, entity, ask, record, thanks })
@@ -54,19 +67,28 @@ fn delivery(db: &Db, place: usize, said: &Said) -> Delivery {
             delivery.fires_for(&index, &key.to_string(), days * DAY, reads.as_deref())
         }
         Some(Ask::Cancel { key }) => delivery.cancels(&index, &key.to_string()),
+        Some(Ask::Throttled { key, value, limit }) => {
+            let key = key.map(|key| job_key(&index, &key.to_string()));
+            delivery.fires_over("remind", key, throttled(&index, &value.to_string(), *limit, 3))
+        }
+        Some(Ask::Counted { value }) => delivery.fires_over("remind", None, counted(&index, &value.to_string(), 3, 3)),
+        Some(Ask::Collected { value, reads }) => delivery.collected(&index, &value.to_string(), reads.map(|id| id.to_string()).as_deref()),
+        Some(Ask::CancelCollected { value }) => delivery.cancels_collected(&index, &value.to_string()),
         None => delivery,
     }
 }
 
 /// Every plain column of every table, but for numbers of rows of which only the order counts.
-const DUMPS: [&str; 8] = [
+const DUMPS: [&str; 10] = [
     "SELECT json_array(seq, hex(event_id), hex(delivery), clinic, hex(entity), time, status) FROM events ORDER BY seq",
     "SELECT json_array(hex(entity), connection, clinic, kind, newest) FROM entities ORDER BY entity",
     "SELECT json_array(hex(record), clinic, kind, time) FROM records ORDER BY written",
     "SELECT json_array(hex(job_key), clinic, hex(live), newest, done, done_anchor) FROM job_keys ORDER BY job_key",
-    "SELECT json_array(seq, hex(job_id), hex(job_key), lookups, anchor, due, run_at, expires, state, attempt, lease, reason, cancel) FROM jobs ORDER BY seq",
-    "SELECT json_array(seq, hex(job_id), hex(job_key), lookups, anchor, due, run_at, state, reason, ended) FROM job_history ORDER BY seq",
+    "SELECT json_array(seq, hex(job_id), hex(job_key), hex(event_id), collected, reference, lookups, anchor, due, run_at, expires, state, attempt, lease, reason, cancel) FROM jobs ORDER BY seq",
+    "SELECT json_array(seq, hex(job_id), hex(job_key), hex(event_id), collected, reference, lookups, anchor, due, run_at, state, reason, ended) FROM job_history ORDER BY seq",
     "SELECT json_array(hex(record), job) FROM job_lookups ORDER BY record, job",
+    "SELECT json_array(hex(window), hex(entries), forgotten) FROM windows ORDER BY window",
+    "SELECT json_array(job, time, event, clinic) FROM job_events ORDER BY job, time, event",
     "SELECT json_array(hex(owner_hash), owner_kind, clinic) FROM seal_keys ORDER BY owner_hash",
 ];
 

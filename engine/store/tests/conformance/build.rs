@@ -12,9 +12,10 @@ use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, LocalWrite, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::window::{By, Count, Quiet, Throttle};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
-    LookupRef, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
+    LookupRef, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{Error, MasterKey, Page, Store, Work};
@@ -113,7 +114,11 @@ pub(crate) fn minute(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_772_000_000 + minutes * 60).unwrap()
 }
 
-/// The rules of the tests: a day before the anchor, and as many hours later as the first record says; an hour to live.
+/// How long the rules of the tests collect.
+pub(crate) const QUIET: Quiet = Quiet { wait: SignedDuration::from_mins(30), max: Some(SignedDuration::from_mins(100)) };
+
+/// The rules of the tests: a day before the anchor, or when what is collected ends, and as many hours later as the first record
+/// says; an hour to live.
 pub(crate) struct DayBefore;
 
 pub(crate) const DAY: i64 = 24 * 60;
@@ -126,6 +131,9 @@ impl Timetable for DayBefore {
         }
         let hours = record.and_then(|record| record["hours"].as_i64()).unwrap_or(0);
         let at = match question.anchor {
+            Some(last) if question.collected > 0 => {
+                QUIET.ends(question.reference, last, question.collected).saturating_add(SignedDuration::from_hours(hours)).unwrap()
+            }
             Some(anchor) => anchor.saturating_add(SignedDuration::from_hours(hours - 24)).unwrap(),
             None => question.reference,
         };
@@ -189,7 +197,7 @@ impl Delivery {
 
     /// Fires at once, under no key.
     pub(crate) fn fires(self, action: &str) -> Self {
-        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new() })
+        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() })
     }
 
     /// Fires under `key`, a day before minute `anchor`; where `reads` is given, as the record of that id says.
@@ -198,7 +206,7 @@ impl Delivery {
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         self.plan("remind", {
             let lookups = lookups.into_iter().collect();
-            Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups, needs: Vec::new() }
+            Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups, needs: Vec::new(), over: OverTime::default() }
         })
     }
 
@@ -207,7 +215,29 @@ impl Delivery {
         let key = key.map(|key| index.job_key(&AutomationId::new("reminder", "centro", None), action, key));
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         let needs = needs.iter().map(|step| (*step).to_owned()).collect();
-        self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs })
+        self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs, over: OverTime::default() })
+    }
+
+    /// Fires under `key` where there is one, as `over` allows.
+    pub(crate) fn fires_over(self, action: &str, key: Option<KeyHash>, over: OverTime) -> Self {
+        self.plan(action, Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), over })
+    }
+
+    /// Is collected under `value`; reads `reads`.
+    pub(crate) fn collected(self, index: &Indexer, value: &str, reads: Option<&str>) -> Self {
+        let over = OverTime { debounce: Some(self.collection(index, value)), ..OverTime::default() };
+        let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
+        self.plan("answer", Plan::Fire { key: None, anchor: None, lookups: lookups.into_iter().collect(), needs: Vec::new(), over })
+    }
+
+    /// Cancels what is collected under `value`.
+    pub(crate) fn cancels_collected(self, index: &Indexer, value: &str) -> Self {
+        let key = self.collection(index, value);
+        self.plan("answer", Plan::Cancel { key, code: "cancelled_by_event", text: "cancelled".into() })
+    }
+
+    fn collection(&self, index: &Indexer, value: &str) -> KeyHash {
+        index.debounce(&AutomationId::new("reminder", "centro", None), "answer", self.0.event.clinic.as_deref(), Some(value))
     }
 
     pub(crate) fn cancels(self, index: &Indexer, key: &str) -> Self {
@@ -237,6 +267,18 @@ impl Delivery {
         });
         self
     }
+}
+
+/// At most `limit` jobs in so many minutes.
+pub(crate) fn throttled(index: &Indexer, value: &str, limit: u32, minutes: i64) -> OverTime {
+    let window = index.throttle(&AutomationId::new("reminder", "centro", None), "remind", Some(value));
+    OverTime { throttle: Some(Throttle { window, limit, per: SignedDuration::from_mins(minutes), by: By::Path }), ..OverTime::default() }
+}
+
+/// From the event on that makes it so many in so many minutes.
+pub(crate) fn counted(index: &Indexer, value: &str, at_least: u32, minutes: i64) -> OverTime {
+    let window = index.count(&AutomationId::new("reminder", "centro", None), "remind", Some(value));
+    OverTime { count: Some(Count { window, at_least, within: SignedDuration::from_mins(minutes) }), ..OverTime::default() }
 }
 
 pub(crate) fn job_key(index: &Indexer, key: &str) -> KeyHash {

@@ -22,6 +22,7 @@ mod budgets;
 mod build;
 mod chains;
 mod files;
+mod over_time;
 mod people;
 mod queue;
 mod sealed;
