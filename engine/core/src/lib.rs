@@ -21,6 +21,7 @@ pub mod record;
 pub mod retry;
 pub mod settle;
 pub mod timing;
+pub mod told;
 
 pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 pub use clock::{Clock, ManualClock};

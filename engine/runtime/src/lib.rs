@@ -4,6 +4,7 @@
 //! - [`attempt`]: one run of a job: its time, its fields, its plugin, its journal, its end.
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
+//! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
 //! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
@@ -14,6 +15,7 @@ pub mod connection;
 pub mod intake;
 pub mod keeper;
 mod recorder;
+pub mod rehearsal;
 pub mod rulebook;
 pub mod simulation;
 pub mod system;

@@ -2,6 +2,7 @@
 //!
 //! A source file says everything about a provider; nothing in zelo knows any provider by name.
 
+mod arrival;
 mod classes;
 mod delivery;
 mod file;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+pub use arrival::Through;
 pub use classes::{Class, Classes};
 pub use delivery::{Delivery, Headers, Refusal};
 pub(crate) use file::{check_name, expand, pick, read, zone};

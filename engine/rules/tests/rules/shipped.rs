@@ -1,6 +1,6 @@
 //! The files that ship load, and their own tests pass.
 
-use zelo_rules::{FileText, Files, PluginFacts, Plugins, load, run_tests};
+use zelo_rules::{FileText, Files, PluginFacts, Plugins, RuleSet, TestResult, Testing, load};
 
 use super::common::{Installed, loaded, root, shipped};
 
@@ -8,9 +8,14 @@ fn fixtures(path: &str) -> Result<String, String> {
     std::fs::read_to_string(root().join(path)).map_err(|error| error.to_string())
 }
 
+/// What comes of the tests of `set` where nothing runs plugins.
+fn run_tests(set: &RuleSet) -> Vec<TestResult> {
+    zelo_rules::run_tests(set, &Testing { fixtures: &fixtures, runner: None, wanted: &|_, _| true })
+}
+
 #[test]
 fn the_tests_in_shipped_rules_pass() {
-    let results = run_tests(&loaded(&shipped()), &fixtures);
+    let results = run_tests(&loaded(&shipped()));
     assert_eq!(results.len(), 14);
     for result in results {
         assert!(result.passed, "{}:{} {}\n{}", result.file, result.line, result.name, result.message.unwrap_or_default());
@@ -76,7 +81,7 @@ expect = { fires = false }
 fn a_test_that_fails_says_what_came_instead() {
     let mut files = shipped();
     files.rules = vec![FileText { name: "rules/r.toml".to_owned(), text: FAILING.to_owned() }];
-    let results = run_tests(&loaded(&files), &fixtures);
+    let results = run_tests(&loaded(&files));
     assert!(results.iter().all(|result| !result.passed));
     assert_eq!(results[1].line, 29, "where it stands");
     let messages: Vec<&str> = results.iter().filter_map(|result| result.message.as_deref()).collect();
