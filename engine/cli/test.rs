@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let config = Config::load(config)?;
-    let host = Arc::new(setup::host(&config)?);
+    let host = Arc::new(setup::host_for_tools(&config)?);
     let catalog = Arc::new(Catalog::load(&host, &config.plugins())?);
     let files = rulebook::read_files(&config.rules())?;
     let (rules, mut warnings) = rulebook::check(&files, &catalog)?;
