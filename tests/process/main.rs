@@ -14,3 +14,4 @@ mod play;
 mod send;
 mod serve;
 mod simulate;
+mod ztest;

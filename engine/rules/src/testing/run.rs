@@ -83,7 +83,8 @@ struct Run<'t> {
 /// What came of one action that fires.
 struct Outcome {
     at: Option<Timestamp>,
-    prepared: Result<Prepared, Unprepared>,
+    /// `None`: no job was made, though it fires.
+    prepared: Option<Result<Prepared, Unprepared>>,
     /// None where no run of it was asked for, or none is possible.
     ran: Option<Result<Ran, String>>,
 }
@@ -168,19 +169,16 @@ impl<'t> Run<'t> {
 
     /// What comes of an action that fires, before it runs.
     fn outcome(&self, name: &str, steps: &Map<String, Value>) -> Outcome {
-        let idle = |unprepared: Unprepared| Outcome { at: None, prepared: Err(unprepared), ran: None };
-        let Some(job) = self.world.job(name) else {
-            return idle(Unprepared::Skip(Reason::new("no_job", self.world.why_nothing())));
-        };
+        let own = self.world.own().map(|own| &own.event);
+        let (Some(job), Some(event)) = (self.world.job(name), own) else { return Outcome { at: None, prepared: None, ran: None } };
         if let (JobState::Skipped, Some(reason)) = (job.state, &job.reason) {
-            return idle(Unprepared::Skip(reason.clone()));
+            return Outcome { at: None, prepared: Some(Err(Unprepared::Skip(reason.clone()))), ran: None };
         }
-        let Some(own) = self.world.own() else { return idle(Unprepared::Skip(Reason::new("no_job", self.world.why_nothing()))) };
         let prepared = match self.unfinished(job, steps) {
             Some(reason) => Err(Unprepared::Fail(reason)),
-            None => self.world.in_force.prepare(job, &own.event, &self.world.state, steps),
+            None => self.world.in_force.prepare(job, event, &self.world.state, steps),
         };
-        Outcome { at: Some(job.due), prepared, ran: None }
+        Outcome { at: Some(job.due), prepared: Some(prepared), ran: None }
     }
 
     /// Why a step before `job` gave nothing, where it was to be run and was not done.
@@ -188,10 +186,10 @@ impl<'t> Run<'t> {
         let need = job.needs.iter().find(|need| !steps.contains_key(&need.step))?;
         let step = self.outcomes.get(&need.step)?;
         let why = match (&step.ran, &step.prepared) {
-            (Some(Ok(Ran { ended: Ended::Done, .. })), _) | (None, Ok(_)) => return None,
+            (Some(Ok(Ran { ended: Ended::Done, .. })), _) | (None, Some(Ok(_)) | None) => return None,
             (Some(Ok(ran)), _) => ran.told(),
             (Some(Err(why)), _) => why.clone(),
-            (None, Err(unprepared)) => unprepared.told(),
+            (None, Some(Err(unprepared))) => unprepared.told(),
         };
         Some(Reason::new("step", format!("its step `{}` is not done: {why}", need.step)))
     }
@@ -215,6 +213,9 @@ impl<'t> Run<'t> {
         for (name, expected) in &expect.actions {
             let path = format!("actions.{name}");
             match self.outcomes.get(name) {
+                Some(Outcome { prepared: None, .. }) => {
+                    found.push(Difference::between(path, "makes a job", "makes none").because(self.world.why_nothing()));
+                }
                 Some(outcome) => outcome.compare(&path, expected, &mut found),
                 None if fires || expect.fires != Some(true) => {
                     found.push(Difference::between(path, "fires", "does not fire").because(self.why_not()));
@@ -225,7 +226,7 @@ impl<'t> Run<'t> {
         }
         if let Some(expected) = &expect.jobs {
             let came: Vec<Value> = self.world.jobs().into_iter().map(|job| self.told(job)).collect();
-            compare_lists("jobs", expected, &came, job_in_short, &mut found);
+            compare_lists("jobs", expected, &came, "action", job_in_short, &mut found);
         }
         found
     }
@@ -281,7 +282,7 @@ fn effect_in_short(effect: &Value) -> String {
 impl Outcome {
     /// Runs what was prepared for `job`.
     fn run(&mut self, stage: &mut Result<Box<dyn Stage + '_>, String>, job: &Job, now: Timestamp) {
-        let Ok(prepared) = &self.prepared else { return };
+        let Some(Ok(prepared)) = &self.prepared else { return };
         self.ran = Some(match stage {
             Ok(stage) => stage.run(job.id, prepared, now),
             Err(why) => Err(why.clone()),
@@ -299,7 +300,8 @@ impl Outcome {
             found.push(difference);
             return;
         }
-        let input = self.prepared.as_ref().ok().and_then(|prepared| prepared.input.as_object());
+        let prepared = self.prepared.as_ref().and_then(|prepared| prepared.as_ref().ok());
+        let input = prepared.and_then(|prepared| prepared.input.as_object());
         for (key, value) in &expected.with {
             compare(&format!("{path}.with.{key}"), value, input.and_then(|input| input.get(key)), Closeness::Exact, found);
         }
@@ -315,8 +317,9 @@ impl Outcome {
 
     /// Whether it runs, waits or is skipped otherwise than expected.
     fn standing(&self, path: &str, expected: &ExpectAction) -> Option<Difference> {
+        let prepared = self.prepared.as_ref()?;
         let only_time = expected.at.is_some() && expected.with.is_empty() && !expected.asks_for_a_run();
-        let (member, word) = match (&expected.waits, &expected.skipped, &self.prepared) {
+        let (member, word) = match (&expected.waits, &expected.skipped, prepared) {
             (Some(code), _, Err(Unprepared::Wait(reason))) if *code == reason.code => return None,
             (_, Some(code), Err(Unprepared::Skip(reason))) if *code == reason.code => return None,
             (Some(code), _, _) => (".waits", code.as_str()),
@@ -326,7 +329,7 @@ impl Outcome {
             (None, None, Err(_)) => ("", "runs"),
         };
         let path = format!("{path}{member}");
-        Some(match (member, &self.prepared) {
+        Some(match (member, prepared) {
             (".waits", Err(Unprepared::Wait(reason))) | (".skipped", Err(Unprepared::Skip(reason))) => {
                 Difference::between(path, word, reason.code.as_str()).because(reason.text.as_str())
             }
@@ -347,7 +350,7 @@ impl Ran {
             compare(&format!("{path}.output"), output, self.output.as_ref(), Closeness::Subset, found);
         }
         if let Some(effects) = &expected.effects {
-            compare_lists(&format!("{path}.effects"), effects, &self.effects, effect_in_short, found);
+            compare_lists(&format!("{path}.effects"), effects, &self.effects, "kind", effect_in_short, found);
         }
     }
 

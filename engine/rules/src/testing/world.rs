@@ -180,7 +180,7 @@ impl World {
         match self.status {
             Status::Duplicate => "the very same delivery came before; change something in it with `set`",
             Status::Stale => "the event is stale: a newer one of its entity came before",
-            _ => "what is known under its key is newer, or runs already",
+            _ => "what is known under its key is newer, or stays as it is",
         }
     }
 

@@ -10,4 +10,5 @@ mod matching;
 mod preparing;
 mod shipped;
 mod sources;
+mod testing;
 mod verifying;
