@@ -24,11 +24,11 @@ use crate::{Catalog, Channels, Rulebook, Runtime, Shared};
 /// Runs plugins for tests.
 pub struct Rehearsal {
     /// Where the store and the plugins run. Tests are run outside of it, on a thread that may block.
-    pub tasks: tokio::runtime::Handle,
-    pub host: Arc<Host>,
-    pub rules: Arc<RuleSet>,
-    pub catalog: Arc<Catalog>,
-    pub channels: Channels,
+    tasks: tokio::runtime::Handle,
+    host: Arc<Host>,
+    rules: Arc<RuleSet>,
+    catalog: Arc<Catalog>,
+    channels: Channels,
     indexer: Indexer,
 }
 
