@@ -24,6 +24,12 @@ pub(super) fn host(config: &Config) -> Result<Host> {
     Host::new(HostConfig { cache_dir: Some(data.join("cache")), ..HostConfig::default() }).context("the sandbox cannot be made")
 }
 
+/// The sandbox, for commands that need no data folder: compiled plugins are kept where that can be used, so that the next
+/// call is fast.
+pub(super) fn host_for_tools(config: &Config) -> Result<Host> {
+    host(config).or_else(|_| host_in_memory())
+}
+
 /// The sandbox, without keeping anything.
 pub(super) fn host_in_memory() -> Result<Host> {
     Host::new(HostConfig::default()).context("the sandbox cannot be made")

@@ -16,3 +16,4 @@ mod play;
 mod send;
 mod serve;
 mod simulate;
+mod ztest;

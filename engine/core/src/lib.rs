@@ -22,6 +22,7 @@ pub mod record;
 pub mod retry;
 pub mod settle;
 pub mod timing;
+pub mod told;
 pub mod window;
 
 pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};

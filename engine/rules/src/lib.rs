@@ -8,7 +8,7 @@
 //! 3. [`InForce`] joins a rule set to the automations that are on. It says what they want because of an event
 //!    ([`InForce::candidates`]), when a job is due (it is a `zelo_core::timing::Timetable`), and what the plugin of a job is
 //!    given ([`InForce::prepare`]).
-//! 4. [`run_tests`] runs the tests that stand in rule files on the same code.
+//! 4. [`run_tests`] runs the tests that stand in rule files on the same code; what plugins do is for a [`Runner`] to say.
 //!
 //! Everything here is a function of its arguments: no files, no clock, no randomness, no network. Nothing prints a value
 //! of a payload, and no message carries one.
@@ -50,9 +50,9 @@ pub use rule::{
 };
 pub use source::{
     Algorithm, Changes, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
-    RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
+    RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source, Through,
 };
 pub use template::Template;
-pub use testing::{TestResult, run_tests};
+pub use testing::{Difference, Ended, Ran, Runner, Stage, TestResult, Testing, missing_fixtures, run_tests};
 pub use text::{LOCALES, Localised, Text};
 pub use time::duration;

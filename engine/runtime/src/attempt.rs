@@ -9,9 +9,9 @@ use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
 use zelo_core::timing::{Due, DueQuestion, Timetable};
-use zelo_core::{Invocation, Job, Timestamp};
+use zelo_core::{Invocation, Job, JobId, Timestamp};
 use zelo_host::{End, Limit, Limits, Stop};
-use zelo_rules::Unprepared;
+use zelo_rules::{Prepared, Unprepared};
 use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
@@ -22,20 +22,33 @@ use crate::rulebook::Edition;
 /// How long a job without `expires` waits for a missing contact, counted from its due time.
 pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// The code of the reason where the plugin itself asked to be run again, or said that it cannot be done.
+pub(crate) const PLUGIN: &str = "plugin";
+/// The code of the reason where the plugin said that something is missing; and where it said so too late to wait for it.
+pub(crate) const MISSING: &str = "missing";
+pub(crate) const MISSING_LATE: &str = "missing_late";
+
 impl Runtime {
     /// Runs `work` once. Always comes to a settlement; the caller stores it, and lets go of the places then.
     pub async fn attempt(&self, work: Work) -> (Settlement, Places) {
         let edition = self.rules.current();
-        let lease = work.job.lease;
-        let job = work.job.id;
         let ready = match self.ready_call(&edition, &work) {
             Ok(call) => self.within_budget(&work.job, &call).await.map(|places| (call, places)),
             Err(end) => Err(end),
         };
-        let (end, trace, said) = match ready {
-            Err(end) => (end, Trace::default(), Said::default()),
-            Ok((call, places)) => self.call(&edition, work, call, places).await,
-        };
+        match ready {
+            Err(end) => self.settlement(work.job.id, work.job.lease, (end, Trace::default(), Said::default())),
+            Ok((call, places)) => self.perform(&edition, work, call, places).await,
+        }
+    }
+
+    /// Makes `call` for `work`, and comes to a settlement; also the places that it holds until that is stored.
+    pub(crate) async fn perform(&self, edition: &Edition, work: Work, call: Call, places: Places) -> (Settlement, Places) {
+        let (job, lease) = (work.job.id, work.job.lease);
+        self.settlement(job, lease, self.call(edition, work, call, places).await)
+    }
+
+    fn settlement(&self, job: JobId, lease: u64, (end, trace, said): (AttemptEnd, Trace, Said)) -> (Settlement, Places) {
         let Trace { journal, local, emitted, outward, lines, places } = trace;
         let report = Report { summary: said.summary, output: said.output, lines };
         (Settlement { job, lease, end, journal, local, emitted, outward, report, policy: self.retry }, places)
@@ -57,23 +70,7 @@ impl Runtime {
             .in_force
             .prepare_collected(job, &work.event, events, &work.records, &work.steps, self.store.indexer())
             .map_err(|unprepared| unready(job, due, unprepared, now))?;
-        let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
-            return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
-        };
-        let invocation = Invocation {
-            job: job.id.to_string(),
-            rule: job.rule.clone(),
-            action: job.action.clone(),
-            event: EventRef { id: job.event.to_string(), kind: work.event.kind.clone(), time: work.event.time.to_string() },
-            now: now.to_string(),
-            seed: seed(job),
-            locale: prepared.locale,
-            input: prepared.input,
-            grants: prepared.grants,
-            plugin_digest: plugin.digest().to_owned(),
-            fields: prepared.fields,
-        };
-        Ok(Call { invocation, frozen: false, until: waiting_until(job, due.expires), expires: due.expires })
+        Call::first(edition, work, prepared, now, (waiting_until(job, due.expires), due.expires))
     }
 
     /// Keeps a place free for a message to each recipient whose budget allows one more; skips the job where none does. A job
@@ -132,7 +129,7 @@ impl Runtime {
             // Nothing was done, so nothing needs to be repeated: the next attempt sees what has come by then.
             End::Missing { reason } if !frozen && trace.is_idle() => {
                 trace.journal.clear();
-                let missing = Reason::new("missing", "the plugin says that something is missing");
+                let missing = Reason::new(MISSING, "the plugin says that something is missing");
                 (wait(missing, until, self.clock.now()), Said::because(reason))
             }
             end => ended(end),
@@ -142,7 +139,7 @@ impl Runtime {
 }
 
 /// What is about to run.
-struct Call {
+pub(crate) struct Call {
     invocation: Invocation,
     /// Whether an earlier attempt stored it.
     frozen: bool,
@@ -150,6 +147,37 @@ struct Call {
     until: Timestamp,
     /// From when on it is too late.
     expires: Option<Timestamp>,
+}
+
+impl Call {
+    /// The first call for `work`, at `now`, with what was prepared for it; it may wait `until` then for what is missing, and is
+    /// too late when it `expires`.
+    pub(crate) fn first(
+        edition: &Edition,
+        work: &Work,
+        prepared: Prepared,
+        now: Timestamp,
+        (until, expires): (Timestamp, Option<Timestamp>),
+    ) -> Result<Self, AttemptEnd> {
+        let job = &work.job;
+        let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
+            return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
+        };
+        let invocation = Invocation {
+            job: job.id.to_string(),
+            rule: job.rule.clone(),
+            action: job.action.clone(),
+            event: EventRef { id: job.event.to_string(), kind: work.event.kind.clone(), time: work.event.time.to_string() },
+            now: now.to_string(),
+            seed: seed(job),
+            locale: prepared.locale,
+            input: prepared.input,
+            grants: prepared.grants,
+            plugin_digest: plugin.digest().to_owned(),
+            fields: prepared.fields,
+        };
+        Ok(Self { invocation, frozen: false, until, expires })
+    }
 }
 
 /// What the rules say about the time of `job`, on `records`.
@@ -227,10 +255,10 @@ fn ended(end: End) -> (AttemptEnd, Said) {
     };
     match end {
         End::Outcome { code, summary, output } => (AttemptEnd::Done { code }, Said { summary: Some(summary), output }),
-        End::Retry { reason, after } => (later("plugin", "the plugin asked to be run again later", after), Said::because(reason)),
-        End::Permanent { reason } => (dead("plugin", "the plugin says that it cannot be done".to_owned()), Said::because(reason)),
+        End::Retry { reason, after } => (later(PLUGIN, "the plugin asked to be run again later", after), Said::because(reason)),
+        End::Permanent { reason } => (dead(PLUGIN, "the plugin says that it cannot be done".to_owned()), Said::because(reason)),
         End::Missing { reason } => {
-            (dead("missing_late", "the plugin says that something is missing, after it had begun".to_owned()), Said::because(reason))
+            (dead(MISSING_LATE, "the plugin says that something is missing, after it had begun".to_owned()), Said::because(reason))
         }
         End::Limit(limit @ (Limit::Cpu | Limit::Wall)) => (later(limit.as_str(), &limit.to_string(), None), Said::default()),
         End::Limit(limit) => (dead(limit.as_str(), limit.to_string()), Said::default()),

@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use zelo_core::{Event, EventId, Job, JobId, Plan};
-use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet};
+use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet, Through};
 use zelo_store::{RecordSet, Store};
 
 use crate::connection::Connection;
-use crate::intake;
 
 /// What may be shown, and how.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +114,14 @@ pub fn given(rules: &RuleSet, connection: &Connection, given: Given<'_>, now: Ti
             Read::Ignored { why } => return Err(Error::Ignored { why, known: known() }),
         },
     };
-    Ok(intake::event(connection, &reading, EventId::from_bytes([0; 16]), now))
+    let through = Through {
+        connection: &connection.name,
+        source: &connection.source,
+        clinic: connection.clinic.as_deref(),
+        event: EventId::from_bytes([0; 16]),
+        received: now,
+    };
+    Ok(reading.event(&through))
 }
 
 impl JobMade {

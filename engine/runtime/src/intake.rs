@@ -1,12 +1,11 @@
 //! The way in: verify → read → match → store. What it answers is a promise.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use zelo_core::decide::Decision;
-use zelo_core::{Arrival, Entropy, Event, EventId, JobState, RecordRef, RecordWrite, Status, Timestamp};
-use zelo_rules::{Delivery, Headers, Read, Reading, Refusal};
+use zelo_core::{Entropy, Event, EventId, JobState, Status, Timestamp};
+use zelo_rules::{Delivery, Headers, Read, Refusal, Through};
 
 use crate::Runtime;
 use crate::connection::Connection;
@@ -148,16 +147,18 @@ impl Runtime {
     pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Accepted, Refused> {
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
-        let mut reading = match source.read(delivery)? {
+        let reading = match source.read(delivery)? {
             Read::Ignored { why } => return Ok(Accepted::Ignored { why }),
             Read::Event(reading) => reading,
         };
-        let json = reading.json.take();
-        let mut arrival = self.arrival(connection, reading, delivery.body, received, &edition.in_force);
-        if let Some(json) = json {
-            // Rules read it as JSON: that is what is kept.
-            arrival.body = Arc::from(json);
-        }
+        let through = Through {
+            connection: &connection.name,
+            source: &connection.source,
+            clinic: connection.clinic.as_deref(),
+            event: self.counts.id(received, self.entropy.as_ref()),
+            received,
+        };
+        let mut arrival = reading.arrival(&through, delivery.body, self.store.indexer(), edition.in_force.clone());
         arrival.candidates = edition.in_force.candidates(&arrival.event, self.store.indexer());
         let event = Box::new(arrival.event.clone());
         let decision = self.store.record(arrival).await.map_err(|error| match error {
@@ -168,57 +169,5 @@ impl Runtime {
             self.bell.notify_one();
         }
         Ok(Accepted::Recorded { event, decision })
-    }
-
-    fn arrival(
-        &self,
-        connection: &Connection,
-        reading: Reading,
-        body: &[u8],
-        received: Timestamp,
-        timetable: &Arc<zelo_rules::InForce>,
-    ) -> Arrival {
-        let index = self.store.indexer();
-        let name = &connection.name;
-        let delivery = match &reading.delivery_id {
-            Some(id) => index.delivery(name, &reading.kind, id),
-            None => index.delivery_body(name, &reading.kind, body),
-        };
-        let event = event(connection, &reading, self.counts.id(received, self.entropy.as_ref()), received);
-        let clinic = &event.clinic;
-        let records = reading.records.into_iter().map(|record| RecordWrite {
-            key: RecordRef { hash: index.record(name, &record.kind, &record.id), kind: record.kind },
-            id: record.id,
-            fields: record.fields,
-            subject: record.subject.map(|subject| index.subject(name, &subject)),
-            clinic: record.clinic.or_else(|| clinic.clone()),
-        });
-        Arrival {
-            records: records.collect(),
-            entity: reading.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
-            subjects: reading.subjects.iter().map(|subject| index.subject(name, subject)).collect(),
-            event,
-            body: Arc::from(body),
-            delivery,
-            candidates: Vec::new(),
-            timetable: timetable.clone(),
-        }
-    }
-}
-
-/// What was read on `connection`, as the event called `id`.
-pub(crate) fn event(connection: &Connection, reading: &Reading, id: EventId, received: Timestamp) -> Event {
-    Event {
-        id,
-        connection: connection.name.clone(),
-        source: connection.source.clone(),
-        kind: reading.kind.clone(),
-        time: reading.time.unwrap_or(received),
-        received,
-        entity: reading.entity.clone(),
-        subjects: reading.subjects.clone(),
-        clinic: reading.clinic.clone().or_else(|| connection.clinic.clone()),
-        data: reading.data.clone(),
-        cause: None,
     }
 }

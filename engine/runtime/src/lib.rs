@@ -6,6 +6,7 @@
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
+//! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
 //! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod intake;
 pub mod keeper;
 mod recorder;
+pub mod rehearsal;
 pub mod rulebook;
 pub mod simulation;
 pub mod system;

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use zelo_core::decide::Decision;
-use zelo_core::effect::{Attachment, Body, Message};
 use zelo_core::settle::Settled;
 use zelo_core::{Clock, Event, Job, JobState, JournalEntry, ManualClock, Status, Timestamp};
-use zelo_core::{Effect, EffectResult};
 use zelo_rules::{Delivery, Headers};
 use zelo_store::Work;
 
@@ -159,7 +157,7 @@ async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Sen
     let Settled::Applied { job, keep_effects, .. } = outcome.settled else { return Ok(()) };
     // A checkpoint stores what is no part of the settlement: all that this attempt did stands in the journal now.
     let journal = if keep_effects { runtime.store.journal(id).await? } else { Vec::new() };
-    let done: Vec<Value> = journal.iter().skip(before).filter_map(told).collect();
+    let done: Vec<Value> = journal.iter().skip(before).filter_map(JournalEntry::told).collect();
     for effect in &done {
         tell(Row { effect: Some(effect.clone()), ..job_row(now, &job, summary.as_deref()) });
     }
@@ -265,43 +263,4 @@ fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
         detail,
         ..blank(at)
     }
-}
-
-/// An effect in the form that people read; `None` for what did nothing.
-fn told(entry: &JournalEntry) -> Option<Value> {
-    let JournalEntry::Effect { effect, result } = entry else { return None };
-    match (effect, result) {
-        (_, EffectResult::Refused { reason }) => Some(json!({ "kind": "refused", "effect": effect.kind(), "reason": reason })),
-        (Effect::Document(document), EffectResult::Kept { document: id }) => Some(json!({
-            "kind": "document", "id": id, "name": document.name, "media_type": document.media_type, "text": document.text,
-            "bytes": document.content.len(),
-        })),
-        (Effect::RecordEdit(edit), _) => {
-            let fields: Vec<&String> = edit.set.keys().chain(edit.append.keys()).collect();
-            Some(
-                json!({ "kind": "record", "record": edit.record, "id": edit.id, "set": edit.set, "append": edit.append, "fields": fields }),
-            )
-        }
-        (Effect::StateNext { key }, EffectResult::Counted { value }) => Some(json!({ "kind": "counter", "key": key, "value": value })),
-        (Effect::Event(emitted), _) => Some(json!({ "kind": "event", "type": emitted.kind, "data": emitted.data })),
-        (Effect::Message(message), EffectResult::Sent { channel, .. }) => Some(message_told(message, channel)),
-        (Effect::StateSet { key, .. } | Effect::StateDelete { key }, EffectResult::Done) => Some(json!({ "kind": "state", "key": key })),
-        _ => None,
-    }
-}
-
-fn message_told(message: &Message, channel: &str) -> Value {
-    let mut told = json!({ "kind": "message", "channel": channel, "to": message.to });
-    match &message.body {
-        Body::Text { text } => told["text"] = json!(text),
-        Body::Template { name, parameters } => told["template"] = json!({ "name": name, "parameters": parameters }),
-    }
-    if !message.attachments.is_empty() {
-        let attached = message.attachments.iter().map(|attachment| match attachment {
-            Attachment::File(file) => json!({ "name": file.name, "media_type": file.media_type, "bytes": file.content.len() }),
-            Attachment::Document { id } => json!({ "document": id }),
-        });
-        told["attachments"] = attached.collect();
-    }
-    told
 }

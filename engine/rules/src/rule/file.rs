@@ -143,7 +143,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let tests = table.tables("test");
     // An action that could not be read has been reported, and its tests are no mistake.
     let all_read = actions.len() == table.tables("then").len();
-    let known = all_read.then(|| actions.iter().map(|action| action.name.as_str()).collect());
+    let known = all_read.then(|| actions.iter().map(|action| (action.name.as_str(), action)).collect());
     let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: known, types };
     let tests = tests.iter().filter_map(|test| testing::read(test, &declared)).collect();
     table.finish();

@@ -93,6 +93,11 @@ impl Rule {
         self.actions.iter().find(|action| action.name == name)
     }
 
+    /// The names of its tests.
+    pub fn tests(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().map(|test| test.name.as_str())
+    }
+
     /// The types of events that any action of this rule listens to: those it is about, and those that cancel.
     pub fn types(&self) -> BTreeSet<&str> {
         let cancelling = self.actions.iter().flat_map(|action| &action.cancel_on).flat_map(|cancel| &cancel.types);

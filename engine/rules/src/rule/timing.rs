@@ -68,6 +68,11 @@ pub(crate) struct SetTiming {
 }
 
 impl ActionTiming {
+    /// Whose local time its window is in, where it has one.
+    pub(crate) fn zone(&self) -> Option<&ZoneOf> {
+        self.window.as_ref().map(|(_, _, zone)| zone)
+    }
+
     /// Fills the settings in.
     pub(crate) fn set(&self, settings: &Map<String, Value>, templates: &Templates) -> Result<SetTiming, String> {
         let duration = |value: &Setable<SignedDuration>| value.get(settings, templates, time::duration);

@@ -2,6 +2,7 @@
 //!
 //! A source file says everything about a provider; nothing in zelo knows any provider by name.
 
+mod arrival;
 mod changes;
 mod classes;
 mod delivery;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+pub use arrival::Through;
 pub use changes::Changes;
 pub use classes::{Class, Classes};
 pub use delivery::{Delivery, Headers, Refusal};

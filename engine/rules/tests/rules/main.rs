@@ -12,4 +12,5 @@ mod over_time;
 mod preparing;
 mod shipped;
 mod sources;
+mod testing;
 mod verifying;

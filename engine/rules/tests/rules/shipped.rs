@@ -1,6 +1,6 @@
 //! The files that ship load, and their own tests pass.
 
-use zelo_rules::{FileText, Files, PluginFacts, Plugins, load, run_tests};
+use zelo_rules::{Difference, FileText, Files, PluginFacts, Plugins, RuleSet, TestResult, Testing, load};
 
 use super::common::{Installed, loaded, root, shipped};
 
@@ -8,13 +8,26 @@ fn fixtures(path: &str) -> Result<String, String> {
     std::fs::read_to_string(root().join(path)).map_err(|error| error.to_string())
 }
 
+/// What comes of the tests of `set` where nothing runs plugins.
+fn run_tests(set: &RuleSet) -> Vec<TestResult> {
+    zelo_rules::run_tests(set, &Testing { fixtures: &fixtures, runner: None, wanted: &|_, _| true })
+}
+
 #[test]
 fn the_tests_in_shipped_rules_pass() {
-    let results = run_tests(&loaded(&shipped()), &fixtures);
-    assert_eq!(results.len(), 14);
-    for result in results {
-        assert!(result.passed, "{}:{} {}\n{}", result.file, result.line, result.name, result.message.unwrap_or_default());
+    let results = run_tests(&loaded(&shipped()));
+    assert_eq!(results.len(), 19);
+    let runs = |result: &&TestResult| result.differences.iter().any(|difference| told(difference).contains("nothing here runs plugins"));
+    let (asking, others): (Vec<_>, Vec<_>) = results.iter().partition(runs);
+    assert_eq!(asking.len(), 2, "tests that say what a plugin does need something to run it");
+    assert!(asking.iter().all(|result| result.differences.len() == 1), "and nothing else is amiss with them");
+    for result in others {
+        assert!(result.passed, "{}:{} {}\n{}", result.file, result.line, result.name, result.message.clone().unwrap_or_default());
     }
+}
+
+fn told(difference: &Difference) -> &str {
+    difference.note.as_deref().unwrap_or_default()
 }
 
 /// A rule whose tests all fail, each for another reason.
@@ -76,21 +89,22 @@ expect = { fires = false }
 fn a_test_that_fails_says_what_came_instead() {
     let mut files = shipped();
     files.rules = vec![FileText { name: "rules/r.toml".to_owned(), text: FAILING.to_owned() }];
-    let results = run_tests(&loaded(&files), &fixtures);
+    let results = run_tests(&loaded(&files));
     assert!(results.iter().all(|result| !result.passed));
     assert_eq!(results[1].line, 29, "where it stands");
     let messages: Vec<&str> = results.iter().filter_map(|result| result.message.as_deref()).collect();
     assert_eq!(
         messages,
         [
-            "expected the rule to fire; $.data.event_status is the value excluded",
-            "cancels:\n  - expected [\"tell\"]\n  + but came []\n\
-             tell at:\n  - expected 2017-05-28T12:00:00Z\n  + but came 2017-05-30T08:17:03Z\n\
-             tell with.title:\n  - expected \"x\"\n  + but came nothing\n\
-             tell with.to:\n  - expected \"2\"\n  + but came \"1\"",
-            "tell:\n  - expected runs\n  + but came waits = \"missing\" (phone is missing, which `to` needs)",
-            "rules/absent.json cannot be read: No such file or directory (os error 2)",
-            "$.timestamp.x cannot be set: the payload has no such place",
+            "fires\n  - true\n  + false\n  $.data.event_status is the value excluded",
+            "cancels\n  - [\"tell\"]\n  + []\n\
+             actions.tell.at\n  - 2017-05-28T12:00:00Z (09:00 on 2017-05-28 in America/Sao_Paulo)\n  \
+             + 2017-05-30T08:17:03Z (05:17:03 on 2017-05-30 in America/Sao_Paulo)\n\
+             actions.tell.with.title\n  - \"x\"\n  + nothing\n\
+             actions.tell.with.to\n  - \"2\"\n  + \"1\"",
+            "actions.tell\n  - \"runs\"\n  + \"waits\"\n  waits = \"missing\": phone is missing, which `to` needs",
+            "event\n  rules/absent.json cannot be read: No such file or directory (os error 2)",
+            "event\n  $.timestamp.x cannot be set: the payload has no such place",
         ]
     );
 }
