@@ -38,7 +38,7 @@ pub use condition::{
 };
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use files::{FileText, Files};
-pub use in_force::{ActionRef, Automation, InForce, Problem};
+pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError};
 pub use prepare::{Prepared, Unprepared};

@@ -1,15 +1,15 @@
 //! One attempt at one job: is it still due, what may it see, what did it do, how did it end.
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
-use zelo_core::timing::{Due, DueQuestion, Timetable};
-use zelo_core::{Invocation, Job, Timestamp};
+use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::{Event, Invocation, Job, Timestamp};
 use zelo_host::{End, Limit, Limits, Stop};
-use zelo_rules::Unprepared;
+use zelo_rules::{InForce, Prepared, Unprepared};
 use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
@@ -38,17 +38,12 @@ impl Runtime {
     fn ready_call(&self, edition: &Edition, work: &Work) -> Result<Call, AttemptEnd> {
         let job = &work.job;
         let now = self.clock.now();
-        still_on(edition, job)?;
+        still_on(&edition.in_force, job)?;
         if let Some(invocation) = frozen(&work.journal) {
             not_expired(job, job.expires, now)?;
             return Ok(Call { invocation: invocation.clone(), frozen: true, until: now });
         }
-        let due = still_due(edition, work, now)?;
-        not_expired(job, due.expires, now)?;
-        let prepared = edition
-            .in_force
-            .prepare(job, &work.event, &work.records, &work.steps)
-            .map_err(|unprepared| unready(job, due, unprepared, now))?;
+        let (prepared, due) = readiness(&edition.in_force, job, &work.event, &work.records, &work.steps, now)?;
         let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
             return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
         };
@@ -104,8 +99,25 @@ struct Call {
     until: Timestamp,
 }
 
+/// What the plugin of `job` is given if it runs at `now`, and when it was due; or how its attempt ends without a run. A
+/// function of its arguments.
+pub(crate) fn readiness(
+    in_force: &InForce,
+    job: &Job,
+    event: &Event,
+    records: &dyn Records,
+    steps: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<(Prepared, Due), AttemptEnd> {
+    still_on(in_force, job)?;
+    let due = still_due(in_force, job, records, now)?;
+    not_expired(job, due.expires, now)?;
+    let prepared = in_force.prepare(job, event, records, steps).map_err(|unprepared| unready(job, due, unprepared, now))?;
+    Ok((prepared, due))
+}
+
 /// What the rules say about the time of `job`, on `records`.
-fn due(edition: &Edition, job: &Job, records: &RecordSet) -> Result<Due, Reason> {
+fn due(in_force: &InForce, job: &Job, records: &dyn Records) -> Result<Due, Reason> {
     let question = DueQuestion {
         automation: &job.automation,
         action: &job.action,
@@ -114,20 +126,20 @@ fn due(edition: &Edition, job: &Job, records: &RecordSet) -> Result<Due, Reason>
         lookups: &job.lookups,
         clinic: job.clinic.as_deref(),
     };
-    edition.in_force.due(&question, records)
+    in_force.due(&question, records)
 }
 
 /// A job whose automation is off is not run, not even to its end.
-fn still_on(edition: &Edition, job: &Job) -> Result<(), AttemptEnd> {
-    match due(edition, job, &RecordSet::default()) {
+fn still_on(in_force: &InForce, job: &Job) -> Result<(), AttemptEnd> {
+    match due(in_force, job, &RecordSet::default()) {
         Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => Err(AttemptEnd::Cancelled(reason)),
         _ => Ok(()),
     }
 }
 
 /// Checks the due time once more, on the rules and records of now.
-fn still_due(edition: &Edition, work: &Work, now: Timestamp) -> Result<Due, AttemptEnd> {
-    match due(edition, &work.job, &work.records) {
+fn still_due(in_force: &InForce, job: &Job, records: &dyn Records, now: Timestamp) -> Result<Due, AttemptEnd> {
+    match due(in_force, job, records) {
         Ok(due) if due.at > now => Err(AttemptEnd::Moved(due)),
         Ok(due) => Ok(due),
         Err(reason) => Err(AttemptEnd::Skipped(reason)),

@@ -4,11 +4,13 @@
 //! - [`attempt`]: one run of a job: its time, its fields, its plugin, its journal, its end.
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
+//! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
 //! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
 
 pub mod attempt;
+pub mod backtest;
 pub mod catalog;
 pub mod connection;
 pub mod intake;
