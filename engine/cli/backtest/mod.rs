@@ -19,7 +19,7 @@ use zelo_runtime::backtest::Progress;
 use zelo_runtime::rulebook;
 use zelo_runtime::system::SystemClock;
 
-use super::control::{Outcome, Request, Text, Trial, Tried, Way};
+use super::control::{Outcome, Text, Trial, Tried, Way};
 use super::{Findings, Format, print_line};
 use crate::config::Config;
 use when::When;

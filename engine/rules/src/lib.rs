@@ -16,6 +16,7 @@
 mod condition;
 mod diagnostic;
 mod digest;
+mod document;
 mod files;
 mod in_force;
 mod json;
@@ -37,6 +38,7 @@ pub use condition::{
     TestKind, Told, Within, ZoneOfTime,
 };
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use document::{placed, read_document};
 pub use files::{FileText, Files};
 pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
