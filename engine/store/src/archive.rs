@@ -22,7 +22,7 @@ pub trait Archive: Send + Sync + 'static {
     /// One event with its payload.
     async fn event(&self, id: EventId) -> Result<Option<Event>, Error>;
 
-    /// The records at `hashes` as they are now, as far as there are any.
+    /// The records at `hashes` as they are now, as far as there are any that can be read.
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error>;
 }
 

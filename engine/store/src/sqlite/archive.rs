@@ -59,8 +59,24 @@ impl Archive for SqliteArchive {
             let mut conn = reader.conn().await?;
             let conn: &mut SqliteConnection = &mut conn;
             let ring: &Keyring = &reader.ring;
-            load_records(conn, ring, &hashes).await
+            match load_records(conn, ring, &hashes).await {
+                Err(Error::Sealed { .. } | Error::Inconsistent { .. }) => each(conn, ring, hashes).await,
+                loaded => loaded,
+            }
         })
         .await
     }
+}
+
+/// Each record by itself: one whose key was destroyed, or whose row is damaged, is as good as none.
+async fn each(conn: &mut SqliteConnection, ring: &Keyring, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {
+    let mut found = HashMap::new();
+    for hash in hashes {
+        match load_records(conn, ring, &[hash].into()).await {
+            Ok(record) => found.extend(record),
+            Err(Error::Sealed { .. } | Error::Inconsistent { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
