@@ -275,12 +275,17 @@ fn changed_files_are_taken_over_together() {
     let rules = || server.get("/api/v1/rules", &token);
     let ids = || rules()["items"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
 
-    // A rule about a type that no source has yet, and a little later the source: each alone is a mistake.
+    // A rule about a type that no source has yet, saved several times, and then the source: without it the rule is a mistake. It
+    // takes longer than the server waits between two looks, but never stands still for as long.
     let text = fs::read_to_string(house.path("rules/automations/appointment-reminder.toml")).unwrap();
     let text = edited(&text, "\"appointment-reminder\"", "\"renamed-reminder\"");
     let text = edited(&text, "[\"appointment.created\", \"appointment.updated\"]", "[\"appointment.confirmed\"]");
-    fs::write(house.path("rules/automations/new.toml"), &text[..text.find("[[test]]").unwrap()]).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let mut text = text[..text.find("[[test]]").unwrap()].to_owned();
+    for save in 0..3 {
+        text.push_str(&format!("# save {save}\n"));
+        fs::write(house.path("rules/automations/new.toml"), &text).unwrap();
+        std::thread::sleep(Duration::from_millis(600));
+    }
     let source = fs::read_to_string(house.path("rules/sources/clinicarx.toml")).unwrap();
     let confirmed = "[[events]]\nmatch = { path = \"appointment/confirm\" }\ntype = \"appointment.confirmed\"\n\n[[events]]";
     fs::write(house.path("rules/sources/clinicarx.toml"), edited(&source, "[[events]]", confirmed)).unwrap();
