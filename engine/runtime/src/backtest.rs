@@ -14,6 +14,7 @@
 mod side;
 mod tally;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -111,17 +112,22 @@ pub fn replay(
     mut backtest: Backtest,
     tell: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Option<Counted>, Error> {
-    let past = Blocking { archive: archive.as_ref(), handle };
-    let mut progress = Progress { done: 0, total: handle.block_on(archive.count(range))? };
+    let progress = Progress { done: 0, total: handle.block_on(archive.count(range))? };
+    let past = Blocking { archive: archive.as_ref(), handle, said: RefCell::new(Said { progress, reads: 0, stopped: false, tell }) };
+    let counted = all(&past, range, &mut backtest).and_then(|()| backtest.finish(&past));
+    if past.said.borrow().stopped { Ok(None) } else { counted.map(Some) }
+}
+
+/// Looks at all events of `range`.
+fn all(past: &Blocking<'_>, range: &Range, backtest: &mut Backtest) -> Result<(), Error> {
+    let Blocking { archive, handle, .. } = past;
     let mut after = 0;
     loop {
-        if tell(progress).is_break() {
-            return Ok(None);
-        }
+        past.go_on()?;
         let found = handle.block_on(archive.events(range, after, PAGE))?;
-        let Some(last) = found.last() else { break };
+        let Some(last) = found.last() else { return Ok(()) };
         after = last.cursor;
-        progress.done += found.len() as u64;
+        past.said.borrow_mut().progress.done += found.len() as u64;
         let mut page = Vec::with_capacity(found.len());
         for archived in found {
             match archived.event {
@@ -132,19 +138,43 @@ pub fn replay(
                 Err(error) => return Err(error),
             }
         }
-        backtest.look(&page, &past)?;
+        backtest.look(&page, past)?;
     }
-    backtest.finish(&past).map(Some)
 }
 
 /// An archive, for code that does not wait.
 struct Blocking<'a> {
     archive: &'a dyn Archive,
     handle: &'a Handle,
+    said: RefCell<Said<'a>>,
+}
+
+/// Who hears how far it is, and whether they have had enough.
+struct Said<'a> {
+    progress: Progress,
+    /// Events that were read again.
+    reads: u32,
+    stopped: bool,
+    tell: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+}
+
+impl Blocking<'_> {
+    /// Says how far it is; an error where nobody wants it to go on.
+    fn go_on(&self) -> Result<(), Error> {
+        let said = &mut *self.said.borrow_mut();
+        said.stopped |= (said.tell)(said.progress).is_break();
+        if said.stopped { Err(Error::Closed) } else { Ok(()) }
+    }
 }
 
 impl Past for Blocking<'_> {
     fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
+        // The jobs that are left at the end may be many.
+        let reads = self.said.borrow().reads + 1;
+        self.said.borrow_mut().reads = reads % PAGE;
+        if reads == PAGE {
+            self.go_on()?;
+        }
         match self.handle.block_on(self.archive.event(id)) {
             Err(Error::Sealed { .. } | Error::Inconsistent { .. }) => Ok(None),
             other => other,
