@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 findings (mistakes in files, failed tests, a refused delivery), 2 usage or configuration.
 
 mod automation;
+mod backtest;
 mod check;
 mod control;
 mod explain;
@@ -48,6 +49,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Play a file of deliveries on a virtual clock, and tell what would happen.
     Simulate(simulate::Arguments),
+    /// Count what other rules would have done about the stored events, beside those in force.
+    Backtest(backtest::Arguments),
     /// Send a signed sample delivery to a running server.
     Send(send::Arguments),
     /// Play a file of deliveries against the server that runs here, as if they happened now, and watch what comes of it.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(config, &arguments),
         Command::Explain(arguments) => explain::run(config, &arguments),
         Command::Simulate(arguments) => simulate::run(config, &arguments),
+        Command::Backtest(arguments) => backtest::run(config, &arguments),
         Command::Send(arguments) => send::run(config, &arguments),
         Command::Play(arguments) => play::run(config, &arguments),
         Command::Records(command) => records::run(config, &command),

@@ -1,5 +1,6 @@
-//! Takes over changed rule files while the server runs: all of them, or none.
+//! Sees when rule files, plugins and samples change, and has the running server take over changed ones: all of them, or none.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use tokio::sync::watch;
 use zelo_host::Host;
+use zelo_rules::Source;
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Catalog, Runtime};
 
@@ -23,12 +25,33 @@ type Stamp = Vec<(PathBuf, u64, Option<SystemTime>)>;
 pub(super) struct Seen {
     rules: Stamp,
     plugins: Stamp,
+    samples: Stamp,
 }
 
 impl Seen {
     pub(super) fn now(config: &Config) -> Self {
-        Self { rules: stamp(&config.rules(), "toml"), plugins: stamp(&config.plugins(), "wasm") }
+        Self { rules: stamp(&config.rules(), "toml"), plugins: stamp(&config.plugins(), "wasm"), samples: Stamp::new() }
     }
+
+    /// The same with the files `samples`.
+    pub(super) fn with_samples(config: &Config, samples: &[PathBuf]) -> Self {
+        let of = |path: &PathBuf| {
+            let found = std::fs::metadata(path).ok();
+            (path.clone(), found.as_ref().map_or(0, Metadata::len), found.and_then(|found| found.modified().ok()))
+        };
+        Self { samples: samples.iter().map(of).collect(), ..Self::now(config) }
+    }
+
+    /// Whether the plugins are the same.
+    pub(super) fn same_plugins(&self, other: &Self) -> bool {
+        self.plugins == other.plugins
+    }
+}
+
+/// The files of the samples of `source`.
+pub(super) fn samples(source: &Source) -> impl Iterator<Item = PathBuf> {
+    let folder = Path::new(&source.file).parent().unwrap_or(Path::new("")).to_owned();
+    source.types().filter_map(|kind| source.sample(kind)).map(move |sample| folder.join(sample.file))
 }
 
 /// Looks at the folders of rules and plugins, loaded as they were when `seen`, until `stop` turns true.

@@ -25,8 +25,8 @@ use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
-    AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Store, Work,
+    Archive, AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome,
+    Page, RecordView, Store, Work,
 };
 
 /// A store that dies.
@@ -86,6 +86,9 @@ impl Store for Mortal {
     }
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
         self.inner.state(slot).await
+    }
+    fn archive(&self) -> Arc<dyn Archive> {
+        self.inner.archive()
     }
     async fn event(&self, id: EventId) -> Result<Option<EventView>, Error> {
         self.inner.event(id).await

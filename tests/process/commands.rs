@@ -1,8 +1,12 @@
 //! Commands about files: what they say of mistakes.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::house::House;
 
@@ -53,6 +57,74 @@ fn a_path_can_be_tried() {
     assert_eq!(house.ok(&["path", "$.data.patient.name", "examples/events/new-appointment.json"]).trim(), "[\"John Doe\"]");
     let output = house.zelo(&["path", "$.data[", "examples/events/new-appointment.json"]);
     assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("  | $.data[\n  |        ^"), "a mark under the place: {said}");
+}
+
+#[test]
+fn a_path_sees_what_a_rule_would_see() {
+    let house = House::new("");
+    let path = |arguments: &[&str]| -> Value { serde_json::from_str(&house.ok(&[&["path"], arguments].concat())).unwrap() };
+    let xml = "examples/events/plotado/lead.xml";
+    assert_eq!(path(&["$.lead.nome", xml]), json!(["Carlos"]));
+    assert_eq!(path(&["$.nome", xml, "--root", "lead"]), json!(["Carlos"]));
+    let placed = path(&["$..name", "examples/events/new-appointment.json", "--paths"]);
+    assert!(placed.as_array().unwrap().contains(&json!({ "path": "$['data']['patient']['name']", "value": "John Doe" })), "{placed}");
+
+    // What a delivery may not be is refused here too, and no part of it is repeated.
+    fs::write(house.path("twice.json"), r#"{"a": 1, "secret": 2, "secret": 3}"#).unwrap();
+    let output = house.zelo(&["path", "$.a", "twice.json"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("one key twice") && !said.contains("secret"), "{said}");
+
+    let mut child = house.start(&["path", "$.b[0]", "-"]);
+    child.stdin.take().unwrap().write_all(b"{\"b\": [7]}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "[7]");
+}
+
+#[test]
+fn a_watched_folder_is_checked_after_every_change() {
+    let house = House::new("");
+    let mut child = house.start(&["check", "--watch"]);
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    let mut all = String::new();
+    let mut until = |wanted: &str| loop {
+        let line = told.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{wanted} in {all}"));
+        all.push_str(&line);
+        all.push('\n');
+        if line.contains(wanted) {
+            break;
+        }
+    };
+    until("are fine");
+    let text = fs::read_to_string(house.path(REMINDER)).unwrap();
+    fs::write(house.path(REMINDER), text.replacen("appointment.created", "apointment.created", 1)).unwrap();
+    until("apointment.created");
+    until("mend the errors above");
+
+    // As editors save: the old one is moved away, the new one is written in pieces, and takes its place.
+    fs::rename(house.path(REMINDER), house.path("rules/automations/appointment-reminder.toml~")).unwrap();
+    fs::write(house.path(REMINDER), &text[..text.len() / 2]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    fs::write(house.path(REMINDER), &text).unwrap();
+    until("are fine");
+
+    // A sample is one of the files, too.
+    fs::write(house.path("examples/events/new-patient.json"), "{}").unwrap();
+    until("are fine");
+    // And so is what is not there for a while: the last word is that of what is.
+    fs::rename(house.path("rules"), house.path("away")).unwrap();
+    until("cannot be read");
+    fs::rename(house.path("away"), house.path("rules")).unwrap();
+    until("are fine");
+
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0), "Ctrl-C ends it");
+    assert!(!all.contains('\u{1b}'), "only a terminal is cleared");
 }
 
 #[test]

@@ -56,6 +56,13 @@ impl House {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Starts a command that is spoken to while it runs.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zelo"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
     /// Starts the server and waits until it answers.
     pub(crate) fn serve(&self) -> Server {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();

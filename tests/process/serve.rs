@@ -267,6 +267,39 @@ fn a_mistake_in_a_file_leaves_the_running_rules_in_force() {
     assert_eq!(jobs.len(), 1, "a creation no longer fires: {jobs:?}");
 }
 
+#[test]
+fn changed_files_are_taken_over_together() {
+    let house = House::new(AT_ANY_HOUR);
+    let server = house.serve();
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let rules = || server.get("/api/v1/rules", &token);
+    let ids = || rules()["items"].as_array().unwrap().iter().map(|rule| rule["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+
+    // A rule about a type that no source has yet, saved several times, and then the source: without it the rule is a mistake. It
+    // takes longer than the server waits between two looks, but never stands still for as long.
+    let text = fs::read_to_string(house.path("rules/automations/appointment-reminder.toml")).unwrap();
+    let text = edited(&text, "\"appointment-reminder\"", "\"renamed-reminder\"");
+    let text = edited(&text, "[\"appointment.created\", \"appointment.updated\"]", "[\"appointment.confirmed\"]");
+    let mut text = text[..text.find("[[test]]").unwrap()].to_owned();
+    for save in 0..3 {
+        text.push_str(&format!("# save {save}\n"));
+        fs::write(house.path("rules/automations/new.toml"), &text).unwrap();
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    let source = fs::read_to_string(house.path("rules/sources/clinicarx.toml")).unwrap();
+    let confirmed = "[[events]]\nmatch = { path = \"appointment/confirm\" }\ntype = \"appointment.confirmed\"\n\n[[events]]";
+    fs::write(house.path("rules/sources/clinicarx.toml"), edited(&source, "[[events]]", confirmed)).unwrap();
+    within("both are in force", Duration::from_secs(20), || {
+        assert_eq!(rules()["problem"], Value::Null, "never one without the other");
+        ids().contains(&"renamed-reminder".to_owned())
+    });
+
+    // One that is gone is gone, as long as nobody has it on.
+    fs::remove_file(house.path("rules/automations/lead-follow-up.toml")).unwrap();
+    within("it is gone", Duration::from_secs(20), || !ids().contains(&"lead-follow-up".to_owned()));
+    assert!(!house.log().contains("are not in force"), "{}", house.log());
+}
+
 fn edited(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "the shipped rule has {from}");
     text.replacen(from, to, 1)

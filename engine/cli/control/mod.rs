@@ -1,14 +1,17 @@
 //! Commands that write: through the running server's control socket, or on the store itself if no server has it open.
 //!
-//! One JSON request a line, one JSON answer a line, over a Unix socket that only the server's user can reach (mode 0600).
+//! One JSON request a line, one JSON answer a line, over a Unix socket that only the server's user can reach (mode 0600). What takes
+//! long says how far it is on lines of its own before the answer.
 
 mod automations;
+mod backtest;
 mod explain;
 mod follow;
 mod records;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +21,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use zelo_core::{Clock, Entropy};
 use zelo_rules::{InForce, RuleSet};
+use zelo_runtime::backtest::Progress;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
 use zelo_runtime::{Catalog, Channels, Connection, Runtime};
@@ -28,6 +34,7 @@ use zelo_server::access::{self, Role};
 use zelo_store::{MasterKey, Store};
 
 pub(super) use automations::Switch;
+pub(super) use backtest::{Outcome, Text, Trial, Tried};
 pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use records::{Batch, Fields, Row, Tally};
@@ -58,6 +65,8 @@ pub(super) enum Request {
     Here,
     /// What happened since.
     Follow(Since),
+    /// What other rules would have done.
+    Backtest(Trial),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,10 +74,12 @@ pub(super) enum Request {
 enum Answer {
     Ok(Value),
     Error(String),
+    /// The answer comes later.
+    Progress(Progress),
 }
 
-/// In bytes: some hundred records at once; all else is a few hundred bytes.
-const LONGEST_REQUEST: u64 = 1 << 20;
+/// In bytes: the texts of some thousand rules; all else is less than 1 MiB.
+const LONGEST_REQUEST: u64 = 16 << 20;
 
 /// The way to the store.
 pub(super) enum Way {
@@ -108,6 +119,14 @@ impl Scene<'_> {
             Some((_, in_force)) => Ok(in_force.clone()),
             None => Ok(Edition::new(self.rules.clone(), self.catalog.clone(), &self.store.automations().await?)?.in_force),
         }
+    }
+}
+
+impl Opened {
+    fn scene(&self) -> Scene<'_> {
+        let Self { store, rules, catalog, connections, channels, entropy } = self;
+        let (clock, entropy, store) = (&SystemClock, entropy.as_ref(), store.as_ref());
+        Scene { store, rules, catalog, connections, channels, clock, entropy, server: None }
     }
 }
 
@@ -164,14 +183,18 @@ impl Way {
     /// Asks for one thing.
     pub(super) async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
         let value = match self {
-            Self::Server(path) => ask_server(path, request).await?,
-            Self::Store(opened) => {
-                let Opened { store, rules, catalog, connections, channels, entropy } = opened.as_ref();
-                let (clock, entropy, store) = (&SystemClock, entropy.as_ref(), store.as_ref());
-                execute(&Scene { store, rules, catalog, connections, channels, clock, entropy, server: None }, request).await?
-            }
+            Self::Server(path) => ask_server(path, request, |_| ControlFlow::Continue(())).await?,
+            Self::Store(opened) => execute(&opened.scene(), request).await?,
         };
         serde_json::from_value(value).context("the answer is not what was asked for; is the server of another version?")
+    }
+
+    /// Counts what other rules would have done. `tell` hears how far it is.
+    pub(super) async fn backtest(&self, trial: &Trial, tell: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static) -> Result<Tried> {
+        match self {
+            Self::Server(path) => Ok(serde_json::from_value(ask_server(path, &Request::Backtest(trial.clone()), tell).await?)?),
+            Self::Store(opened) => backtest::run(&opened.scene(), trial, tell).await,
+        }
     }
 
     /// Gives the store back.
@@ -183,17 +206,22 @@ impl Way {
     }
 }
 
-async fn ask_server(path: &Path, request: &Request) -> Result<Value> {
+async fn ask_server(path: &Path, request: &Request, mut tell: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Value> {
     let stream = UnixStream::connect(path).await.context("the server's control socket")?;
     let (read, mut write) = stream.into_split();
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     write.write_all(&line).await.context("the server's control socket")?;
-    let mut answer = String::new();
-    BufReader::new(read).read_line(&mut answer).await.context("the server's control socket")?;
-    match serde_json::from_str(&answer).context("the server hung up")? {
-        Answer::Ok(value) => Ok(value),
-        Answer::Error(message) => Err(anyhow!(message)),
+    let mut read = BufReader::new(read);
+    loop {
+        let mut answer = String::new();
+        read.read_line(&mut answer).await.context("the server's control socket")?;
+        match serde_json::from_str(&answer).context("the server hung up")? {
+            Answer::Ok(value) => return Ok(value),
+            Answer::Error(message) => return Err(anyhow!(message)),
+            Answer::Progress(progress) if tell(progress).is_break() => bail!("stopped"),
+            Answer::Progress(_) => {}
+        }
     }
 }
 
@@ -228,16 +256,31 @@ async fn answer(stream: UnixStream, runtime: &Runtime, address: SocketAddr) -> R
         // Somebody only wanted to know whether there is a server.
         return Ok(());
     }
-    let answer = match serve(runtime, &line, address).await {
+    let (steps, mut progress) = mpsc::channel(1);
+    let serving = serve(runtime, &line, address, steps);
+    tokio::pin!(serving);
+    let answer = loop {
+        tokio::select! {
+            answer = &mut serving => break answer,
+            // Nobody who listens is told of this failing: the step after it finds that out.
+            Some(step) = progress.recv() => if say(&mut write, &Answer::Progress(step)).await.is_err() { progress.close() },
+        }
+    };
+    let answer = match answer {
         Ok(value) => Answer::Ok(value),
         Err(error) => Answer::Error(format!("{error:#}")),
     };
-    let mut line = serde_json::to_vec(&answer)?;
+    say(&mut write, &answer).await
+}
+
+async fn say(write: &mut OwnedWriteHalf, answer: &Answer) -> Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     Ok(write.write_all(&line).await?)
 }
 
-async fn serve(runtime: &Runtime, line: &str, address: SocketAddr) -> Result<Value> {
+/// Carries out one request. `steps` takes how far it is; where nobody hears that any more, it stops.
+async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::Sender<Progress>) -> Result<Value> {
     if !line.ends_with('\n') {
         bail!("a request has at most {} KiB", LONGEST_REQUEST >> 10);
     }
@@ -254,6 +297,13 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr) -> Result<Val
         entropy: runtime.entropy.as_ref(),
         server: Some((address, edition.in_force.clone())),
     };
+    if let Request::Backtest(trial) = &request {
+        let tell = move |step| match steps.blocking_send(step) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        return Ok(serde_json::to_value(backtest::run(&scene, trial, tell).await?)?);
+    }
     let value = execute(&scene, &request).await?;
     match &request {
         Request::Automation(Switch { rule, enabled, .. }) => {
@@ -290,6 +340,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Explain(ask) => explain::explain(scene, ask).await,
         Request::Here => Ok(serde_json::to_value(follow::here(scene).await?)?),
         Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
+        Request::Backtest(trial) => Ok(serde_json::to_value(backtest::run(scene, trial, |_| ControlFlow::Continue(())).await?)?),
     }
 }
 

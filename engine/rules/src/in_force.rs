@@ -1,7 +1,12 @@
 //! What is in force: a rule set, and the automations that are on.
 //!
 //! Built aside and swapped in as a whole; never changed. Events are matched against it before the queue, jobs are
-//! prepared with it when they run, and due times are computed from it at any time between.
+//! prepared with it when they run, and due times are computed from it at any time between. `outlook` answers those who count
+//! what it would do.
+
+mod outlook;
+
+pub use outlook::Concerned;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

@@ -16,6 +16,7 @@
 mod condition;
 mod diagnostic;
 mod digest;
+mod document;
 mod explain;
 mod files;
 mod forms;
@@ -39,9 +40,10 @@ pub use condition::{
     TestKind, Told, Within, ZoneOfTime,
 };
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use document::{placed, read_document};
 pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question, RuleTold};
 pub use files::{FileText, Files};
-pub use in_force::{ActionRef, Automation, InForce, Problem};
+pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError};
 pub use prepare::{Prepared, Unprepared};

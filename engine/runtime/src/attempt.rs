@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
-use zelo_core::timing::{Due, DueQuestion, Timetable};
-use zelo_core::{Invocation, Job, JobId, Timestamp};
+use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::{Event, Indexer, Invocation, Job, JobId, Timestamp};
 use zelo_host::{End, Limit, Limits, Stop};
-use zelo_rules::{Prepared, Unprepared};
+use zelo_rules::{InForce, Prepared, Unprepared};
 use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
@@ -58,18 +58,14 @@ impl Runtime {
     fn ready_call(&self, edition: &Edition, work: &Work) -> Result<Call, AttemptEnd> {
         let job = &work.job;
         let now = self.clock.now();
-        still_on(edition, job)?;
+        still_on(&edition.in_force, job)?;
         if let Some(invocation) = frozen(&work.journal) {
             not_expired(job, job.expires, now)?;
             return Ok(Call { invocation: invocation.clone(), frozen: true, until: now, expires: job.expires });
         }
-        let due = still_due(edition, work, now)?;
-        not_expired(job, due.expires, now)?;
         let events = if work.collected.is_empty() { std::slice::from_ref(&work.event) } else { &work.collected };
-        let prepared = edition
-            .in_force
-            .prepare_collected(job, &work.event, events, &work.records, &work.steps, self.store.indexer())
-            .map_err(|unprepared| unready(job, due, unprepared, now))?;
+        let seen = Seen { event: &work.event, collected: events, records: &work.records, steps: &work.steps, index: self.store.indexer() };
+        let (prepared, due) = readiness(&edition.in_force, job, &seen, now)?;
         Call::first(edition, work, prepared, now, (waiting_until(job, due.expires), due.expires))
     }
 
@@ -180,8 +176,30 @@ impl Call {
     }
 }
 
+/// What an attempt at a job reads.
+pub(crate) struct Seen<'s> {
+    pub(crate) event: &'s Event,
+    /// All events of the job, in their order; most have one.
+    pub(crate) collected: &'s [Event],
+    pub(crate) records: &'s dyn Records,
+    pub(crate) steps: &'s Map<String, Value>,
+    pub(crate) index: &'s Indexer,
+}
+
+/// What the plugin of `job` is given if it runs at `now`, and when it was due; or how its attempt ends without a run. A
+/// function of its arguments.
+pub(crate) fn readiness(in_force: &InForce, job: &Job, seen: &Seen<'_>, now: Timestamp) -> Result<(Prepared, Due), AttemptEnd> {
+    still_on(in_force, job)?;
+    let due = still_due(in_force, job, seen.records, now)?;
+    not_expired(job, due.expires, now)?;
+    let prepared = in_force
+        .prepare_collected(job, seen.event, seen.collected, seen.records, seen.steps, seen.index)
+        .map_err(|unprepared| unready(job, due, unprepared, now))?;
+    Ok((prepared, due))
+}
+
 /// What the rules say about the time of `job`, on `records`.
-fn due(edition: &Edition, job: &Job, records: &RecordSet) -> Result<Due, Reason> {
+fn due(in_force: &InForce, job: &Job, records: &dyn Records) -> Result<Due, Reason> {
     let question = DueQuestion {
         automation: &job.automation,
         action: &job.action,
@@ -191,20 +209,20 @@ fn due(edition: &Edition, job: &Job, records: &RecordSet) -> Result<Due, Reason>
         lookups: &job.lookups,
         clinic: job.clinic.as_deref(),
     };
-    edition.in_force.due(&question, records)
+    in_force.due(&question, records)
 }
 
 /// A job whose automation is off is not run, not even to its end.
-fn still_on(edition: &Edition, job: &Job) -> Result<(), AttemptEnd> {
-    match due(edition, job, &RecordSet::default()) {
+fn still_on(in_force: &InForce, job: &Job) -> Result<(), AttemptEnd> {
+    match due(in_force, job, &RecordSet::default()) {
         Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => Err(AttemptEnd::Cancelled(reason)),
         _ => Ok(()),
     }
 }
 
 /// Checks the due time once more, on the rules and records of now.
-fn still_due(edition: &Edition, work: &Work, now: Timestamp) -> Result<Due, AttemptEnd> {
-    match due(edition, &work.job, &work.records) {
+fn still_due(in_force: &InForce, job: &Job, records: &dyn Records, now: Timestamp) -> Result<Due, AttemptEnd> {
+    match due(in_force, job, records) {
         Ok(due) if due.at > now => Err(AttemptEnd::Moved(due)),
         Ok(due) => Ok(due),
         Err(reason) => Err(AttemptEnd::Skipped(reason)),

@@ -5,6 +5,7 @@
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
+//! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
@@ -12,6 +13,7 @@
 //! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
 
 pub mod attempt;
+pub mod backtest;
 pub mod budgets;
 pub mod catalog;
 pub mod connection;

@@ -25,11 +25,13 @@ use zelo_core::{
     Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, RecordWrite, Status,
 };
 
+mod archive;
 mod envelope;
 mod error;
 pub mod seal;
 pub mod sqlite;
 
+pub use archive::{Archive, Archived, Range};
 pub use error::Error;
 pub use seal::MasterKey;
 
@@ -77,6 +79,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A value of an action's own state.
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error>;
+
+    /// What is stored, for those who only read.
+    fn archive(&self) -> Arc<dyn Archive>;
 
     /// One event with its payload.
     async fn event(&self, id: EventId) -> Result<Option<EventView>, Error>;

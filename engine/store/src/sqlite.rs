@@ -4,7 +4,7 @@
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
 //!   credentials).
-//! - `reader`: connections that only read. What they serve: `events`, `lists`, and the loading half of `claim`.
+//! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
 //!
@@ -28,10 +28,11 @@ use zelo_core::timing::Timetable;
 use zelo_core::{Arrival, AutomationId, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, RecordRow};
 
 use crate::{
-    AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Store, Work,
+    Archive, AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome,
+    Page, RecordView, Store, Work,
 };
 
+mod archive;
 mod budgets;
 mod bulk;
 mod checkpoint;
@@ -190,6 +191,10 @@ impl Store for SqliteStore {
 
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
         self.read(|reader| lists::state(reader, slot)).await
+    }
+
+    fn archive(&self) -> Arc<dyn Archive> {
+        Arc::new(archive::SqliteArchive { reader: self.reader.clone() })
     }
 
     async fn event(&self, id: EventId) -> Result<Option<EventView>, Error> {

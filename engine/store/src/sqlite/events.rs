@@ -9,10 +9,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use zelo_core::{Event, EventId, Status};
 
 use super::bulk::{fetch_in, in_list};
-use super::column::Columns;
+use super::column::{Columns, ms};
 use super::keys::Keys;
 use super::reader::Reader;
 use super::record::{payload_at, payload_row};
+use crate::archive::{Archived, Range};
 use crate::seal::Keyring;
 use crate::{Error, EventView, Page, envelope};
 
@@ -27,6 +28,10 @@ const BY_ID: &str = in_list!(concat!(select!(), "e.event_id"), "");
 
 const PAGE: &str =
     concat!(select!(), "seq < ?1 AND (?2 IS NULL OR e.connection = ?2) AND (?3 IS NULL OR e.clinic = ?3) ORDER BY seq DESC LIMIT ?4");
+
+// Along the primary key, which is the order of arrival.
+const ARRIVED: &str =
+    concat!(select!(), "seq > ?1 AND received >= ?2 AND received < ?3 AND (?4 IS NULL OR e.connection = ?4) ORDER BY seq LIMIT ?5");
 
 /// The events `ids`, each by itself: a damaged one does not keep the others.
 pub(crate) async fn by_ids(
@@ -63,6 +68,20 @@ pub(crate) async fn page(reader: Reader, page: Page) -> Result<Vec<EventView>, E
         .await
         .map_err(Error::database("read events"))?;
     views(&mut conn, &reader.ring, &rows).await
+}
+
+/// Events of `range` behind `after`, in order of arrival, each by itself.
+pub(crate) async fn arrived(reader: Reader, range: Range, after: i64, limit: u32) -> Result<Vec<Archived>, Error> {
+    let mut conn = reader.conn().await?;
+    let query = sqlx::query(ARRIVED).bind(after).bind(ms(range.since)).bind(ms(range.until)).bind(range.connection).bind(limit);
+    let rows = query.fetch_all(&mut *conn).await.map_err(Error::database("read events in order of arrival"))?;
+    let keys = keys(&mut conn, &reader.ring, &rows).await?;
+    rows.iter()
+        .map(|row| {
+            let row = Columns::new(row, "events", "event_id");
+            Ok(Archived { cursor: row.get("seq")?, event: view(&row, &keys) })
+        })
+        .collect()
 }
 
 async fn views(conn: &mut SqliteConnection, ring: &Keyring, rows: &[SqliteRow]) -> Result<Vec<EventView>, Error> {

@@ -16,6 +16,7 @@ macro_rules! conforming {
     )*};
 }
 
+mod archive;
 mod arrivals;
 mod batches;
 mod budgets;

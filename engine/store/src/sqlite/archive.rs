@@ -1,0 +1,82 @@
+//! The events of a range in order of arrival, and what is read beside them.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::{Event, EventId, KeyHash, RecordRow};
+
+use super::column::ms;
+use super::events;
+use super::load::load_records;
+use super::reader::Reader;
+use crate::Error;
+use crate::archive::{Archive, Archived, Range};
+use crate::seal::Keyring;
+
+const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
+
+/// Reads, and nothing else: it holds no way to the writer.
+pub(crate) struct SqliteArchive {
+    pub reader: Reader,
+}
+
+impl SqliteArchive {
+    /// Runs a read in a task of its own: a database future is never dropped half-way.
+    async fn read<T: Send + 'static, F>(&self, read: impl FnOnce(Reader) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        tokio::spawn(read(self.reader.clone())).await.unwrap_or(Err(Error::Closed))
+    }
+}
+
+#[async_trait]
+impl Archive for SqliteArchive {
+    async fn count(&self, range: &Range) -> Result<u64, Error> {
+        let range = range.clone();
+        self.read(|reader| async move {
+            let mut conn = reader.conn().await?;
+            let query = sqlx::query_scalar(COUNT).bind(ms(range.since)).bind(ms(range.until)).bind(range.connection);
+            let count: i64 = query.fetch_one(&mut *conn).await.map_err(Error::database("count events"))?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        })
+        .await
+    }
+
+    async fn events(&self, range: &Range, after: i64, limit: u32) -> Result<Vec<Archived>, Error> {
+        let range = range.clone();
+        self.read(move |reader| async move { events::arrived(reader, range, after, limit).await }).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
+        Ok(self.read(move |reader| events::one(reader, id)).await?.map(|view| view.event))
+    }
+
+    async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {
+        self.read(|reader| async move {
+            let mut conn = reader.conn().await?;
+            let conn: &mut SqliteConnection = &mut conn;
+            let ring: &Keyring = &reader.ring;
+            match load_records(conn, ring, &hashes).await {
+                Err(Error::Sealed { .. } | Error::Inconsistent { .. }) => each(conn, ring, hashes).await,
+                loaded => loaded,
+            }
+        })
+        .await
+    }
+}
+
+/// Each record by itself: one whose key was destroyed, or whose row is damaged, is as good as none.
+async fn each(conn: &mut SqliteConnection, ring: &Keyring, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {
+    let mut found = HashMap::new();
+    for hash in hashes {
+        match load_records(conn, ring, &[hash].into()).await {
+            Ok(record) => found.extend(record),
+            Err(Error::Sealed { .. } | Error::Inconsistent { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
