@@ -29,6 +29,7 @@ use crate::template::Template;
 pub use date::{Within, ZoneOfTime};
 pub use explain::{ClauseTold, Reveal, Seen, Told};
 pub(crate) use read::{Scope, condition, conditions};
+pub(crate) use words::Language;
 
 /// A tree of clauses.
 #[derive(Clone, Debug)]

@@ -67,6 +67,11 @@ impl Field {
 }
 
 impl Transform {
+    /// The word in files.
+    pub fn as_str(self) -> &'static str {
+        TRANSFORMS.iter().find(|(_, transform)| *transform == self).map(|(word, _)| *word).unwrap_or_default()
+    }
+
     fn apply(self, value: &Value, zone: &TimeZone) -> Option<Value> {
         let text = match value {
             Value::String(text) => text.clone(),

@@ -21,7 +21,7 @@ use zelo_core::{
     ManualClock, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
-use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, Plugins};
+use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
 use zelo_server::access::{self, Role};
@@ -102,6 +102,7 @@ impl Plugins for Greeter {
             digest: "00".repeat(32),
             imports: vec![Capability::Messages],
             inputs: json!({ "type": "object", "properties": { "to": { "type": "string" }, "text": { "type": "string" } }, "required": ["to", "text"] }),
+            words: PluginWords::default(),
         })
     }
 

@@ -1,0 +1,1 @@
+//! Every operator in both languages, and trees that cannot be mistaken for each other.
