@@ -5,6 +5,7 @@
 mod automations;
 mod follow;
 mod records;
+mod rules;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -44,6 +45,12 @@ pub(super) enum Request {
     Link,
     Automations,
     Automation(Switch),
+    /// What is in force.
+    Rules,
+    /// One rule on one screen.
+    Rule {
+        id: String,
+    },
     /// What is kept of records of a type.
     Fields {
         record: String,
@@ -95,6 +102,8 @@ struct Scene<'a> {
     entropy: &'a dyn Entropy,
     /// The server that answers.
     server: Option<(SocketAddr, Arc<InForce>)>,
+    /// Why the files on disk are not what is in force; none where they are.
+    problem: Option<String>,
 }
 
 impl Scene<'_> {
@@ -164,7 +173,8 @@ impl Way {
             Self::Store(opened) => {
                 let Opened { store, rules, catalog, connections, channels, entropy } = opened.as_ref();
                 let (clock, entropy, store) = (&SystemClock, entropy.as_ref(), store.as_ref());
-                execute(&Scene { store, rules, catalog, connections, channels, clock, entropy, server: None }, request).await?
+                execute(&Scene { store, rules, catalog, connections, channels, clock, entropy, server: None, problem: None }, request)
+                    .await?
             }
         };
         serde_json::from_value(value).context("the answer is not what was asked for; is the server of another version?")
@@ -249,6 +259,7 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr) -> Result<Val
         clock: runtime.clock.as_ref(),
         entropy: runtime.entropy.as_ref(),
         server: Some((address, edition.in_force.clone())),
+        problem: runtime.rules.problem(),
     };
     let value = execute(&scene, &request).await?;
     match &request {
@@ -280,6 +291,8 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
             Ok(json!({ "token": access::new_token(store, clock, entropy, role, name).await? }))
         }
         Request::Automations => automations::list(scene).await,
+        Request::Rules => rules::list(scene).await,
+        Request::Rule { id } => rules::show(scene, id).await,
         Request::Automation(switch) => automations::switch(scene, switch).await,
         Request::Fields { record, connection } => Ok(serde_json::to_value(records::fields(scene, record, connection.as_deref())?)?),
         Request::Import(batch) => Ok(serde_json::to_value(records::import(scene, batch).await?)?),

@@ -28,6 +28,8 @@ use crate::template::Template;
 
 pub use date::{Within, ZoneOfTime};
 pub use explain::{ClauseTold, Reveal, Seen, Told};
+#[cfg(test)]
+pub(crate) use read::OPERATORS;
 pub(crate) use read::{Scope, condition, conditions};
 pub(crate) use words::Language;
 

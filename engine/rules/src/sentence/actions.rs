@@ -43,7 +43,7 @@ impl Speaker<'_> {
         self.rule.actions.iter().any(|action| action.on.is_some())
     }
 
-    /// `quando um agendamento é criado e o título está preenchido`
+    /// `quando um agendamento é criado e o título está informado`
     fn when(&self, types: &std::collections::BTreeSet<String>, conditions: &[&Condition]) -> String {
         let (events, several) = self.happens(types);
         let when = format!("{} {events}", self.pick("quando", "when"));

@@ -89,7 +89,7 @@ impl Speaker<'_> {
         let with = |portuguese: &str, english: &str, value: &Right| self.with(portuguese, english, &right(value));
         let moment = |portuguese: &str, english: &str, value: &Right| self.with(portuguese, english, &self.moment(value, clause));
         match &clause.test.kind {
-            TestKind::Exists => (Verb::Stay, self.pick(format!("preenchid{}", form.ending()), "filled in".to_owned())),
+            TestKind::Exists => (Verb::Stay, self.pick(format!("informad{}", form.ending()), "given".to_owned())),
             TestKind::Missing => (Verb::Stay, self.pick(if form.plural { "ausentes" } else { "ausente" }, "missing").to_owned()),
             TestKind::IsNull => (Verb::Be, self.pick(format!("nul{}", form.ending()), "null".to_owned())),
             TestKind::Equals(value) if clause.convert == Some(Convert::Date) => (Verb::Be, moment("em", "at", value)),

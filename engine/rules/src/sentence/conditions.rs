@@ -38,6 +38,11 @@ impl Speaker<'_> {
         }
     }
 
+    /// A condition that stands alone.
+    pub(super) fn alone(&self, condition: &Condition) -> String {
+        self.text(&self.said(&self.bound(condition), false))
+    }
+
     /// Several conditions, all of which must hold.
     pub(super) fn all(&self, conditions: &[&Condition]) -> Option<String> {
         match conditions {

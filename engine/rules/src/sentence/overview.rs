@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::speaker::Speaker;
 use super::words::{list, quoted};
 use crate::condition::Spot;
+use crate::diagnostic::closest;
 use crate::load::RuleSet;
 use crate::rule::{Action, Field, Rule, Setting};
 use crate::source::Class;
@@ -91,6 +92,12 @@ impl RuleSet {
             settings: rule.settings.clone(),
             tests: tests(rule),
         })
+    }
+
+    /// The id of a rule that is so close to `id` that it was probably meant.
+    pub fn nearest(&self, id: &str) -> Option<&str> {
+        let known: Vec<&str> = self.rules().map(|rule| rule.id.as_str()).collect();
+        closest(id, &known)
     }
 }
 

@@ -55,8 +55,8 @@ impl Speaker<'_> {
     pub(super) fn limits(&self, action: &Action) -> Vec<String> {
         let mut told = Vec::new();
         if let Some(condition) = &action.only_if {
-            let condition = self.condition(condition);
-            told.push(self.pick(format!("Só é feito se, na hora, {condition}."), format!("Only done if {condition} at that time.")));
+            let condition = self.alone(condition);
+            told.push(self.pick(format!("Só é feito se, na hora, {condition}."), format!("Only done if, at that time, {condition}.")));
         }
         let timing = action.timing.set(&self.settings, self.rules.templates()).ok();
         if let Some(expires) = timing.and_then(|timing| timing.expires) {

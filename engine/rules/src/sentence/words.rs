@@ -48,7 +48,7 @@ impl Form {
         }
     }
 
-    /// The ending of a Portuguese adjective: `preenchid` + `as`.
+    /// The ending of a Portuguese adjective: `informad` + `as`.
     pub(super) fn ending(self) -> &'static str {
         match (self.feminine, self.plural) {
             (false, false) => "o",
@@ -107,9 +107,10 @@ impl Verb {
     }
 }
 
-/// A Portuguese preposition before a noun, drawn together with its article: `de` + `o título` = `do título`.
+/// A Portuguese preposition before a noun, drawn together with its article: `antes de` + `o título` = `antes do título`.
 pub(super) fn drawn(preposition: &str, noun: &str) -> String {
-    let (article, rest) = noun.split_once(' ').unwrap_or((noun, ""));
+    let (before, preposition) = preposition.rsplit_once(' ').map_or(("", preposition), |(before, last)| (before, last));
+    let (article, rest) = noun.split_once(' ').unwrap_or(("", noun));
     let joined = match (preposition, article) {
         ("de", "o" | "a" | "os" | "as") => format!("d{article}"),
         ("em", "o" | "a" | "os" | "as") => format!("n{article}"),
@@ -117,9 +118,11 @@ pub(super) fn drawn(preposition: &str, noun: &str) -> String {
         ("a", "o" | "os") => format!("a{article}"),
         ("a", "a") => "à".to_owned(),
         ("a", "as") => "às".to_owned(),
-        _ => return format!("{preposition} {noun}"),
+        (_, "") => preposition.to_owned(),
+        _ => format!("{preposition} {article}"),
     };
-    format!("{joined} {rest}")
+    let before = if before.is_empty() { String::new() } else { format!("{before} ") };
+    format!("{before}{joined} {rest}")
 }
 
 /// A thing that has been named before: `um agendamento é criado` becomes `o agendamento é criado`.
