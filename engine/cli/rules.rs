@@ -126,7 +126,12 @@ impl Lines<'_> {
         let settings: Vec<String> = items(&rule["settings"]).iter().map(|setting| self.setting(setting)).collect();
         lines.extend(if settings.is_empty() { vec![format!("  {}", self.pick("nenhuma", "none"))] } else { settings });
         lines.push(self.pick("Automações", "Automations").to_owned());
-        lines.extend(self.automations(rule).into_iter().map(|line| format!("  {line}")));
+        for (line, row) in self.automations(rule).iter().zip(items(&rule["automations"]).iter().map(Some).chain([None])) {
+            lines.push(format!("  {line}"));
+            // Only where what was chosen makes it another sentence.
+            let own = row.map(|row| self.text(&row["sentence"])).filter(|own| *own != self.text(&rule["sentence"]));
+            lines.extend(own.into_iter().flat_map(wrapped).map(|line| format!("    {line}")));
+        }
         let tests: Vec<&str> = items(&rule["tests"]).iter().map(text).collect();
         lines.push(format!("{} ({})", self.pick("Testes", "Tests"), tests.len()));
         lines.extend(tests.iter().map(|test| format!("  {test}")));
@@ -149,10 +154,10 @@ impl Lines<'_> {
             lines.push(format!("  {}  {}", self.pick("para", "for "), why.join(", ")));
         }
         for field in items(&action["fields"]) {
-            let made = field["as"].as_str().map(|made| format!(" ({made})")).unwrap_or_default();
+            let made = field["as"].as_str().map(|made| format!("  as {made}")).unwrap_or_default();
             let record = field["record"].as_str().map(|record| format!("{record} ")).unwrap_or_default();
             lines.push(format!(
-                "  {:<4}  {:<12} {:<9}  {}{made}  {record}{}",
+                "  {:<4}  {:<12} {:<9}  {}  {record}{}{made}",
                 self.pick("vê", "sees"),
                 text(&field["name"]),
                 self.class(text(&field["class"])),
@@ -176,15 +181,16 @@ impl Lines<'_> {
 
     /// What may be chosen: its type, limits and default.
     fn setting(&self, setting: &Value) -> String {
-        let bound = |name: &str, sign: &str| (!setting[name].is_null()).then(|| format!(" {sign} {}", setting[name])).unwrap_or_default();
+        let bound = |name: &str, sign: &str| (!setting[name].is_null()).then(|| format!("{sign} {}", setting[name]));
         let values: Vec<&str> = items(&setting["values"]).iter().map(text).collect();
-        let values = if values.is_empty() { String::new() } else { format!(" {}", values.join(" | ")) };
+        let values = (!values.is_empty()).then(|| values.join(" | "));
+        let limits: Vec<String> = bound("min", ">=").into_iter().chain(bound("max", "<=")).chain(values).collect();
+        let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", ")) };
         let default = if setting["default"].is_null() {
             self.pick("sem padrão: precisa ser escolhida", "no default: it must be chosen").to_owned()
         } else {
             format!("{} {}", self.pick("padrão", "default"), plain(&setting["default"]))
         };
-        let limits = format!("{}{}{values}", bound("min", ">="), bound("max", "<="));
         format!("  {:<12} {}{limits}, {default}  {}", text(&setting["name"]), text(&setting["type"]), self.text(&setting["label"]))
     }
 }

@@ -11,6 +11,7 @@ mod days;
 mod house;
 mod import;
 mod play;
+mod rules;
 mod send;
 mod serve;
 mod simulate;

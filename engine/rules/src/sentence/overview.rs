@@ -11,7 +11,7 @@ use super::words::{list, quoted};
 use crate::condition::Spot;
 use crate::diagnostic::closest;
 use crate::load::RuleSet;
-use crate::rule::{Action, Field, Rule, Setting};
+use crate::rule::{Action, Field, Rule, Setting, Transform};
 use crate::source::Class;
 use crate::text::{LOCALES, Text};
 
@@ -127,11 +127,26 @@ fn field_told(field: &Field, speakers: &Speakers<'_>) -> FieldTold {
     let spot = Spot { record: field.record.clone(), path: field.path.clone() };
     FieldTold {
         name: field.name.clone(),
-        words: told(speakers, |speaker| speaker.noun(&spot).text),
+        words: told(speakers, |speaker| format!("{}{}", speaker.noun(&spot).text, speaker.made(field.transform))),
         record: field.record.clone(),
         path: field.path.as_str().to_owned(),
         class: field.class,
-        transform: field.transform.map(crate::rule::Transform::as_str),
+        transform: field.transform.map(Transform::as_str),
+    }
+}
+
+impl Speaker<'_> {
+    /// What a transform leaves of a field.
+    fn made(&self, transform: Option<Transform>) -> &'static str {
+        match transform {
+            None => "",
+            Some(Transform::FirstName) => self.pick(" (só o primeiro nome)", " (first name only)"),
+            Some(Transform::Last4) => self.pick(" (só os quatro últimos caracteres)", " (last four characters only)"),
+            Some(Transform::Initials) => self.pick(" (só as iniciais)", " (initials only)"),
+            Some(Transform::Year) => self.pick(" (só o ano)", " (year only)"),
+            Some(Transform::Digits) => self.pick(" (só os algarismos)", " (digits only)"),
+            Some(Transform::Instant) => self.pick(" (com data, hora e fuso)", " (as an exact instant)"),
+        }
     }
 }
 
@@ -154,7 +169,7 @@ fn grants(action: &Action, speakers: &Speakers<'_>) -> Vec<GrantTold> {
                 let which = match ids {
                     Some(ids) => format!(
                         "{} {}",
-                        speaker.pick("do registro com o id", "of the record with the id"),
+                        speaker.pick("do registro cujo id é", "of the record whose id is"),
                         list(&ids, speaker.pick("ou", "or"))
                     ),
                     None => speaker.pick("de qualquer registro", "of any record").to_owned(),

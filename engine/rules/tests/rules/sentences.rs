@@ -115,6 +115,7 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
     );
     let patient = action["fields"].as_array().unwrap().iter().find(|field| field["name"] == "patient").unwrap();
     assert_eq!((&patient["as"], &patient["class"]), (&json!("first_name"), &json!("personal")));
+    assert_eq!(patient["words"]["pt-BR"], "o nome do paciente (só o primeiro nome)");
     assert_eq!(action["grants"][0]["grant"], "messages");
     assert_eq!(
         action["grants"][0]["words"]["en"],
@@ -126,6 +127,6 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
     let card = serde_json::to_value(shipped().overview("lead-welcome").unwrap()).unwrap();
     assert_eq!(
         card["actions"][2]["grants"][0]["words"]["pt-BR"],
-        "grava “contact” (email, last_contact, name, notes, phone e stage) do registro com o id o telefone do contato"
+        "grava “contact” (email, last_contact, name, notes, phone e stage) do registro cujo id é o telefone do contato"
     );
 }

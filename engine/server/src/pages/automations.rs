@@ -24,13 +24,11 @@ pub(super) fn automations(app: &App, words: &Words) -> Markup {
             ul.automations {
                 @for (automation, title, sentence) in &told {
                     li data-key={ "automation " (automation.id) } {
-                        details data-key={ "sentence " (automation.id) } {
-                            summary {
-                                (title) " · " (automation.connection)
-                                @if let Some(clinic) = &automation.clinic { " · " (clinic) }
-                            }
-                            p.said { (sentence) }
+                        strong {
+                            (title) " · " (automation.connection)
+                            @if let Some(clinic) = &automation.clinic { " · " (clinic) }
                         }
+                        p.said { (sentence) }
                     }
                 }
             }

@@ -50,6 +50,7 @@ verify = { any = [
 [[events]]
 match = { path = "patient/new" }
 type = "patient.created"
+title = { pt-BR = "um paciente é cadastrado", en = "a patient is registered" }
 time = "$.timestamp"
 entity = { type = "patient", id = "$.data.id" }
 subjects = [{ id = "$.data.id" }]
@@ -65,6 +66,9 @@ keep = { name = "$.data.name", phone = "$.data.phone" }
 [classes]
 public = ["$.data.id", "$.data.clinic", "$.timestamp"]
 personal = ["$.data.name", "$.data.phone"]
+
+[words]
+"$.data.name" = { pt-BR = "o nome", en = "the name" }
 "#;
 
 const RULE: &str = r#"
