@@ -94,7 +94,7 @@ impl Speaker<'_> {
             TestKind::IsNull => (Verb::Be, self.pick(format!("nul{}", form.ending()), "null".to_owned())),
             TestKind::Equals(value) if clause.convert == Some(Convert::Date) => (Verb::Be, moment("em", "at", value)),
             TestKind::Equals(value @ Right::At(_)) => {
-                (Verb::Be, self.pick(igual(form), "the same as ").to_owned() + &with("a", "", value).trim_start())
+                (Verb::Be, self.pick(format!("{} {}", igual(form), with("a", "", value)), format!("the same as {}", right(value))))
             }
             TestKind::Equals(value) => (Verb::Be, right(value)),
             TestKind::In(values) => (Verb::Be, self.one_of(values, clause, negated)),
@@ -219,7 +219,7 @@ impl Speaker<'_> {
             _ if text == r"\d" => (Verb::Contain, self.pick("algum algarismo", "a digit").to_owned()),
             Some(word) if cased => (Verb::Contain, format!("{} {}", self.pick("a palavra", "the word"), quoted(word))),
             Some(word) => {
-                let case = self.pick("com maiúsculas ou minúsculas", "in capitals or not");
+                let case = self.pick("sem distinguir maiúsculas", "in capitals too");
                 (Verb::Contain, format!("{} {} ({case})", self.pick("a palavra", "the word"), quoted(word)))
             }
             None => (Verb::Follow, format!("{} {}", self.pick("o padrão", "the pattern"), quoted(text))),
@@ -227,8 +227,9 @@ impl Speaker<'_> {
     }
 }
 
+/// `igual`, or of several things `iguais`.
 fn igual(form: Form) -> &'static str {
-    if form.plural { "iguais " } else { "igual " }
+    if form.plural { "iguais" } else { "igual" }
 }
 
 /// How a comparison of numbers is said: its verb, and what stands before the number.

@@ -48,7 +48,7 @@ impl Speaker<'_> {
         match conditions {
             [] => None,
             [one] => Some(self.condition(one)),
-            many => Some(self.condition(&Condition::All(many.iter().map(|one| Condition::clone(one)).collect()))),
+            many => Some(self.condition(&Condition::All(many.iter().copied().cloned().collect()))),
         }
     }
 

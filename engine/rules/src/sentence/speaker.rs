@@ -44,10 +44,16 @@ impl<'s> Speaker<'s> {
         }
     }
 
-    /// The sources whose events the rule is about.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &'s Source> {
+    /// The sources whose events the rule is about; of one that is about what plugins emit, all.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &'s Source> + use<'s> {
         let (rules, rule) = (self.rules, self.rule);
-        rules.sources().filter(move |source| rule.source.as_ref().is_none_or(|id| *id == source.id))
+        let reads = move |source: &&Source| {
+            let types = rule.types();
+            source.types().any(|kind| types.contains(kind))
+        };
+        let any = rules.sources().any(|source| reads(&source));
+        let named = rules.sources().filter(move |source| rule.source.as_ref().is_none_or(|id| *id == source.id));
+        named.filter(move |source| !any || reads(source))
     }
 
     /// The condition under the settings; as it stands where they do not fill it.

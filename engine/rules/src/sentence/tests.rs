@@ -131,8 +131,8 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (r#"path = "$.title", matches = '\bx\b'"#, "o título contém a palavra “x”", "the title contains the word “x”"),
     (
         r#"path = "$.title", matches = '(?i)\bx\b'"#,
-        "o título contém a palavra “x” (com maiúsculas ou minúsculas)",
-        "the title contains the word “x” (in capitals or not)",
+        "o título contém a palavra “x” (sem distinguir maiúsculas)",
+        "the title contains the word “x” (in capitals too)",
     ),
     (r#"path = "$.title", matches = '^x'"#, "o título segue o padrão “^x”", "the title follows the pattern “^x”"),
     (r#"path = "$.title", glob = 'x*'"#, "o título segue o modelo “x*”", "the title follows the form “x*”"),
@@ -191,6 +191,11 @@ const OPERATORS: &[(&str, &str, &str)] = &[
         r#"all = [{ path = "$.title", equals = "a" }, { any = [{ path = "$.title", equals = "b" }, { path = "$.size", gt = 1 }] }]"#,
         "o título é “a” e (o título é “b” ou a medida está acima de 1)",
         "the title is “a” and (the title is “b” or the size is above 1)",
+    ),
+    (
+        r#"all = [{ path = "$.state", in = ["a", "b"] }, { path = "$.title", equals = "c" }]"#,
+        "a situação é “a” ou “b”; e o título é “c”",
+        "the state is “a” or “b”; and the title is “c”",
     ),
     (r#"not = { not = { path = "$.title", equals = "a" } }"#, "o título é “a”", "the title is “a”"),
 ];

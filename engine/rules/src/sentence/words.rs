@@ -137,9 +137,10 @@ pub(super) fn definite(language: Language, said: &str) -> String {
     format!("{known} {rest}")
 }
 
-/// `a, b ou c`; with semicolons where a part has a comma itself.
+/// `a, b ou c`; with semicolons where a part has a list of its own that could be taken for the outer one.
 pub(super) fn list(parts: &[String], word: &str) -> String {
-    let nested = parts.len() > 1 && parts.iter().any(|part| part.contains(", "));
+    let has_list = |part: &String| !part.starts_with('(') && [", ", " ou ", " or "].iter().any(|mark| part.contains(mark));
+    let nested = parts.len() > 1 && parts.iter().any(has_list);
     match parts {
         [] => String::new(),
         [one] => one.clone(),

@@ -121,7 +121,7 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
         action["grants"][0]["words"]["en"],
         "sends a message to the patient's phone number by WhatsApp or, where there is none, through the outbox"
     );
-    assert_eq!((&told["settings"][1]["type"], &told["settings"][1]["max"]), (&json!("integer"), &json!(168)));
+    assert_eq!((&told["settings"][0]["type"], &told["settings"][0]["max"]), (&json!("integer"), &json!(168)));
     assert_eq!(told["tests"].as_array().unwrap().len(), 14);
     assert_eq!(told["file"], "rules/automations/appointment-reminder.toml");
     let card = serde_json::to_value(shipped().overview("lead-welcome").unwrap()).unwrap();
