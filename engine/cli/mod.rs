@@ -13,6 +13,7 @@ mod path;
 mod play;
 mod plugin;
 mod records;
+mod rules;
 mod send;
 mod serve;
 mod setup;
@@ -60,6 +61,8 @@ enum Command {
     Records(records::Command),
     /// Try a JSONPath: print its nodes as a JSON array.
     Path(path::Arguments),
+    /// Show what is in force, in words.
+    Rules(rules::Arguments),
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Play(arguments) => play::run(config, &arguments),
         Command::Records(command) => records::run(config, &command),
         Command::Path(arguments) => path::run(&arguments),
+        Command::Rules(arguments) => rules::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Plugin(command) => plugin::run(&command),

@@ -14,6 +14,7 @@ mod house;
 mod import;
 mod over_time;
 mod play;
+mod rules;
 mod send;
 mod serve;
 mod simulate;

@@ -11,6 +11,7 @@ use zelo_runtime::{Connection, rulebook};
 use zelo_store::AutomationRow;
 
 use super::Scene;
+use crate::cli::meant::did_you_mean;
 
 /// Every automation that is on, or was.
 pub(super) async fn list(scene: &Scene<'_>) -> Result<Value> {
@@ -96,10 +97,8 @@ fn switched_off(known: &[AutomationRow], rule: &str, connection: Option<&str>, c
 
 /// The connections that a rule is to be switched on for.
 fn places(rules: &RuleSet, connections: &HashMap<String, Connection>, rule: &str, wanted: Option<&str>) -> Result<Vec<String>> {
-    let found = rules.rule(rule).with_context(|| {
-        let known: Vec<&str> = rules.rules().map(|rule| rule.id.as_str()).collect();
-        format!("there is no rule `{rule}`; there are {}", known.join(", "))
-    })?;
+    let known = || did_you_mean(rule, rules.rules().map(|rule| rule.id.as_str()));
+    let found = rules.rule(rule).with_context(|| format!("there is no rule `{rule}`{}", known()))?;
     let reads = |connection: &&Connection| rules.source(&connection.source).is_some_and(|source| rulebook::reads(found, source));
     let mut names: Vec<String> = connections
         .values()

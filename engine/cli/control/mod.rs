@@ -8,6 +8,7 @@ mod backtest;
 mod explain;
 mod follow;
 mod records;
+mod rules;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -53,6 +54,12 @@ pub(super) enum Request {
     Link,
     Automations,
     Automation(Switch),
+    /// What is in force.
+    Rules,
+    /// One rule on one screen.
+    Rule {
+        id: String,
+    },
     /// What is kept of records of a type.
     Fields {
         record: String,
@@ -110,6 +117,8 @@ struct Scene<'a> {
     entropy: &'a dyn Entropy,
     /// The server that answers.
     server: Option<(SocketAddr, Arc<InForce>)>,
+    /// Why the files on disk are not what is in force; none where they are.
+    problem: Option<String>,
 }
 
 impl Scene<'_> {
@@ -296,6 +305,7 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
         clock: runtime.clock.as_ref(),
         entropy: runtime.entropy.as_ref(),
         server: Some((address, edition.in_force.clone())),
+        problem: runtime.rules.problem(),
     };
     if let Request::Backtest(trial) = &request {
         let tell = move |step| match steps.blocking_send(step) {
@@ -334,6 +344,8 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
             Ok(json!({ "token": access::new_token(store, clock, entropy, role, name).await? }))
         }
         Request::Automations => automations::list(scene).await,
+        Request::Rules => rules::list(scene).await,
+        Request::Rule { id } => rules::show(scene, id).await,
         Request::Automation(switch) => automations::switch(scene, switch).await,
         Request::Fields { record, connection } => Ok(serde_json::to_value(records::fields(scene, record, connection.as_deref())?)?),
         Request::Import(batch) => Ok(serde_json::to_value(records::import(scene, batch).await?)?),

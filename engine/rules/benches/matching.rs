@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use zelo_core::grants::Capability;
 use zelo_core::{AutomationId, Entropy, Event, EventId, Indexer, SeededEntropy, Timestamp};
-use zelo_rules::{Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, Plugins, Read, RuleSet};
+use zelo_rules::{Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, RuleSet};
 
 const ROUNDS: usize = 9;
 const EVENTS: usize = 200;
@@ -51,6 +51,7 @@ impl Plugins for OnePlugin {
             digest: "00".to_owned(),
             imports: vec![Capability::Log],
             inputs: json!({ "type": "object", "properties": { "id": { "type": "string" } } }),
+            words: PluginWords::default(),
         })
     }
 

@@ -82,7 +82,8 @@ impl Finding {
     }
 }
 
-fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The word among `known` that is so close to `word` that it was probably meant.
+pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let best = known.iter().max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)))?;
     let far = strsim::damerau_levenshtein(word, best) > 2.max(word.chars().count() / 3);
     (!far).then_some(best)

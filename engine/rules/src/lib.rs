@@ -28,6 +28,7 @@ mod path;
 mod prepare;
 mod reader;
 mod rule;
+mod sentence;
 mod source;
 mod template;
 mod testing;
@@ -48,11 +49,13 @@ pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError};
 pub use prepare::{Prepared, Unprepared};
 pub use rule::{
-    Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, Plugins, RecordGrant, Rule, Setting, SettingKind, Transform,
+    Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, PluginWords, Plugins, RecordGrant, Rule, Setting,
+    SettingKind, Transform,
 };
+pub use sentence::{FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
     Algorithm, Changes, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
-    RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source, Through,
+    RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source, Through, Words,
 };
 pub use template::Template;
 pub use testing::{Difference, Ended, Ran, Runner, Stage, TestResult, Testing, missing_fixtures, run_tests};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use zelo_core::grants::Capability;
 use zelo_host::{Host, LoadError, MissingGrants, Plugin, Prepared};
-use zelo_rules::{PluginFacts, Plugins};
+use zelo_rules::{Localised, PluginFacts, PluginWords, Plugins, Text};
 
 /// Plugins by name and by digest.
 ///
@@ -100,10 +100,18 @@ impl Plugins for Catalog {
             digest: plugin.digest().to_owned(),
             imports: plugin.imports().to_vec(),
             inputs: plugin.manifest().inputs.clone(),
+            words: PluginWords { title: Some(text(&plugin.manifest().title)), does: plugin.manifest().description.as_ref().map(text) },
         })
     }
 
     fn names(&self) -> Vec<String> {
         self.by_name.keys().cloned().collect()
     }
+}
+
+/// A manifest's text as rules have texts.
+fn text(told: &zelo_host::manifest::Text) -> Text {
+    let english = ("en".to_owned(), told.en.clone());
+    let portuguese = told.pt_br.clone().map(|text| ("pt-BR".to_owned(), text));
+    Localised::Each([english].into_iter().chain(portuguese).collect())
 }

@@ -29,6 +29,8 @@ use crate::template::Template;
 pub use date::{Within, ZoneOfTime};
 pub(crate) use explain::Reveal;
 pub use explain::{ClauseTold, Seen, Told};
+#[cfg(test)]
+pub(crate) use read::OPERATORS;
 pub(crate) use read::{Scope, condition, conditions};
 pub(crate) use words::Language;
 

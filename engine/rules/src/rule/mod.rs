@@ -77,6 +77,16 @@ pub struct PluginFacts {
     pub imports: Vec<zelo_core::grants::Capability>,
     /// A JSON Schema object: `properties` and `required`.
     pub inputs: serde_json::Value,
+    pub words: PluginWords,
+}
+
+/// What an installed plugin tells people about itself.
+#[derive(Clone, Debug, Default)]
+pub struct PluginWords {
+    /// `Recibo`
+    pub title: Option<Text>,
+    /// What it does, a sentence without a subject: `Emite um recibo.`
+    pub does: Option<Text>,
 }
 
 /// The installed plugins.

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::changes::Changes;
 use super::{
-    Algorithm, Class, Classes, Encoding, EntityMapping, EventMapping, Format, Match, Place, RecordMapping, Scheme, Source, verify,
+    Algorithm, Class, Classes, Encoding, EntityMapping, EventMapping, Format, Match, Place, RecordMapping, Scheme, Source, verify, words,
 };
 use crate::diagnostic::{Report, error, warning};
 use crate::digest;
@@ -35,6 +35,7 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
     let types: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let records = table.tables("records").iter().filter_map(|table| record(table, &types)).collect();
     let classes = table.table("classes").map(|table| classes(&table)).unwrap_or_default();
+    let words = words::words(&table);
     table.finish();
     let id = id?;
     check_name(report, &id);
@@ -51,6 +52,7 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
         events,
         records,
         classes,
+        words,
         digest: digest::of(&[report.file.text.as_bytes()]),
     };
     Some((At { value: id.value.to_owned(), span: id.span }, source))
@@ -248,10 +250,11 @@ fn event(table: &Table<'_>) -> Option<EventMapping> {
     let id = table.get("id").and_then(Item::path);
     let changes = table.get("changes").and_then(|item| item.table("changes")).and_then(|table| changes(&table));
     let sample = table.string("sample").map(|sample| sample.value.to_owned());
+    let title = words::title(table);
     table.finish();
     let kind = kind?;
     check_type(table.report(), &kind);
-    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id, changes, sample })
+    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id, changes, sample, title })
 }
 
 /// Where an edit says what it changed: each a path that yields one value.
@@ -322,8 +325,9 @@ fn record(table: &Table<'_>, types: &BTreeSet<&str>) -> Option<RecordMapping> {
     let keep = table.need("keep").and_then(|item| item.table("keep")).map(|table| keep(&table)).unwrap_or_default();
     let subject = table.get("subject").and_then(Item::path);
     let clinic = table.get("clinic").and_then(place);
+    let (title, words) = (words::title(table), words::words(table));
     table.finish();
-    Some(RecordMapping { kind: kind?.value.to_owned(), on, key: key?, keep, subject, clinic })
+    Some(RecordMapping { kind: kind?.value.to_owned(), on, key: key?, keep, subject, clinic, title, words })
 }
 
 fn keep(table: &Table<'_>) -> BTreeMap<String, Path> {

@@ -10,6 +10,7 @@ mod file;
 mod reading;
 mod sample;
 mod verify;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,7 @@ pub(crate) use file::{check_name, expand, pick, read, zone};
 pub use reading::{Read, Reading, RecordReading};
 pub use sample::Sample;
 pub use verify::{Algorithm, Encoding, Scheme};
+pub use words::Words;
 
 use crate::path::Path;
 use crate::text::Text;
@@ -49,6 +51,8 @@ pub struct Source {
     pub events: Vec<EventMapping>,
     pub records: Vec<RecordMapping>,
     pub classes: Classes,
+    /// What people call what stands in its payloads.
+    pub words: Words,
     /// SHA-256 of the file, hexadecimal.
     pub digest: String,
 }
@@ -77,6 +81,8 @@ pub struct EventMapping {
     pub changes: Option<Changes>,
     /// An example of a body: a file, as the source file names it.
     pub sample: Option<String>,
+    /// What happens, as people say it: `um agendamento é criado`.
+    pub title: Option<Text>,
 }
 
 /// What a delivery must look like; all that is given must hold. Where nothing is given, it takes anything.
@@ -117,6 +123,10 @@ pub struct RecordMapping {
     pub subject: Option<Path>,
     /// Whose it is; none: the event's clinic.
     pub clinic: Option<Place>,
+    /// Whose it is, as people say it: `o paciente`.
+    pub title: Option<Text>,
+    /// What people call what stands in it.
+    pub words: Words,
 }
 
 /// What a source remembers of one type of records, for whoever brings some that no event told of.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use zelo_core::grants::Capability;
 use zelo_core::{AutomationId, Candidate, Event, EventId, Indexer, Job, JobId, JobState, Plan, Timestamp};
-use zelo_rules::{Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, Plugins, Read, Reading, RuleSet, load, render};
+use zelo_rules::{
+    Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, Reading, RuleSet, load, render,
+};
 
 /// The installed plugins: the shipped `reminder`, and a `maker` that can do everything.
 pub(crate) struct Installed;
@@ -17,7 +19,14 @@ impl Plugins for Installed {
             let inputs =
                 json!({ "type": "object", "properties": { "any": {}, "document": { "type": "string" }, "list": { "type": "array" } } });
             let imports = Capability::ALL.to_vec();
-            return Some(PluginFacts { name: "maker".to_owned(), version: "1.0.0".to_owned(), digest: "22".repeat(32), imports, inputs });
+            return Some(PluginFacts {
+                name: "maker".to_owned(),
+                version: "1.0.0".to_owned(),
+                digest: "22".repeat(32),
+                imports,
+                inputs,
+                words: PluginWords::default(),
+            });
         }
         let found = ["reminder", "reminder@1"].contains(&name);
         found.then(|| PluginFacts {
@@ -33,6 +42,7 @@ impl Plugins for Installed {
                     "duration_minutes": {"type": "integer"}, "title": {"type": "string"}, "location": {"type": "string"},
                 },
             }),
+            words: PluginWords::default(),
         })
     }
 

@@ -1,13 +1,13 @@
 //! What is in force: rules, automations, connections, and how many deliveries came to what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use zelo_rules::{Diagnostic, Text};
+use zelo_rules::{Diagnostic, Overview, Text};
 
 use super::query::Parameters;
 use crate::App;
@@ -21,6 +21,8 @@ struct RuleJson<'a> {
     source: Option<&'a str>,
     on: &'a BTreeSet<String>,
     digest: &'a str,
+    /// The rule in words, by language, with defaults for its settings.
+    sentence: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +64,7 @@ pub(super) async fn rules(State(app): State<App>, parameters: Parameters) -> Res
         source: rule.source.as_deref(),
         on: &rule.on,
         digest: &rule.digest,
+        sentence: edition.rules.sentences(&rule.id, &Map::new()),
     });
     let automations = edition.in_force.automations().map(|automation| AutomationJson {
         id: &automation.id.0,
@@ -80,6 +83,49 @@ pub(super) async fn rules(State(app): State<App>, parameters: Parameters) -> Res
         problem: app.runtime.rules.problem(),
     };
     serde_json::to_value(answer).map(Json).map_err(|_| Problem::internal())
+}
+
+/// A rule on one screen, and where it is or was switched on.
+#[derive(Serialize)]
+pub(super) struct OneRuleJson {
+    #[serde(flatten)]
+    overview: Overview,
+    automations: Vec<SwitchedJson>,
+}
+
+/// An automation, on or off.
+#[derive(Serialize)]
+struct SwitchedJson {
+    id: String,
+    connection: String,
+    clinic: Option<String>,
+    enabled: bool,
+    /// What was chosen; the rest is defaults.
+    settings: Map<String, Value>,
+    /// The rule in words, by language, under these settings.
+    sentence: BTreeMap<&'static str, String>,
+}
+
+/// One rule: what it does in words, what it shows to plugins and why, what it may do, what can be chosen.
+pub(super) async fn rule(State(app): State<App>, Path(id): Path<String>, parameters: Parameters) -> Result<Json<OneRuleJson>, Problem> {
+    parameters.none()?;
+    let edition = app.runtime.rules.current();
+    let Some(overview) = edition.rules.overview(&id) else {
+        return Err(Problem::not_found(match edition.rules.nearest(&id) {
+            Some(near) => format!("There is no rule with this id. Did you mean `{near}`?"),
+            None => "There is no rule with this id. /api/v1/rules lists them.".to_owned(),
+        }));
+    };
+    let rows = app.runtime.store.automations().await?;
+    let switched = rows.into_iter().filter(|row| row.rule == id).map(|row| SwitchedJson {
+        sentence: edition.rules.sentences(&id, &row.settings),
+        id: row.id.to_string(),
+        connection: row.connection,
+        clinic: row.clinic,
+        enabled: row.enabled,
+        settings: row.settings,
+    });
+    Ok(Json(OneRuleJson { automations: switched.collect(), overview }))
 }
 
 #[derive(Serialize)]

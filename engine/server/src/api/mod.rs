@@ -32,6 +32,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/documents/{job}/{index}", get(documents::document))
         .route("/records", get(activity::records))
         .route("/rules", get(in_force::rules))
+        .route("/rules/{id}", get(in_force::rule))
         .route("/status", get(in_force::status))
         .method_not_allowed_fallback(async || Problem::method())
         .fallback(async || Problem::not_found("There is nothing at this address of the API."))

@@ -13,7 +13,7 @@ use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
 use super::words::Words;
-use super::{Language, board, live_page, page};
+use super::{Language, automations, board, live_page, page};
 use crate::App;
 use crate::access;
 use crate::live;
@@ -49,6 +49,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
                     ("events", words.events),
                     ("jobs", words.jobs),
                     ("records", words.records),
+                    ("automations", words.automations),
                 ] {
                     a href={ "#" (id) } { (title) }
                 }
@@ -65,6 +66,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
             (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
+            (automations::automations(&app, words))
         }
     };
     Ok(live_page(words, words.overview, &body))

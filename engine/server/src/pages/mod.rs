@@ -3,6 +3,7 @@
 //!
 //! Every page is laid out by [`page`]; every word stands in [`words`]. maud escapes all values that it prints.
 
+mod automations;
 mod board;
 pub(crate) mod home;
 pub(crate) mod sign_in;

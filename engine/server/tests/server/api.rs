@@ -6,8 +6,19 @@ use zelo_core::{AutomationId, Cause, Effect};
 
 use crate::house::{FILE, House, MARKER, START, contact, document, message};
 
-const PATHS: [&str; 10] =
-    ["events", "jobs", "messages", "documents", "records", "rules", "status", "events/evt_0", "jobs/job_0", "documents/job_0/1"];
+const PATHS: [&str; 11] = [
+    "events",
+    "jobs",
+    "messages",
+    "documents",
+    "records",
+    "rules",
+    "rules/greeting",
+    "status",
+    "events/evt_0",
+    "jobs/job_0",
+    "documents/job_0/1",
+];
 
 #[tokio::test]
 async fn nothing_is_told_without_a_credential() {
@@ -177,6 +188,45 @@ async fn what_is_in_force_can_be_read() {
 }
 
 #[tokio::test]
+async fn a_rule_is_told_in_words() {
+    let house = House::new().await;
+    let portuguese = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída.";
+    let english = "When a patient is registered, sends a message to the value at “$.data.phone” through the outbox.";
+    let sentence = json!({ "pt-BR": portuguese, "en": english });
+    assert_eq!(house.api("rules").await.json()["items"][0]["sentence"], sentence);
+
+    let row = zelo_store::AutomationRow {
+        id: AutomationId::new("greeting", "acme", Some("9")),
+        rule: "greeting".into(),
+        connection: "acme".into(),
+        clinic: Some("9".into()),
+        settings: serde_json::Map::new(),
+        enabled: false,
+        origin: "people".into(),
+        changed: START.parse().unwrap(),
+    };
+    house.store().put_automation(row).await.unwrap();
+    let rule = house.api("rules/greeting").await.json();
+    assert_eq!((&rule["id"], &rule["sentence"], &rule["tests"]), (&json!("greeting"), &sentence, &json!([])));
+    let action = &rule["actions"][0];
+    assert_eq!((&action["purpose"]["en"], &action["basis"]), (&json!("Greet the patient"), &json!("lgpd:11.II.f")));
+    assert_eq!(
+        action["fields"][0],
+        json!({
+            "name": "name", "record": null, "path": "$.data.name", "class": "personal", "as": null,
+            "words": { "pt-BR": "o nome", "en": "the name" },
+        })
+    );
+    let automations = json!([{
+        "id": "greeting@acme/9", "connection": "acme", "clinic": "9", "enabled": false, "settings": {}, "sentence": sentence,
+    }]);
+    assert_eq!(rule["automations"], automations);
+    let problem = house.api("rules/greting").await.is_problem(404, "not-found");
+    assert_eq!(problem["detail"], "There is no rule with this id. Did you mean `greeting`?");
+    house.api("rules/x").await.is_problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn why_the_files_on_disk_are_not_in_force_can_be_read() {
     let house = House::new().await;
     house.runtime.rules.refuse(&zelo_runtime::rulebook::Error::Automations("there is no rule `gone`".into()));
@@ -246,6 +296,7 @@ async fn a_wrong_question_is_told_so() {
         "jobs?attention=yes",
         "jobs?attention=true&state=done",
         "rules?limit=1",
+        "rules/greeting?limit=1",
         "status?x=1",
     ] {
         house.api(query).await.is_problem(400, "query");

@@ -21,7 +21,7 @@ use zelo_core::{
     ManualClock, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
-use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, Plugins};
+use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
 use zelo_server::access::{self, Role};
@@ -50,6 +50,7 @@ verify = { any = [
 [[events]]
 match = { path = "patient/new" }
 type = "patient.created"
+title = { pt-BR = "um paciente é cadastrado", en = "a patient is registered" }
 time = "$.timestamp"
 entity = { type = "patient", id = "$.data.id" }
 subjects = [{ id = "$.data.id" }]
@@ -65,6 +66,9 @@ keep = { name = "$.data.name", phone = "$.data.phone" }
 [classes]
 public = ["$.data.id", "$.data.clinic", "$.timestamp"]
 personal = ["$.data.name", "$.data.phone"]
+
+[words]
+"$.data.name" = { pt-BR = "o nome", en = "the name" }
 "#;
 
 const RULE: &str = r#"
@@ -102,6 +106,7 @@ impl Plugins for Greeter {
             digest: "00".repeat(32),
             imports: vec![Capability::Messages],
             inputs: json!({ "type": "object", "properties": { "to": { "type": "string" }, "text": { "type": "string" } }, "required": ["to", "text"] }),
+            words: PluginWords::default(),
         })
     }
 

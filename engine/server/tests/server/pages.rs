@@ -62,6 +62,17 @@ async fn the_page_speaks_the_language_of_its_reader() {
 }
 
 #[tokio::test]
+async fn an_automation_is_told_in_words() {
+    let house = House::new().await;
+    let cookie = house.sign_in().await;
+    let page = house.get("/", &[("cookie", &cookie)]).await.text;
+    let sentence = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída.";
+    assert!(page.contains("<strong>Saudação · acme</strong>") && page.contains(&format!("<p class=\"said\">{sentence}</p>")), "{page}");
+    let english = house.get("/", &[("cookie", &cookie), ("accept-language", "en")]).await.text;
+    assert!(english.contains("<p class=\"said\">When a patient is registered, sends a message"), "{english}");
+}
+
+#[tokio::test]
 async fn values_are_shown_as_text() {
     let house = House::new().await;
     let cookie = house.sign_in().await;

@@ -1,0 +1,76 @@
+//! At what time an action is done, how late it may be, and what ends it.
+
+use jiff::SignedDuration;
+use jiff::civil::Time;
+use zelo_core::timing::IfLate;
+
+use super::speaker::Speaker;
+use super::words::{duration, list};
+use crate::rule::{Action, Anchor, SetTiming, ZoneOf};
+
+impl Speaker<'_> {
+    /// When it is done, in parts; none: at once.
+    pub(super) fn times(&self, action: &Action) -> Vec<String> {
+        let Ok(timing) = action.timing.set(&self.settings, self.rules.templates()) else {
+            return vec![self.pick("no horário que for configurado", "at the time that is chosen in its settings").to_owned()];
+        };
+        self.due(action.timing.anchor.as_ref(), &timing).into_iter().chain(self.window(&timing)).collect()
+    }
+
+    fn due(&self, anchor: Option<&Anchor>, timing: &SetTiming) -> Option<String> {
+        let length = duration(self.language, timing.offset);
+        let path = match anchor? {
+            Anchor::Event if timing.offset.is_zero() => return None,
+            Anchor::Event => return Some(self.pick(format!("{length} depois"), format!("{length} later"))),
+            Anchor::At(path) => path,
+        };
+        let noun = self.noun_at(None, path).text;
+        let due = if timing.offset.is_zero() {
+            self.with("em", "at", &noun)
+        } else if timing.offset < SignedDuration::ZERO {
+            format!("{length} {}", self.with("antes de", "before", &noun))
+        } else {
+            format!("{length} {}", self.with("depois de", "after", &noun))
+        };
+        let late = match timing.if_late {
+            IfLate::Now => self.pick("ou na hora, se esse momento já passou", "or at once where that time has passed"),
+            IfLate::Skip => self.pick("e nunca, se esse momento já passou", "and never where that time has passed"),
+        };
+        Some(format!("{due} ({late})"))
+    }
+
+    fn window(&self, timing: &SetTiming) -> Option<String> {
+        let (window, zone) = timing.window.as_ref()?;
+        let hour = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
+        let zone = match zone {
+            ZoneOf::Source => self.pick("no horário da clínica", "in the clinic's time").to_owned(),
+            ZoneOf::Fixed(zone) => self.zone(zone),
+            ZoneOf::Record { lookup, path } => self.with("em", "in", &self.noun_at(Some(lookup), path).text),
+        };
+        let (from, to) = (hour(window.from), hour(window.to));
+        Some(self.pick(format!("entre {from} e {to} {zone}"), format!("between {from} and {to} {zone}")))
+    }
+
+    /// What keeps it from being done at all, as sentences of their own.
+    pub(super) fn limits(&self, action: &Action) -> Vec<String> {
+        let mut told = Vec::new();
+        if let Some(condition) = &action.only_if {
+            let condition = self.alone(condition);
+            told.push(self.pick(format!("Só é feito se, na hora, {condition}."), format!("Only done if, at that time, {condition}.")));
+        }
+        let timing = action.timing.set(&self.settings, self.rules.templates()).ok();
+        if let Some(expires) = timing.and_then(|timing| timing.expires) {
+            let length = duration(self.language, expires);
+            told.push(self.pick(
+                format!("Com mais de {length} de atraso, deixa de ser feito."),
+                format!("More than {length} late, it is not done any more."),
+            ));
+        }
+        let cancelling: Vec<String> = action.cancel_on.iter().map(|cancel| self.happens_to_it(&cancel.types)).collect();
+        if !cancelling.is_empty() {
+            let events = list(&cancelling, self.pick("ou", "or"));
+            told.push(self.pick(format!("Cancelado quando {events}."), format!("Cancelled when {events}.")));
+        }
+        told
+    }
+}
