@@ -11,6 +11,7 @@ mod path;
 mod play;
 mod plugin;
 mod records;
+mod schema;
 mod send;
 mod serve;
 mod setup;
@@ -54,6 +55,8 @@ enum Command {
     Records(records::Command),
     /// Try a JSONPath: print its nodes as a JSON array.
     Path(path::Arguments),
+    /// Print the JSON Schema of rule or source files, for editors.
+    Schema(schema::Arguments),
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Play(arguments) => play::run(config, &arguments),
         Command::Records(command) => records::run(config, &command),
         Command::Path(arguments) => path::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Plugin(command) => plugin::run(&command),

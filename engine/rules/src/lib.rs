@@ -25,6 +25,7 @@ mod path;
 mod prepare;
 mod reader;
 mod rule;
+mod schema;
 mod source;
 mod template;
 mod testing;
@@ -45,6 +46,7 @@ pub use prepare::{Prepared, Unprepared};
 pub use rule::{
     Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, Plugins, RecordGrant, Rule, Setting, SettingKind, Transform,
 };
+pub use schema::{rule_schema, source_schema};
 pub use source::{
     Algorithm, Changes, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
     RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,

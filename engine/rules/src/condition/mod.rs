@@ -26,9 +26,10 @@ use crate::path::{Nodes, Path};
 use crate::source::Changes;
 use crate::template::Template;
 
+pub(crate) use date::DAYS;
 pub use date::{Within, ZoneOfTime};
 pub use explain::{ClauseTold, Reveal, Seen, Told};
-pub(crate) use read::{Scope, condition, conditions};
+pub(crate) use read::{COMPARISONS, CONVERSIONS, OPERATORS, RightSide, Scope, condition, conditions};
 
 /// A tree of clauses.
 #[derive(Clone, Debug)]

@@ -69,7 +69,7 @@ pub(crate) const OPERATORS: [(&str, RightSide); 23] = [
 ];
 
 /// The comparisons of a length.
-const COMPARISONS: [(&str, Comparison); 5] =
+pub(crate) const COMPARISONS: [(&str, Comparison); 5] =
     [("equals", Comparison::Equal), ("gt", Comparison::Gt), ("gte", Comparison::Gte), ("lt", Comparison::Lt), ("lte", Comparison::Lte)];
 
 /// What `as` may say.

@@ -43,7 +43,8 @@ pub enum Transform {
     Instant,
 }
 
-const TRANSFORMS: [(&str, Transform); 6] = [
+/// What `as` may say.
+pub(crate) const TRANSFORMS: [(&str, Transform); 6] = [
     ("first_name", Transform::FirstName),
     ("last4", Transform::Last4),
     ("initials", Transform::Initials),

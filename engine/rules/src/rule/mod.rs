@@ -1,9 +1,9 @@
 //! Rules: on which events, when, then which actions.
 
-mod action;
+pub(crate) mod action;
 mod fields;
 mod file;
-mod grants;
+pub(crate) mod grants;
 pub(crate) mod names;
 mod settings;
 mod timing;
@@ -14,13 +14,14 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 pub use action::{Action, CancelOn, Input};
+pub(crate) use fields::TRANSFORMS;
 pub use fields::{Field, Transform};
 pub(crate) use file::{Catalog, Draft, read};
 pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
 pub use settings::{Setting, SettingKind};
-pub(crate) use settings::{check_all as check_settings, locale};
-pub(crate) use timing::{Anchor, SetTiming, ZoneOf};
+pub(crate) use settings::{TYPES as SETTING_TYPES, check_all as check_settings, locale};
+pub(crate) use timing::{Anchor, IF_LATE, SetTiming, ZoneOf};
 
 use crate::condition::Condition;
 use crate::path::Path;

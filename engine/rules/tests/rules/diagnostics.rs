@@ -8,12 +8,12 @@ use zelo_rules::{FileText, Files, PluginFacts, Plugins, Severity, load, render};
 
 use super::common::{Installed, file, loaded, shipped};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules/diagnostics")
 }
 
 /// The files of a case: `source-*` stands alone, `rule-*` stands beside the shipped source.
-fn case(path: &Path) -> Files {
+pub(crate) fn case(path: &Path) -> Files {
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
     let text = FileText { name: name.clone(), text: std::fs::read_to_string(path).unwrap() };
     let source = file("rules/sources/clinicarx.toml");

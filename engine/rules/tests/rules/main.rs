@@ -8,6 +8,7 @@ mod conditions;
 mod diagnostics;
 mod matching;
 mod preparing;
+mod schema;
 mod shipped;
 mod sources;
 mod verifying;
