@@ -7,7 +7,7 @@
 //! A condition that names settings is joined to them ([`Condition::bound`]) before it is asked anything.
 
 mod bind;
-mod date;
+pub(crate) mod date;
 mod explain;
 mod glob;
 mod operand;

@@ -6,7 +6,7 @@
 use toml::de::DeTable;
 
 #[cfg(test)]
-pub(crate) use notes::{Asked, Step, take};
+pub(crate) use notes::{Step, take};
 
 /// A document is about to be read.
 pub(super) fn begin(file: &str, document: &DeTable<'_>) {

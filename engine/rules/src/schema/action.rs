@@ -3,17 +3,18 @@
 use serde_json::{Value, json};
 
 use super::table::{Keys, named, not_both};
-use super::values::{any_of, by_language, fitting, list, name, one_or_list, path, refers, some, string, text, types, with, word};
+use super::values::{any_of, by_language, fitting, list, name, path, refers, some, string, text, types, with, word};
 use super::{grant, patterns, timing};
 use crate::rule::TRANSFORMS;
 
 pub(super) fn action() -> Value {
+    let needs = any_of([string(), with(list(&string()), json!({ "uniqueItems": true }))]);
     let keys = Keys::new()
         .need("name", "Names the action within its rule.", name())
         .need("plugin", "The plugin that does it; it may be pinned: `reminder@1`.", string())
         .may("on", "Some of the rule's types. Absent: all of them.", types())
         .may("when", "A condition over the event, beside the rule's own. Absent: nothing more.", refers("condition"))
-        .may("needs", "Actions above this one: it runs after them, for the same event.", one_or_list(&string()))
+        .may("needs", "Actions above this one: it runs after them, for the same event.", needs)
         .may("key", "Path: jobs with the same value are one. A newer event replaces the pending job.", path())
         .may("cancel_on", "These events cancel the pending job, and never fire this action.", list(&cancellation()))
         .may("only_if", "Conditions that are asked when the job runs, of fresh records too.", some(&refers("condition")))

@@ -1,8 +1,8 @@
 //! Conditions.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::patterns;
+use super::patterns::{self, or_template};
 use super::table::Keys;
 use super::values::{any_of, boolean, by_default, fitting, list, one_or_some, path, refers, some, string, with, word, words, zone};
 use crate::condition::{COMPARISONS, CONVERSIONS, DAYS, OPERATORS, RightSide};
@@ -60,16 +60,43 @@ fn condition() -> Value {
     let of_clause = operators().chain(["record", "every", "as"]).collect();
     keys.holds(json!({
         "if": { "required": ["path"] },
-        "then": { "anyOf": one_of(operators().collect()) },
+        "then": with(conversions(), json!({ "anyOf": one_of(operators().collect()) })),
         "else": { "anyOf": one_of(vec!["all", "any", "not"]), "not": { "anyOf": one_of(of_clause) } },
     }))
     .schema()
+}
+
+/// What `as` means for the operators that compare numbers or times.
+fn conversions() -> Value {
+    let all = |side: RightSide, schema: &Value| {
+        let of_side = OPERATORS.iter().filter(move |(_, known)| *known == side);
+        of_side.map(|(operator, _)| ((*operator).to_owned(), schema.clone())).collect::<Map<_, _>>()
+    };
+    let not_a_text = json!({ "if": { "type": "string" }, "then": { "pattern": patterns::TEMPLATE } });
+    let mut of_text = all(RightSide::Number, &json!(false));
+    of_text.extend(all(RightSide::Pair, &json!(false)));
+    of_text.extend(all(RightSide::Time, &json!(false)));
+    json!({
+        "if": { "required": ["as"] },
+        "then": {
+            "if": { "properties": { "as": { "const": "string" } } },
+            "then": { "properties": of_text },
+            "else": {
+                "if": { "properties": { "as": { "const": "number" } } },
+                "then": { "properties": all(RightSide::Time, &json!(false)) },
+            },
+        },
+        "else": { "properties": all(RightSide::Number, &not_a_text) },
+    })
 }
 
 fn right_side(side: RightSide) -> Value {
     match side {
         RightSide::Flag => boolean(),
         RightSide::Value => refers("right"),
+        RightSide::Number => any_of([json!({ "type": ["number", "string"] }), refers("reference")]),
+        RightSide::Text => any_of([string(), refers("reference")]),
+        RightSide::Time => any_of([fitting(&or_template(patterns::MOMENT)), refers("reference")]),
         RightSide::Values => any_of([list(&refers("right")), refers("reference")]),
         RightSide::Pair => with(list(&refers("right")), json!({ "minItems": 2, "maxItems": 2 })),
         RightSide::Pattern => string(),

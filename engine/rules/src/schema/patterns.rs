@@ -19,12 +19,16 @@ pub(super) const DURATION: &str = r"^\s*([0-9]+[smhd])+\s*$";
 pub(super) const TIME_OF_DAY: &str = r"^\s*(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\s*$";
 /// An instant, also one that TOML has as a date and time.
 pub(super) const INSTANT: &str = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}";
+/// A time in a condition: an instant, a day, or counted from the event.
+pub(super) const MOMENT: &str = r"^(now|[+-]\s*([0-9]+[smhd])+\s*|\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].*)?)$";
 /// A size in bytes.
 pub(super) const SIZE: &str = r"^\s*[0-9]+\s*(KiB|MiB)?$";
 /// An article of the LGPD.
 pub(super) const BASIS: &str = r"^lgpd:(7|11)(\.[IVX]+(\.[a-z])?)?$";
-/// What is signed has the body in it.
-pub(super) const SIGNED: &str = r"\{body\}";
+/// What is signed: a text with the body in it.
+pub(super) const SIGNED: &str = r"^([^{]|\{(body|url|header:[^}]+)\})*\{body\}([^{]|\{(body|url|header:[^}]+)\})*$";
+/// The name of an element.
+pub(super) const ELEMENT: &str = r"^([A-Za-z_:]|[^\x00-\x7F])([A-Za-z0-9._:-]|[^\x00-\x7F])*$";
 /// A text that a template makes.
 pub(super) const TEMPLATE: &str = r"\{[{%#]";
 
@@ -35,10 +39,14 @@ pub(super) fn or_template(pattern: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use regex::Regex;
 
     use super::*;
+    use crate::condition::date::is_moment;
     use crate::path::Path;
     use crate::rule::action::is_basis;
     use crate::rule::grants::is_type as is_emitted_type;
@@ -46,8 +54,13 @@ mod tests {
     use crate::source::verify::signed as what_is_signed;
     use crate::time;
 
-    fn fits(pattern: &str, text: &str) -> bool {
-        Regex::new(pattern).unwrap().is_match(text)
+    thread_local! {
+        static COMPILED: RefCell<BTreeMap<&'static str, Regex>> = RefCell::default();
+    }
+
+    fn fits(pattern: &'static str, text: &str) -> bool {
+        let compiled = || Regex::new(pattern).unwrap();
+        COMPILED.with_borrow_mut(|known| known.entry(pattern).or_insert_with(compiled).is_match(text))
     }
 
     proptest! {
@@ -83,12 +96,19 @@ mod tests {
             size in " ?[0-9+]{1,3} ?(KiB|MiB|KB)?",
             path in r" ?\$?(\.[a-z]|\[[0-9]\]){0,3}",
             instant in " ?2026-0[1-9]-1[0-9][Tt ]?[01][0-9](:[0-5][0-9](:[0-5][0-9])?)?(Z|-03:00)?",
-            signed in r"\{?(body|url)\}?\.?\{(body|url|header:x)\}",
+            moment in "(now|[+-] ?[1-9][hdw]|2026-0[1-9]-1[0-9])[Tt ]?([01][0-9]:00)?Z?",
+            element in "[a-z1_.:é\u{b7} -]{1,3}",
         ) {
+            prop_assert!(!is_moment(&moment) || fits(MOMENT, &moment), "{}", moment);
+            prop_assert!(!crate::xml::is_name(&element) || fits(ELEMENT, &element), "{}", element);
             prop_assert!(size_of(&size).is_none() || fits(SIZE, &size), "{}", size);
             prop_assert!(Path::parse(&path).is_err() || fits(PATH, &path), "{}", path);
             prop_assert!(instant.parse::<jiff::Timestamp>().is_err() || fits(INSTANT, &instant), "{}", instant);
-            prop_assert!(what_is_signed(&signed).is_err() || fits(SIGNED, &signed), "{}", signed);
+        }
+
+        #[test]
+        fn what_can_be_signed_is_that_of_the_readers(text in r"\{?(body|url|header:)\}?\.?\{(body|url|header:x|x)\}") {
+            prop_assert_eq!(fits(SIGNED, &text), what_is_signed(&text).is_ok());
         }
     }
 }

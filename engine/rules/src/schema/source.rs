@@ -29,9 +29,16 @@ fn receive() -> Value {
     let size = any_of([json!({ "type": "integer", "minimum": 1, "maximum": MAX_BODY_MAX }), fitting(patterns::SIZE)]);
     Keys::new()
         .may("format", "What bodies may be.", formats)
-        .may("xml_root", "The root element of XML bodies; `$` is then what stands inside it.", string())
+        .may("xml_root", "The root element of XML bodies; `$` is then what stands inside it.", fitting(patterns::ELEMENT))
         .may("max_body", "The longest body that is read: `\"64KiB\"`, at most 16 MiB.", by_default(size, "256KiB"))
         .need("verify", "How a delivery proves where it comes from, or `{ any = [ … ] }`.", any_of([any, refers("scheme")]))
+        .holds(json!({
+            "if": { "required": ["xml_root"] },
+            "then": {
+                "properties": { "format": { "anyOf": [{ "const": "xml" }, { "type": "array", "contains": { "const": "xml" } }] } },
+                "required": ["format"],
+            },
+        }))
         .schema()
 }
 

@@ -67,8 +67,8 @@ fn ids_are_unique_over_files() {
     assert_eq!(
         said,
         [
-            "copy-source.toml:8:19 there is another source with the id `clinicarx`",
-            "copy.toml:7:15 there is another rule with the id `appointment-reminder`"
+            "copy-source.toml:10:19 there is another source with the id `clinicarx`",
+            "copy.toml:9:15 there is another rule with the id `appointment-reminder`"
         ]
     );
 }
