@@ -14,6 +14,7 @@ mod play;
 mod plugin;
 mod records;
 mod rules;
+mod schema;
 mod send;
 mod serve;
 mod setup;
@@ -63,6 +64,8 @@ enum Command {
     Path(path::Arguments),
     /// Show what is in force, in words.
     Rules(rules::Arguments),
+    /// Print the JSON Schema of rule or source files, for editors.
+    Schema(schema::Arguments),
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Records(command) => records::run(config, &command),
         Command::Path(arguments) => path::run(&arguments),
         Command::Rules(arguments) => rules::run(config, &arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Plugin(command) => plugin::run(&command),

@@ -134,3 +134,13 @@ fn a_connection_without_a_secret_is_no_connection() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no secret"));
 }
+
+#[test]
+fn schemas_are_printed_as_they_ship() {
+    let house = House::new("");
+    for kind in ["rule", "source"] {
+        let shipped = fs::read_to_string(house.path(&format!("rules/schema/{kind}.schema.json"))).unwrap();
+        assert_eq!(house.ok(&["schema", kind]).trim_end(), shipped.trim_end());
+    }
+    assert_eq!(house.zelo(&["schema", "plugin"]).status.code(), Some(2));
+}

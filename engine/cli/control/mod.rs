@@ -135,7 +135,7 @@ impl Opened {
     fn scene(&self) -> Scene<'_> {
         let Self { store, rules, catalog, connections, channels, entropy } = self;
         let (clock, entropy, store) = (&SystemClock, entropy.as_ref(), store.as_ref());
-        Scene { store, rules, catalog, connections, channels, clock, entropy, server: None }
+        Scene { store, rules, catalog, connections, channels, clock, entropy, server: None, problem: None }
     }
 }
 

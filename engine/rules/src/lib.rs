@@ -28,6 +28,7 @@ mod path;
 mod prepare;
 mod reader;
 mod rule;
+mod schema;
 mod sentence;
 mod source;
 mod template;
@@ -52,6 +53,7 @@ pub use rule::{
     Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, PluginWords, Plugins, RecordGrant, Rule, Setting,
     SettingKind, Transform,
 };
+pub use schema::{rule_schema, source_schema};
 pub use sentence::{FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
     Algorithm, Changes, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,

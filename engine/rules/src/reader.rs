@@ -4,6 +4,8 @@
 //! for. Nothing stops at the first mistake: a part that cannot be read is reported and left out, and whoever reads on
 //! gets `None`.
 
+pub(crate) mod asked;
+
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -55,6 +57,7 @@ pub(crate) fn parse<'a>(report: &Report<'a>) -> Option<toml::Spanned<DeTable<'a>
 impl<'a> Table<'a> {
     /// The whole document.
     pub(crate) fn root(report: &'a Report<'a>, document: &'a toml::Spanned<DeTable<'a>>) -> Self {
+        asked::begin(&report.file.name, document.get_ref());
         Self { report, values: document.get_ref(), span: 0..0, name: "the file".to_owned(), asked: RefCell::default() }
     }
 
@@ -118,6 +121,7 @@ impl<'a> Table<'a> {
     /// Reports the keys that nobody asked for.
     pub(crate) fn finish(&self) {
         let asked = self.asked.borrow();
+        asked::note(self.values, &asked);
         for (key, _) in self.entries() {
             if !asked.contains(&key.value) {
                 let finding = error("unknown-key", key.span, format!("`{}` is not a key of {}", key.value, self.name));

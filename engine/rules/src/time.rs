@@ -50,7 +50,8 @@ const LONGEST_S: i64 = 10 * 366 * 86_400;
 /// A time of day, `hh:mm`; `24:00` is the end of the day, which is its beginning.
 pub(crate) fn time_of_day(text: &str) -> Option<Time> {
     let (hour, minute) = text.trim().split_once(':')?;
-    if hour.len() != 2 || minute.len() != 2 {
+    let is_number = |digits: &str| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(hour) || !is_number(minute) {
         return None;
     }
     let hour: i8 = hour.parse().ok()?;
@@ -95,7 +96,7 @@ mod tests {
         let read = |text| time_of_day(text).map(|time| time.to_string());
         assert_eq!(read("08:00").unwrap(), "08:00:00");
         assert_eq!(read("24:00").unwrap(), "00:00:00");
-        for text in ["8:00", "25:00", "24:01", "08", "08:60", "ab:cd"] {
+        for text in ["8:00", "25:00", "24:01", "08", "08:60", "ab:cd", "+8:00"] {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -103,7 +103,7 @@ fn relative(text: &str) -> Option<SignedDuration> {
 }
 
 /// Whether [`moment`] can read `text`.
-pub(super) fn is_moment(text: &str) -> bool {
+pub(crate) fn is_moment(text: &str) -> bool {
     relative(text).is_some() || time::instant(text, &TimeZone::UTC).is_some() || time::day(text).is_some()
 }
 

@@ -7,7 +7,7 @@
 //! A condition that names settings is joined to them ([`Condition::bound`]) before it is asked anything.
 
 mod bind;
-mod date;
+pub(crate) mod date;
 mod explain;
 mod glob;
 mod operand;
@@ -26,12 +26,11 @@ use crate::path::{Nodes, Path};
 use crate::source::Changes;
 use crate::template::Template;
 
+pub(crate) use date::DAYS;
 pub use date::{Within, ZoneOfTime};
 pub(crate) use explain::Reveal;
 pub use explain::{ClauseTold, Seen, Told};
-#[cfg(test)]
-pub(crate) use read::OPERATORS;
-pub(crate) use read::{Scope, condition, conditions};
+pub(crate) use read::{COMPARISONS, CONVERSIONS, OPERATORS, RightSide, Scope, condition, conditions};
 pub(crate) use words::Language;
 
 /// A tree of clauses.

@@ -1,7 +1,7 @@
 //! Reads conditions from files.
 //!
 //! To add an operator: a row in [`OPERATORS`], an arm in [`Reader::test`], a [`TestKind`] with its arms in `test`, `bind` and
-//! `words`, a row in the tables of tests, and a line in `rules/README.md`.
+//! `words`, a row in the tables of tests, a line in `ABOUT` of `schema/condition.rs`, and one in `rules/README.md`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -27,7 +27,13 @@ pub(crate) enum RightSide {
     Flag,
     /// A value, `{ path = … }` or `{ setting = … }`.
     Value,
-    /// A list of such, or one that stands for a list.
+    /// The same, where the value is a number; with `as` also a text that says one, or a time.
+    Number,
+    /// The same, where the value is a text.
+    Text,
+    /// The same, where the value is a time.
+    Time,
+    /// A list of values and such, or one that stands for a list.
     Values,
     /// Two of such.
     Pair,
@@ -50,26 +56,26 @@ pub(crate) const OPERATORS: [(&str, RightSide); 23] = [
     ("exists", RightSide::Flag),
     ("is_null", RightSide::Flag),
     ("missing", RightSide::Flag),
-    ("gt", RightSide::Value),
-    ("gte", RightSide::Value),
-    ("lt", RightSide::Value),
-    ("lte", RightSide::Value),
+    ("gt", RightSide::Number),
+    ("gte", RightSide::Number),
+    ("lt", RightSide::Number),
+    ("lte", RightSide::Number),
     ("between", RightSide::Pair),
     ("contains", RightSide::Value),
     ("not_contains", RightSide::Value),
-    ("starts_with", RightSide::Value),
-    ("ends_with", RightSide::Value),
+    ("starts_with", RightSide::Text),
+    ("ends_with", RightSide::Text),
     ("matches", RightSide::Pattern),
     ("glob", RightSide::Pattern),
     ("length", RightSide::Length),
-    ("before", RightSide::Value),
-    ("after", RightSide::Value),
+    ("before", RightSide::Time),
+    ("after", RightSide::Time),
     ("within", RightSide::Hours),
     ("changed", RightSide::Change),
 ];
 
 /// The comparisons of a length.
-const COMPARISONS: [(&str, Comparison); 5] =
+pub(crate) const COMPARISONS: [(&str, Comparison); 5] =
     [("equals", Comparison::Equal), ("gt", Comparison::Gt), ("gte", Comparison::Gte), ("lt", Comparison::Lt), ("lte", Comparison::Lte)];
 
 /// What `as` may say.

@@ -243,18 +243,23 @@ fn cancellations(item: Item<'_>, lacking: Option<(&str, &str)>, draft: &Draft<'_
 
 /// A legal basis: LGPD article 7 (personal data) or 11 (sensitive data), item and letter.
 fn check_basis(report: &Report<'_>, basis: &At<&str>) -> bool {
-    let fits = basis.value.strip_prefix("lgpd:").is_some_and(|place| {
-        let mut parts = place.split('.');
-        let article = parts.next().is_some_and(|article| ["7", "11"].contains(&article));
-        let item = parts.next().is_none_or(|item| !item.is_empty() && item.chars().all(|char| "IVX".contains(char)));
-        let letter = parts.next().is_none_or(|letter| letter.len() == 1 && letter.chars().all(|char| char.is_ascii_lowercase()));
-        article && item && letter && parts.next().is_none()
-    });
+    let fits = is_basis(basis.value);
     if !fits {
         let finding = error("bad-basis", basis.span.clone(), format!("`{}` is not a legal basis", basis.value));
         report.push(finding.help("a basis is an article of the LGPD with its item and letter, such as `lgpd:7.V` or `lgpd:11.II.f`"));
     }
     fits
+}
+
+/// Whether `text` names an article of the LGPD that a basis can be of.
+pub(crate) fn is_basis(text: &str) -> bool {
+    text.strip_prefix("lgpd:").is_some_and(|place| {
+        let mut parts = place.split('.');
+        let article = parts.next().is_some_and(|article| ["7", "11"].contains(&article));
+        let item = parts.next().is_none_or(|item| !item.is_empty() && item.chars().all(|char| "IVX".contains(char)));
+        let letter = parts.next().is_none_or(|letter| letter.len() == 1 && letter.chars().all(|char| char.is_ascii_lowercase()));
+        article && item && letter && parts.next().is_none()
+    })
 }
 
 /// The first sensitive thing that reaches an action, and where it is named.

@@ -80,7 +80,7 @@ impl Promised {
 }
 
 /// Whether `kind` can be the type of an event: `receipt.issued`.
-fn is_type(kind: &str) -> bool {
+pub(crate) fn is_type(kind: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|char: char| char.is_ascii_lowercase())
             && word.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '_' | '-'))

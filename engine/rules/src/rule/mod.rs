@@ -1,9 +1,9 @@
 //! Rules: on which events, when, then which actions.
 
-mod action;
+pub(crate) mod action;
 mod fields;
 mod file;
-mod grants;
+pub(crate) mod grants;
 pub(crate) mod names;
 mod over_time;
 mod settings;
@@ -22,10 +22,10 @@ pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
 pub(crate) use over_time::{SetOverTime, told_apart};
 pub use settings::{Setting, SettingKind};
-pub(crate) use settings::{check_all as check_settings, locale};
-pub(crate) use timing::{Anchor, SetTiming, ZoneOf};
-pub(crate) use transform::Making;
+pub(crate) use settings::{TYPES as SETTING_TYPES, check_all as check_settings, locale};
+pub(crate) use timing::{Anchor, IF_LATE, SetTiming, ZoneOf};
 pub use transform::Transform;
+pub(crate) use transform::{Making, TRANSFORMS};
 
 use crate::condition::Condition;
 use crate::path::Path;

@@ -38,7 +38,19 @@ pub enum SettingKind {
 /// No text of a setting is longer, in bytes.
 const TEXT_MAX: usize = 4_000;
 
-const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "choice", "duration", "time-of-day"];
+/// Reads what may be chosen, where the type is known: of the setting of this name, in this table.
+type ReadKind = fn(&str, &Table<'_>) -> Option<SettingKind>;
+
+/// What `type` may say, and how the rest is read then.
+pub(crate) const TYPES: [(&str, ReadKind); 7] = [
+    ("string", |_, _| Some(SettingKind::String)),
+    ("integer", |_, table| Some(SettingKind::Integer { min: bound(table, "min"), max: bound(table, "max") })),
+    ("number", |_, table| Some(SettingKind::Number { min: bound(table, "min"), max: bound(table, "max") })),
+    ("boolean", |_, _| Some(SettingKind::Boolean)),
+    ("choice", choice),
+    ("duration", |_, _| Some(SettingKind::Duration)),
+    ("time-of-day", |_, _| Some(SettingKind::TimeOfDay)),
+];
 
 impl SettingKind {
     /// Whether a number below 0 may be chosen.
@@ -120,17 +132,11 @@ fn setting(name: &str, table: &Table<'_>) -> Option<Setting> {
     let default = table.get("default");
     let label = table.get("label").and_then(text);
     let description = table.get("description").and_then(text);
-    let kind = word.and_then(|word| match word.value {
-        "string" => Some(SettingKind::String),
-        "integer" => Some(SettingKind::Integer { min: bound(table, "min"), max: bound(table, "max") }),
-        "number" => Some(SettingKind::Number { min: bound(table, "min"), max: bound(table, "max") }),
-        "boolean" => Some(SettingKind::Boolean),
-        "choice" => choice(name, table),
-        "duration" => Some(SettingKind::Duration),
-        "time-of-day" => Some(SettingKind::TimeOfDay),
-        other => {
-            let finding = error("unknown-word", word.span, format!("`{other}` is not a type of setting"));
-            table.report().push(finding.meant(other, TYPES));
+    let kind = word.and_then(|word| match TYPES.iter().find(|(known, _)| *known == word.value) {
+        Some((_, read)) => read(name, table),
+        None => {
+            let finding = error("unknown-word", word.span, format!("`{}` is not a type of setting", word.value));
+            table.report().push(finding.meant(word.value, TYPES.map(|(known, _)| known)));
             None
         }
     });

@@ -36,6 +36,9 @@ pub(crate) enum Anchor {
     Event,
 }
 
+/// What `if_late` may say; the first where it is absent.
+pub(crate) const IF_LATE: [(&str, IfLate); 2] = [("now", IfLate::Now), ("skip", IfLate::Skip)];
+
 /// On which side of its anchor an action runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
@@ -130,7 +133,7 @@ pub(super) fn read(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) 
         (None, None) => (None, None),
     };
     let window = table.get("send_window").and_then(|item| item.table("send_window")).and_then(|table| window(&table, names, draft));
-    let if_late = table.get("if_late").and_then(|item| pick(item, "if_late", &[("now", IfLate::Now), ("skip", IfLate::Skip)]));
+    let if_late = table.get("if_late").and_then(|item| pick(item, "if_late", &IF_LATE));
     let expires = table.get("expires").and_then(|item| duration(item, names, draft));
     ActionTiming { anchor, offset, window, if_late: if_late.unwrap_or(IfLate::Now), expires }
 }

@@ -47,7 +47,7 @@ pub enum Transform {
     Hash,
 }
 
-pub(super) const TRANSFORMS: [(&str, Transform); 14] = [
+pub(crate) const TRANSFORMS: [(&str, Transform); 14] = [
     ("first_name", Transform::FirstName),
     ("last4", Transform::Last4),
     ("initials", Transform::Initials),
@@ -77,6 +77,11 @@ pub(crate) struct Making<'m> {
 }
 
 impl Transform {
+    /// The word in files.
+    pub fn as_str(self) -> &'static str {
+        TRANSFORMS.iter().find(|(_, transform)| *transform == self).map(|(word, _)| *word).unwrap_or_default()
+    }
+
     /// What is made of `value`; none where it does not fit, or nothing is left.
     pub(super) fn apply(self, value: &Value, making: &Making<'_>) -> Option<Value> {
         let text = match value {

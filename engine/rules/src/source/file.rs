@@ -18,7 +18,24 @@ use crate::{time, xml};
 /// The longest body where the file does not say: what providers send is far shorter.
 const MAX_BODY_DEFAULT: usize = 256 * 1024;
 /// No file may ask for more.
-const MAX_BODY_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// What `format` may say; the first where it is absent.
+pub(crate) const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("xml", Format::Xml)];
+/// What `algorithm` may say; the first where it is absent.
+pub(crate) const ALGORITHMS: [(&str, Algorithm); 3] =
+    [("sha256", Algorithm::Sha256), ("sha1", Algorithm::Sha1), ("sha512", Algorithm::Sha512)];
+/// What `encodings` may name; the first where it is absent.
+pub(crate) const ENCODINGS: [(&str, Encoding); 2] = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+/// The ways to verify a delivery, as `kind` names them.
+pub(crate) const KINDS: [(&str, Way); 2] = [("hmac", Way::Hmac), ("token", Way::Token)];
+
+/// A way to verify a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Hmac,
+    Token,
+}
 
 /// Reads the file of `report`. What cannot be read is reported and left out of the result, so that rules can still be
 /// checked against the rest; nothing at all where the file is not TOML or has no id.
@@ -60,12 +77,16 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
 
 /// Reports a name that does not look like one: it stands in URLs, ids and logs.
 pub(crate) fn check_name(report: &Report<'_>, name: &At<&str>) {
-    let fits = name.value.starts_with(|char: char| char.is_ascii_lowercase())
-        && name.value.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-' || char == '_');
-    if !fits {
+    if !is_name(name.value) {
         let finding = error("bad-name", name.span.clone(), format!("`{}` is not a name", name.value));
         report.push(finding.help("a name begins with a letter and has lower-case letters, digits, `-` and `_`"));
     }
+}
+
+/// Whether `text` can be a name.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.starts_with(|char: char| char.is_ascii_lowercase())
+        && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-' || char == '_')
 }
 
 /// What `[receive]` says.
@@ -110,14 +131,10 @@ fn formats(item: Item<'_>) -> Option<Vec<Format>> {
     }
     let mut formats = Vec::new();
     for word in &words {
-        let format = match word.value {
-            "json" => Format::Json,
-            "xml" => Format::Xml,
-            other => {
-                let finding = error("unknown-format", word.span.clone(), format!("`{other}` is not a format"));
-                item.report().push(finding.help("known are `json`, `xml` and a list of both"));
-                return None;
-            }
+        let Some((_, format)) = FORMATS.into_iter().find(|(known, _)| *known == word.value) else {
+            let finding = error("unknown-format", word.span.clone(), format!("`{}` is not a format", word.value));
+            item.report().push(finding.help("known are `json`, `xml` and a list of both"));
+            return None;
         };
         if !formats.contains(&format) {
             formats.push(format);
@@ -128,19 +145,20 @@ fn formats(item: Item<'_>) -> Option<Vec<Format>> {
 
 /// Reads `512`, `"64KiB"` or `"1MiB"`.
 fn size(item: Item<'_>) -> Option<usize> {
-    let bytes = if item.is_string() {
-        let text = item.string()?.value;
-        let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
-            (Some(digits), _) => (digits, 1024),
-            (_, Some(digits)) => (digits, 1024 * 1024),
-            _ => (text, 1),
-        };
-        digits.trim().parse::<usize>().ok().and_then(|amount| amount.checked_mul(unit))
-    } else {
-        usize::try_from(item.integer()?).ok()
-    };
+    let bytes = if item.is_string() { size_of(item.string()?.value) } else { usize::try_from(item.integer()?).ok() };
     let fits = bytes.filter(|bytes| (1..=MAX_BODY_MAX).contains(bytes));
     fits.or_else(|| item.mismatch("a size of at most 16 MiB, such as \"256KiB\""))
+}
+
+/// The bytes that `64KiB` stands for.
+pub(crate) fn size_of(text: &str) -> Option<usize> {
+    let (digits, unit) = match (text.strip_suffix("KiB"), text.strip_suffix("MiB")) {
+        (Some(digits), _) => (digits, 1024),
+        (_, Some(digits)) => (digits, 1024 * 1024),
+        _ => (text, 1),
+    };
+    let digits = Some(digits.trim()).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse::<usize>().ok()?.checked_mul(unit)
 }
 
 pub(crate) fn zone(item: Item<'_>) -> Option<TimeZone> {
@@ -167,24 +185,23 @@ fn scheme(table: &Table<'_>) -> Option<Scheme> {
     let kind = table.need_string("kind")?;
     let header = table.need_string("header").map(|header| header.value.to_ascii_lowercase());
     let prefix = table.string("prefix").map(|prefix| prefix.value.to_owned());
-    let scheme = match kind.value {
-        "hmac" => {
-            let algorithm =
-                choice(table, "algorithm", &[("sha256", Algorithm::Sha256), ("sha1", Algorithm::Sha1), ("sha512", Algorithm::Sha512)]);
+    let Some((_, way)) = KINDS.into_iter().find(|(known, _)| *known == kind.value) else {
+        let finding = error("unknown-kind", kind.span, format!("`{}` is not a way to verify a delivery", kind.value));
+        table.report().push(finding.meant(kind.value, KINDS.map(|(known, _)| known)));
+        return None;
+    };
+    let scheme = match way {
+        Way::Hmac => {
+            let algorithm = choice(table, "algorithm", &ALGORITHMS);
             let encodings = encodings(table);
             let signed = signed(table);
             let verified = table.get("verified").and_then(Item::boolean).unwrap_or(true);
             table.finish();
             Scheme::Hmac { header: header?, prefix, signed: signed?, algorithm: algorithm?, encodings: encodings?, verified }
         }
-        "token" => {
+        Way::Token => {
             table.finish();
             Scheme::Token { header: header?, prefix }
-        }
-        other => {
-            let finding = error("unknown-kind", kind.span, format!("`{other}` is not a way to verify a delivery"));
-            table.report().push(finding.meant(other, ["hmac", "token"]));
-            return None;
         }
     };
     Some(scheme)
@@ -212,7 +229,7 @@ pub(crate) fn pick<T: Copy>(item: Item<'_>, key: &str, known: &[(&str, T)]) -> O
 fn encodings(table: &Table<'_>) -> Option<Vec<Encoding>> {
     let Some(item) = table.get("encodings") else { return Some(vec![Encoding::Hex]) };
     let items = item.array()?;
-    Some(items.into_iter().filter_map(|item| pick(item, "encodings", &[("hex", Encoding::Hex), ("base64", Encoding::Base64)])).collect())
+    Some(items.into_iter().filter_map(|item| pick(item, "encodings", &ENCODINGS)).collect())
 }
 
 fn signed(table: &Table<'_>) -> Option<Vec<verify::Part>> {
@@ -275,11 +292,16 @@ fn changes(table: &Table<'_>) -> Option<Changes> {
 }
 
 fn check_type(report: &Report<'_>, kind: &At<&str>) {
-    let word = |part: &str| !part.is_empty() && part.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_');
-    if !kind.value.contains('.') || !kind.value.split('.').all(word) {
+    if !is_type(kind.value) {
         let finding = error("bad-type", kind.span.clone(), format!("`{}` is not an event type", kind.value));
         report.push(finding.help("a type is words with dots between, such as `appointment.created`"));
     }
+}
+
+/// Whether `text` can be the type of an event that a source gives.
+pub(crate) fn is_type(text: &str) -> bool {
+    let word = |part: &str| !part.is_empty() && part.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_');
+    text.contains('.') && text.split('.').all(word)
 }
 
 fn matching(table: &Table<'_>) -> Match {
@@ -351,8 +373,8 @@ pub(crate) fn expand(report: &Report<'_>, pattern: &At<&str>, types: &BTreeSet<&
 
 fn classes(table: &Table<'_>) -> Classes {
     let mut paths: Vec<(Path, Class)> = Vec::new();
-    for (key, class) in [("public", Class::Public), ("personal", Class::Personal), ("sensitive", Class::Sensitive)] {
-        let items = table.get(key).and_then(Item::array).unwrap_or_default();
+    for class in Class::ALL {
+        let items = table.get(class.as_str()).and_then(Item::array).unwrap_or_default();
         for item in items {
             let Some(path) = item.path() else { continue };
             if !path.is_singular() {

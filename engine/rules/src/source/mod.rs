@@ -6,10 +6,10 @@ mod arrival;
 mod changes;
 mod classes;
 mod delivery;
-mod file;
+pub(crate) mod file;
 mod reading;
 mod sample;
-mod verify;
+pub(crate) mod verify;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,8 @@ pub use arrival::Through;
 pub use changes::Changes;
 pub use classes::{Class, Classes};
 pub use delivery::{Delivery, Headers, Refusal};
-pub(crate) use file::{check_name, expand, pick, read, zone};
+pub(crate) use file::{ALGORITHMS, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX, check_name, expand, pick, read, zone};
+
 pub use reading::{Read, Reading, RecordReading};
 pub use sample::Sample;
 pub use verify::{Algorithm, Encoding, Scheme};

@@ -170,7 +170,7 @@ impl Encoding {
 }
 
 /// Reads a `signed` template: text with `{body}`, `{url}` and `{header:name}`.
-pub(super) fn signed(text: &str) -> Result<Vec<Part>, String> {
+pub(crate) fn signed(text: &str) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find('{') {

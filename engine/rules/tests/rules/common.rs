@@ -10,6 +10,8 @@ use zelo_rules::{
     Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, Reading, RuleSet, load, render,
 };
 
+use super::schema;
+
 /// The installed plugins: the shipped `reminder`, and a `maker` that can do everything.
 pub(crate) struct Installed;
 
@@ -70,6 +72,7 @@ pub(crate) fn shipped() -> Files {
 pub(crate) fn loaded(files: &Files) -> RuleSet {
     let loaded = load(files, &Installed);
     assert!(loaded.diagnostics.is_empty(), "{}", render(&loaded.diagnostics, files));
+    schema::assert_fits(files);
     loaded.set.unwrap()
 }
 
@@ -86,7 +89,9 @@ pub(crate) fn with_odd_rules(texts: &[String]) -> RuleSet {
     let rule = |(index, text): (usize, &String)| FileText { name: format!("rule-{index}.toml"), text: text.clone() };
     files.rules = texts.iter().enumerate().map(rule).collect();
     let loaded = load(&files, &Installed);
-    loaded.set.unwrap_or_else(|| panic!("{}", render(&loaded.diagnostics, &files)))
+    let set = loaded.set.unwrap_or_else(|| panic!("{}", render(&loaded.diagnostics, &files)));
+    schema::assert_fits(&files);
+    set
 }
 
 /// A sample event's text.

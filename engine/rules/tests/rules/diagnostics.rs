@@ -8,12 +8,12 @@ use zelo_rules::{FileText, Files, PluginFacts, Plugins, Severity, load, render};
 
 use super::common::{Installed, file, loaded, shipped};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules/diagnostics")
 }
 
 /// The files of a case: `source-*` stands alone, `rule-*` stands beside the shipped source.
-fn case(path: &Path) -> Files {
+pub(crate) fn case(path: &Path) -> Files {
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
     let text = FileText { name: name.clone(), text: std::fs::read_to_string(path).unwrap() };
     let source = file("rules/sources/clinicarx.toml");
@@ -67,8 +67,8 @@ fn ids_are_unique_over_files() {
     assert_eq!(
         said,
         [
-            "copy-source.toml:8:19 there is another source with the id `clinicarx`",
-            "copy.toml:7:15 there is another rule with the id `appointment-reminder`"
+            "copy-source.toml:10:19 there is another source with the id `clinicarx`",
+            "copy.toml:9:15 there is another rule with the id `appointment-reminder`"
         ]
     );
 }

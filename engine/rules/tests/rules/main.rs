@@ -10,6 +10,7 @@ mod explaining;
 mod matching;
 mod over_time;
 mod preparing;
+mod schema;
 mod sentences;
 mod shipped;
 mod sources;

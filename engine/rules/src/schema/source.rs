@@ -1,0 +1,122 @@
+//! Source files.
+
+use serde_json::{Value, json};
+
+use super::patterns;
+use super::table::{Keys, named};
+use super::values::{
+    any_of, anything, boolean, by_default, first_by_default, fitting, list, name, one_or_some, path, refers, some, string, text, types,
+    with, word, zone,
+};
+use crate::source::{ALGORITHMS, Class, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX};
+
+/// The keys of a source file.
+pub(super) fn keys() -> Keys {
+    Keys::new()
+        .need("id", "Names the source; a connection of this name is made by default.", name())
+        .may("title", "What the source is called on the pages.", text())
+        .may("timezone", "Of times without an offset.", by_default(zone(), "UTC"))
+        .may("clinic_timezone", "Of a clinic whose record names none.", zone())
+        .need("receive", "How deliveries look, and how they prove where they come from.", receive())
+        .need("events", "Which deliveries are which events; the first that matches.", some(&event()))
+        .may("records", "What to remember.", list(&record()))
+        .may("classes", "How delicate which fields are (LGPD art. 5). What nobody named is sensitive.", classes())
+}
+
+fn receive() -> Value {
+    let any = Keys::new().need("any", "Several ways; a delivery must satisfy one of them.", some(&refers("scheme"))).schema();
+    let formats = with(one_or_some(&word(&FORMATS)), json!({ "default": FORMATS[0].0 }));
+    let size = any_of([json!({ "type": "integer", "minimum": 1, "maximum": MAX_BODY_MAX }), fitting(patterns::SIZE)]);
+    Keys::new()
+        .may("format", "What bodies may be.", formats)
+        .may("xml_root", "The root element of XML bodies; `$` is then what stands inside it.", fitting(patterns::ELEMENT))
+        .may("max_body", "The longest body that is read: `\"64KiB\"`, at most 16 MiB.", by_default(size, "256KiB"))
+        .need("verify", "How a delivery proves where it comes from, or `{ any = [ … ] }`.", any_of([any, refers("scheme")]))
+        .holds(json!({
+            "if": { "required": ["xml_root"] },
+            "then": {
+                "properties": { "format": { "anyOf": [{ "const": "xml" }, { "type": "array", "contains": { "const": "xml" } }] } },
+                "required": ["format"],
+            },
+        }))
+        .schema()
+}
+
+/// One way to verify a delivery.
+pub(super) fn scheme() -> Value {
+    Keys::new()
+        .need("kind", "`hmac`: a keyed hash of what is signed, in a header. `token`: the secret itself.", word(&KINDS))
+        .need("header", "The header that carries it.", string())
+        .may("prefix", "What stands before it in the header, such as `\"sha256=\"` or `\"Bearer \"`.", string())
+        .may(
+            "signed",
+            "What is signed: a template over `{body}`, `{url}` and `{header:name}`.",
+            by_default(fitting(patterns::SIGNED), "{body}"),
+        )
+        .may("algorithm", "The hash.", first_by_default(&ALGORITHMS))
+        .may("encodings", "How the signature may be written.", by_default(list(&word(&ENCODINGS)), vec![ENCODINGS[0].0]))
+        .may("verified", "Whether the provider has confirmed all this.", by_default(boolean(), true))
+        .holds(json!({
+            "if": { "properties": { "kind": { "const": "token" } }, "required": ["kind"] },
+            "then": { "properties": { "signed": false, "algorithm": false, "encodings": false, "verified": false } },
+        }))
+        .schema()
+}
+
+fn event() -> Value {
+    let entity = Keys::new().need("type", "What kind of thing it is.", string()).need("id", "Path of its id.", path()).schema();
+    let subject = Keys::new().need("id", "Path of the person's id.", path()).schema();
+    Keys::new()
+        .may("match", "What a delivery must look like; all that is given must hold. Absent: it takes anything.", matching())
+        .need("type", "The event's type: words with dots, such as `appointment.created`.", fitting(patterns::GIVEN_TYPE))
+        .may("time", "Path: when it happened. Absent or unreadable: when it arrived.", path())
+        .may("entity", "What it is about.", entity)
+        .may("subjects", "The people it is about, the main one first.", list(&subject))
+        .may("clinic", "A path, or a text that does not begin with `$`. Absent: the connection's.", string())
+        .may("id", "Path of what identifies the delivery. Absent: its content does.", path())
+        .may("changes", "Where an edit tells what it changed; `changed` reads it.", changes())
+        .may("sample", "A file with an example body, named from this file's folder; `zelo send` posts it.", string())
+        .schema()
+}
+
+fn matching() -> Value {
+    let header = Keys::new().need("name", "The header.", string()).need("equals", "What it must be.", string()).schema();
+    let body =
+        Keys::new().need("path", "A path over the body.", path()).need("equals", "The value of one of its nodes.", anything()).schema();
+    Keys::new()
+        .may("path", "What follows `/hooks/{connection}/`.", string())
+        .may("header", "A header and its value.", header)
+        .may("body", "A path and the value of one of its nodes.", body)
+        .schema()
+}
+
+fn changes() -> Value {
+    Keys::new()
+        .need("of", "Path of the thing as it is now.", path())
+        .need("old", "Path of what stood in it before; what the edit did not touch may be left out.", path())
+        .need("new", "Path of what stands in it now; what the edit did not touch may be left out.", path())
+        .schema()
+}
+
+fn record() -> Value {
+    Keys::new()
+        .need("type", "The record's type; rules look it up by this name.", string())
+        .need("on", "Event types that speak about it.", types())
+        .need("key", "Path of its id.", path())
+        .need("keep", "The fields to keep: a singular path keeps the value, any other a list.", named(&json!({}), &path()))
+        .may("subject", "Path of the person it is about. Absent: its own id, where that is one of the event's subjects.", path())
+        .may("clinic", "A path or a text. Absent: the event's clinic.", string())
+        .schema()
+}
+
+fn classes() -> Value {
+    let keys = Class::ALL.into_iter().fold(Keys::new(), |keys, class| {
+        let about = match class {
+            Class::Public => "Singular paths of what says nothing about a person, each for all that lies below it.",
+            Class::Personal => "Singular paths of personal data, each for all that lies below it.",
+            Class::Sensitive => "Singular paths of sensitive data; what nobody named is sensitive too.",
+        };
+        keys.may(class.as_str(), about, list(&path()))
+    });
+    keys.schema()
+}
