@@ -19,11 +19,13 @@ mod digest;
 mod files;
 mod in_force;
 mod json;
+mod lint;
 mod load;
 mod number;
 mod path;
 mod prepare;
 mod reader;
+mod render;
 mod rule;
 mod source;
 mod template;
@@ -36,12 +38,13 @@ pub use condition::{
     Circumstances, Clause, ClauseTold, Comparison, Condition, Convert, Documents, Failure, Pattern, Reveal, Right, Seen, Spans, Spot, Test,
     TestKind, Told, Within, ZoneOfTime,
 };
-pub use diagnostic::{Diagnostic, Severity, render};
-pub use files::{FileText, Files};
+pub use diagnostic::{Diagnostic, Severity};
+pub use files::{FileText, Files, SampleText};
 pub use in_force::{ActionRef, Automation, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError};
 pub use prepare::{Prepared, Unprepared};
+pub use render::{Colours, counts, render, render_in};
 pub use rule::{
     Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, Plugins, RecordGrant, Rule, Setting, SettingKind, Transform,
 };

@@ -10,6 +10,7 @@ mod bind;
 mod date;
 mod explain;
 mod glob;
+mod mismatch;
 mod operand;
 mod read;
 mod test;
@@ -28,6 +29,7 @@ use crate::template::Template;
 
 pub use date::{Within, ZoneOfTime};
 pub use explain::{ClauseTold, Reveal, Seen, Told};
+pub(crate) use mismatch::Mismatch;
 pub(crate) use read::{Scope, condition, conditions};
 
 /// A tree of clauses.

@@ -345,6 +345,7 @@ impl Reader<'_, '_, '_, '_> {
         table.finish();
         match (setting, path) {
             (Some(setting), None) => {
+                self.scope.names.use_setting(setting.value);
                 let known = &self.scope.names.settings;
                 if !known.contains(setting.value) {
                     let finding = error("unknown-setting", setting.span.clone(), format!("the rule has no [settings.{}]", setting.value));

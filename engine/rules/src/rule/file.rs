@@ -10,6 +10,7 @@ use super::{Lookup, Plugins, Promised, Rule, action, settings};
 use crate::condition::{Scope, condition};
 use crate::diagnostic::{Report, error};
 use crate::digest;
+use crate::lint::unused;
 use crate::reader::{At, Item, Table, parse};
 use crate::source::{Class, Source, check_name, expand};
 use crate::template::Templates;
@@ -147,6 +148,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: known, types };
     let tests = tests.iter().filter_map(|test| testing::read(test, &declared)).collect();
     table.finish();
+    unused::warn(&table, &names);
 
     let id = id?;
     let rule = Rule {

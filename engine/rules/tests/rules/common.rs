@@ -53,7 +53,11 @@ pub(crate) fn file(name: &str) -> FileText {
 
 /// The files that ship.
 pub(crate) fn shipped() -> Files {
-    Files { sources: vec![file("rules/sources/clinicarx.toml")], rules: vec![file("rules/automations/appointment-reminder.toml")] }
+    Files {
+        sources: vec![file("rules/sources/clinicarx.toml")],
+        rules: vec![file("rules/automations/appointment-reminder.toml")],
+        samples: vec![],
+    }
 }
 
 /// `files`, which must load without a finding.

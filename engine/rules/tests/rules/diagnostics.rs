@@ -18,9 +18,9 @@ fn case(path: &Path) -> Files {
     let text = FileText { name: name.clone(), text: std::fs::read_to_string(path).unwrap() };
     let source = file("rules/sources/clinicarx.toml");
     if name.starts_with("source-") {
-        Files { sources: vec![text], rules: vec![] }
+        Files { sources: vec![text], rules: vec![], samples: vec![] }
     } else {
-        Files { sources: vec![source], rules: vec![text] }
+        Files { sources: vec![source], rules: vec![text], samples: vec![] }
     }
 }
 
