@@ -124,7 +124,13 @@ impl Finding {
 /// The word among `known` that is closest to `word`, where one is close.
 pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let best = known.iter().max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)))?;
-    let far = strsim::damerau_levenshtein(word, best) > 2.max(word.chars().count() / 3);
+    // Of a short word too little is left to recognise it by.
+    let slips = match word.chars().count() {
+        0..5 => 1,
+        5..9 => 2,
+        length => length / 3,
+    };
+    let far = strsim::damerau_levenshtein(word, best) > slips;
     (!far).then_some(best)
 }
 

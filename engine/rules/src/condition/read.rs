@@ -379,11 +379,15 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     fn between(&mut self, item: Item<'_>) -> Option<TestKind> {
-        let rights: Vec<Right> = item.array()?.into_iter().filter_map(|item| self.right(item)).collect();
-        match <[Right; 2]>::try_from(rights) {
-            Ok([low, high]) => Some(TestKind::Between(low, high)),
-            Err(_) => item.mismatch("a list of two, the lowest and the highest"),
+        let items = item.array()?;
+        if items.len() != 2 {
+            item.report().push(error("wrong-type", item.span(), "`between` needs a list of two, the lowest and the highest"));
+            return None;
         }
+        let rights: Vec<Right> = items.into_iter().filter_map(|item| self.right(item)).collect();
+        // What is no right side has been reported.
+        let [low, high] = <[Right; 2]>::try_from(rights).ok()?;
+        Some(TestKind::Between(low, high))
     }
 
     fn pattern(&mut self, item: Item<'_>, compile: fn(&str) -> Result<Regex, String>, what: &str) -> Option<Pattern> {

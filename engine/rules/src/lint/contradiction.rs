@@ -70,6 +70,8 @@ fn group_contradicts(literals: &[Literal<'_>]) -> bool {
     let mut none_there = false;
     for (every, test) in tests() {
         match (test.kind, every, test.negated) {
+            // An edit may tell of what does not stand there.
+            (TestKind::Changed { .. }, _, _) => {}
             (TestKind::Missing, _, false) => none_there = true,
             (TestKind::Missing, _, true) => some.push(None),
             (_, false, false) => some.push(Some(test)),

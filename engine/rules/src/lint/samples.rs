@@ -70,16 +70,16 @@ impl<'s> Samples<'s> {
                 let (Some(kind), Some(name)) = (event.string("type"), event.string("sample")) else { continue };
                 let given = everything.files.samples.iter().find(|text| text.source == report.file.name && text.name == name.value);
                 let Some(SampleText { text, .. }) = given else { continue };
-                let read = text.as_deref().map_err(|why| ("missing-sample", format!("the example cannot be read: {why}")));
+                let read = text.as_deref().map_err(|why| ("missing-sample", format!("the sample cannot be read: {why}")));
                 let read = read.and_then(|text| {
-                    let bad = |why| ("bad-sample", format!("the example is not what this source takes: {why}"));
+                    let bad = |why| ("bad-sample", format!("the sample is not what this source takes: {why}"));
                     Sample::of(text, name.value, source.xml_root.as_deref()).map_err(bad)
                 });
                 match read {
                     Ok(sample) => events.entry((source.id.clone(), kind.value.to_owned())).or_default().push(sample),
                     Err((code, text)) => {
                         let finding = warning(code, name.span, text);
-                        report.push(finding.help("examples are named from the folder of this file; without one, paths are not checked"));
+                        report.push(finding.help("samples are named from the folder of this file; without one, paths are not checked"));
                     }
                 }
             }

@@ -209,3 +209,6 @@ const ADVICE: &str = "say what is meant, or take it away";
 fn first_clause(condition: &Condition) -> Option<&Clause> {
     condition.clauses().first().copied()
 }
+
+#[cfg(test)]
+mod tests;

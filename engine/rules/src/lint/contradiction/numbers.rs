@@ -36,7 +36,7 @@ pub(super) fn out_of_range(tests: &[Test<'_>]) -> bool {
         return false;
     }
     for test in &positive {
-        range.narrow(test.kind);
+        range.narrow(test);
     }
     // A text that says a number passes the negation of what asks for a number as such.
     let is_number = positive.iter().any(|test| test.convert.is_none());
@@ -47,17 +47,18 @@ pub(super) fn out_of_range(tests: &[Test<'_>]) -> bool {
 }
 
 /// The number that a right side says.
-fn number(right: &Right) -> Option<Number> {
+fn number(right: &Right, convert: Option<Convert>) -> Option<Number> {
     match literal(right)? {
         Value::Number(number) => Some(number.clone()),
-        Value::String(text) => number::parse(text),
+        Value::String(text) if convert == Some(Convert::Number) => number::parse(text),
         _ => None,
     }
 }
 
 impl Range {
-    fn narrow(&mut self, kind: &TestKind) {
-        match kind {
+    fn narrow(&mut self, test: &Test<'_>) {
+        let number = |right: &Right| number(right, test.convert);
+        match test.kind {
             TestKind::Compare(comparison, right) => {
                 if let Some(number) = number(right) {
                     self.compare(*comparison, number);
@@ -90,6 +91,7 @@ impl Range {
         if !matches!(test.convert, None | Some(Convert::Number)) {
             return;
         }
+        let number = |right: &Right| number(right, test.convert);
         match test.kind {
             TestKind::Compare(comparison, right) => {
                 let Some(number) = number(right) else { return };
@@ -102,8 +104,8 @@ impl Range {
                 }
             }
             TestKind::Between(low, high) => self.outside.extend(number(low).zip(number(high))),
-            TestKind::Equals(right) => self.not.extend(same(right, test.convert)),
-            TestKind::In(rights) => self.not.extend(rights.iter().filter_map(|right| same(right, test.convert))),
+            TestKind::Equals(right) => self.not.extend(number(right)),
+            TestKind::In(rights) => self.not.extend(rights.iter().filter_map(number)),
             _ => {}
         }
     }
@@ -118,11 +120,6 @@ impl Range {
             None => false,
         }
     }
-}
-
-/// The number that an `equals` leaves out: without `as`, only a number is the same as a number.
-fn same(right: &Right, convert: Option<Convert>) -> Option<Number> {
-    number(right).filter(|_| convert.is_some() || literal(right).is_some_and(Value::is_number))
 }
 
 fn at_most(a: &Number, b: &Number) -> bool {
