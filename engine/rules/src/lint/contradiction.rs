@@ -201,7 +201,8 @@ fn with_text(value: &Value) -> Vec<Candidate> {
         Value::Null | Value::Array(_) | Value::Object(_) => return Vec::new(),
     };
     let read: Option<Value> = serde_json::from_str(&text).ok();
-    let other = read.filter(|value| (value.is_number() || value.is_boolean()) && value.to_string() == text);
+    let is_written_so = |value: &Value| (value.is_number() || value.is_boolean()) && value.to_string().as_str() == text;
+    let other = read.filter(is_written_so);
     [Some(Value::String(text)), other].into_iter().flatten().map(|value| Candidate { value, exact: true }).collect()
 }
 

@@ -111,7 +111,7 @@ fn mismatch(clause: &Clause, samples: &[&Sample]) -> Option<Mismatch> {
     let mut found = None;
     for sample in samples {
         let documents = One::new(clause, &sample.value);
-        for node in clause.at.path.nodes(&sample.value).iter().filter(|node| says_something(node)) {
+        for node in clause.at.path.nodes(&sample.value).iter().filter(says_something) {
             found = Some(clause.mismatch(node, &documents)?);
         }
     }

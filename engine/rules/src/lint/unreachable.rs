@@ -20,7 +20,7 @@ pub(super) fn of_rule(report: &Report<'_>, rule: &Rule) {
     let said = rule.when.as_ref().is_some_and(|when| look.at(when));
     for action in &rule.actions {
         let own: Vec<&Condition> = action.when.iter().chain(&action.only_if).collect();
-        let said_own = own.iter().fold(false, |said, part| look.at(part) || said);
+        let said_own = own.iter().filter(|part| look.at(part)).count() > 0;
         if !said && !said_own {
             let parts = rule.when.iter().chain(own).flat_map(conjuncts).collect();
             look.together(&parts);
@@ -112,7 +112,7 @@ impl Look<'_> {
             Condition::Clause(clause) => return self.clause(condition, clause),
         };
         // What is nested in the same way is looked at here, with the rest of its list.
-        let inner = parts.into_iter().fold(false, |said, part| self.at(part) || said);
+        let inner = parts.into_iter().filter(|part| self.at(part)).count() > 0;
         let list = match condition {
             Condition::All(_) => conjuncts(condition),
             Condition::Any(_) => disjuncts(condition),

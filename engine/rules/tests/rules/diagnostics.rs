@@ -85,6 +85,27 @@ fn a_broken_source_does_not_make_rules_look_broken() {
 }
 
 #[test]
+fn a_mistake_in_classes_or_records_makes_no_field_sensitive_or_unknown() {
+    for (right, wrong) in [("\"$.data.clinic\",", "\"data.clinic\","), ("timezone = \"$.data.timezone\"", "timezone = \"data.timezone\"")] {
+        let mut files = shipped();
+        files.sources[0].text = files.sources[0].text.replacen(right, wrong, 1);
+        let found = load(&files, &Installed).diagnostics;
+        assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), ["bad-path"], "{}", render(&found, &files));
+    }
+}
+
+#[test]
+fn where_a_type_has_no_sample_nothing_is_said_of_its_paths() {
+    let mut files = case(&folder().join("rule-lint-paths.toml"));
+    let paths = |files: &Files| load(files, &Installed).diagnostics.iter().filter(|found| found.code == "no-such-path").count();
+    assert!(paths(&files) > 10);
+    files
+        .samples
+        .retain(|sample| !sample.name.contains("attendance") && !sample.name.contains("service") && !sample.name.contains("patient"));
+    assert_eq!(paths(&files), 0);
+}
+
+#[test]
 fn diagnostics_are_data() {
     let files = case(&folder().join("rule-unknown-keys.toml"));
     let json = serde_json::to_value(load(&files, &Installed).diagnostics).unwrap();
