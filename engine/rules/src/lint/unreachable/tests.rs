@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::condition::{Circumstances, Comparison, Convert, Documents, Pattern, Right, Spans, Spot, Test};
 use crate::path::Path;
+use crate::source::Changes;
 
-const CONDITIONS: usize = 8_000;
-const DOCUMENTS: usize = 600;
+const CONDITIONS: usize = 20_000;
+const DOCUMENTS: usize = 300;
 
 /// Values that meet each other often, in documents and on right sides.
 fn value() -> impl Strategy<Value = Value> {
@@ -76,27 +77,33 @@ fn kind() -> impl Strategy<Value = TestKind> {
 }
 
 fn clause() -> impl Strategy<Value = Condition> {
+    clause_about(prop::sample::select(vec!["$.a", "$['a']", "$.b[*]", "$.c"]))
+}
+
+fn clause_about(path: impl Strategy<Value = &'static str>) -> impl Strategy<Value = Condition> {
     let convert = prop_oneof![
         4 => Just(None),
         1 => Just(Some(Convert::String)),
         1 => Just(Some(Convert::Number)),
         1 => Just(Some(Convert::Date)),
     ];
-    let path = prop::sample::select(vec!["$.a", "$['a']", "$.b[*]", "$.c"]);
     (path, any::<bool>(), convert, any::<bool>(), kind()).prop_map(|(path, every, convert, negated, kind)| {
         let at = Spot { record: None, path: Path::parse(path).unwrap() };
         Condition::Clause(Box::new(Clause { at, every, convert, test: Test { negated, kind }, spans: Spans::default() }))
     })
 }
 
+/// Trees, and lists about one path: there most contradictions are.
 fn condition() -> impl Strategy<Value = Condition> {
-    clause().prop_recursive(3, 8, 3, |inner| {
+    let about = |path: &'static str| prop::collection::vec(clause_about(Just(path)), 2..4).prop_map(Condition::All);
+    let tree = clause().prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
             3 => prop::collection::vec(inner.clone(), 1..4).prop_map(Condition::All),
             2 => prop::collection::vec(inner.clone(), 1..4).prop_map(Condition::Any),
             1 => inner.prop_map(|part| Condition::Not(Box::new(part))),
         ]
-    })
+    });
+    prop_oneof![2 => tree, 4 => about("$.a"), 1 => about("$.b[*]")]
 }
 
 fn document() -> impl Strategy<Value = Value> {
@@ -104,7 +111,11 @@ fn document() -> impl Strategy<Value = Value> {
     let list = prop::collection::vec(node(), 0..3).prop_map(Value::from);
     (prop::option::weighted(0.9, node()), prop::option::weighted(0.9, list), prop::option::weighted(0.9, node())).prop_map(|(a, b, c)| {
         let members = [("a", a), ("b", b), ("c", c)].into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        Value::Object(members.collect::<Map<_, _>>())
+        let mut document: Map<String, Value> = members.collect();
+        // Edits tell of what does not stand there, too.
+        document.insert("old".to_owned(), json!({"a": 1, "b": [1], "c": 1}));
+        document.insert("new".to_owned(), json!({"a": 2, "b": [1, 2]}));
+        Value::Object(document)
     })
 }
 
@@ -130,13 +141,15 @@ impl Documents for Event {
 fn events(runner: &mut TestRunner) -> Vec<Event> {
     let times = ["2026-01-01T11:30:00Z", "2026-01-01T13:00:00Z", "2025-12-31T23:30:00Z"];
     let zones = ["UTC", "America/Sao_Paulo", "Asia/Tokyo"];
+    let path = |text: &str| Path::parse(text).unwrap();
+    let changes: &'static Changes = Box::leak(Box::new(Changes { of: path("$"), old: path("$.old"), new: path("$.new") }));
     let documents = document();
     let event = |number: usize| {
         let circumstances = Circumstances {
             time: times[number % 3].parse().unwrap(),
             zone: crate::time::zone(zones[number / 3 % 3]).unwrap(),
             clinic_zone: None,
-            changes: None,
+            changes: (number % 2 == 0).then_some(changes),
         };
         Event { data: documents.new_tree(runner).unwrap().current(), circumstances }
     };
