@@ -149,7 +149,7 @@ fn events(runner: &mut TestRunner) -> Vec<Event> {
             time: times[number % 3].parse().unwrap(),
             zone: crate::time::zone(zones[number / 3 % 3]).unwrap(),
             clinic_zone: None,
-            changes: (number % 2 == 0).then_some(changes),
+            changes: number.is_multiple_of(2).then_some(changes),
         };
         Event { data: documents.new_tree(runner).unwrap().current(), circumstances }
     };
