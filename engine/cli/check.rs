@@ -1,12 +1,13 @@
 //! `zelo check`: every mistake in every rule and source file, at once; with `--watch`, again after each change.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use zelo_core::Clock;
 use zelo_host::Host;
+use zelo_rules::{Colours, Files, Loaded};
 use zelo_runtime::Catalog;
 use zelo_runtime::rulebook;
 use zelo_runtime::system::SystemClock;
@@ -23,19 +24,31 @@ pub(super) struct Arguments {
     /// Check again whenever a rule, a source, a sample or a plugin changes, until Ctrl-C.
     #[arg(long)]
     watch: bool,
+    /// Fail on warnings too.
+    #[arg(long)]
+    strict: bool,
 }
 
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let config = Config::load(config)?;
     let host = setup::host_in_memory()?;
+    let printed = Printed { format: arguments.format, strict: arguments.strict };
     if arguments.watch {
-        super::tokio()?.block_on(watch(&config, &host, arguments.format))?;
+        super::tokio()?.block_on(watch(&config, &host, printed))?;
         return Ok(Findings::None);
     }
     let catalog = Catalog::load(&host, &config.plugins())?;
-    let checked = check(&config, &catalog, arguments.format)?;
-    print_line(&checked.said);
+    let checked = check(&config, &catalog, printed)?;
+    print(&checked.said);
     Ok(checked.findings)
+}
+
+/// How findings are printed, and which of them count.
+#[derive(Clone, Copy)]
+struct Printed {
+    format: Format,
+    /// Warnings are findings too.
+    strict: bool,
 }
 
 /// What was found, as it is to be printed.
@@ -46,28 +59,40 @@ struct Checked {
     samples: Vec<PathBuf>,
 }
 
-fn check(config: &Config, catalog: &Catalog, format: Format) -> Result<Checked> {
+fn check(config: &Config, catalog: &Catalog, printed: Printed) -> Result<Checked> {
     let files = rulebook::read_files(&config.rules())?;
     let mut loaded = zelo_rules::load(&files, catalog);
     let missing = loaded.set.as_ref().map(|set| zelo_rules::missing_fixtures(set, &files, &|path| Path::new(path).is_file()));
     let missing = missing.unwrap_or_default();
-    let fine = loaded.set.is_some() && missing.is_empty();
+    let usable = loaded.set.is_some() && missing.is_empty();
     loaded.diagnostics.extend(missing);
-    let said = match format {
+    let said = match printed.format {
         Format::Json => serde_json::to_string_pretty(&loaded.diagnostics)?,
-        Format::Text => {
-            let (sources, rules) = (files.sources.len(), files.rules.len());
-            let verdict = match loaded.set {
-                Some(_) if fine => format!("{sources} source and {rules} rule files are fine"),
-                Some(_) => "the rules can be used, but not all of their tests can be run".to_owned(),
-                None => "nothing of this is in force; mend the errors above".to_owned(),
-            };
-            let found = zelo_rules::render(&loaded.diagnostics, &files);
-            if found.is_empty() { verdict } else { format!("{}\n{verdict}", found.trim_end()) }
-        }
+        Format::Text => text(&loaded, &files, usable),
     };
     let samples = loaded.set.iter().flat_map(|set| set.sources().flat_map(watch::samples).collect::<Vec<_>>()).collect();
+    let fine = usable && (loaded.diagnostics.is_empty() || !printed.strict);
     Ok(Checked { said, findings: if fine { Findings::None } else { Findings::Some }, samples })
+}
+
+/// The findings for people, in colours, and how many there are.
+fn text(loaded: &Loaded, files: &Files, usable: bool) -> String {
+    let (sources, rules) = (files.sources.len(), files.rules.len());
+    let verdict = match (&loaded.set, loaded.diagnostics.is_empty()) {
+        (Some(_), true) => format!("{sources} source and {rules} rule files are fine"),
+        (Some(_), false) if usable => format!("{sources} source and {rules} rule files can be in force"),
+        (Some(_), false) => "the rules can be used, but not all of their tests can be run".to_owned(),
+        (None, _) => "nothing of this is in force; mend the errors above".to_owned(),
+    };
+    let counts = zelo_rules::counts(&loaded.diagnostics).map(|counts| format!("\n{counts}")).unwrap_or_default();
+    zelo_rules::render_in(Colours::Ansi, &loaded.diagnostics, files) + &verdict + &counts
+}
+
+/// Prints a result. Colours are left out where nobody sees them, or NO_COLOR asks for none.
+fn print(said: &str) {
+    if writeln!(anstream::stdout(), "{said}").is_err() {
+        std::process::exit(0);
+    }
 }
 
 /// How often the folders are looked at.
@@ -76,8 +101,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Checks now, and whenever something has changed and then stood still for one look: an editor that renames or empties a file
 /// while it saves is not caught in the act. What was checked is compared with what is there again and again, so that nothing
 /// stays that is not true any more.
-async fn watch(config: &Config, host: &Host, format: Format) -> Result<()> {
-    let mut watched = Watched { config, host, format, samples: Vec::new(), plugins: None, checked: None, said: String::new() };
+async fn watch(config: &Config, host: &Host, printed: Printed) -> Result<()> {
+    let mut watched = Watched { config, host, printed, samples: Vec::new(), plugins: None, checked: None, said: String::new() };
     let mut before = None;
     let stop = tokio::signal::ctrl_c();
     tokio::pin!(stop);
@@ -100,7 +125,7 @@ async fn watch(config: &Config, host: &Host, format: Format) -> Result<()> {
 struct Watched<'a> {
     config: &'a Config,
     host: &'a Host,
-    format: Format,
+    printed: Printed,
     /// Those that the last good set names.
     samples: Vec<PathBuf>,
     /// Compiled once, as long as they stay the same.
@@ -120,7 +145,7 @@ impl Watched<'_> {
         };
         let changed = self.checked.is_some();
         if changed || said != self.said {
-            tell(&said, self.format);
+            tell(&said, self.printed.format);
         }
         self.said = said;
         self.checked = settled.then(|| now.clone());
@@ -132,7 +157,7 @@ impl Watched<'_> {
             _ => Catalog::load(self.host, &self.config.plugins())?,
         };
         let (_, catalog) = self.plugins.insert((now.clone(), catalog));
-        let checked = check(self.config, catalog, self.format)?;
+        let checked = check(self.config, catalog, self.printed)?;
         if checked.findings == Findings::None {
             self.samples = checked.samples;
         }
@@ -146,5 +171,5 @@ fn tell(said: &str, format: Format) {
         let clear = if std::io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
         print_line(&format!("{clear}{} UTC, watching; Ctrl-C ends it", SystemClock.now().strftime("%H:%M:%S")));
     }
-    print_line(said);
+    print(said);
 }

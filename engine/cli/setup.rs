@@ -203,7 +203,7 @@ pub(super) fn rules(config: &Config, host: &Host) -> Result<(Arc<RuleSet>, Arc<C
     let files = rulebook::read_files(&config.rules())?;
     let (rules, warnings) = rulebook::check(&files, &catalog)?;
     if !warnings.is_empty() {
-        eprint!("{}", zelo_rules::render(&warnings, &files));
+        anstream::eprint!("{}", zelo_rules::render_in(zelo_rules::Colours::Ansi, &warnings, &files));
     }
     Ok((Arc::new(rules), Arc::new(catalog)))
 }

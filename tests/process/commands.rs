@@ -40,6 +40,31 @@ fn a_mistake_is_refused_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn a_warning_keeps_nothing_out_unless_asked_to() {
+    let house = House::new("");
+    let text = fs::read_to_string(house.path(REMINDER)).unwrap();
+    let odd = text.replacen("$.data.title", "$.data.titel", 1);
+    assert_ne!(text, odd);
+    fs::write(house.path(REMINDER), &odd).unwrap();
+    let output = house.zelo(&["check", "--strict"]);
+    assert_eq!(output.status.code(), Some(1), "asked to be strict, it fails on a warning");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("warning[no-such-path]") && !said.contains('\x1b'), "no colours where no terminal shows them: {said}");
+    assert_eq!(said.trim_end().lines().last(), Some("1 warning"), "{said}");
+
+    let json: Vec<Value> = serde_json::from_str(&house.ok(&["check", "--format", "json"])).unwrap();
+    let place = |end: &str| usize::try_from(json[0]["replace"][end].as_u64().unwrap()).unwrap();
+    let mut mended = odd;
+    mended.replace_range(place("start")..place("end"), json[0]["suggestion"].as_str().unwrap());
+    assert_eq!(mended, text, "the suggestion stands in for what it replaces");
+
+    fs::write(house.path(REMINDER), &text).unwrap();
+    fs::remove_file(house.path("examples/events/new-user.json")).unwrap();
+    let said = house.ok(&["check"]);
+    assert!(said.contains("warning[missing-sample]") && said.contains("clinicarx.toml:"), "{said}");
+}
+
+#[test]
 fn a_failing_test_fails_the_command() {
     let house = House::new("");
     let text = fs::read_to_string(house.path(REMINDER)).unwrap();

@@ -74,7 +74,7 @@ impl From<FileText> for Text {
 impl Trial {
     fn files(&self) -> Files {
         let texts = |files: &[Text]| files.iter().map(|file| FileText { name: file.name.clone(), text: file.text.clone() }).collect();
-        Files { sources: texts(&self.sources), rules: texts(&self.rules) }
+        Files { sources: texts(&self.sources), rules: texts(&self.rules), samples: Vec::new() }
     }
 }
 

@@ -133,6 +133,7 @@ fn rules(dice: &Dice, count: usize) -> Arc<RuleSet> {
     let files = Files {
         sources: vec![FileText { name: "rules/sources/network.toml".to_owned(), text: SOURCE.to_owned() }],
         rules: (0..count).map(|number| rule(dice, number, count)).collect(),
+        samples: vec![],
     };
     let loaded = zelo_rules::load(&files, &OnePlugin);
     let Some(set) = loaded.set else { panic!("{}", zelo_rules::render(&loaded.diagnostics, &files)) };

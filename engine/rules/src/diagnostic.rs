@@ -1,14 +1,15 @@
 //! What is wrong with a file, as data.
 //!
-//! Everything that checks files collects [`Diagnostic`]s; [`render`] makes the text for a terminal, `serde` the JSON.
+//! Everything that checks files collects [`Diagnostic`]s; [`render`](crate::render) makes the text for a terminal, `serde` the JSON.
+//!
+//! A new code gets a line in `rules/DIAGNOSTICS.md`.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::files::{FileText, Files};
+use crate::files::FileText;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,13 +34,19 @@ pub struct Diagnostic {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
+    /// Where the span ends: the place after its last character, counted like `line` and `column`.
+    pub end_line: usize,
+    pub end_column: usize,
     pub message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// A text that would be right in place of the span.
+    /// A text that was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
+    /// What the suggestion would replace, in bytes of the file; absent where that is not one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replace: Option<Range<usize>>,
 }
 
 /// A finding that is not yet tied to a file.
@@ -51,11 +58,22 @@ pub(crate) struct Finding {
     message: String,
     help: Option<String>,
     suggestion: Option<String>,
+    /// What the suggestion stands for.
+    instead_of: Option<InsteadOf>,
+}
+
+/// What a suggestion stands for.
+#[derive(Debug)]
+enum InsteadOf {
+    /// A word in the text of the span.
+    Word(String),
+    /// All of this.
+    Span(Range<usize>),
 }
 
 /// An error at `span`.
 pub(crate) fn error(code: &'static str, span: Range<usize>, message: impl Into<String>) -> Finding {
-    Finding { code, severity: Severity::Error, span, message: message.into(), help: None, suggestion: None }
+    Finding { code, severity: Severity::Error, span, message: message.into(), help: None, suggestion: None, instead_of: None }
 }
 
 /// A warning at `span`.
@@ -75,17 +93,44 @@ impl Finding {
         known.sort_unstable();
         known.dedup();
         self.suggestion = closest(word, &known).map(str::to_owned);
+        self.instead_of = Some(InsteadOf::Word(word.to_owned()));
         if self.suggestion.is_none() && self.help.is_none() && !known.is_empty() && known.len() <= 40 {
             self.help = Some(format!("known are: {}", known.join(", ")));
         }
         self
     }
+
+    /// Suggests `text` for what stands at `span`.
+    pub(crate) fn instead(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
+        self.suggestion = Some(text.into());
+        self.instead_of = Some(InsteadOf::Span(span));
+        self
+    }
+
+    /// What the suggestion would replace in `file`.
+    fn replaced(&self, file: &FileText) -> Option<Range<usize>> {
+        self.suggestion.as_ref()?;
+        match self.instead_of.as_ref()? {
+            InsteadOf::Span(span) => Some(span.clone()),
+            InsteadOf::Word(word) => {
+                let mut found = file.text.get(self.span.clone())?.match_indices(word.as_str());
+                let (at, _) = found.next()?;
+                found.next().is_none().then(|| self.span.start + at..self.span.start + at + word.len())
+            }
+        }
+    }
 }
 
-/// The word among `known` that is so close to `word` that it was probably meant.
+/// The word among `known` that is closest to `word`, where one is close.
 pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let best = known.iter().max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)))?;
-    let far = strsim::damerau_levenshtein(word, best) > 2.max(word.chars().count() / 3);
+    // Of a short word too little is left to recognise it by.
+    let slips = match word.chars().count() {
+        0..5 => 1,
+        5..9 => 2,
+        length => length / 3,
+    };
+    let far = strsim::damerau_levenshtein(word, best) > slips;
     (!far).then_some(best)
 }
 
@@ -103,6 +148,8 @@ impl<'f> Report<'f> {
 
     pub(crate) fn push(&self, finding: Finding) {
         let (line, column) = self.file.position(finding.span.start);
+        let (end_line, end_column) = self.file.position(finding.span.end);
+        let replace = finding.replaced(self.file);
         self.found.borrow_mut().push(Diagnostic {
             code: finding.code,
             severity: finding.severity,
@@ -110,55 +157,40 @@ impl<'f> Report<'f> {
             span: finding.span,
             line,
             column,
+            end_line,
+            end_column,
             message: finding.message,
             help: finding.help,
             suggestion: finding.suggestion,
+            replace,
         });
     }
 
+    /// Takes back what was said with this code and message about `span`: something else explains it better.
+    pub(crate) fn retract(&self, code: &str, span: &Range<usize>, message: &str) {
+        self.found.borrow_mut().retain(|found| found.code != code || found.span != *span || found.message != message);
+    }
+
+    /// Whether an error was found so far.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.found.borrow().iter().any(|found| found.severity == Severity::Error)
+    }
+
+    /// All findings in the order of the file. One thing is said once about one place, and no warning is given about a place
+    /// that has an error.
     pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
         let mut found = self.found.into_inner();
         found.sort_by_key(|diagnostic| diagnostic.span.start);
-        found
+        let wrong: Vec<Range<usize>> =
+            found.iter().filter(|found| found.severity == Severity::Error).map(|found| found.span.clone()).collect();
+        found.retain(|found| found.severity == Severity::Error || !wrong.contains(&found.span));
+        let mut said: Vec<Diagnostic> = Vec::new();
+        for finding in found {
+            let again = |other: &Diagnostic| other.code == finding.code && other.span == finding.span && other.message == finding.message;
+            if !said.iter().any(again) {
+                said.push(finding);
+            }
+        }
+        said
     }
-}
-
-/// The findings as text for a terminal: message, `file:line:column`, the line itself with a mark under the place, help.
-pub fn render(diagnostics: &[Diagnostic], files: &Files) -> String {
-    let mut text = String::new();
-    for diagnostic in diagnostics {
-        // Writing to a `String` cannot fail.
-        let _ = render_one(&mut text, diagnostic, files.get(&diagnostic.file));
-    }
-    text
-}
-
-fn render_one(out: &mut String, found: &Diagnostic, file: Option<&FileText>) -> std::fmt::Result {
-    let severity = match found.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    writeln!(out, "{severity}[{}]: {}", found.code, found.message)?;
-    let gutter = " ".repeat(found.line.to_string().len());
-    writeln!(out, "{gutter}--> {}:{}:{}", found.file, found.line, found.column)?;
-    if let Some(line) = file.and_then(|file| file.text.lines().nth(found.line - 1)) {
-        let rest = line.chars().count().saturating_sub(found.column - 1);
-        let marked = file.and_then(|file| file.text.get(found.span.clone())).and_then(|text| text.lines().next()).unwrap_or_default();
-        let marks = "^".repeat(marked.chars().count().min(rest).max(1));
-        writeln!(out, "{gutter} |")?;
-        writeln!(out, "{} | {line}", found.line)?;
-        writeln!(out, "{gutter} | {}{marks}", indent(line, found.column - 1))?;
-    }
-    if let Some(suggestion) = &found.suggestion {
-        writeln!(out, "{gutter} = did you mean `{suggestion}`?")?;
-    }
-    if let Some(help) = &found.help {
-        writeln!(out, "{gutter} = help: {help}")?;
-    }
-    writeln!(out)
-}
-
-/// As wide as the first `columns` characters of `line`, tabs kept.
-fn indent(line: &str, columns: usize) -> String {
-    line.chars().take(columns).map(|char| if char == '\t' { '\t' } else { ' ' }).collect()
 }

@@ -2,7 +2,11 @@
 //!
 //! Reading them from a disk is somebody else's work: this crate sees names and texts only.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+
+use crate::diagnostic::Report;
+use crate::reader::{Table, parse};
 
 /// One file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +21,19 @@ pub struct FileText {
 pub struct Files {
     pub sources: Vec<FileText>,
     pub rules: Vec<FileText>,
+    /// The example bodies that sources name. One that is not in here nobody looked for, and nothing is said about it.
+    pub samples: Vec<SampleText>,
+}
+
+/// An example body that a source file names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleText {
+    /// The name of the source file.
+    pub source: String,
+    /// The example as the source file names it.
+    pub name: String,
+    /// Its text, or why it cannot be read.
+    pub text: Result<String, String>,
 }
 
 impl Files {
@@ -27,6 +44,16 @@ impl Files {
 }
 
 impl FileText {
+    /// The example bodies that this source file names, as it names them: relative to its folder.
+    pub fn samples(&self) -> Vec<String> {
+        let report = Report::new(self);
+        let Some(document) = parse(&report) else { return Vec::new() };
+        let root = Table::root(&report, &document);
+        let samples = root.tables("events").into_iter().filter_map(|event| Some(event.string("sample")?.value.to_owned()));
+        let distinct: BTreeSet<String> = samples.collect();
+        distinct.into_iter().collect()
+    }
+
     /// Line and column (both from 1, columns in characters) of a byte position.
     pub(crate) fn position(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(&self.text);

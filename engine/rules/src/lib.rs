@@ -22,11 +22,13 @@ mod files;
 mod forms;
 mod in_force;
 mod json;
+mod lint;
 mod load;
 mod number;
 mod path;
 mod prepare;
 mod reader;
+mod render;
 mod rule;
 mod schema;
 mod sentence;
@@ -41,14 +43,15 @@ pub use condition::{
     Circumstances, Clause, ClauseTold, Comparison, Condition, Convert, Documents, Failure, Pattern, Right, Seen, Spans, Spot, Test,
     TestKind, Told, Within, ZoneOfTime,
 };
-pub use diagnostic::{Diagnostic, Severity, render};
+pub use diagnostic::{Diagnostic, Severity};
 pub use document::{placed, read_document};
 pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question, RuleTold};
-pub use files::{FileText, Files};
+pub use files::{FileText, Files, SampleText};
 pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError};
 pub use prepare::{Prepared, Unprepared};
+pub use render::{Colours, counts, render, render_in};
 pub use rule::{
     Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, PluginWords, Plugins, RecordGrant, Rule, Setting,
     SettingKind, Transform,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Diagnostic, Report, Severity, error};
 use crate::digest;
 use crate::files::Files;
+use crate::lint::{self, Everything};
 use crate::rule::{self, Catalog, Plugins, Promised, Rule};
 use crate::source::{self, Source};
 use crate::template::Templates;
@@ -36,31 +37,30 @@ struct Inner {
 
 /// Reads and checks `files` against each other and against `plugins`.
 pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
-    let mut diagnostics = Vec::new();
     let mut templates = Templates::new();
     let mut sources = BTreeMap::new();
     let mut incomplete = false;
-    for file in &files.sources {
-        let report = Report::new(file);
-        match source::read(&report) {
-            Some((id, source)) => keep(&report, id.span, "source", &mut sources, (id.value, source)),
+    let of_sources: Vec<Report<'_>> = files.sources.iter().map(Report::new).collect();
+    for report in &of_sources {
+        match source::read(report) {
+            Some((id, source)) => keep(report, id.span, "source", &mut sources, (id.value, source)),
             None => incomplete = true,
         }
-        let found = report.into_diagnostics();
-        incomplete |= found.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-        diagnostics.extend(found);
+        incomplete |= report.has_errors();
     }
     let mut promised = Promised::default();
     files.rules.iter().for_each(|file| promised.collect(&Report::new(file)));
     let catalog = Catalog { sources: &sources, incomplete, plugins, promised: &promised };
     let mut rules = BTreeMap::new();
-    for file in &files.rules {
-        let report = Report::new(file);
-        if let Some((id, rule)) = rule::read(&report, &catalog, &mut templates) {
-            keep(&report, id.span, "rule", &mut rules, (id.value, rule));
+    let of_rules: Vec<Report<'_>> = files.rules.iter().map(Report::new).collect();
+    for report in &of_rules {
+        if let Some((id, rule)) = rule::read(report, &catalog, &mut templates) {
+            keep(report, id.span, "rule", &mut rules, (id.value, rule));
         }
-        diagnostics.extend(report.into_diagnostics());
     }
+    let everything = Everything { files, sources: &sources, rules: &rules, templates: &templates, incomplete };
+    lint::run(&everything, &of_sources, &of_rules);
+    let diagnostics: Vec<Diagnostic> = of_sources.into_iter().chain(of_rules).flat_map(Report::into_diagnostics).collect();
     let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     Loaded { set: usable.then(|| RuleSet::new(sources, rules, templates)), diagnostics }
 }

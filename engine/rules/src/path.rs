@@ -4,6 +4,8 @@
 //! this module, which is what nearly all paths of real rules are; the others are evaluated by `jsonpath-rust`. Nothing
 //! else in zelo knows which is which.
 
+mod trace;
+
 use std::fmt;
 
 use jsonpath_rust::parser::errors::JsonPathError;
@@ -12,6 +14,8 @@ use jsonpath_rust::parser::parse_json_path;
 use jsonpath_rust::query::js_path_process;
 use pest::error::InputLocation;
 use serde_json::Value;
+
+pub(crate) use trace::{Broken, Example, Why};
 
 /// No query is longer, in bytes.
 const LENGTH_MAX: usize = 2_000;

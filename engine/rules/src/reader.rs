@@ -12,7 +12,7 @@ use std::ops::Range;
 use serde_json::{Map, Number, Value};
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::diagnostic::{Report, error};
+use crate::diagnostic::{Report, closest, error};
 use crate::path::{Path, PathError};
 
 /// The values of a document, borrowed from its text.
@@ -75,9 +75,13 @@ impl<'a> Table<'a> {
     pub(crate) fn need(&self, key: &'static str) -> Option<Item<'a>> {
         let found = self.get(key);
         if found.is_none() {
-            self.report.push(error("missing-key", self.span.clone(), format!("`{key}` is missing in {}", self.name)));
+            self.report.push(error("missing-key", self.span.clone(), self.missing(key)));
         }
         found
+    }
+
+    fn missing(&self, key: &str) -> String {
+        format!("`{key}` is missing in {}", self.name)
     }
 
     /// A string that may be absent.
@@ -124,6 +128,10 @@ impl<'a> Table<'a> {
         asked::note(self.values, &asked);
         for (key, _) in self.entries() {
             if !asked.contains(&key.value) {
+                // A key that is misspelt is not missing as well.
+                if let Some(meant) = closest(key.value, &asked) {
+                    self.report.retract("missing-key", &self.span, &self.missing(meant));
+                }
                 let finding = error("unknown-key", key.span, format!("`{}` is not a key of {}", key.value, self.name));
                 self.report.push(finding.meant(key.value, asked.iter().copied()));
             }

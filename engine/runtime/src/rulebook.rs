@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use zelo_rules::{Automation, Diagnostic, FileText, Files, InForce, Rule, RuleSet, Source};
+use zelo_rules::{Automation, Diagnostic, FileText, Files, InForce, Rule, RuleSet, SampleText, Source};
 use zelo_store::{AutomationRow, Store};
 
 use crate::catalog::{self, Catalog};
@@ -147,7 +147,8 @@ pub fn check(files: &Files, catalog: &Catalog) -> Result<(RuleSet, Vec<Diagnosti
     }
 }
 
-/// Reads every `*.toml` under `folder`: those under `folder/sources` are sources, all others rules.
+/// Reads every `*.toml` under `folder`: those under `folder/sources` are sources, all others rules. Also the samples that sources
+/// name; one that cannot be read is a warning when the files are checked.
 pub fn read_files(folder: &Path) -> Result<Files, Error> {
     let mut files = Files::default();
     let mut paths = Vec::new();
@@ -155,10 +156,29 @@ pub fn read_files(folder: &Path) -> Result<Files, Error> {
     paths.sort();
     for path in paths {
         let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-        let list = if path.starts_with(folder.join("sources")) { &mut files.sources } else { &mut files.rules };
-        list.push(FileText { name: path.display().to_string(), text });
+        let file = FileText { name: path.display().to_string(), text };
+        if path.starts_with(folder.join("sources")) {
+            files.samples.extend(samples(&path, &file));
+            files.sources.push(file);
+        } else {
+            files.rules.push(file);
+        }
     }
     Ok(files)
+}
+
+/// The samples that the source file at `path` names.
+fn samples(path: &Path, file: &FileText) -> Vec<SampleText> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |name: String| {
+        let text = std::fs::read_to_string(folder.join(&name)).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::InvalidData => "it is not UTF-8".to_owned(),
+            kind => kind.to_string(),
+        });
+        SampleText { source: file.name.clone(), name, text }
+    };
+    file.samples().into_iter().map(read).collect()
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Error> {

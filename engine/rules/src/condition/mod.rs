@@ -10,6 +10,7 @@ mod bind;
 pub(crate) mod date;
 mod explain;
 mod glob;
+mod mismatch;
 mod operand;
 mod read;
 mod test;
@@ -30,6 +31,7 @@ pub(crate) use date::DAYS;
 pub use date::{Within, ZoneOfTime};
 pub(crate) use explain::Reveal;
 pub use explain::{ClauseTold, Seen, Told};
+pub(crate) use mismatch::Mismatch;
 pub(crate) use read::{COMPARISONS, CONVERSIONS, OPERATORS, RightSide, Scope, condition, conditions};
 pub(crate) use words::Language;
 

@@ -351,6 +351,7 @@ impl Reader<'_, '_, '_, '_> {
         table.finish();
         match (setting, path) {
             (Some(setting), None) => {
+                self.scope.names.use_setting(setting.value);
                 let known = &self.scope.names.settings;
                 if !known.contains(setting.value) {
                     let finding = error("unknown-setting", setting.span.clone(), format!("the rule has no [settings.{}]", setting.value));
@@ -384,11 +385,15 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     fn between(&mut self, item: Item<'_>) -> Option<TestKind> {
-        let rights: Vec<Right> = item.array()?.into_iter().filter_map(|item| self.right(item)).collect();
-        match <[Right; 2]>::try_from(rights) {
-            Ok([low, high]) => Some(TestKind::Between(low, high)),
-            Err(_) => item.mismatch("a list of two, the lowest and the highest"),
+        let items = item.array()?;
+        if items.len() != 2 {
+            item.report().push(error("wrong-type", item.span(), "`between` needs a list of two, the lowest and the highest"));
+            return None;
         }
+        let rights: Vec<Right> = items.into_iter().filter_map(|item| self.right(item)).collect();
+        // What is no right side has been reported.
+        let [low, high] = <[Right; 2]>::try_from(rights).ok()?;
+        Some(TestKind::Between(low, high))
     }
 
     fn pattern(&mut self, item: Item<'_>, compile: fn(&str) -> Result<Regex, String>, what: &str) -> Option<Pattern> {

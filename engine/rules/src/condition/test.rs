@@ -11,7 +11,7 @@ use crate::path::Nodes;
 
 impl TestKind {
     /// Whether `node` passes. Presence and change are not questions about one node; they are answered by the clause.
-    pub(super) fn passes(&self, node: &Value, convert: Option<Convert>, documents: &dyn Documents) -> bool {
+    pub(crate) fn passes(&self, node: &Value, convert: Option<Convert>, documents: &dyn Documents) -> bool {
         match self {
             Self::Exists => return !node.is_null(),
             Self::IsNull => return node.is_null(),
@@ -88,7 +88,7 @@ impl Pattern {
 }
 
 impl Comparison {
-    pub(super) fn accepts(self, order: Ordering) -> bool {
+    pub(crate) fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::Gt => order.is_gt(),

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::operand::Operand;
 use super::read::{Wanted, wanted};
 use super::{Clause, Comparison, Documents, Failure, Spot, TestKind};
 
@@ -66,27 +65,7 @@ impl Clause {
         let nodes = self.at.nodes(documents);
         let mut kinds: Vec<&str> = Vec::new();
         for node in nodes.iter() {
-            let operand = Operand::of(node, convert, documents.circumstances());
-            let listed = matches!((&self.test.kind, node), (TestKind::Contains(_), Value::Array(_)));
-            let measured = matches!((&self.test.kind, node), (TestKind::Length(_), Value::String(_) | Value::Array(_) | Value::Object(_)));
-            let fits = match &self.test.kind {
-                TestKind::Length(_) => measured,
-                TestKind::Contains(_) => listed || node.is_string(),
-                TestKind::StartsWith(_) | TestKind::EndsWith(_) | TestKind::Matches(_) | TestKind::Glob(_) => {
-                    operand.is_some_and(|operand| operand.text().is_some())
-                }
-                TestKind::Within(_) => node.as_str().is_some_and(super::date::is_moment),
-                TestKind::Equals(right) if convert.is_none() => {
-                    let rights = right.values(documents);
-                    rights.iter().next().is_none() || rights.iter().any(|right| kind(right) == kind(node))
-                }
-                TestKind::In(rights) if convert.is_none() => rights.iter().any(|right| {
-                    let values = right.values(documents);
-                    values.iter().any(|right| right.is_array() || kind(right) == kind(node))
-                }),
-                _ => wanted.fits(operand.as_ref()),
-            };
-            if fits {
+            if self.fits(node, documents) {
                 return None;
             }
             kinds.push(kind_name(node, language));
@@ -109,18 +88,6 @@ impl Clause {
     }
 }
 
-/// Which type of JSON it is.
-fn kind(value: &Value) -> u8 {
-    match value {
-        Value::Null => 0,
-        Value::Bool(_) => 1,
-        Value::Number(_) => 2,
-        Value::String(_) => 3,
-        Value::Array(_) => 4,
-        Value::Object(_) => 5,
-    }
-}
-
 /// The type of a value, in words.
 pub(super) fn kind_name(value: &Value, language: Language) -> &'static str {
     let (portuguese, english) = match value {
@@ -135,6 +102,11 @@ pub(super) fn kind_name(value: &Value, language: Language) -> &'static str {
 }
 
 impl Wanted {
+    /// In English, with an article.
+    pub(super) fn kind_name(self) -> &'static str {
+        self.name_in(Language::English)
+    }
+
     fn name_in(self, language: Language) -> &'static str {
         match self {
             Self::Anything | Self::Scalar => language.pick("um texto, um número, verdadeiro ou falso", "a text, a number, true or false"),

@@ -14,7 +14,7 @@ use super::over_time::{self, ActionOverTime};
 use super::timing::{self, ActionTiming};
 use super::{Plugin, PluginFacts};
 use crate::condition::{Condition, Scope, condition, conditions};
-use crate::diagnostic::{Report, error};
+use crate::diagnostic::{Report, closest, error};
 use crate::path::Path;
 use crate::reader::{At, Item, Table};
 use crate::source::{Class, check_name};
@@ -123,34 +123,47 @@ pub(super) fn read(
     let key = table.get("key").and_then(Item::path);
     let (allow, places) =
         table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
-    names.next_action(places.clone(), needs.iter().cloned().collect());
+    // Steps that are no actions have been reported: what names them is no second mistake.
+    names.next_action(places.clone(), steps.iter().map(|step| step.value.to_owned()).collect());
     let timing = timing::read(table, names, draft);
     let over = over_time::read(table, names, draft);
     over_time::check(table, &over, &steps, above.actions);
     over_time::check_fields(report, &allow, &places, table.get("debounce").is_some());
     let known_by = match &over.debounce {
-        Some(debounce) => {
-            debounce.by.as_ref().ok_or(("its `debounce` has no `by`", "give it the `by` that its collections are told apart by"))
-        }
-        None => key.as_ref().ok_or(("the action has no `key`", "give the action the `key` under which its jobs are known")),
+        Some(debounce) => debounce
+            .by
+            .as_ref()
+            .map(|_| ())
+            .ok_or(("its `debounce` has no `by`", "give it the `by` that its collections are told apart by")),
+        None if table.get("key").is_some() => Ok(()),
+        None => Err(("the action has no `key`", "give the action the `key` under which its jobs are known")),
     };
     let cancel_on = table.get("cancel_on").map(|item| cancellations(item, known_by.err(), draft)).unwrap_or_default();
     let only_if = table.get("only_if").and_then(|item| conditions(item, &mut Scope::of_records(names, draft)));
     let purpose = table.get("purpose").and_then(text);
-    let basis = table.string("basis").filter(|basis| check_basis(report, basis));
+    let given = table.string("basis");
+    let basis = given.as_ref().filter(|basis| check_basis(report, basis));
     let sensitive = sensitive(&allow, &places, &steps, above.actions);
     if let Some((what, span)) = &sensitive {
-        check_purpose(report, what, span.clone().unwrap_or(table.span.clone()), purpose.is_some(), basis.as_ref().map(|basis| basis.value));
+        // One that is none has been reported as such.
+        let fits = basis.map_or(given.is_some(), |basis| is_for_sensitive(basis.value));
+        check_purpose(report, what, span.clone().unwrap_or(table.span.clone()), table.get("purpose").is_some(), fits);
     }
-    let with = table.get("with").and_then(|item| item.table("[then.with]"));
+    let with_item = table.get("with");
+    let with = with_item.and_then(|item| item.table("[then.with]"));
     let given: BTreeSet<&str> = with.iter().flat_map(Table::entries).map(|(name, _)| name.value).collect();
+    let with_is_read = with.is_some() || with_item.is_none();
     let with = with.map(|with| inputs(&with, names, draft.templates, plugin.as_ref()));
     let with = with.unwrap_or_default();
     let grant = grants::read(table, names, draft, plugin.as_ref());
-    if let Some((plugin, span)) = &plugin {
+    // A part whose name is misspelt, or that is no table, may have what seems to be missing.
+    let all_read = with_is_read && !table.has_unknown_keys();
+    if let Some((plugin, span)) = plugin.as_ref().filter(|_| all_read) {
         check_required(report, plugin, span, &given);
     }
-    names.warn_unused(report);
+    if all_read {
+        names.warn_unused(report);
+    }
     table.finish();
     let basis = basis.map(|basis| basis.value.to_owned());
     Some(Action {
@@ -275,9 +288,13 @@ fn sensitive(
     field.or_else(|| step().map(|step| (format!("`{}` was shown something sensitive", step.value), Some(step.span.clone()))))
 }
 
+/// Whether a basis is one of article 11.
+fn is_for_sensitive(basis: &str) -> bool {
+    basis == "lgpd:11" || basis.starts_with("lgpd:11.")
+}
+
 /// What is sensitive needs a purpose, and a basis of LGPD article 11.
-fn check_purpose(report: &Report<'_>, what: &str, span: Range<usize>, purpose: bool, basis: Option<&str>) {
-    let fits = basis.is_some_and(|basis| basis == "lgpd:11" || basis.starts_with("lgpd:11."));
+fn check_purpose(report: &Report<'_>, what: &str, span: Range<usize>, purpose: bool, fits: bool) {
     if purpose && fits {
         return;
     }
@@ -336,7 +353,11 @@ fn check_literal(report: &Report<'_>, plugin: &PluginFacts, name: &str, input: &
 }
 
 fn check_required(report: &Report<'_>, plugin: &PluginFacts, span: &Range<usize>, given: &BTreeSet<&str>) {
-    for name in plugin.required().filter(|required| !given.contains(required)) {
+    let known: Vec<&str> = plugin.inputs().collect();
+    // An input that is misspelt has been reported, and is not missing as well.
+    let misspelt: Vec<&str> = given.iter().filter(|name| !known.contains(name)).filter_map(|name| closest(name, &known)).collect();
+    let missing = |required: &&str| !given.contains(required) && !misspelt.contains(required);
+    for name in plugin.required().filter(missing) {
         let finding = error("missing-input", span.clone(), format!("plugin `{}` needs the input `{name}`", plugin.name));
         report.push(finding.help(format!("add `{name}` to [then.with]")));
     }

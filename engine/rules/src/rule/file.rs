@@ -10,6 +10,8 @@ use super::{Lookup, Plugins, Promised, Rule, action, settings};
 use crate::condition::{Scope, condition};
 use crate::diagnostic::{Report, error};
 use crate::digest;
+use crate::lint::unused;
+use crate::path::Path;
 use crate::reader::{At, Item, Table, parse};
 use crate::source::{Class, Source, check_name, expand};
 use crate::template::Templates;
@@ -76,14 +78,19 @@ impl Draft<'_, '_> {
     }
 
     /// What the sources say about the records of `lookup`.
-    fn looked_up(&self, lookup: &Lookup) -> LookedUp {
-        let records = self.sources.iter().flat_map(|source| &source.records).filter(|record| record.kind == lookup.record);
+    fn looked_up(&self, record: &str, key: Option<&Path>) -> LookedUp {
+        let known = key.is_some() && !self.catalog.incomplete;
+        let records = self.sources.iter().flat_map(|source| &source.records).filter(|found| known && found.kind == record);
         let kept = records.flat_map(|record| record.keep.keys().cloned()).collect();
-        LookedUp { record: lookup.record.clone(), many: !lookup.key.is_singular(), kept }
+        LookedUp { record: record.to_owned(), many: key.is_some_and(|key| !key.is_singular()), kept }
     }
 
     /// The most delicate class that any of the sources gives. What a plugin emits no source has classified: it is sensitive.
     pub(super) fn class(&self, class: impl Fn(&Source) -> Class) -> Class {
+        // Where a source has a mistake nothing loads, and what its file leaves unsaid is no mistake of this one.
+        if self.catalog.incomplete {
+            return Class::Public;
+        }
         if self.emitted {
             return Class::Sensitive;
         }
@@ -126,17 +133,21 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     };
     let on = table.need("on").and_then(Item::strings).unwrap_or_default();
     let on: BTreeSet<String> = on.iter().flat_map(|pattern| draft.expand(report, pattern)).collect();
-    draft.emitted = on.iter().any(|kind| catalog.promised.events.contains(kind));
+    // A type that a source gives is no plugin's, whatever an action claims.
+    let given = |kind: &String| catalog.sources.values().any(|source| source.types().any(|given| given == kind));
+    draft.emitted = on.iter().any(|kind| catalog.promised.events.contains(kind) && !given(kind));
     draft.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
 
     let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
     draft.defaults = settings.iter().filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?))).collect();
     draft.signed = settings.iter().filter(|setting| setting.kind.is_signed()).map(|setting| setting.name.clone()).collect();
-    let lookups = table.table("lookup").map(|table| lookups(&table, &draft)).unwrap_or_default();
+    let declared = table.table("lookup").map(|table| lookups(&table, &draft)).unwrap_or_default();
     let mut names = Names::new(
         settings.iter().map(|setting| setting.name.clone()).collect(),
-        lookups.iter().map(|lookup| (lookup.name.clone(), draft.looked_up(lookup))).collect(),
+        declared.iter().map(|lookup| (lookup.name.clone(), draft.looked_up(&lookup.record, lookup.key.as_ref()))).collect(),
     );
+    let lookups = declared.into_iter().filter_map(|lookup| Some(Lookup { name: lookup.name, record: lookup.record, key: lookup.key? }));
+    let lookups = lookups.collect();
     let when = table.table("when").and_then(|when| condition(&when, &mut Scope::of_event(&names, &mut draft)));
     let actions = actions(&table, &mut names, &mut draft, &on);
     let types = (!draft.sources_unknown).then(|| draft.types());
@@ -147,6 +158,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let declared = testing::Declared { settings: &settings, lookups: &names.lookups, actions: known, types };
     let tests = tests.iter().filter_map(|test| testing::read(test, &declared)).collect();
     table.finish();
+    unused::warn(&table, &names);
 
     let id = id?;
     let rule = Rule {
@@ -179,14 +191,23 @@ fn candidates<'c>(report: &Report<'_>, named: Option<&At<&str>>, catalog: &Catal
     found.into_iter().collect()
 }
 
-fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Lookup> {
+/// A `[lookup.…]`, readable or not: what names it is no second mistake.
+struct Declared {
+    name: String,
+    record: String,
+    key: Option<Path>,
+}
+
+fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Declared> {
     let written = draft.catalog.promised.records.iter().map(String::as_str);
     let known: BTreeSet<&str> = draft.sources.iter().flat_map(|source| source.record_types()).chain(written).collect();
     let entries = table.entries().into_iter();
     entries
-        .filter_map(|(name, item)| {
+        .map(|(name, item)| {
             check_name(table.report(), &name);
-            let lookup = item.table(&format!("[lookup.{}]", name.value))?;
+            let Some(lookup) = item.table(&format!("[lookup.{}]", name.value)) else {
+                return Declared { name: name.value.to_owned(), record: name.value.to_owned(), key: None };
+            };
             let key = lookup.need("key").and_then(Item::path);
             let record = lookup.string("record").unwrap_or(name.clone());
             lookup.finish();
@@ -194,7 +215,7 @@ fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Lookup> {
                 let finding = error("unknown-record", record.span, format!("no source feeds records of type `{}`", record.value));
                 table.report().push(finding.meant(record.value, known.iter().copied()));
             }
-            Some(Lookup { name: name.value.to_owned(), record: record.value.to_owned(), key: key? })
+            Declared { name: name.value.to_owned(), record: record.value.to_owned(), key }
         })
         .collect()
 }

@@ -14,7 +14,7 @@ use super::Plugin;
 use super::file::Draft;
 use super::names::{Names, Reach};
 use super::timing::fixed_duration;
-use crate::diagnostic::{Report, error, warning};
+use crate::diagnostic::{Report, closest, error, warning};
 use crate::reader::{At, Item, Table, parse};
 use crate::source::check_name;
 use crate::template::Template;
@@ -92,17 +92,30 @@ pub(crate) fn is_type(kind: &str) -> bool {
 pub(super) fn read(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>, plugin: Option<&(Plugin, Range<usize>)>) -> Granted {
     let item = table.get("grant");
     let grant = item.and_then(|item| item.table("[then.grant]"));
+    let is_read = grant.is_some() || item.is_none();
     let (granted, named) = grant.map(|grant| given(&grant, names, draft)).unwrap_or_default();
-    if let Some((plugin, place)) = plugin {
-        check(table.report(), &named, &item.map_or(place.clone(), |item| item.span()), plugin, place);
+    if let Some((plugin, place)) = plugin.filter(|_| is_read) {
+        check(table.report(), &named, plugin, place);
     }
     granted
 }
 
-/// What is granted; also which capabilities are named, readable or not.
-fn given(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> (Granted, BTreeSet<Capability>) {
-    let all = Capability::ALL.into_iter().filter(|capability| *capability != Capability::Log);
-    let mut named: BTreeSet<Capability> = all.filter(|capability| table.get(capability.as_str()).is_some()).collect();
+/// The capabilities that a rule names, readable or not, and where; nothing where only a misspelt word may mean it.
+type Named = BTreeMap<Capability, Option<Range<usize>>>;
+
+/// What is granted, and what is named.
+fn given(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> (Granted, Named) {
+    let words: Vec<&str> = Capability::ALL.into_iter().map(Capability::as_str).collect();
+    let mut named = Named::new();
+    for (key, _) in table.entries() {
+        let is_word = words.contains(&key.value);
+        let meant = if is_word { Some(key.value) } else { closest(key.value, &words) };
+        let meant = Capability::ALL.into_iter().find(|capability| Some(capability.as_str()) == meant && *capability != Capability::Log);
+        if let Some(capability) = meant {
+            let place = named.entry(capability).or_default();
+            *place = place.take().or(is_word.then_some(key.span));
+        }
+    }
     let mut flag = |capability: Capability| {
         let yes = table.get(capability.as_str()).and_then(Item::boolean);
         if yes == Some(false) {
@@ -122,17 +135,21 @@ fn given(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> (Grante
 }
 
 /// Reports what the plugin needs and is not granted, and what is granted for nothing.
-fn check(report: &Report<'_>, named: &BTreeSet<Capability>, grant: &Range<usize>, plugin: &Plugin, place: &Range<usize>) {
+fn check(report: &Report<'_>, named: &Named, plugin: &Plugin, place: &Range<usize>) {
     for capability in Capability::ALL.into_iter().filter(|capability| *capability != Capability::Log) {
         let word = capability.as_str();
-        match (plugin.imports.contains(&capability), named.contains(&capability)) {
-            (true, false) => {
+        match (plugin.imports.contains(&capability), named.get(&capability)) {
+            (true, None) => {
                 let text = format!("plugin `{}` imports `{word}`, which [then.grant] does not grant", plugin.name);
                 report
                     .push(error("not-granted", place.clone(), text).help(format!("grant `{word}`, or use a plugin that does without it")));
             }
-            (false, true) => {
-                report.push(warning("unused-grant", grant.clone(), format!("plugin `{}` does not use the grant `{word}`", plugin.name)));
+            (false, Some(Some(grant))) => {
+                let text = format!("plugin `{}` does not use the grant `{word}`", plugin.name);
+                report.push(
+                    warning("unused-grant", grant.clone(), text)
+                        .help("take it away: an action is capable of nothing that it does not need"),
+                );
             }
             _ => {}
         }

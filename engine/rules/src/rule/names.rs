@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::settings::LANGUAGE;
 use crate::diagnostic::{Report, error, warning};
 use crate::path::Path;
 use crate::reader::{At, Item};
@@ -39,6 +40,9 @@ pub(crate) struct Names {
     /// The steps that the action needs.
     steps: BTreeSet<String>,
     used: RefCell<BTreeSet<String>>,
+    /// The settings and lookups that anything of the rule named so far.
+    used_settings: RefCell<BTreeSet<String>>,
+    used_lookups: RefCell<BTreeSet<String>>,
     /// A template of the action could not be read, so nobody knows what it uses.
     unread: Cell<bool>,
 }
@@ -49,8 +53,24 @@ impl Names {
         Self { settings, lookups, ..Self::default() }
     }
 
+    /// Whether anything named the setting so far. `language` works without being named.
+    pub(crate) fn uses_setting(&self, name: &str) -> bool {
+        name == LANGUAGE || self.used_settings.borrow().contains(name)
+    }
+
+    /// Whether anything named the lookup so far.
+    pub(crate) fn uses_lookup(&self, name: &str) -> bool {
+        self.used_lookups.borrow().contains(name)
+    }
+
+    /// Says that something depends on a setting.
+    pub(crate) fn use_setting(&self, name: &str) {
+        self.used_settings.borrow_mut().insert(name.to_owned());
+    }
+
     /// Reports a lookup that the rule does not declare.
     pub(crate) fn check_lookup(&self, report: &Report<'_>, name: &At<&str>) {
+        self.used_lookups.borrow_mut().insert(name.value.to_owned());
         if !self.lookups.contains_key(name.value) {
             let finding = error("unknown-lookup", name.span.clone(), format!("the rule has no [lookup.{}]", name.value));
             report.push(finding.meant(name.value, self.lookups.keys().map(String::as_str)));
@@ -104,6 +124,7 @@ impl Names {
                 report.push(error("unknown-setting", span, "settings are named one by one: `settings.name`"));
                 return;
             };
+            self.use_setting(setting);
             if !self.settings.contains(setting) {
                 let finding = error("unknown-setting", span, format!("the rule has no [settings.{setting}]"));
                 report.push(finding.meant(setting, self.settings.iter().map(String::as_str)));

@@ -182,7 +182,7 @@ fn choice(name: &str, table: &Table<'_>) -> Option<SettingKind> {
 }
 
 /// The setting that chooses the language of an automation's texts.
-const LANGUAGE: &str = "language";
+pub(super) const LANGUAGE: &str = "language";
 
 /// The language of texts under `settings`.
 pub(crate) fn locale(settings: &Map<String, Value>) -> &str {

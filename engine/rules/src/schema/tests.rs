@@ -41,7 +41,14 @@ struct Every;
 impl Plugins for Every {
     fn plugin(&self, name: &str) -> Option<PluginFacts> {
         let (name, version, digest) = (name.to_owned(), "1.0.0".to_owned(), "11".repeat(32));
-        Some(PluginFacts { name, version, digest, imports: Capability::ALL.to_vec(), inputs: json!({}), words: crate::rule::PluginWords::default() })
+        Some(PluginFacts {
+            name,
+            version,
+            digest,
+            imports: Capability::ALL.to_vec(),
+            inputs: json!({}),
+            words: crate::rule::PluginWords::default(),
+        })
     }
 
     fn names(&self) -> Vec<String> {
@@ -64,7 +71,7 @@ fn texts(folder: &str, begins: &str) -> Vec<FileText> {
 /// The files that ship, and those with mistakes.
 fn files() -> Files {
     let mistakes = "engine/rules/tests/rules/diagnostics";
-    let mut files = Files { sources: texts("rules/sources", ""), rules: texts("rules/automations", "") };
+    let mut files = Files { sources: texts("rules/sources", ""), rules: texts("rules/automations", ""), samples: Vec::new() };
     files.sources.extend(texts(mistakes, "source-"));
     files.rules.extend(texts(mistakes, "rule-"));
     files.sources.push(FileText { name: "rare-source.toml".to_owned(), text: RARE_SOURCE.to_owned() });

@@ -65,7 +65,7 @@ fn set(when: &str, keys: &str) -> RuleSet {
          {when}\n[lookup.owner]\nkey = \"$.owner\"\n[[then]]\nname = \"make\"\nplugin = \"maker\"\nkey = \"$.id\"\n{keys}"
     );
     let file = |name: &str, text: &str| FileText { name: name.to_owned(), text: text.to_owned() };
-    let files = Files { sources: vec![file("s.toml", SOURCE)], rules: vec![file("r.toml", &rule)] };
+    let files = Files { sources: vec![file("s.toml", SOURCE)], rules: vec![file("r.toml", &rule)], samples: Vec::new() };
     let loaded = load(&files, &Maker);
     loaded.set.unwrap_or_else(|| panic!("{}", crate::render(&loaded.diagnostics, &files)))
 }

@@ -1,13 +1,14 @@
 //! What the tests of this crate share: the shipped files, and a plugin that says what `reminder` says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use zelo_core::grants::Capability;
 use zelo_core::{AutomationId, Candidate, Event, EventId, Indexer, Job, JobId, JobState, Plan, Timestamp};
 use zelo_rules::{
-    Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, Reading, RuleSet, load, render,
+    Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, Reading, RuleSet, SampleText, load,
+    render,
 };
 
 use super::schema;
@@ -65,7 +66,11 @@ pub(crate) fn file(name: &str) -> FileText {
 
 /// The files that ship.
 pub(crate) fn shipped() -> Files {
-    Files { sources: vec![file("rules/sources/clinicarx.toml")], rules: vec![file("rules/automations/appointment-reminder.toml")] }
+    Files {
+        sources: vec![file("rules/sources/clinicarx.toml")],
+        rules: vec![file("rules/automations/appointment-reminder.toml")],
+        samples: vec![],
+    }
 }
 
 /// `files`, which must load without a finding.
@@ -76,11 +81,23 @@ pub(crate) fn loaded(files: &Files) -> RuleSet {
     loaded.set.unwrap()
 }
 
-/// A set of the shipped source and one rule.
+/// A set of the shipped source and one rule. It may declare more than it uses: rules of tests are cut from longer ones.
 pub(crate) fn with_rule(text: &str) -> RuleSet {
     let mut files = shipped();
     files.rules = vec![FileText { name: "rule.toml".to_owned(), text: text.to_owned() }];
-    loaded(&files)
+    let mut loaded = load(&files, &Installed);
+    loaded.diagnostics.retain(|found| !["unused-setting", "unused-lookup"].contains(&found.code));
+    assert!(loaded.diagnostics.is_empty(), "{}", render(&loaded.diagnostics, &files));
+    loaded.set.unwrap()
+}
+
+/// The samples that `source` names, read from where it stands in `folder`.
+pub(crate) fn samples_of(source: &FileText, folder: &Path) -> Vec<SampleText> {
+    let read = |name: String| {
+        let text = std::fs::read_to_string(folder.join(&name)).map_err(|_| "there is no such file".to_owned());
+        SampleText { source: source.name.clone(), name, text }
+    };
+    source.samples().into_iter().map(read).collect()
 }
 
 /// The same of rules that may earn warnings.

@@ -143,7 +143,7 @@ fn fields_are_classified() {
 }
 
 fn plotado() -> RuleSet {
-    loaded(&Files { sources: vec![file("rules/sources/plotado.toml")], rules: vec![] })
+    loaded(&Files { sources: vec![file("rules/sources/plotado.toml")], rules: vec![], samples: vec![] })
 }
 
 /// A source with this `[receive]`, beside the way to verify.
@@ -151,7 +151,7 @@ fn receiving(receive: &str) -> RuleSet {
     let text = format!(
         "id = \"other\"\n[receive]\n{receive}\nverify = {{ kind = \"token\", header = \"x-token\" }}\n[[events]]\ntype = \"thing.created\"\n"
     );
-    loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![] })
+    loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![], samples: vec![] })
 }
 
 fn read_by(set: &RuleSet, path: &str, content_type: Option<&str>, body: &[u8]) -> Result<Reading, Refusal> {
@@ -429,7 +429,8 @@ sample = "c.json"
 type = "thing.deleted"
 sample = "d"
 "#;
-    let set = loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text: text.to_owned() }], rules: vec![] });
+    let set =
+        loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text: text.to_owned() }], rules: vec![], samples: vec![] });
     let sample = |kind: &str| {
         let sample = set.source("other").unwrap().sample(kind).unwrap();
         assert_eq!(sample.path, "");

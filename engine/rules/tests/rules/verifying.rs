@@ -116,7 +116,7 @@ fn what_is_signed_is_a_template() {
 /// A source that takes `verify`.
 fn verified_by(verify: &str) -> RuleSet {
     let text = format!("id = \"other\"\n[receive]\nverify = {verify}\n[[events]]\ntype = \"thing.created\"\n");
-    loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![] })
+    loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![], samples: vec![] })
 }
 
 fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> Option<Vec<(String, String)>> {

@@ -415,7 +415,7 @@ pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
 
 fn edition() -> Edition {
     let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
-    let files = Files { sources: vec![file("acme.toml", SOURCE)], rules: vec![file("greeting.toml", RULE)] };
+    let files = Files { sources: vec![file("acme.toml", SOURCE)], rules: vec![file("greeting.toml", RULE)], samples: vec![] };
     let loaded = zelo_rules::load(&files, &Greeter);
     let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
     let automation = Automation {

@@ -102,6 +102,7 @@ async fn what_needs_a_person_stands_on_top() {
     let files = zelo_rules::Files {
         sources: vec![],
         rules: vec![zelo_rules::FileText { name: "broken.toml".into(), text: "id = \"broken\"\nwhom = 1\n".into() }],
+        samples: vec![],
     };
     let Err(refused) = zelo_runtime::rulebook::check(&files, &zelo_runtime::Catalog::default()) else { panic!("not refused") };
     house.runtime.rules.refuse(&refused);

@@ -1,0 +1,214 @@
+//! Conditions that never or always hold, whatever comes; and actions that never fire.
+//!
+//! A condition is written out as alternatives, each a list of clauses that must come out one way; it never holds where each of
+//! them contradicts itself, and always where its negation never does. The innermost part that is so is named, once.
+
+use std::collections::BTreeSet;
+
+use super::contradiction::{Literal, contradict};
+use crate::condition::{Clause, Condition, TestKind};
+use crate::diagnostic::{Report, warning};
+use crate::reader::{Table, parse};
+use crate::rule::{Action, Rule};
+
+/// A condition of more alternatives is not looked at as a whole.
+const ALTERNATIVES_MAX: usize = 128;
+
+/// Looks at all conditions of a rule.
+pub(super) fn of_rule(report: &Report<'_>, rule: &Rule) {
+    let look = Look { report };
+    let said = rule.when.as_ref().is_some_and(|when| look.at(when));
+    for action in &rule.actions {
+        let own: Vec<&Condition> = action.when.iter().chain(&action.only_if).collect();
+        let said_own = own.iter().filter(|part| look.at(part)).count() > 0;
+        if !said && !said_own {
+            let parts = rule.when.iter().chain(own).flat_map(conjuncts).collect();
+            look.together(&parts);
+        }
+        if never_fires(rule, action) {
+            look.never_fires(action);
+        }
+    }
+}
+
+/// Whether every event that could fire the action cancels it.
+fn never_fires(rule: &Rule, action: &Action) -> bool {
+    let cancelling: BTreeSet<&String> = action.cancel_on.iter().flat_map(|cancel| &cancel.types).collect();
+    let mut about = action.on.as_ref().unwrap_or(&rule.on).iter().peekable();
+    about.peek().is_some() && about.all(|kind| cancelling.contains(kind))
+}
+
+/// The alternatives under which a condition comes out as `wanted`; nothing where there are too many.
+fn alternatives(condition: &Condition, wanted: bool) -> Option<Vec<Vec<Literal<'_>>>> {
+    let found = match (condition, wanted) {
+        (Condition::Clause(clause), _) => vec![vec![Literal { clause, negated: clause.test.negated == wanted }]],
+        (Condition::Not(part), _) => return alternatives(part, !wanted),
+        (Condition::Any(parts), true) | (Condition::All(parts), false) => {
+            parts.iter().map(|part| alternatives(part, wanted)).collect::<Option<Vec<_>>>()?.concat()
+        }
+        (Condition::All(parts), true) | (Condition::Any(parts), false) => {
+            let parts = parts.iter().map(|part| alternatives(part, wanted)).collect::<Option<Vec<_>>>()?;
+            return all_of(&parts);
+        }
+    };
+    (found.len() <= ALTERNATIVES_MAX).then_some(found)
+}
+
+/// Every way to take one alternative of each part.
+fn all_of<'c>(parts: &[Vec<Vec<Literal<'c>>>]) -> Option<Vec<Vec<Literal<'c>>>> {
+    let mut ways: Vec<Vec<Literal<'_>>> = vec![Vec::new()];
+    for part in parts {
+        if ways.len() * part.len() > ALTERNATIVES_MAX {
+            return None;
+        }
+        ways = ways.iter().flat_map(|way| part.iter().map(move |more| way.iter().chain(more).copied().collect())).collect();
+    }
+    Some(ways)
+}
+
+/// Whether the condition surely never comes out as `wanted`.
+fn never(condition: &Condition, wanted: bool) -> bool {
+    alternatives(condition, wanted).is_some_and(|ways| ways.iter().all(|way| contradict(way)))
+}
+
+/// Whether the conditions surely never hold together.
+fn exclude(parts: &[&Condition]) -> bool {
+    let parts = parts.iter().map(|part| alternatives(part, true)).collect::<Option<Vec<_>>>();
+    parts.and_then(|parts| all_of(&parts)).is_some_and(|ways| ways.iter().all(|way| contradict(way)))
+}
+
+/// The conditions that must all hold for this one to hold.
+fn conjuncts(condition: &Condition) -> Vec<&Condition> {
+    match condition {
+        Condition::All(parts) => parts.iter().flat_map(conjuncts).collect(),
+        other => vec![other],
+    }
+}
+
+/// The same of alternatives.
+fn disjuncts(condition: &Condition) -> Vec<&Condition> {
+    match condition {
+        Condition::Any(parts) => parts.iter().flat_map(disjuncts).collect(),
+        other => vec![other],
+    }
+}
+
+/// Whether two clauses ask the same.
+fn is_same(a: &Clause, b: &Clause) -> bool {
+    let asked = |clause: &Clause| format!("{:?}", (&clause.at, clause.every, clause.convert, &clause.test));
+    asked(a) == asked(b)
+}
+
+struct Look<'l> {
+    report: &'l Report<'l>,
+}
+
+impl Look<'_> {
+    /// Looks at a condition and what is in it; whether anything was said.
+    fn at(&self, condition: &Condition) -> bool {
+        let parts = match condition {
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().collect(),
+            Condition::Not(part) => vec![part.as_ref()],
+            Condition::Clause(clause) => return self.clause(condition, clause),
+        };
+        // What is nested in the same way is looked at here, with the rest of its list.
+        let inner = parts.into_iter().filter(|part| self.at(part)).count() > 0;
+        let list = match condition {
+            Condition::All(_) => conjuncts(condition),
+            Condition::Any(_) => disjuncts(condition),
+            _ => Vec::new(),
+        };
+        let twice = self.duplicates(&list);
+        if inner || twice {
+            return true;
+        }
+        match condition {
+            Condition::All(_) if never(condition, true) => {
+                self.together(&list);
+                true
+            }
+            Condition::Any(_) if never(condition, false) => self.always(condition),
+            _ => false,
+        }
+    }
+
+    fn clause(&self, condition: &Condition, clause: &Clause) -> bool {
+        let (code, how) = if never(condition, true) {
+            ("never-holds", "never")
+        } else if never(condition, false) {
+            ("always-holds", "always")
+        } else {
+            return false;
+        };
+        let why = match &clause.test.kind {
+            TestKind::In(rights) if rights.is_empty() => "the list is empty, so this".to_owned(),
+            _ => format!("whatever stands at `{}`, this", clause.at.path.as_str()),
+        };
+        self.report.push(warning(code, clause.spans.right.clone(), format!("{why} {how} holds")).help(ADVICE));
+        true
+    }
+
+    /// Reports conditions of which some never hold together: two of them where two are enough.
+    fn together(&self, parts: &Vec<&Condition>) {
+        let pair = (0..parts.len()).find_map(|second| {
+            let (before, rest) = parts.split_at_checked(second)?;
+            let second = rest.first()?;
+            before.iter().find(|first| exclude(&[first, second])).map(|first| (*first, *second))
+        });
+        if let Some((Some(first), Some(second))) = pair.map(|(first, second)| (first_clause(first), first_clause(second))) {
+            let (line, _) = self.report.file.position(first.spans.path.start);
+            let text = format!("this never holds together with the condition on `{}` in line {line}", first.at.path.as_str());
+            self.report.push(warning("never-holds", second.spans.right.clone(), text).help(ADVICE));
+        } else if exclude(parts)
+            && let Some(clause) = parts.first().and_then(|part| first_clause(part))
+        {
+            let text = "this never holds together with the conditions beside it";
+            self.report.push(warning("never-holds", clause.spans.right.clone(), text).help(ADVICE));
+        }
+    }
+
+    fn always(&self, condition: &Condition) -> bool {
+        let Some(clause) = first_clause(condition) else { return false };
+        let text = "one of these alternatives always holds, whatever comes";
+        self.report.push(warning("always-holds", clause.spans.path.clone(), text).help(ADVICE));
+        true
+    }
+
+    fn duplicates(&self, list: &[&Condition]) -> bool {
+        let clauses: Vec<&Clause> =
+            list.iter().filter_map(|part| if let Condition::Clause(clause) = part { Some(clause.as_ref()) } else { None }).collect();
+        let mut said = false;
+        for (nth, clause) in clauses.iter().enumerate() {
+            let before = clauses.iter().take(nth).find(|before| is_same(before, clause));
+            if let Some(before) = before {
+                let (line, _) = self.report.file.position(before.spans.path.start);
+                let text = format!("the same condition stands in line {line} already");
+                self.report.push(warning("duplicate-condition", clause.spans.path.clone(), text).help("take one of them away"));
+                said = true;
+            }
+        }
+        said
+    }
+
+    fn never_fires(&self, action: &Action) {
+        let scratch = Report::new(self.report.file);
+        let Some(document) = parse(&scratch) else { return };
+        let tables = Table::root(&scratch, &document).tables("then");
+        let found = tables.iter().find(|table| table.string("name").is_some_and(|name| name.value == action.name));
+        if let Some(item) = found.and_then(|table| table.get("cancel_on")) {
+            let text = format!("every event that could fire `{}` cancels it instead, so it never fires", action.name);
+            self.report.push(
+                warning("never-fires", item.span(), text).help("what cancels an action never fires it; leave other types to fire it"),
+            );
+        }
+    }
+}
+
+const ADVICE: &str = "say what is meant, or take it away";
+
+fn first_clause(condition: &Condition) -> Option<&Clause> {
+    condition.clauses().first().copied()
+}
+
+#[cfg(test)]
+mod tests;
