@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::{Keys, named, not_both};
-use super::values::{any_of, by_language, fitting, list, name, path, refers, some, string, text, types, with, word};
+use super::values::{any_of, boolean, by_language, fitting, list, name, path, refers, some, string, text, types, with, word};
 use super::{grant, patterns, timing};
 use crate::rule::TRANSFORMS;
 
@@ -23,7 +23,7 @@ pub(super) fn action() -> Value {
         .may("allow", "The fields that reach the plugin; nothing else is ever read.", named(&field_name(), &field()))
         .may("with", "The plugin's inputs: templates over the fields and `settings`.", named(&json!({}), &refers("input")))
         .may("grant", "What the plugin may do. Nothing is granted by default.", grant::grant())
-        .holds(json!({ "dependentRequired": { "cancel_on": ["key"] } }))
+        .holds(json!({ "if": { "required": ["cancel_on"] }, "then": { "anyOf": [{ "required": ["key"] }, { "required": ["debounce"] }] } }))
         .holds(not_both("at", "after"));
     timing::keys(keys).schema()
 }
@@ -49,6 +49,7 @@ fn field() -> Value {
         .need("path", "Where it stands. A singular path yields a value or nothing, any other a list.", path())
         .may("record", "The lookup whose record has it. Absent: the event.", string())
         .may("as", "What is made of it before anything sees it.", word(&TRANSFORMS))
+        .may("collected", "With `debounce`: the list of the values in all collected events.", boolean())
         .schema();
     any_of([path(), table])
 }

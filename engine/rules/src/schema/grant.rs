@@ -35,6 +35,14 @@ fn messages() -> Value {
     Keys::new()
         .need("channels", "Channels of `zelo.toml`, in order of preference.", one_or_list(&string()))
         .need("to", "Exactly these recipients: templates over the fields.", list(&string()))
+        .may("budget", "So many messages to one contact, where that is less than `[budget]` allows.", budget())
+        .schema()
+}
+
+fn budget() -> Value {
+    Keys::new()
+        .need("limit", "So many messages.", json!({ "type": "integer", "minimum": 1, "maximum": 1000 }))
+        .need("per", "Within any span of this length: `24h`.", fitting(patterns::DURATION))
         .schema()
 }
 

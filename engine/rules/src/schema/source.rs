@@ -20,6 +20,7 @@ pub(super) fn keys() -> Keys {
         .need("receive", "How deliveries look, and how they prove where they come from.", receive())
         .need("events", "Which deliveries are which events; the first that matches.", some(&event()))
         .may("records", "What to remember.", list(&record()))
+        .may("words", "What people call the values at paths: sentences about rules are made of them.", words())
         .may("classes", "How delicate which fields are (LGPD art. 5). What nobody named is sensitive.", classes())
 }
 
@@ -69,6 +70,7 @@ fn event() -> Value {
     Keys::new()
         .may("match", "What a delivery must look like; all that is given must hold. Absent: it takes anything.", matching())
         .need("type", "The event's type: words with dots, such as `appointment.created`.", fitting(patterns::GIVEN_TYPE))
+        .may("title", "How a sentence says it: `um agendamento é criado`, `an appointment is created`.", text())
         .may("time", "Path: when it happened. Absent or unreadable: when it arrived.", path())
         .may("entity", "What it is about.", entity)
         .may("subjects", "The people it is about, the main one first.", list(&subject))
@@ -77,6 +79,15 @@ fn event() -> Value {
         .may("changes", "Where an edit tells what it changed; `changed` reads it.", changes())
         .may("sample", "A file with an example body, named from this file's folder; `zelo send` posts it.", string())
         .schema()
+}
+
+/// By path: a text, or one with words for values.
+fn words() -> Value {
+    let whole = Keys::new()
+        .need("title", "What people call it.", text())
+        .may("values", "What people call a value that stands there.", named(&json!({}), &text()))
+        .schema();
+    named(&path(), &any_of([text(), whole]))
 }
 
 fn matching() -> Value {
@@ -104,6 +115,8 @@ fn record() -> Value {
         .need("on", "Event types that speak about it.", types())
         .need("key", "Path of its id.", path())
         .need("keep", "The fields to keep: a singular path keeps the value, any other a list.", named(&json!({}), &path()))
+        .may("title", "How a sentence calls such a record: `o cadastro do paciente`.", text())
+        .may("words", "What people call its fields, by their paths in the record.", words())
         .may("subject", "Path of the person it is about. Absent: its own id, where that is one of the event's subjects.", path())
         .may("clinic", "A path or a text. Absent: the event's clinic.", string())
         .schema()

@@ -1,10 +1,10 @@
 //! When an action runs.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::patterns::{self, or_template};
 use super::table::{Keys, not_both};
-use super::values::{any_of, first_by_default, fitting, path, string, zone};
+use super::values::{any_of, first_by_default, fitting, path, string, with, zone};
 use crate::rule::IF_LATE;
 
 /// The keys of an action that are about time.
@@ -14,7 +14,40 @@ pub(super) fn keys(action: Keys) -> Keys {
         .may("after", "So long after the event itself, instead of `at`.", duration())
         .may("send_window", "The hours in which it runs; outside it waits for the next opening, where that is not too late.", window())
         .may("if_late", "What to do where the due time had passed when the event happened.", first_by_default(&IF_LATE))
+        .may("throttle", "At most so many jobs in any span of time.", throttle())
+        .may("count", "Only with the event that makes it so many, and then from the beginning.", count())
+        .may("debounce", "One job for all events that come until it is quiet.", debounce())
         .may("expires", "So long after the due time it is skipped.", duration())
+}
+
+fn throttle() -> Value {
+    Keys::new()
+        .need("limit", "So many jobs.", amount())
+        .need("per", "In any span of this length.", duration())
+        .may("by", "Path: counted apart for each value. Absent: by the action's key.", path())
+        .schema()
+}
+
+fn count() -> Value {
+    Keys::new()
+        .need("at_least", "So many events.", amount())
+        .need("within", "In a span of this length.", duration())
+        .may("by", "Path: counted apart for each value. Absent: by the action's key.", path())
+        .schema()
+}
+
+fn debounce() -> Value {
+    Keys::new()
+        .need("wait", "Quiet for so long.", duration())
+        .may("max", "At most so long after the first of them.", duration())
+        .may("by", "Path: collected apart for each value. Absent: all together.", path())
+        .schema()
+}
+
+/// A whole number, or a template that gives one.
+fn amount() -> Value {
+    let template = with(string(), json!({ "pattern": r"\{\{" }));
+    any_of([json!({ "type": "integer", "minimum": 1, "maximum": 1000 }), template])
 }
 
 fn duration() -> Value {

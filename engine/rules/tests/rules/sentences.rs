@@ -45,7 +45,7 @@ fn folder(name: &str) -> Vec<FileText> {
 }
 
 fn shipped() -> RuleSet {
-    let files = Files { sources: folder("rules/sources"), rules: folder("rules/automations") };
+    let files = Files { sources: folder("rules/sources"), rules: folder("rules/automations"), samples: Vec::new() };
     let loaded = load(&files, &Manifests);
     loaded.set.unwrap_or_else(|| panic!("{}", render(&loaded.diagnostics, &files)))
 }
@@ -122,7 +122,7 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
         "sends a message to the patient's phone number by WhatsApp or, where there is none, through the outbox"
     );
     assert_eq!((&told["settings"][0]["type"], &told["settings"][0]["max"]), (&json!("integer"), &json!(168)));
-    assert_eq!(told["tests"].as_array().unwrap().len(), 14);
+    assert_eq!(told["tests"].as_array().unwrap().len(), 19);
     assert_eq!(told["file"], "rules/automations/appointment-reminder.toml");
     let card = serde_json::to_value(shipped().overview("lead-welcome").unwrap()).unwrap();
     assert_eq!(
