@@ -10,6 +10,7 @@ mod chain;
 mod commands;
 mod crash;
 mod days;
+mod explain;
 mod house;
 mod import;
 mod over_time;

@@ -134,6 +134,9 @@ pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     (!far).then_some(best)
 }
 
+/// Of one file no more findings are told.
+const FINDINGS_MAX: usize = 200;
+
 /// Collects the findings of one file.
 #[derive(Debug)]
 pub(crate) struct Report<'f> {
@@ -146,7 +149,17 @@ impl<'f> Report<'f> {
         Self { file, found: RefCell::default() }
     }
 
+    /// Whether it takes no more: whoever looks for more may stop.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.borrow().len() > FINDINGS_MAX
+    }
+
     pub(crate) fn push(&self, finding: Finding) {
+        let finding = match self.found.borrow().len() {
+            FINDINGS_MAX.. if self.is_full() => return,
+            FINDINGS_MAX => error("too-many", finding.span, "there is more to find here; mend what is said first"),
+            _ => finding,
+        };
         let (line, column) = self.file.position(finding.span.start);
         let (end_line, end_column) = self.file.position(finding.span.end);
         let replace = finding.replaced(self.file);

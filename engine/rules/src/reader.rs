@@ -43,9 +43,16 @@ pub(crate) struct At<T> {
     pub(crate) span: Range<usize>,
 }
 
+/// No file is longer, in bytes.
+const FILE_MAX: usize = 1 << 20;
+
 /// Parses the file of `report`, reporting what is not TOML.
 pub(crate) fn parse<'a>(report: &Report<'a>) -> Option<toml::Spanned<DeTable<'a>>> {
     let text: &'a str = &report.file.text;
+    if text.len() > FILE_MAX {
+        report.push(error("too-long", 0..0, format!("a file has at most {} KiB", FILE_MAX >> 10)).help("split it"));
+        return None;
+    }
     let (document, errors) = DeTable::parse_recoverable(text);
     for found in &errors {
         let span = found.span().unwrap_or(0..0);
@@ -127,6 +134,9 @@ impl<'a> Table<'a> {
         let asked = self.asked.borrow();
         asked::note(self.values, &asked);
         for (key, _) in self.entries() {
+            if self.report.is_full() {
+                return;
+            }
             if !asked.contains(&key.value) {
                 // A key that is misspelt is not missing as well.
                 if let Some(meant) = closest(key.value, &asked) {

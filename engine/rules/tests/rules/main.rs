@@ -7,6 +7,7 @@ mod common;
 mod conditions;
 mod diagnostics;
 mod explaining;
+mod fuzzing;
 mod matching;
 mod over_time;
 mod preparing;

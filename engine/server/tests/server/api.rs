@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use zelo_core::effect::{Attachment, Emitted};
 use zelo_core::{AutomationId, Cause, Effect};
 
-use crate::house::{FILE, House, MARKER, START, contact, document, message};
+use axum::body::Body;
+
+use crate::house::{FILE, House, MARKER, START, contact, document, message, patient, request};
 
 const PATHS: [&str; 11] = [
     "events",
@@ -306,4 +308,45 @@ async fn a_wrong_question_is_told_so() {
     {
         house.api(unknown).await.is_problem(404, "not-found");
     }
+}
+
+#[tokio::test]
+async fn why_a_rule_fires_is_explained_and_shows_no_more_than_was_asked_for() {
+    let house = House::new().await;
+    let event = house.deliver("1", MARKER).await.json()["event_id"].as_str().unwrap().to_owned();
+    let told = house.api(&format!("events/{event}/explanation")).await;
+    assert!(!told.text.contains(MARKER), "{}", told.text);
+    let told = told.json();
+    assert_eq!((&told["rules"][0]["outcome"], &told["language"]), (&json!("fires"), &json!("pt-BR")));
+    assert_eq!(told["jobs"][0]["state"], "ready");
+    let english = house.api(&format!("events/{event}/explanation?lang=en&reveal=sensitive")).await.json();
+    assert_eq!((&english["rules"][0]["title"], &english["language"]), (&json!("Greeting"), &json!("en")));
+    for wrong in ["?lang=fr", "?reveal=all", "?x=1", "?lang=en&lang=en"] {
+        house.api(&format!("events/{event}/explanation{wrong}")).await.is_problem(400, "query");
+    }
+    house.api("events/evt_00/explanation").await.is_problem(404, "not-found");
+
+    let token = house.token().await;
+    let authorization = format!("Bearer {token}");
+    let ask = async |body: Value| {
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        house.send(request("POST", "/api/v1/explain", &headers, Body::from(body.to_string()))).await
+    };
+    let given = json!({ "connection": "acme", "type": "patient.created", "data": patient("2", MARKER) });
+    let told = ask(given.clone()).await;
+    assert!(told.status == 200 && !told.text.contains(MARKER), "{}", told.text);
+    assert_eq!((&told.json()["rules"][0]["outcome"], &told.json()["jobs"]), (&json!("fires"), &json!([])), "nothing is made");
+    assert_eq!(house.api("events").await.json()["items"].as_array().unwrap().len(), 1, "nothing is stored");
+    for (wrong, why) in [
+        (json!({ "connection": "x", "type": "patient.created", "data": {} }), "no such connection"),
+        (json!({ "connection": "acme", "type": "patient.gone", "data": {} }), "names no event type"),
+        (json!({ "connection": "acme", "path": "nowhere", "data": {} }), "patient.created"),
+        (json!({ "connection": "acme", "type": "patient.created", "data": "not json" }), "cannot be read"),
+        (json!({ "conection": "acme" }), "This is not {connection, type, data}"),
+    ] {
+        let problem = ask(wrong).await.is_problem(400, "malformed");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    }
+    let unknown = house.send(request("POST", "/api/v1/explain", &[], Body::from(given.to_string()))).await;
+    assert_eq!(unknown.status, 401);
 }
