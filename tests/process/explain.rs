@@ -30,7 +30,7 @@ fn a_file_is_explained_without_a_store() {
     let data = told(&house.ok(&["explain", file, "--type", "appointment.created", "--format", "json"]));
     let rules: Vec<&Value> = data["rules"].as_array().unwrap().iter().map(|rule| &rule["rule"]).collect();
     assert_eq!(rules.len(), 6, "every rule: {rules:?}");
-    assert_eq!(rule(&data, "appointment-reminder")["outcome"], "silent");
+    assert_eq!(rule(&data, "appointment-reminder")["outcome"], "cancels", "what no longer matches");
     assert!(!house.path("data").exists(), "looking makes no store");
 }
 
@@ -72,8 +72,8 @@ fn a_stored_event_is_explained_with_the_jobs_that_were_made() {
     let asked = |arguments: &[&str]| house.ok(&[&["explain", &event], arguments].concat());
     let text = asked(&[]);
     assert!(text.contains("✓ appointment-reminder@clinicarx · Lembrete de consulta"), "{text}");
-    assert!(text.contains("✓ remind (reminder)") && text.contains("→ espera para 2090-05-2"), "{text}");
-    assert!(text.contains("feito: job_") && text.contains("appointment-reminder.remind scheduled"), "{text}");
+    assert!(text.contains("✓ remind (reminder)") && text.contains("→ fica agendada e espera por um valor, para 2090-05-2"), "{text}");
+    assert!(text.contains("job criado: job_") && text.contains("appointment-reminder.remind scheduled"), "{text}");
     assert!(
         text.contains("contact-board · Quadro de contatos: não está ligada para esta conexão") || text.contains("não está ligada"),
         "{text}"

@@ -1,12 +1,13 @@
 //! Why rules fire or do not.
 
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use zelo_core::{Event, EventId};
+use zelo_core::{Event, EventId, Status};
 use zelo_rules::{Class, InForce};
 use zelo_runtime::explain::{self, Given, Telling};
 use zelo_runtime::rulebook::{Edition, everything_on};
@@ -29,11 +30,21 @@ pub(in crate::cli) struct Ask {
 }
 
 /// An event that is stored, or one that might come.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::cli) enum What {
     Stored(EventId),
     Given { connection: Option<String>, kind: Option<String>, path: String, body: String, at: Option<Timestamp> },
+}
+
+/// Prints no payload.
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored(id) => write!(f, "Stored({id})"),
+            Self::Given { kind, path, body, .. } => write!(f, "Given({kind:?} {path} {} bytes)", body.len()),
+        }
+    }
 }
 
 pub(super) async fn explain(scene: &Scene<'_>, ask: &Ask) -> Result<Value> {
@@ -41,10 +52,10 @@ pub(super) async fn explain(scene: &Scene<'_>, ask: &Ask) -> Result<Value> {
     if let Some(rule) = ask.rule.as_ref().filter(|rule| scene.rules.rule(rule).is_none()) {
         bail!("there is no rule `{rule}`{}", did_you_mean(rule, scene.rules.rules().map(|rule| rule.id.as_str())));
     }
-    let event = event(scene, &ask.what).await?;
+    let (event, status) = event(scene, &ask.what).await?;
     let (in_force, supposed) = in_force(scene).await?;
     let telling = Telling { reveal, locale: &ask.locale };
-    let mut explained = explain::explain(scene.store, &in_force, &event, telling).await?;
+    let mut explained = explain::explain(scene.store, &in_force, &event, status, telling).await?;
     if let Some(only) = &ask.rule {
         explained.explanation.rules.retain(|rule| rule.rule == *only);
         explained.jobs.retain(|job| job.rule == *only);
@@ -63,16 +74,17 @@ pub(super) async fn explain(scene: &Scene<'_>, ask: &Ask) -> Result<Value> {
     Ok(json!(text))
 }
 
-async fn event(scene: &Scene<'_>, what: &What) -> Result<Event> {
+async fn event(scene: &Scene<'_>, what: &What) -> Result<(Event, Option<Status>)> {
     match what {
         What::Stored(id) => {
             let view = scene.store.event(*id).await?;
-            Ok(view.with_context(|| format!("there is no event {id}"))?.event)
+            let view = view.with_context(|| format!("there is no event {id}"))?;
+            Ok((view.event, Some(view.status)))
         }
         What::Given { connection, kind, path, body, at } => {
             let connection = place(scene, connection.as_deref(), kind.as_deref(), path)?;
             let given = Given { kind: kind.as_deref(), path, body: body.as_bytes() };
-            Ok(explain::given(scene.rules, connection, given, at.unwrap_or_else(|| scene.clock.now()))?)
+            Ok((explain::given(scene.rules, connection, given, at.unwrap_or_else(|| scene.clock.now()))?, None))
         }
     }
 }

@@ -406,7 +406,8 @@ impl<'a> Change<'a> {
             if begun && live.anchor == anchor && live.cancel.is_none() {
                 return None;
             }
-            wanted.replaced = Some(live.id).filter(|_| live.state != JobState::Running);
+            // One that runs is asked to stop, so that its place is free as well.
+            wanted.replaced = Some(live.id);
             self.cancel(key, &newer);
         }
         let id = self.make(candidate, wanted)?;

@@ -115,13 +115,13 @@ impl fmt::Display for Counted {
 }
 
 impl Quiet {
-    /// When the collection of so many events ends, of which the first and the last happened then.
+    /// When the collection of so many events ends, of which the first and the last happened then: never before its last.
     pub fn ends(&self, first: Timestamp, last: Timestamp, collected: u32) -> Timestamp {
         if collected >= COLLECTED_MAX {
             return last;
         }
         let quiet = later(last, self.wait);
-        self.max.map_or(quiet, |max| quiet.min(later(first, max)))
+        self.max.map_or(quiet, |max| quiet.min(later(first, max).max(last)))
     }
 }
 

@@ -141,7 +141,7 @@ proptest! {
     ) {
         let last = first + more;
         let ends = Quiet { wait: secs(wait), max: max.map(secs) }.ends(at(first), at(last), collected);
-        let quiet = max.map_or(last + wait, |max| (last + wait).min(first + max));
+        let quiet = max.map_or(last + wait, |max| (last + wait).min((first + max).max(last)));
         prop_assert_eq!(ends, at(if collected < COLLECTED_MAX { quiet } else { last }));
     }
 }

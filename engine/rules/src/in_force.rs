@@ -19,8 +19,9 @@ use zelo_core::timing::{Due, DueQuestion, Records, Timetable, Timing};
 use zelo_core::window::{Count, Throttle};
 use zelo_core::{AutomationId, Candidate, Event, Indexer, KeyHash, LookupRef, OverTime, Plan, RecordRef};
 
-use crate::condition::{Circumstances, Condition, Documents};
+use crate::condition::{Circumstances, Condition, Documents, Language};
 use crate::digest;
+use crate::explain::unnamed;
 use crate::json::id_text;
 use crate::load::RuleSet;
 use crate::path::Path;
@@ -335,6 +336,15 @@ impl Joined {
     }
 }
 
+/// Whether all that names settings can be used under these.
+pub(crate) fn check(rules: &RuleSet, rule: &Rule, settings: &Map<String, Value>) -> Result<(), String> {
+    for action in &rule.actions {
+        action.timing.set(settings, rules.templates())?;
+        action.over.set(settings, rules.templates())?;
+    }
+    Bound::new(rule, settings, rules.templates()).map(|_| ())
+}
+
 impl Bound {
     fn new(rule: &Rule, settings: &Map<String, Value>, templates: &Templates) -> Result<Self, String> {
         let bound = |condition: &Option<Condition>| {
@@ -399,19 +409,19 @@ fn rule_fails(joined: &Joined, rule: &Rule, event: &Event, documents: &EventOnly
     if candidates.is_empty() {
         return failures.into_iter().find_map(|(action, failure)| Some(format!("{}: {}", action.name, failure?)));
     }
-    let unknown: Vec<String> = candidates.iter().map_while(|action| told_apart_by_nothing(action, event)).collect();
+    let unknown = candidates.iter().map_while(|action| told_apart_by_nothing(action, event));
+    let unknown: Vec<String> = unknown.map(|(name, path)| unnamed(name, path, Language::English)).collect();
     let all = unknown.len() == candidates.len();
     unknown.into_iter().next().filter(|_| all)
 }
 
 /// Why the event does not say which job of `action` is meant, or in which of its windows it belongs.
-fn told_apart_by_nothing(action: &Action, event: &Event) -> Option<String> {
+pub(crate) fn told_apart_by_nothing<'a>(action: &'a Action, event: &Event) -> Option<(&'static str, &'a Path)> {
     let missing = |path: &&Path| path.first(&event.data).and_then(id_text).is_none();
     if let Some(key) = action.key.as_ref().filter(missing) {
-        return Some(format!("its key {} is missing", key.as_str()));
+        return Some(("key", key));
     }
-    let (name, path) = action.over.by().find(|(_, path)| missing(path))?;
-    Some(format!("its `{name}.by` {} is missing", path.as_str()))
+    action.over.by().find(|(_, path)| missing(path))
 }
 
 /// One rule against one event.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Diagnostic, Report, Severity, error};
 use crate::digest;
 use crate::files::Files;
+use crate::in_force;
 use crate::lint::{self, Everything};
 use crate::rule::{self, Catalog, Plugins, Promised, Rule};
 use crate::source::{self, Source};
@@ -109,13 +110,18 @@ impl RuleSet {
         &self.0.digest
     }
 
-    /// The settings of `rule` where `given` was chosen: checked, defaults filled in.
+    /// The settings of `rule` where `given` was chosen: checked, also where they stand in times, amounts and conditions, and
+    /// with defaults filled in.
     ///
     /// # Errors
     /// Every problem with what was given.
     pub fn settings_for(&self, rule: &str, given: &Map<String, Value>) -> Result<Map<String, Value>, Vec<String>> {
         match self.rule(rule) {
-            Some(rule) => rule::check_settings(&rule.settings, given),
+            Some(rule) => {
+                let settings = rule::check_settings(&rule.settings, given)?;
+                in_force::check(self, rule, &settings).map_err(|problem| vec![problem])?;
+                Ok(settings)
+            }
             None => Err(vec![format!("there is no rule `{rule}`")]),
         }
     }

@@ -46,6 +46,9 @@ pub(crate) struct At<T> {
 /// No file is longer, in bytes.
 const FILE_MAX: usize = 1 << 20;
 
+/// Of a file that is not TOML no more is told.
+const SYNTAX_MAX: usize = 3;
+
 /// Parses the file of `report`, reporting what is not TOML.
 pub(crate) fn parse<'a>(report: &Report<'a>) -> Option<toml::Spanned<DeTable<'a>>> {
     let text: &'a str = &report.file.text;
@@ -54,7 +57,10 @@ pub(crate) fn parse<'a>(report: &Report<'a>) -> Option<toml::Spanned<DeTable<'a>
         return None;
     }
     let (document, errors) = DeTable::parse_recoverable(text);
-    for found in &errors {
+    // What follows the first few is mostly what comes of them.
+    let mut found: Vec<_> = errors.iter().collect();
+    found.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    for found in found.into_iter().take(SYNTAX_MAX) {
         let span = found.span().unwrap_or(0..0);
         report.push(error("invalid-toml", span, format!("this is not TOML: {}", found.message())));
     }

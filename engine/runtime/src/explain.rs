@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use zelo_core::{Event, EventId, Job, JobId, Plan};
+use zelo_core::{Event, EventId, Job, JobId, Plan, Status};
 use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet, Through};
 use zelo_store::{RecordSet, Store};
 
@@ -24,6 +24,8 @@ pub struct Telling<'t> {
 pub struct Explained {
     #[serde(flatten)]
     pub explanation: Explanation,
+    /// What became of a stored event: rules look at none that is `quarantined`, and those with a key at none that is `stale`.
+    pub status: Option<Status>,
     /// Of a stored event.
     pub jobs: Vec<JobMade>,
 }
@@ -58,7 +60,7 @@ pub enum Error {
     NoType { source_id: String, kind: String, known: Vec<String> },
     #[error("{why}; say what it is with a type{}", meant(.known))]
     Ignored { why: String, known: Vec<String> },
-    #[error("the body cannot be read: {0}")]
+    #[error("{0}")]
     Malformed(String),
 }
 
@@ -66,11 +68,17 @@ fn meant(known: &[String]) -> String {
     if known.is_empty() { String::new() } else { format!(": {}", known.join(", ")) }
 }
 
-/// Explains `event` on the records that are stored now.
+/// Explains `event`, which is stored with `status`, on the records that are stored now.
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn explain(store: &dyn Store, in_force: &InForce, event: &Event, telling: Telling<'_>) -> Result<Explained, zelo_store::Error> {
+pub async fn explain(
+    store: &dyn Store,
+    in_force: &InForce,
+    event: &Event,
+    status: Option<Status>,
+    telling: Telling<'_>,
+) -> Result<Explained, zelo_store::Error> {
     let index = store.indexer();
     let mut records = HashMap::new();
     for candidate in in_force.candidates(event, index) {
@@ -91,7 +99,7 @@ pub async fn explain(store: &dyn Store, in_force: &InForce, event: &Event, telli
             jobs.extend(made.map(|view| JobMade::new(view.job)));
         }
     }
-    Ok(Explained { explanation, jobs })
+    Ok(Explained { explanation, status, jobs })
 }
 
 /// The event that `given` would be on `connection`.
@@ -141,9 +149,25 @@ impl Explained {
     /// The explanation as text, with the jobs that were made.
     pub fn render(&self) -> String {
         let mut text = self.explanation.render();
-        let (made, because) = if self.explanation.language == "en" { ("made", "because") } else { ("feito", "porque") };
+        let english = self.explanation.language == "en";
+        let note = match self.status {
+            Some(Status::Stale) if english => {
+                "\nIt came late: something newer was known of the same thing, so rules with a key made nothing of it.\n"
+            }
+            Some(Status::Stale) => {
+                "\nChegou atrasado: já se sabia algo mais novo sobre a mesma coisa, e as regras com chave nada fizeram com ele.\n"
+            }
+            Some(Status::Quarantined) if english => "\nIt is quarantined: it is not in the form of its type, and no rule saw it.\n",
+            Some(Status::Quarantined) => "\nEstá em quarentena: não tem a forma do seu tipo, e nenhuma regra o viu.\n",
+            _ => "",
+        };
+        // Before the rules: it stands against what they say.
+        let head = text.find('\n').map_or(text.len(), |end| end + 1);
+        text.insert_str(head, note);
+        let (made, because) = if english { ("job made", "because") } else { ("job criado", "porque") };
         for job in &self.jobs {
-            let reason = job.reason.as_ref().map(|reason| format!(" ({because}: {reason})")).unwrap_or_default();
+            let ended = matches!(job.state, "skipped" | "cancelled" | "dead" | "unknown");
+            let reason = job.reason.as_ref().filter(|_| ended).map(|reason| format!(" ({because}: {reason})")).unwrap_or_default();
             text.push_str(&format!("\n{made}: {} {}.{} {} {}{reason}", job.job, job.rule, job.action, job.state, job.due));
         }
         text

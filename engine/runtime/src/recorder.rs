@@ -268,7 +268,8 @@ impl Recorder {
 
     /// An event of the plugin, unless the chain that leads to it is too long to be meant.
     fn emit(&self, index: u32, emitted: &Emitted) -> EffectResult {
-        let led = self.event.cause.as_ref().map_or(0, |cause| cause.lineage.len());
+        // Its own automation is the last of them.
+        let led = self.lineage.len().saturating_sub(1);
         if led >= LINEAGE_MAX {
             let reason = format!(
                 "{led} automations led to this job, each by an event of its own, and a chain is no longer than {LINEAGE_MAX}: this may be a loop"

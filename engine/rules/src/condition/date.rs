@@ -89,6 +89,11 @@ pub(super) fn moment(text: &str, circumstances: &Circumstances<'_>) -> Option<Ti
     if let Some(offset) = relative(text) {
         return circumstances.time.checked_add(offset).ok();
     }
+    stated(text, circumstances)
+}
+
+/// The instant that `text` says by itself: an instant of the payload, or a day.
+pub(super) fn stated(text: &str, circumstances: &Circumstances<'_>) -> Option<Timestamp> {
     time::instant(text, &circumstances.zone).or_else(|| beginning(time::day(text)?, &circumstances.local()))
 }
 

@@ -35,6 +35,8 @@ pub(crate) use mismatch::Mismatch;
 pub(crate) use read::{COMPARISONS, CONVERSIONS, OPERATORS, RightSide, Scope, condition, conditions};
 pub(crate) use words::Language;
 
+use test::Sides;
+
 /// A tree of clauses.
 #[derive(Clone, Debug)]
 pub enum Condition {
@@ -251,8 +253,14 @@ impl Clause {
             TestKind::Changed { from, to } => self.changed(from.as_ref(), to.as_ref(), documents),
             kind => {
                 let nodes = self.at.nodes(documents);
-                let passes = |node| kind.passes(node, self.convert, documents);
-                if self.every { nodes.iter().next().is_some() && nodes.iter().all(passes) } else { nodes.iter().any(passes) }
+                let sides = Sides::of(kind, documents);
+                let passes = |node| kind.passes(node, self.convert, &sides);
+                let count = nodes.iter().count();
+                match self.every {
+                    _ if sides.is_too_much_for(count) => false,
+                    true => count > 0 && nodes.iter().all(passes),
+                    false => nodes.iter().any(passes),
+                }
             }
         };
         positive != self.test.negated
@@ -260,8 +268,8 @@ impl Clause {
 
     /// What keeps it from holding (`inverted`: from not holding).
     fn failure(&self, documents: &dyn Documents, inverted: bool) -> Failure<'_> {
-        let asks_for_absence = self.test.is_for_absence(inverted);
-        let missing = self.test.kind.spots().into_iter().chain([&self.at]).filter(|_| !asks_for_absence);
+        let wants_a_value = self.test.wants_a_value(inverted);
+        let missing = self.test.kind.spots().into_iter().chain([&self.at]).filter(|_| wants_a_value);
         let missing = missing.filter(|spot| spot.has_no_value(documents)).last();
         Failure { clause: self, missing, inverted }
     }
@@ -291,9 +299,11 @@ impl Spot {
 }
 
 impl Test {
-    /// Whether it asks for nothing to be there, so that waiting for a value would be no use.
-    fn is_for_absence(&self, inverted: bool) -> bool {
-        matches!((&self.kind, self.negated != inverted), (TestKind::Missing | TestKind::IsNull, false) | (TestKind::Exists, true))
+    /// Whether it may come out as it should once there is a value, so that waiting for one is some use: not where it asks for
+    /// nothing to be there, and not where a value that is there stands against it.
+    fn wants_a_value(&self, inverted: bool) -> bool {
+        let positive = self.negated == inverted;
+        if matches!(self.kind, TestKind::Missing | TestKind::IsNull) { !positive } else { positive }
     }
 }
 

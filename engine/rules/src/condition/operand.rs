@@ -29,7 +29,16 @@ impl Right {
     /// Whether any of what it stands for passes, turned into what is compared.
     pub(super) fn any(&self, convert: Option<Convert>, documents: &dyn Documents, passes: impl Fn(&Operand<'_>) -> bool) -> bool {
         let values = self.values(documents);
-        values.iter().any(|value| Operand::of(value, convert, documents.circumstances()).is_some_and(|right| passes(&right)))
+        values.iter().any(|value| self.operand(value, convert, documents).is_some_and(|right| passes(&right)))
+    }
+
+    /// `value`, which it stands for, turned into what is compared. Only what a rule says may count from the event.
+    pub(super) fn operand<'v>(&self, value: &'v Value, convert: Option<Convert>, documents: &dyn Documents) -> Option<Operand<'v>> {
+        let circumstances = documents.circumstances();
+        match (self, convert, value) {
+            (Self::Literal(_), Some(Convert::Date), Value::String(text)) => date::moment(text, circumstances).map(Operand::Date),
+            _ => Operand::of(value, convert, circumstances),
+        }
     }
 }
 
@@ -43,7 +52,7 @@ impl<'v> Operand<'v> {
             }
             (Some(Convert::String), Value::Number(_) | Value::Bool(_)) => json(Value::String(value.to_string())),
             (Some(Convert::Number), Value::String(text)) => number::parse(text).map(Value::Number).and_then(json),
-            (Some(Convert::Date), Value::String(text)) => date::moment(text, circumstances).map(Self::Date),
+            (Some(Convert::Date), Value::String(text)) => date::stated(text, circumstances).map(Self::Date),
             (Some(_), _) => None,
         }
     }

@@ -501,8 +501,13 @@ impl Reader<'_, '_, '_, '_> {
         if !draft.sources_are_known() {
             return;
         }
-        let edits: Vec<&Path> =
-            draft.sources.iter().flat_map(|source| &source.events).filter_map(|event| Some(&event.changes.as_ref()?.of)).collect();
+        let edits: Vec<&Path> = draft
+            .sources
+            .iter()
+            .flat_map(|source| &source.events)
+            .filter(|event| draft.about.contains(&event.kind))
+            .filter_map(|event| Some(&event.changes.as_ref()?.of))
+            .collect();
         if edits.is_empty() {
             let finding = error("no-changes", item.span(), "no source of this rule says where its events tell what they changed");
             item.report().push(finding.help("give the [[events]] of the source `changes = { of = …, old = …, new = … }`"));

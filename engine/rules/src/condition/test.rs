@@ -9,9 +9,42 @@ use super::{Clause, Comparison, Convert, Documents, Pattern, Right, TestKind};
 use crate::number::equal;
 use crate::path::Nodes;
 
+/// No clause compares more pairs of values: beyond, a positive one does not hold.
+const PAIRS_MAX: usize = 1_000_000;
+
+/// The right sides of a clause, looked up once for all nodes of its left side.
+pub(super) struct Sides<'d> {
+    documents: &'d dyn Documents,
+    rights: Vec<(&'d Right, Vec<&'d Value>)>,
+}
+
+impl<'d> Sides<'d> {
+    pub(super) fn of(kind: &'d TestKind, documents: &'d dyn Documents) -> Self {
+        let rights = kind.rights().into_iter().map(|right| (right, right.values(documents).iter().collect()));
+        Self { documents, rights: rights.collect() }
+    }
+
+    /// Whether so many nodes are too many to be compared with all that stands here.
+    pub(super) fn is_too_much_for(&self, nodes: usize) -> bool {
+        let values: usize = self.rights.iter().map(|(_, values)| values.len()).sum();
+        nodes.saturating_mul(values) > PAIRS_MAX
+    }
+
+    /// Whether any of what the right side at `index` stands for passes, turned into what is compared.
+    fn any(&self, index: usize, convert: Option<Convert>, passes: impl Fn(&Operand<'_>) -> bool) -> bool {
+        let Some((right, values)) = self.rights.get(index) else { return false };
+        values.iter().any(|value| right.operand(value, convert, self.documents).is_some_and(|operand| passes(&operand)))
+    }
+}
+
 impl TestKind {
+    /// Whether `value` alone passes.
+    pub(crate) fn takes(&self, value: &Value, convert: Option<Convert>, documents: &dyn Documents) -> bool {
+        self.passes(value, convert, &Sides::of(self, documents))
+    }
+
     /// Whether `node` passes. Presence and change are not questions about one node; they are answered by the clause.
-    pub(crate) fn passes(&self, node: &Value, convert: Option<Convert>, documents: &dyn Documents) -> bool {
+    pub(super) fn passes(&self, node: &Value, convert: Option<Convert>, sides: &Sides<'_>) -> bool {
         match self {
             Self::Exists => return !node.is_null(),
             Self::IsNull => return node.is_null(),
@@ -19,37 +52,34 @@ impl TestKind {
             _ => {}
         }
         let convert = self.converts(convert);
-        if let (Self::Contains(right), Value::Array(elements)) = (self, node) {
-            let of = |element| Operand::of(element, convert, documents.circumstances());
-            return right.any(convert, documents, |right| elements.iter().filter_map(of).any(|left| left.equals(right)));
+        if let (Self::Contains(_), Value::Array(elements)) = (self, node) {
+            let of = |element| Operand::of(element, convert, sides.documents.circumstances());
+            return sides.any(0, convert, |right| elements.iter().filter_map(of).any(|left| left.equals(right)));
         }
-        let Some(left) = Operand::of(node, convert, documents.circumstances()) else { return false };
-        let any = |right: &Right, passes: &dyn Fn(&Operand<'_>) -> bool| right.any(convert, documents, passes);
-        let text = |right: &Right, passes: fn(&str, &str) -> bool| {
-            left.text().is_some_and(|text| any(right, &|right| right.text().is_some_and(|part| passes(text, part))))
+        let Some(left) = Operand::of(node, convert, sides.documents.circumstances()) else { return false };
+        let text = |passes: fn(&str, &str) -> bool| {
+            left.text().is_some_and(|text| sides.any(0, convert, |right| right.text().is_some_and(|part| passes(text, part))))
         };
+        let in_order = |index, accepts: fn(Ordering) -> bool| sides.any(index, convert, |right| left.order(right).is_some_and(accepts));
         match self {
             Self::Exists | Self::IsNull | Self::Missing | Self::Changed { .. } => false,
-            Self::Equals(right) => any(right, &|right| left.equals(right)),
-            Self::In(rights) => rights.iter().any(|right| right.is_among(&left, convert, documents)),
-            Self::Compare(comparison, right) => any(right, &|right| left.order(right).is_some_and(|order| comparison.accepts(order))),
-            Self::Before(right) => any(right, &|right| left.order(right).is_some_and(Ordering::is_lt)),
-            Self::After(right) => any(right, &|right| left.order(right).is_some_and(Ordering::is_gt)),
-            Self::Between(low, high) => {
-                any(low, &|low| left.order(low).is_some_and(Ordering::is_ge))
-                    && any(high, &|high| left.order(high).is_some_and(Ordering::is_le))
-            }
-            Self::Contains(right) => text(right, |text, part| text.contains(part)),
-            Self::StartsWith(right) => text(right, |text, part| text.starts_with(part)),
-            Self::EndsWith(right) => text(right, |text, part| text.ends_with(part)),
+            Self::Equals(_) => sides.any(0, convert, |right| left.equals(right)),
+            Self::In(_) => sides.rights.iter().any(|(right, values)| right.is_among(&left, values, convert, sides.documents)),
+            Self::Compare(comparison, _) => sides.any(0, convert, |right| left.order(right).is_some_and(|order| comparison.accepts(order))),
+            Self::Before(_) => in_order(0, Ordering::is_lt),
+            Self::After(_) => in_order(0, Ordering::is_gt),
+            Self::Between(..) => in_order(0, Ordering::is_ge) && in_order(1, Ordering::is_le),
+            Self::Contains(_) => text(|text, part| text.contains(part)),
+            Self::StartsWith(_) => text(|text, part| text.starts_with(part)),
+            Self::EndsWith(_) => text(|text, part| text.ends_with(part)),
             Self::Matches(pattern) | Self::Glob(pattern) => left.text().is_some_and(|text| pattern.fits(text)),
             Self::Length(bounds) => length(&left).is_some_and(|length| {
                 let length = Operand::Json(std::borrow::Cow::Owned(Value::Number(length)));
-                bounds.iter().all(|(comparison, right)| {
-                    right.any(None, documents, |right| length.order(right).is_some_and(|order| comparison.accepts(order)))
+                bounds.iter().enumerate().all(|(index, (comparison, _))| {
+                    sides.any(index, None, |right| length.order(right).is_some_and(|order| comparison.accepts(order)))
                 })
             }),
-            Self::Within(within) => left.text().is_some_and(|text| within.contains(text, documents)),
+            Self::Within(within) => left.text().is_some_and(|text| within.contains(text, sides.documents)),
         }
     }
 
@@ -64,17 +94,15 @@ impl TestKind {
 }
 
 impl Right {
-    /// Whether `left` is what it stands for, or an element of it.
-    fn is_among(&self, left: &Operand<'_>, convert: Option<Convert>, documents: &dyn Documents) -> bool {
-        let same = |value: &Value| Operand::of(value, convert, documents.circumstances()).is_some_and(|right| left.equals(&right));
-        match self {
-            Self::Literal(value) => same(value),
+    /// Whether `left` is one of the `values` that it stands for, or an element of one.
+    fn is_among(&self, left: &Operand<'_>, values: &[&Value], convert: Option<Convert>, documents: &dyn Documents) -> bool {
+        let same = |value: &Value| self.operand(value, convert, documents).is_some_and(|right| left.equals(&right));
+        let literal = matches!(self, Self::Literal(_));
+        values.iter().any(|value| match value {
             // A list that stands at a path is what may be: its elements.
-            _ => self.values(documents).iter().any(|value| match value {
-                Value::Array(elements) => elements.iter().any(same),
-                value => same(value),
-            }),
-        }
+            Value::Array(elements) if !literal => elements.iter().any(same),
+            value => same(value),
+        })
     }
 }
 

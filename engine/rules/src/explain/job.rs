@@ -74,7 +74,17 @@ impl<'p> Prospect<'p> {
             Reason::new("step", language.pick(format!("depois de {steps}"), format!("after {steps}")))
         };
         let state = if job.due <= self.question.event.received { "ready" } else { "scheduled" };
-        let provided = provided(&self.over, language);
+        let mut provided = provided(&self.over, language);
+        if job.key.is_some() && self.over.debounce.is_none() {
+            provided.push(
+                language
+                    .pick(
+                        "toma o lugar do que está pendente com a mesma chave; não se repete o que já foi feito para o mesmo momento",
+                        "takes the place of what is pending under its key; what was done for this very time is not done again",
+                    )
+                    .to_owned(),
+            );
+        }
         let told = |state, fields, reason| {
             let (due, needs) = (Some(job.due), self.needs.clone());
             JobTold { state, due, expires: job.expires, needs, fields, provided: provided.clone(), reason }
@@ -102,7 +112,7 @@ fn provided(over: &OverTime, language: Language) -> Vec<String> {
     });
     let throttle = over.throttle.map(|throttle| {
         let (limit, per) = (throttle.limit, throttle.per);
-        language.pick(format!("no máximo {limit} vez(es) em {per:#}"), format!("at most {limit} time(s) within {per:#}"))
+        language.pick(format!("no máximo {limit}× em {per:#}"), format!("at most {limit}× within {per:#}"))
     });
     let debounce = over.debounce.map(|_| {
         language.pick("espera até nada mais chegar, e vale para todos", "waits until nothing more comes, and is for all of them").to_owned()

@@ -16,12 +16,13 @@ use zelo_core::timing::Records;
 use zelo_core::{AutomationId, Candidate, Event, Indexer, Plan};
 
 use crate::condition::{Language, Reveal, Spot, Told};
-use crate::in_force::{Automation, EventOnly, InForce, Joined, Standing, is_second_lap};
+use crate::in_force::{Automation, EventOnly, InForce, Joined, Standing, is_second_lap, told_apart_by_nothing};
 use crate::rule::{Action, Rule};
 use crate::source::Class;
 
 pub use job::JobTold;
 use reason::Hindrance;
+pub(crate) use reason::unnamed;
 
 /// An event to be explained.
 pub struct Question<'q> {
@@ -227,15 +228,22 @@ impl Telling<'_> {
         let (outcome, why) = match candidate.map(|candidate| &candidate.plan) {
             Some(Plan::Fire { .. }) => (Outcome::Fires, None),
             Some(Plan::Cancel { .. }) if cancels => (Outcome::Cancels, None),
+            // What no longer matches ends what is pending under its key.
+            Some(Plan::Cancel { .. }) => {
+                let failure = blocked.cloned().or_else(|| own.and_then(|when| when.failure(documents)).map(Hindrance::When));
+                (Outcome::Cancels, failure.map(|hindrance| hindrance.text(self.language)))
+            }
             plan => {
                 let not_for = || Hindrance::NotAbout { kind: &event.kind, types: action.on.iter().flatten().map(String::as_str).collect() };
                 let failure = own.and_then(|when| when.failure(documents)).map(Hindrance::When);
-                let key = || action.key.as_ref().filter(|_| plan.is_none()).map(Hindrance::KeyMissing);
+                let unnamed =
+                    || told_apart_by_nothing(action, event).filter(|_| plan.is_none()).map(|(name, path)| Hindrance::Unnamed(name, path));
+                let cancelling = || action.cancel_on.iter().find(|cancel| cancel.types.contains(&event.kind));
                 let hindrance = match blocked {
                     Some(blocked) => Some(Cow::Borrowed(blocked)),
-                    None if cancels => action.cancel_on.first().map(|cancel| Cow::Owned(Hindrance::KeyMissing(&cancel.key))),
+                    None if cancels => cancelling().map(|cancel| Cow::Owned(Hindrance::Unnamed("key", &cancel.key))),
                     None if !about => Some(Cow::Owned(not_for())),
-                    None => failure.or_else(key).map(Cow::Owned),
+                    None => failure.or_else(unnamed).map(Cow::Owned),
                 };
                 (Outcome::Silent, hindrance.map(|hindrance| hindrance.text(self.language)))
             }

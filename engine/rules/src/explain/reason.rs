@@ -20,8 +20,17 @@ pub(super) enum Hindrance<'h> {
     Cancels { kind: &'h str },
     /// A condition does not hold.
     When(Failure<'h>),
-    /// The event says nothing where the key stands.
-    KeyMissing(&'h Path),
+    /// The event says nothing where its key, or the `by` of one of its windows, stands.
+    Unnamed(&'static str, &'h Path),
+}
+
+/// Says that the event has nothing at the `path` of the key, or of the `by` of what is called `name`.
+pub(crate) fn unnamed(name: &str, path: &Path, language: Language) -> String {
+    let path = path.as_str();
+    if name == "key" {
+        return language.pick(format!("falta a sua chave, {path}"), format!("its key {path} is missing"));
+    }
+    language.pick(format!("falta o seu `{name}.by`, {path}"), format!("its `{name}.by` {path} is missing"))
 }
 
 impl Hindrance<'_> {
@@ -49,10 +58,7 @@ impl Hindrance<'_> {
                 language.pick(format!("{kind} cancela, e não dispara nada"), format!("{kind} cancels, and fires nothing"))
             }
             Self::When(failure) => failure.why_in(language),
-            Self::KeyMissing(path) => {
-                let path = path.as_str();
-                language.pick(format!("falta a sua chave, {path}"), format!("its key {path} is missing"))
-            }
+            Self::Unnamed(name, path) => unnamed(name, path, language),
         }
     }
 }

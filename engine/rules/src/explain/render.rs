@@ -74,7 +74,12 @@ impl ActionTold {
         write!(out, "  {} {} ({})", mark(self.outcome), self.action, self.plugin)?;
         match self.outcome {
             Outcome::Fires => {}
-            Outcome::Cancels => write!(out, ": {}", language.pick("cancela o que está pendente", "cancels what is pending"))?,
+            Outcome::Cancels => {
+                write!(out, ": {}", language.pick("cancela o que está pendente", "cancels what is pending"))?;
+                if let Some(why) = self.why.as_deref().filter(|why| Some(*why) != said) {
+                    write!(out, " ({why})")?;
+                }
+            }
             Outcome::Silent => {
                 if let Some(why) = self.why.as_deref().filter(|why| Some(*why) != said) {
                     write!(out, ": {why}")?;
@@ -99,7 +104,7 @@ impl JobTold {
         let state = match self.state {
             "ready" => language.pick("executa já", "runs at once"),
             "scheduled" => language.pick("fica agendada", "is scheduled"),
-            "waits" => language.pick("espera", "waits"),
+            "waits" => language.pick("fica agendada e espera por um valor,", "is scheduled and waits for a value,"),
             "skipped" => language.pick("é pulada", "is skipped"),
             _ => language.pick("falha", "fails"),
         };

@@ -189,7 +189,7 @@ impl Candidate {
     fn fails(&self, tests: &[Test<'_>], kinds: Kinds) -> bool {
         let decides = |test: &&Test<'_>| test.is_decided() && (self.exact || test.convert != Some(Convert::String));
         kinds & kind_of(&self.value) == 0
-            || tests.iter().filter(decides).any(|test| test.kind.passes(&self.value, test.convert, &Nowhere::new()) == test.negated)
+            || tests.iter().filter(decides).any(|test| test.kind.takes(&self.value, test.convert, &Nowhere::new()) == test.negated)
     }
 }
 

@@ -120,7 +120,7 @@ pub(super) fn read(
     let when = table.get("when").and_then(|item| item.table("when")).and_then(|when| condition(&when, &mut Scope::of_event(names, draft)));
     let steps = table.get("needs").and_then(Item::strings).unwrap_or_default();
     let needs = needed(report, &steps, name.as_ref(), above.names);
-    let key = table.get("key").and_then(Item::path);
+    let key = table.get("key").and_then(singular);
     let (allow, places) =
         table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
     // Steps that are no actions have been reported: what names them is no second mistake.
@@ -186,6 +186,17 @@ pub(super) fn read(
     })
 }
 
+/// A path that yields one value: what is known by several is known by none.
+fn singular(item: Item<'_>) -> Option<Path> {
+    let path = item.path()?;
+    if !path.is_singular() {
+        let finding = error("not-singular", item.span(), format!("`{}` may yield several values", path.as_str()));
+        item.report().push(finding.help("`key` is a path of names and indexes"));
+        return None;
+    }
+    Some(path)
+}
+
 /// The types among `on` that an action's own patterns name.
 fn narrowed(report: &Report<'_>, own: &[At<&str>], on: &BTreeSet<String>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -247,7 +258,7 @@ fn cancellations(item: Item<'_>, lacking: Option<(&str, &str)>, draft: &Draft<'_
     let cancellation = |item: Item<'_>| {
         let table = item.table("cancel_on")?;
         let types = table.need("type").and_then(Item::strings).unwrap_or_default();
-        let key = table.need("key").and_then(Item::path);
+        let key = table.need("key").and_then(singular);
         table.finish();
         Some(CancelOn { types: types.iter().flat_map(|pattern| draft.expand(item.report(), pattern)).collect(), key: key? })
     };

@@ -39,6 +39,8 @@ pub(crate) struct Draft<'r, 'c> {
     sources_unknown: bool,
     /// Whether the rule is about events that plugins emit.
     emitted: bool,
+    /// The types that the rule is about.
+    pub(crate) about: BTreeSet<String>,
     pub(crate) templates: &'r mut Templates,
     /// The settings where nobody chose.
     pub(crate) defaults: Map<String, Value>,
@@ -127,6 +129,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         candidates,
         sources_unknown,
         emitted: false,
+        about: BTreeSet::new(),
         templates,
         defaults: Map::new(),
         signed: BTreeSet::new(),
@@ -135,6 +138,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let on: BTreeSet<String> = on.iter().flat_map(|pattern| draft.expand(report, pattern)).collect();
     // A type that a source gives is no plugin's, whatever an action claims.
     let given = |kind: &String| catalog.sources.values().any(|source| source.types().any(|given| given == kind));
+    draft.about.clone_from(&on);
     draft.emitted = on.iter().any(|kind| catalog.promised.events.contains(kind) && !given(kind));
     draft.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
 

@@ -247,6 +247,11 @@ fn times_limits_and_settings_are_said() {
             "Only done if, at that time, the owner's age is above 1, the size of the owner is above 1 and the value at “$.size.x” of the owner is above 1.",
         ),
         (
+            "throttle = { limit = 1, per = \"1h\" }\ncount = { at_least = 3, within = \"10m\" }",
+            "Só é feito quando isso acontece 3 vezes em 10 minutos, e então recomeça a contagem. No máximo uma vez em 1 hora.",
+            "Only done when this happens 3 times within 10 minutes; then the count begins again. At most once within 1 hour.",
+        ),
+        (
             "when = { path = \"$.title\", equals = 1 }",
             "Quando uma coisa é feita e o título é 1, executa",
             "When a thing is made and the title is 1, runs",

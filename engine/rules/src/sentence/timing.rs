@@ -51,6 +51,38 @@ impl Speaker<'_> {
         Some(self.pick(format!("entre {from} e {to} {zone}"), format!("between {from} and {to} {zone}")))
     }
 
+    /// What it makes of several events.
+    fn over_time(&self, action: &Action) -> Vec<String> {
+        let Ok(over) = action.over.set(&self.settings, self.rules.templates()) else { return Vec::new() };
+        let span = |length| duration(self.language, length);
+        let count = over.count.map(|(at_least, within)| {
+            let within = span(within);
+            self.pick(
+                format!("Só é feito quando isso acontece {at_least} vezes em {within}, e então recomeça a contagem."),
+                format!("Only done when this happens {at_least} times within {within}; then the count begins again."),
+            )
+        });
+        let throttle = over.throttle.map(|(limit, per)| {
+            let per = span(per);
+            match limit {
+                1 => self.pick(format!("No máximo uma vez em {per}."), format!("At most once within {per}.")),
+                limit => self.pick(format!("No máximo {limit} vezes em {per}."), format!("At most {limit} times within {per}.")),
+            }
+        });
+        let quiet = over.quiet.map(|quiet| {
+            let wait = span(quiet.wait);
+            let max = quiet.max.map(span);
+            let max = max
+                .map(|max| self.pick(format!(", no máximo {max} depois do primeiro"), format!(", at most {max} after the first")))
+                .unwrap_or_default();
+            self.pick(
+                format!("Espera até nada mais chegar por {wait}{max}, e é feito uma vez para todos."),
+                format!("Waits until nothing more comes for {wait}{max}, and is done once for all of them."),
+            )
+        });
+        [count, throttle, quiet].into_iter().flatten().collect()
+    }
+
     /// What keeps it from being done at all, as sentences of their own.
     pub(super) fn limits(&self, action: &Action) -> Vec<String> {
         let mut told = Vec::new();
@@ -66,6 +98,7 @@ impl Speaker<'_> {
                 format!("More than {length} late, it is not done any more."),
             ));
         }
+        told.extend(self.over_time(action));
         let cancelling: Vec<String> = action.cancel_on.iter().map(|cancel| self.happens_to_it(&cancel.types)).collect();
         if !cancelling.is_empty() {
             let events = list(&cancelling, self.pick("ou", "or"));

@@ -107,6 +107,8 @@ impl Source {
     fn reading(&self, mapping: &EventMapping, data: Arc<Value>) -> Reading {
         let id = |path: &crate::Path| path.first(&data).and_then(id_text);
         let time = mapping.time.as_ref().and_then(|path| path.first(&data)?.as_str().and_then(|text| instant(text, &self.timezone)));
+        // As exact as it is kept: what is decided now must come out the same from what is stored.
+        let time = time.and_then(|time| Timestamp::from_millisecond(time.as_millisecond()).ok());
         let entity = mapping.entity.as_ref().and_then(|entity| Some(Entity { kind: entity.kind.clone(), id: id(&entity.id)? }));
         let mut subjects: Vec<String> = Vec::new();
         for subject in mapping.subjects.iter().flat_map(|path| path.nodes(&data).iter().filter_map(id_text).collect::<Vec<_>>()) {

@@ -217,6 +217,7 @@ fn english(state: &State, locale: Option<&str>) -> bool {
 fn local(state: &State, value: &str, zone: Option<&str>) -> Result<Zoned, Error> {
     let instant = read(state, value)?;
     let zone = match zone.filter(|zone| !zone.is_empty()) {
+        // What a record says may be no zone; what a rule says was checked when it was loaded.
         Some(name) => time::zone(name).or_else(|| named(state, CLINIC_ZONE)).ok_or_else(|| unfit(Unfit::Zone))?,
         None => named(state, CLINIC_ZONE).ok_or_else(|| unfit(Unfit::NoZone))?,
     };

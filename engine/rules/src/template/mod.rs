@@ -104,6 +104,7 @@ impl Templates {
             return (None, vec![error]);
         }
         let mut errors = scan::check(&tokens);
+        errors.extend(scan::zones(text));
         let name = self.count.to_string();
         let names = self.keep(&name, text);
         let Ok(names) = names.map_err(|error| errors.push(syntax(&error))) else { return (None, errors) };

@@ -4,9 +4,13 @@
 //! minijinja reports an unknown filter only when it renders; a rule file should not load with one.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::TemplateError;
 use super::filters::{FILTERS, TESTS};
+use crate::time;
 
 const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
 
@@ -63,6 +67,19 @@ fn problem(tokens: &[Token<'_>], index: usize) -> Option<TemplateError> {
         }
         _ => None,
     }
+}
+
+/// The zones that a text itself gives to filters, and that are none: a typo there would tell a wrong hour.
+pub(super) fn zones(text: &str) -> Vec<TemplateError> {
+    static GIVEN: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"\|\s*(?:local_time|date|time|weekday)\s*\(\s*(?:'([^']*)'|"([^"]*)")"#).ok());
+    let found = GIVEN.iter().flat_map(|given| given.captures_iter(text)).filter_map(|found| found.get(1).or(found.get(2)));
+    let unknown = found.filter(|name| !name.is_empty() && time::zone(name.as_str()).is_none());
+    let error = |name: regex::Match<'_>| {
+        let message = format!("`{}` is not a time zone of the IANA database", name.as_str());
+        TemplateError { message, at: Some(name.range()), meant: None }
+    };
+    unknown.map(error).collect()
 }
 
 /// minijinja takes what follows a dot as part of the name of a filter or test, and misses it only when it renders.

@@ -188,7 +188,7 @@ impl World {
         match self.status {
             Status::Duplicate => "the very same delivery came before; change something in it with `set`",
             Status::Stale => "the event is stale: a newer one of its entity came before",
-            _ => "what is known under its key is newer, or stays as it is",
+            _ => "what is known under its key is newer or stays as it is, or it counts events and these are too few",
         }
     }
 

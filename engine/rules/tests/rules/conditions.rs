@@ -75,6 +75,8 @@ const ROWS: &[(&str, &[&str], &[&str])] = &[
     (r#"after = "2017-05-30T00:00:00-03:00""#, &[r#""2017-05-30 03:00:01""#], &[r#""2017-05-30""#, r#""soon""#]),
     ("after = 2017-05-30", &[r#""2017-05-30 03:00:01""#], &[r#""2017-05-30""#]),
     (r#"after = "+24h""#, &[r#""2023-07-14 15:55:34""#], &[r#""2023-07-14 15:55:33""#, r#""2023-07-01""#]),
+    // What a payload says counts from nothing.
+    (r#"after = "-90d""#, &[r#""2023-07-13""#], &[r#""now""#, r#""+1h""#]),
     (r#"before = "now""#, &[r#""2023-07-13 15:55:32""#], &[r#""2023-07-13 15:55:33""#]),
     (r#"after = "-2d", before = "+2d""#, &[r#""2023-07-13T15:55:33Z""#], &[r#""2023-07-11 15:55:33""#, r#""2023-07-16""#]),
     (r#"before = { path = "$.data.scheduled_start_at" }"#, &[r#""2017-05-30 09:17:02""#], &[r#""2017-05-30 09:17:03""#, "absent"]),
@@ -342,4 +344,19 @@ fn changed_is_about_what_an_edit_says() {
     let permit = |more: &str| format!("path = \"$.data.valid_health_permit\"\nchanged = true\n{more}");
     assert!(holds(&permit(""), &[], "clinic/edit edit-clinic"));
     assert!(!holds(&permit("as = \"date\""), &[], "clinic/edit edit-clinic"));
+}
+
+#[test]
+fn too_many_pairs_are_not_compared() {
+    let list = |count: usize| (0..count).map(|number| json!(number)).collect::<Vec<_>>();
+    let tried = Tried::new([
+        "path = \"$.data.a[*]\"\nin = { path = \"$.data.b[*]\" }",
+        "path = \"$.data.a[*]\"\nnot_in = { path = \"$.data.b[*]\" }",
+    ]);
+    for (many, holds) in [(900, true), (1_200, false)] {
+        let mut data = changed("new-appointment", &[]);
+        data["data"]["a"] = list(many).into();
+        data["data"]["b"] = list(many).into();
+        assert_eq!(tried.fires(&data), [holds, !holds], "{many}");
+    }
 }

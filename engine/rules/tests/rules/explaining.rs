@@ -89,7 +89,7 @@ fn the_tree_says_which_clause_failed_first() {
     let told = explain(&set, &in_force, ("appointment/new", &data), Class::Public, "pt-BR");
     let text = told.render();
     let expected = "\
-✗ r@centro · Regra
+− r@centro · Regra
   não dispara: $.data.patient.document não começa como esperado
   quando
     ✗ tudo isto
@@ -100,7 +100,7 @@ fn the_tree_says_which_clause_failed_first() {
         ✗ $.data.scheduled_start_at before \"2017-01-01\"   visto: \"2017-05-30 09:17:03\"
       ✗ $.data.patient.document as string starts_with \"9\"   visto: ‹número pessoal›   ← $.data.patient.document não começa como esperado
       ✗ $.data.clinic.name gt 3   visto: \"Drogaria Exemplo\"
-  ✗ a (reminder)
+  − a (reminder): cancela o que está pendente
 ";
     assert!(text.ends_with(expected), "{text}");
     let decisive = serde_json::to_string(&told).unwrap().matches("\"decisive\":true").count();
@@ -174,7 +174,7 @@ fn the_job_says_when_and_what_it_waits_for() {
         "{text}"
     );
     assert!(
-        text.contains("    → espera para 2030-01-01T11:00:00Z, expira em 2030-01-01T11:30:00Z: patient $.phones[0] is missing\n"),
+        text.contains("    → fica agendada e espera por um valor, para 2030-01-01T11:00:00Z, expira em 2030-01-01T11:30:00Z: patient $.phones[0] is missing\n"),
         "{text}"
     );
 }

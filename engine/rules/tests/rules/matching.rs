@@ -219,6 +219,19 @@ fn automations_that_cannot_work_are_listed() {
     assert_eq!(in_force.automations().count(), 1);
 }
 
+#[test]
+fn a_setting_that_its_place_cannot_use_cannot_be_chosen() {
+    let set = with_rule(
+        "id = \"r\"\ntitle = \"R\"\non = \"appointment.created\"\n[settings]\nword = { type = \"string\", default = \"a\" }\nlimit = { type = \"integer\", default = 3 }\n[when]\npath = \"$.data.id\"\nmatches = \"^{{ settings.word }}\"\n[[then]]\nname = \"a\"\nplugin = \"reminder\"\nthrottle = { limit = \"{{ settings.limit }}\", per = \"1h\" }\nwith = { to = \"x\", text = \"y\" }\ngrant.messages = { channels = [\"outbox\"], to = [\"x\"] }\n",
+    );
+    let chosen = |given: Value| set.settings_for("r", given.as_object().unwrap());
+    assert!(chosen(json!({"word": "b", "limit": 4})).is_ok());
+    let why = chosen(json!({"word": "("})).unwrap_err().join("; ");
+    assert!(why.contains("`^{{ settings.word }}` gives no pattern"), "{why}");
+    let why = chosen(json!({"limit": 5000})).unwrap_err().join("; ");
+    assert!(why.contains("`{{ settings.limit }}` gives `5000`"), "{why}");
+}
+
 const MANY: &str = r#"
 id = "many"
 title = "Many"

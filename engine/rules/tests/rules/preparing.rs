@@ -156,6 +156,13 @@ fn a_condition_on_a_value_that_is_there_skips() {
 }
 
 #[test]
+fn what_a_value_stands_against_is_not_waited_for() {
+    let then = "only_if = [{ record = \"patient\", path = \"$.email\", not_in = [{ path = \"$.data.event_status\" }, { path = \"$.data.nothing\" }] }]\nwith = { to = \"x\", text = \"y\" }";
+    let outcome = prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": "done"}}));
+    assert_eq!(reason(outcome), ("skip", "only_if".to_owned(), "only_if: patient $.email is one of those excluded".to_owned()));
+}
+
+#[test]
 fn of_alternatives_the_one_that_may_still_come_is_waited_for() {
     let then = "only_if = [{ any = [{ path = \"$.data.event_status\", equals = \"vip\" }, { record = \"patient\", path = \"$.email\", exists = true }] }]\nwith = { to = \"x\", text = \"y\" }";
     let outcome = prepared(then, &changed("new-appointment", &[]), &json!({"patient": {"email": null}}));

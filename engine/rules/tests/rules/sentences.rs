@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use zelo_core::grants::Capability;
 use zelo_rules::{FileText, Files, Localised, PluginFacts, PluginWords, Plugins, RuleSet, Text, load, render};
 
-use super::common::{file, root};
+use super::common::{file, root, with_rule};
 
 /// The plugins that ship, as their manifests describe them.
 struct Manifests;
@@ -129,4 +129,24 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
         card["actions"][2]["grants"][0]["words"]["pt-BR"],
         "grava “contact” (email, last_contact, name, notes, phone e stage) do registro cujo id é o telefone do contato"
     );
+}
+
+#[test]
+fn what_is_made_of_several_events_is_said() {
+    let set = with_rule(
+        "id = \"r\"\ntitle = \"R\"\non = \"appointment.created\"\n[[then]]\nname = \"a\"\nplugin = \"reminder\"\nthrottle = { limit = 2, per = \"1d\" }\ndebounce = { wait = \"30s\", max = \"5m\" }\nwith = { to = \"x\", text = \"y\" }\ngrant.messages = { channels = [\"outbox\"], to = [\"x\"] }\n",
+    );
+    for (locale, said) in [
+        (
+            "pt-BR",
+            "No máximo 2 vezes em 24 horas. Espera até nada mais chegar por 30 segundos, no máximo 5 minutos depois do primeiro, e é feito uma vez para todos.",
+        ),
+        (
+            "en",
+            "At most 2 times within 24 hours. Waits until nothing more comes for 30 seconds, at most 5 minutes after the first, and is done once for all of them.",
+        ),
+    ] {
+        let sentence = set.sentence("r", &serde_json::Map::new(), locale).unwrap().to_string();
+        assert!(sentence.ends_with(said), "{sentence}");
+    }
 }

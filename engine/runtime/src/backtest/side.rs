@@ -286,6 +286,10 @@ impl Side {
     }
 
     fn forget(&mut self, job: &Job) {
+        if matches!(job.state, JobState::Cancelled | JobState::Skipped) {
+            // It holds no place in its window any more.
+            self.state.void.insert(job.id);
+        }
         self.state.jobs.remove(&job.id);
         self.waited.remove(&job.id);
         self.collected.remove(&job.id);

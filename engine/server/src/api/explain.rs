@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use zelo_core::{Event, EventId};
+use zelo_core::{Event, EventId, Status};
 use zelo_rules::{Class, LOCALES};
 use zelo_runtime::explain::{self, Explained, Given, Telling};
 
@@ -38,7 +38,7 @@ pub(super) async fn stored(State(app): State<App>, Path(id): Path<String>, param
     let id: EventId = id.parse().map_err(|_| missing())?;
     let wanted = Wanted::read(parameters)?;
     let view = app.runtime.store.event(id).await?.ok_or_else(missing)?;
-    explained(&app, &view.event, &wanted).await
+    explained(&app, &view.event, Some(view.status), &wanted).await
 }
 
 pub(super) async fn given(State(app): State<App>, parameters: Parameters, request: Body) -> Result<Json<Explained>, Problem> {
@@ -57,13 +57,13 @@ pub(super) async fn given(State(app): State<App>, parameters: Parameters, reques
     let given = Given { kind: payload.kind.as_deref(), path: &payload.path, body: body.as_bytes() };
     let at = payload.at.unwrap_or_else(|| app.runtime.clock.now());
     let event = explain::given(&edition.rules, connection, given, at).map_err(|error| Problem::malformed(error.to_string()))?;
-    explained(&app, &event, &wanted).await
+    explained(&app, &event, None, &wanted).await
 }
 
-async fn explained(app: &App, event: &Event, wanted: &Wanted) -> Result<Json<Explained>, Problem> {
+async fn explained(app: &App, event: &Event, status: Option<Status>, wanted: &Wanted) -> Result<Json<Explained>, Problem> {
     let in_force = app.runtime.rules.current().in_force.clone();
     let telling = Telling { reveal: wanted.reveal, locale: wanted.locale };
-    Ok(Json(explain::explain(app.runtime.store.as_ref(), &in_force, event, telling).await?))
+    Ok(Json(explain::explain(app.runtime.store.as_ref(), &in_force, event, status, telling).await?))
 }
 
 /// What may be shown, and in which language.

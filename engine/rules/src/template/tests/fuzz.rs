@@ -202,7 +202,8 @@ proptest! {
     ) {
         let text = format!("{{{{ ({of}) | {filter}({}) }}}}", arguments.join(", "));
         let outcome = rendered(&text, &names, "en");
-        prop_assert!(outcome.is_some(), "{text} does not load");
+        let a_zone = arguments.first() == Some(&"'en'") && ["local_time", "date", "time", "weekday"].contains(&filter);
+        prop_assert!(outcome.is_some() != a_zone, "{text} does not load");
         if let Some(Err(error)) = outcome {
             let error = format!("{error:?}");
             prop_assert!(!error.contains(MARKER) && !error.contains("77012345") && !error.contains("1155185185"), "{text}: {error}");

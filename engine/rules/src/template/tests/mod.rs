@@ -101,6 +101,8 @@ fn what_there_is_not_is_refused_before_rendering() {
         let error = templates.compile(text).1.remove(0);
         assert_eq!((error.message.as_str(), error.at.and_then(|at| text.get(at))), (message, place), "{text}");
     }
+    let zone = templates.compile("{{ at | local_time('America/Sao_Paolo') }} {{ at | date(\"UTC\", 'en') }}").1;
+    assert_eq!((zone.len(), zone[0].at.clone()), (1, Some(20..37)), "{zone:?}");
     let (template, errors) = templates.compile("{% set x = y | nothing %}{{ x }}");
     assert_eq!((errors.len(), template.unwrap().names()), (2, ["y".to_owned()].as_slice()), "all at once, and what it names besides");
     for text in ["{{ phone", "{{ phone | }}", "{% if %}", "{{ 'x }}", "{% for x in %}"] {
