@@ -91,3 +91,15 @@ fn a_stored_event_is_explained_with_the_jobs_that_were_made() {
     within("the server is gone", Duration::from_secs(20), || !house.zelo(&["explain", &event]).stdout.is_empty());
     assert_eq!(told(&asked(&["--format", "json"])), by_command);
 }
+
+#[test]
+fn before_the_first_server_the_configuration_says_what_is_on() {
+    let house = House::new("[[automations]]\nrule = \"appointment-reminder\"\nsettings = { hours_before = 48 }\n");
+    let mut body: Value = told(&std::fs::read_to_string(house.path("examples/events/new-appointment.json")).unwrap());
+    body["data"]["event_status"] = json!("scheduled");
+    body["data"]["scheduled_start_at"] = json!("2090-05-30 15:00:00");
+    std::fs::write(house.path("one.json"), body.to_string()).unwrap();
+    let data = told(&house.ok(&["explain", "one.json", "--type", "appointment.created", "--format", "json"]));
+    assert_eq!(rule(&data, "appointment-reminder")["actions"][0]["job"]["due"], "2090-05-28T15:00:00Z", "two days before");
+    assert_eq!(rule(&data, "contact-board")["why"], "não está ligada para esta conexão");
+}

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zelo_core::{Event, EventId, Status};
 use zelo_rules::{Class, InForce};
+use zelo_runtime::Connection;
 use zelo_runtime::explain::{self, Given, Telling};
 use zelo_runtime::rulebook::{Edition, everything_on};
-use zelo_runtime::{Connection, rulebook};
 
 use super::Scene;
 use crate::cli::meant::did_you_mean;
@@ -121,14 +121,15 @@ fn place<'s>(scene: &'s Scene<'_>, named: Option<&str>, kind: Option<&str>, path
     }
 }
 
-/// What is in force; where nothing was ever switched on, what would be if everything were.
+/// What is in force. Where no server has opened the store yet, what the configuration switches on; where that switches nothing on,
+/// what would be if everything were.
 async fn in_force(scene: &Scene<'_>) -> Result<(Arc<InForce>, bool)> {
     if scene.server.is_some() || !scene.store.automations().await?.is_empty() {
         return Ok((scene.in_force().await?, false));
     }
+    let supposed = scene.configured.is_empty();
     let connections: Vec<&Connection> = scene.connections.values().collect();
-    let rows = everything_on(scene.rules, &connections, scene.clock.now());
-    let edition =
-        Edition::new(scene.rules.clone(), scene.catalog.clone(), &rows).map_err(|error: rulebook::Error| anyhow::anyhow!(error))?;
-    Ok((edition.in_force, true))
+    let rows = if supposed { everything_on(scene.rules, &connections, scene.clock.now()) } else { scene.configured.to_vec() };
+    let edition = Edition::new(scene.rules.clone(), scene.catalog.clone(), &rows)?;
+    Ok((edition.in_force, supposed))
 }

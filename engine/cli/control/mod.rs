@@ -32,7 +32,7 @@ use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
 use zelo_runtime::{Catalog, Channels, Connection, Runtime};
 use zelo_server::access::{self, Role};
-use zelo_store::{MasterKey, Store};
+use zelo_store::{AutomationRow, MasterKey, Store};
 
 pub(super) use automations::Switch;
 pub(super) use backtest::{Outcome, Text, Trial, Tried};
@@ -104,6 +104,8 @@ pub(super) struct Opened {
     connections: HashMap<String, Connection>,
     channels: Channels,
     entropy: Arc<dyn Entropy>,
+    /// What the configuration switches on.
+    configured: Vec<AutomationRow>,
 }
 
 /// What requests are carried out on.
@@ -119,6 +121,8 @@ struct Scene<'a> {
     server: Option<(SocketAddr, Arc<InForce>)>,
     /// Why the files on disk are not what is in force; none where they are.
     problem: Option<String>,
+    /// What the configuration switches on, for a store that no server has opened yet.
+    configured: &'a [AutomationRow],
 }
 
 impl Scene<'_> {
@@ -133,9 +137,9 @@ impl Scene<'_> {
 
 impl Opened {
     fn scene(&self) -> Scene<'_> {
-        let Self { store, rules, catalog, connections, channels, entropy } = self;
+        let Self { store, rules, catalog, connections, channels, entropy, configured } = self;
         let (clock, entropy, store) = (&SystemClock, entropy.as_ref(), store.as_ref());
-        Scene { store, rules, catalog, connections, channels, clock, entropy, server: None, problem: None }
+        Scene { store, rules, catalog, connections, channels, clock, entropy, server: None, problem: None, configured }
     }
 }
 
@@ -175,12 +179,13 @@ impl Way {
             let host = if config.data()?.exists() { setup::host(config)? } else { setup::host_in_memory()? };
             let (rules, catalog) = setup::rules(config, &host)?;
             let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Unused)?;
-            Ok((rules, catalog, connections))
+            let configured = setup::automations(config, &rules, &connections, SystemClock.now())?;
+            Ok((rules, catalog, connections, configured))
         };
         match loaded() {
-            Ok((rules, catalog, connections)) => {
+            Ok((rules, catalog, connections, configured)) => {
                 let channels = setup::channels(config);
-                Ok(Self::Store(Box::new(Opened { store, rules, catalog, connections, channels, entropy })))
+                Ok(Self::Store(Box::new(Opened { store, rules, catalog, connections, channels, entropy, configured })))
             }
             Err(error) => {
                 store.close().await?;
@@ -306,6 +311,7 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
         entropy: runtime.entropy.as_ref(),
         server: Some((address, edition.in_force.clone())),
         problem: runtime.rules.problem(),
+        configured: &[],
     };
     if let Request::Backtest(trial) = &request {
         let tell = move |step| match steps.blocking_send(step) {

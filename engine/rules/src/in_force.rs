@@ -1,34 +1,35 @@
 //! What is in force: a rule set, and the automations that are on.
 //!
 //! Built aside and swapped in as a whole; never changed. Events are matched against it before the queue, jobs are
-//! prepared with it when they run, and due times are computed from it at any time between. `outlook` answers those who count
-//! what it would do.
+//! prepared with it when they run, and due times are computed from it at any time between: `matching` says what a rule wants because
+//! of an event, `silence` why it wants nothing, `timetable` when a job is due. `outlook` answers those who count what it would do.
 
+mod matching;
 mod outlook;
+mod silence;
+mod timetable;
 
+pub(crate) use matching::EventOnly;
 pub use outlook::Concerned;
+pub(crate) use silence::told_apart_by_nothing;
+pub(crate) use timetable::document;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use zelo_core::job::Reason;
-use zelo_core::timing::{Due, DueQuestion, Records, Timetable, Timing};
-use zelo_core::window::{Count, Throttle};
-use zelo_core::{AutomationId, Candidate, Event, Indexer, KeyHash, LookupRef, OverTime, Plan, RecordRef};
+use zelo_core::{AutomationId, Candidate, Event, Indexer};
 
-use crate::condition::{Circumstances, Condition, Documents, Language};
+use crate::condition::{Circumstances, Condition};
 use crate::digest;
-use crate::explain::unnamed;
-use crate::json::id_text;
 use crate::load::RuleSet;
-use crate::path::Path;
-use crate::rule::{Action, Anchor, Lookup, Rule, SetOverTime, SetTiming, ZoneOf, locale, told_apart};
+use crate::rule::{Action, Rule, SetOverTime, SetTiming, locale};
 use crate::template::Templates;
 use crate::text::Text;
-use crate::time;
+use matching::Matching;
 
 /// A rule that is switched on; or off for one clinic, while the connection has it on.
 #[derive(Clone, Debug, PartialEq)]
@@ -280,25 +281,6 @@ impl InForce {
         listening.filter(|(_, rule)| rule.source.as_ref().is_none_or(|source| *source == event.source))
     }
 
-    /// The rules that listen to events like `event` and do not fire because of it, by id, each with what is the matter,
-    /// in words that name paths and no values.
-    pub fn why_not(&self, event: &Event) -> Vec<(String, String)> {
-        // Of several automations of a rule, the one that is nearest to firing speaks.
-        let mut found: BTreeMap<&str, (u8, Option<String>)> = BTreeMap::new();
-        for (joined, rule) in self.listening(event) {
-            let (distance, why) = match self.standing(&joined.automation, event.clinic.as_deref()) {
-                Standing::InForce if is_second_lap(joined, event) => (1, Some(SECOND_LAP.to_owned())),
-                Standing::InForce => self.rule_fails(joined, rule, event).map_or((0, None), |why| (1, Some(why))),
-                Standing::Replaced => (2, Some(format!("{REPLACED}, which is not on"))),
-                Standing::Elsewhere => (3, Some("it is on for other clinics only".to_owned())),
-            };
-            if found.get(rule.id.as_str()).is_none_or(|(nearest, _)| distance < *nearest) {
-                found.insert(&rule.id, (distance, why));
-            }
-        }
-        found.into_iter().filter_map(|(rule, (_, why))| Some((rule.to_owned(), why?))).collect()
-    }
-
     fn standing(&self, automation: &Automation, clinic: Option<&str>) -> Standing {
         let own = || self.own.get(&automation.connection)?.get(clinic?);
         match &automation.clinic {
@@ -381,238 +363,4 @@ impl InForce {
             changes: source.and_then(|source| source.changes(&event.kind)),
         }
     }
-
-    /// Why no action of `rule` fires because of `event`; nothing where one does.
-    fn rule_fails(&self, joined: &Joined, rule: &Rule, event: &Event) -> Option<String> {
-        let documents = EventOnly { event: &event.data, circumstances: self.circumstances(rule, event) };
-        rule_fails(joined, rule, event, &documents)
-    }
-}
-
-fn rule_fails(joined: &Joined, rule: &Rule, event: &Event, documents: &EventOnly<'_>) -> Option<String> {
-    let cancelled = |action: &Action| action.cancel_on.iter().any(|cancel| cancel.types.contains(&event.kind));
-    let about = rule.on.contains(&event.kind);
-    let candidates = rule.actions.iter().filter(|action| about && action.is_for(&event.kind) && !cancelled(action));
-    let candidates: Vec<&Action> = candidates.collect();
-    if candidates.is_empty() && rule.actions.iter().any(cancelled) {
-        return Some(format!("{} cancels, and fires nothing", event.kind));
-    }
-    if candidates.is_empty() {
-        return Some(format!("none of its actions is for {}", event.kind));
-    }
-    if let Some(failure) = joined.when(rule).and_then(|when| when.failure(documents)) {
-        return Some(failure.why());
-    }
-    let fails = |action: &Action| Some(joined.when_of(action)?.failure(documents)?.why());
-    let failures: Vec<(&Action, Option<String>)> = candidates.into_iter().map(|action| (action, fails(action))).collect();
-    let candidates: Vec<&Action> = failures.iter().filter(|(_, failure)| failure.is_none()).map(|(action, _)| *action).collect();
-    if candidates.is_empty() {
-        return failures.into_iter().find_map(|(action, failure)| Some(format!("{}: {}", action.name, failure?)));
-    }
-    let unknown = candidates.iter().map_while(|action| told_apart_by_nothing(action, event));
-    let unknown: Vec<String> = unknown.map(|(name, path)| unnamed(name, path, Language::English)).collect();
-    let all = unknown.len() == candidates.len();
-    unknown.into_iter().next().filter(|_| all)
-}
-
-/// Why the event does not say which job of `action` is meant, or in which of its windows it belongs.
-pub(crate) fn told_apart_by_nothing<'a>(action: &'a Action, event: &Event) -> Option<(&'static str, &'a Path)> {
-    let missing = |path: &&Path| path.first(&event.data).and_then(id_text).is_none();
-    if let Some(key) = action.key.as_ref().filter(missing) {
-        return Some(("key", key));
-    }
-    action.over.by().find(|(_, path)| missing(path))
-}
-
-/// One rule against one event.
-struct Matching<'m> {
-    in_force: &'m InForce,
-    rule: &'m Rule,
-    joined: &'m Joined,
-    event: &'m Event,
-    index: &'m Indexer,
-}
-
-/// The event alone.
-pub(crate) struct EventOnly<'e> {
-    pub(crate) event: &'e Value,
-    pub(crate) circumstances: Circumstances<'e>,
-}
-
-impl Documents for EventOnly<'_> {
-    fn event(&self) -> &Value {
-        self.event
-    }
-
-    fn record(&self, _: &str) -> Option<&Value> {
-        None
-    }
-
-    fn circumstances(&self) -> &Circumstances<'_> {
-        &self.circumstances
-    }
-}
-
-impl Matching<'_> {
-    fn collect(&self, candidates: &mut Vec<Candidate>) {
-        let documents = EventOnly { event: &self.event.data, circumstances: self.in_force.circumstances(self.rule, self.event) };
-        let about = self.rule.on.contains(&self.event.kind);
-        let failure = self.joined.when(self.rule).filter(|_| about).and_then(|when| when.failure(&documents));
-        for action in &self.rule.actions {
-            let about = about && action.is_for(&self.event.kind);
-            let own = || self.joined.when_of(action).and_then(|when| when.failure(&documents));
-            let plan = match action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind)) {
-                // What cancels never fires, even where the type is among those that the rule is about.
-                Some(cancel) => self.cancel(action, &cancel.key, "cancelled_by_event", format!("cancelled by {}", self.event.kind)),
-                None if !about => None,
-                None => match failure.or_else(own) {
-                    None => self.fire(action),
-                    Some(failure) => action.key.as_ref().and_then(|key| {
-                        self.cancel(action, key, "no_longer_matches", format!("the event no longer matches: {}", failure.why()))
-                    }),
-                },
-            };
-            candidates.extend(plan.map(|plan| self.candidate(action, plan)));
-        }
-    }
-
-    /// Fires nothing, and ends what is pending from before the clinic had an automation of its own.
-    fn withdraw(&self, candidates: &mut Vec<Candidate>) {
-        for action in &self.rule.actions {
-            let cancel = action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind));
-            let own = action.key.as_ref().filter(|_| action.is_for(&self.event.kind));
-            let key = cancel.map(|cancel| &cancel.key).or(own);
-            let plan = key.and_then(|key| self.cancel(action, key, "no_longer_matches", REPLACED.to_owned()));
-            candidates.extend(plan.map(|plan| self.candidate(action, plan)));
-        }
-    }
-
-    fn candidate(&self, action: &Action, plan: Plan) -> Candidate {
-        Candidate {
-            automation: self.joined.automation.id.clone(),
-            rule: self.rule.id.clone(),
-            action: action.name.clone(),
-            rule_digest: self.joined.digest.clone(),
-            plan,
-        }
-    }
-
-    fn cancel(&self, action: &Action, key: &Path, code: &'static str, text: String) -> Option<Plan> {
-        Some(Plan::Cancel { key: self.key(action, key)?, code, text })
-    }
-
-    fn fire(&self, action: &Action) -> Option<Plan> {
-        let key = match &action.key {
-            None => None,
-            Some(path) => Some(self.key(action, path)?),
-        };
-        let over = self.over_time(action)?;
-        let anchor = action.timing.anchor.as_ref().or(over.debounce.map(|_| &Anchor::Event));
-        let anchor = anchor.map(|anchor| match anchor {
-            Anchor::At(path) => self.anchor(path),
-            Anchor::Event => Ok(self.event.order()),
-        });
-        let lookups = self.rule.lookups.iter().flat_map(|lookup| self.lookups(lookup)).collect();
-        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone(), over })
-    }
-
-    /// What the action says over time about this event; nothing where a `by` is missing in it.
-    fn over_time(&self, action: &Action) -> Option<OverTime> {
-        let id = |path: &Path| path.first(&self.event.data).and_then(id_text);
-        if action.over.by().any(|(_, path)| id(path).is_none()) {
-            return None;
-        }
-        let (automation, name, over) = (&self.joined.automation.id, &action.name, &action.over);
-        let set = self.joined.timings.get(name).map(|(_, over)| *over).unwrap_or_default();
-        let throttle = over.throttle.as_ref().zip(set.throttle).map(|(throttle, (limit, per))| {
-            let (by, path) = told_apart(throttle.by.as_ref(), action.key.as_ref());
-            Throttle { window: self.index.throttle(automation, name, path.and_then(id).as_deref()), limit, per, by }
-        });
-        let count = over.count.as_ref().zip(set.count).map(|(count, (at_least, within))| {
-            let (_, path) = told_apart(count.by.as_ref(), action.key.as_ref());
-            Count { window: self.index.count(automation, name, path.and_then(id).as_deref()), at_least, within }
-        });
-        let debounce = over.debounce.as_ref().map(|debounce| self.collection(action, debounce.by.as_ref().and_then(id).as_deref()));
-        Some(OverTime { throttle, count, debounce })
-    }
-
-    /// Where events are collected. Those of different clinics never are together: a job is of one clinic.
-    fn collection(&self, action: &Action, value: Option<&str>) -> KeyHash {
-        self.index.debounce(&self.joined.automation.id, &action.name, self.event.clinic.as_deref(), value)
-    }
-
-    fn key(&self, action: &Action, path: &Path) -> Option<KeyHash> {
-        let value = path.first(&self.event.data).and_then(id_text)?;
-        if action.over.debounce.is_some() {
-            return Some(self.collection(action, Some(&value)));
-        }
-        Some(self.index.job_key(&self.joined.automation.id, &action.name, &value))
-    }
-
-    fn anchor(&self, path: &Path) -> Result<jiff::Timestamp, String> {
-        let zone = self.in_force.rules.source(&self.event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
-        let value = path.first(&self.event.data).filter(|value| !value.is_null());
-        let value = value.ok_or_else(|| format!("{} is missing", path.as_str()))?;
-        value.as_str().and_then(|text| time::instant(text, &zone)).ok_or_else(|| format!("{} is not a date and time", path.as_str()))
-    }
-
-    fn lookups(&self, lookup: &Lookup) -> Vec<LookupRef> {
-        let found = lookup.key.nodes(&self.event.data);
-        let refs = found.iter().zip(0..).filter_map(|(node, position)| {
-            let hash = self.index.record(&self.event.connection, &lookup.record, &id_text(node)?);
-            let record = RecordRef { kind: lookup.record.clone(), hash };
-            Some(LookupRef { name: lookup.name.clone(), position, singular: lookup.key.is_singular(), record })
-        });
-        refs.collect()
-    }
-}
-
-impl Timetable for InForce {
-    fn due(&self, question: &DueQuestion<'_>, records: &dyn Records) -> Result<Due, Reason> {
-        let gone = || Reason::new("rule_gone", "the rule no longer has this action");
-        let joined = self.joined(question.automation, question.clinic)?;
-        let action = self.action(question.automation, question.action).ok_or_else(gone)?;
-        let (timing, over) = joined.timings.get(question.action).ok_or_else(gone)?;
-        let window = timing.window.as_ref().map(|(window, zone)| (*window, zone.now(&action, question.lookups, records)));
-        let timing = Timing { offset: timing.offset, window, if_late: timing.if_late, expires: timing.expires };
-        let anchor = match over.quiet.filter(|_| question.collected > 0) {
-            Some(quiet) => question.anchor.map(|last| quiet.ends(question.reference, last, question.collected)),
-            None => question.anchor,
-        };
-        timing.due(anchor, question.reference)
-    }
-}
-
-impl ZoneOf {
-    /// The zone on the records in force. A loaded rule always has one, so UTC is what a broken one would get.
-    fn now(&self, action: &ActionRef<'_>, lookups: &[LookupRef], records: &dyn Records) -> TimeZone {
-        let recorded = match self {
-            Self::Fixed(zone) => Some(zone.clone()),
-            Self::Source => None,
-            Self::Record { lookup, path } => {
-                let document = document(lookups, lookup, records);
-                document.and_then(|document| time::zone(path.first(&document)?.as_str()?))
-            }
-        };
-        recorded.or_else(|| action.zone_of_clinics().cloned()).unwrap_or(TimeZone::UTC)
-    }
-}
-
-/// The document of a lookup: its record, or the list of its records with null for each that is unknown, as far as the last
-/// that has an id.
-pub(crate) fn document(lookups: &[LookupRef], name: &str, records: &dyn Records) -> Option<Value> {
-    let found: Vec<&LookupRef> = lookups.iter().filter(|lookup| lookup.name == name).collect();
-    if let [lookup] = found.as_slice()
-        && lookup.singular
-    {
-        return records.record(lookup.record.hash).cloned();
-    }
-    let length = found.iter().map(|lookup| lookup.position as usize + 1).max()?;
-    let mut list = vec![Value::Null; length];
-    for lookup in found {
-        if let (Some(place), Some(record)) = (list.get_mut(lookup.position as usize), records.record(lookup.record.hash)) {
-            *place = record.clone();
-        }
-    }
-    Some(Value::Array(list))
 }

@@ -55,7 +55,15 @@ impl<'p> Prospect<'p> {
         Some(action.only_if()?.told(&documents, reveal))
     }
 
-    pub(super) fn told(self, language: Language) -> JobTold {
+    /// What keeps its conditions on records from holding, in the language asked for.
+    fn unmet(&self, job: &Job, language: Language) -> Option<Reason> {
+        let action = self.in_force.action(&job.automation, &job.action)?;
+        let documents = self.in_force.sight(&action, job, self.question.event, self.question.records);
+        let failure = action.only_if()?.failure(&documents)?;
+        Some(Reason::new(if failure.missing.is_some() { "missing" } else { "only_if" }, failure.why_in(language)))
+    }
+
+    pub(super) fn told(&self, language: Language) -> JobTold {
         let skipped = |reason| JobTold {
             state: "skipped",
             due: None,
@@ -65,9 +73,9 @@ impl<'p> Prospect<'p> {
             provided: Vec::new(),
             reason: Some(reason),
         };
-        let job = match self.job {
+        let job = match &self.job {
             Ok(job) => job,
-            Err(reason) => return skipped(reason),
+            Err(reason) => return skipped(reason.clone()),
         };
         let waiting = || {
             let steps = self.needs.join(", ");
@@ -92,10 +100,11 @@ impl<'p> Prospect<'p> {
         if !self.needs.is_empty() {
             return told("scheduled", Vec::new(), Some(waiting()));
         }
-        match self.in_force.prepare(&job, self.question.event, self.question.records, &Map::new(), self.question.index) {
+        let unmet = self.unmet(job, language);
+        match self.in_force.prepare(job, self.question.event, self.question.records, &Map::new(), self.question.index) {
             Ok(prepared) => told(state, prepared.fields, None),
-            Err(Unprepared::Wait(reason)) => told("waits", Vec::new(), Some(reason)),
-            Err(Unprepared::Skip(reason)) => told("skipped", Vec::new(), Some(reason)),
+            Err(Unprepared::Wait(reason)) => told("waits", Vec::new(), Some(unmet.unwrap_or(reason))),
+            Err(Unprepared::Skip(reason)) => told("skipped", Vec::new(), Some(unmet.unwrap_or(reason))),
             Err(Unprepared::Fail(reason)) => told("fails", Vec::new(), Some(reason)),
         }
     }

@@ -15,7 +15,8 @@ use std::io;
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, escape_formatter};
 use serde_json::{Map, Value};
 
 use crate::forms::Unfit;
@@ -85,6 +86,11 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(STEPS_MAX));
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        // As JSON and TOML write them.
+        environment.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Bool => write!(out, "{}", value.is_true()).map_err(Error::from),
+            _ => escape_formatter(out, state, value),
+        });
         filters::add(&mut environment);
         Self { environment, count: 0 }
     }

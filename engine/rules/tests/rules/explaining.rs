@@ -174,7 +174,7 @@ fn the_job_says_when_and_what_it_waits_for() {
         "{text}"
     );
     assert!(
-        text.contains("    → fica agendada e espera por um valor, para 2030-01-01T11:00:00Z, expira em 2030-01-01T11:30:00Z: patient $.phones[0] is missing\n"),
+        text.contains("    → fica agendada e espera por um valor, para 2030-01-01T11:00:00Z, expira em 2030-01-01T11:30:00Z: patient $.phones[0] está faltando\n"),
         "{text}"
     );
 }

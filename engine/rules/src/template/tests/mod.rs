@@ -39,6 +39,7 @@ fn texts() {
         ("plain { text }", "plain { text }"),
         ("to {{ phone }}", "to (11) 98765-4321"),
         ("{{ settings.hours }}h", "24h"),
+        ("{{ settings.hours == 24 }}, {{ settings.hours == 1 }}", "true, false"),
         ("{{ evil }}", "{{ phone }}"),
         ("{{ starts_at | local_time(tz) }}", "06/03/2026 às 10:00"),
         ("{{ starts_at | local_time }}", "06/03/2026 às 09:00"),
