@@ -14,7 +14,7 @@ pub use outlook::Concerned;
 pub(crate) use silence::told_apart_by_nothing;
 pub(crate) use timetable::document;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,8 +23,10 @@ use serde_json::{Map, Value};
 use zelo_core::job::Reason;
 use zelo_core::{AutomationId, Candidate, Event, Indexer};
 
-use crate::condition::{Circumstances, Condition};
+use crate::condition::{Circumstances, Condition, Documents};
 use crate::digest;
+use crate::facts::Facts;
+use crate::index::RuleNo;
 use crate::load::RuleSet;
 use crate::rule::{Action, Rule, SetOverTime, SetTiming, locale};
 use crate::template::Templates;
@@ -57,11 +59,20 @@ pub struct InForce {
     pub(crate) rules: Arc<RuleSet>,
     automations: Vec<Joined>,
     by_id: HashMap<AutomationId, usize>,
-    /// The automations that listen to a type of event on a connection.
-    listeners: HashMap<String, HashMap<String, Vec<usize>>>,
+    connections: HashMap<String, Listeners>,
     /// By connection and clinic, the rules for which the clinic has an automation of its own: on, off or broken.
     own: HashMap<String, HashMap<String, HashSet<String>>>,
     problems: Vec<Problem>,
+}
+
+/// The automations of one connection.
+#[derive(Default)]
+struct Listeners {
+    /// Those that listen to a type of event.
+    all: HashMap<String, Vec<usize>>,
+    /// Those among them that may do something about it even where their conditions do not hold: end what is pending.
+    watchful: HashMap<String, Vec<usize>>,
+    by_rule: HashMap<RuleNo, Vec<usize>>,
 }
 
 /// An automation joined to its rule.
@@ -168,7 +179,7 @@ impl InForce {
             rules,
             automations: Vec::new(),
             by_id: HashMap::new(),
-            listeners: HashMap::new(),
+            connections: HashMap::new(),
             own: HashMap::new(),
             problems: Vec::new(),
         };
@@ -199,9 +210,15 @@ impl InForce {
         };
         let index = self.automations.len();
         let automation = &joined.automation;
-        let listeners = self.listeners.entry(automation.connection.clone()).or_default();
+        let listeners = self.connections.entry(automation.connection.clone()).or_default();
         for kind in rule.types() {
-            listeners.entry(kind.to_owned()).or_default().push(index);
+            listeners.all.entry(kind.to_owned()).or_default().push(index);
+            if rule.is_watchful(kind) {
+                listeners.watchful.entry(kind.to_owned()).or_default().push(index);
+            }
+        }
+        if let Some(number) = rules.number(&rule.id) {
+            listeners.by_rule.entry(number).or_default().push(index);
         }
         self.by_id.insert(id, index);
         self.automations.push(joined);
@@ -243,12 +260,22 @@ impl InForce {
 
     /// What the automations want because of `event`. Depends on nothing else.
     pub fn candidates(&self, event: &Event, index: &Indexer) -> Vec<Candidate> {
+        self.candidates_of(event, &self.facts(event), index)
+    }
+
+    /// What `event` says, where rules ask.
+    pub(crate) fn facts<'f>(&'f self, event: &'f Event) -> Facts<'f> {
+        Facts::of(self.rules.index().asked(), &event.data)
+    }
+
+    /// The same as [`InForce::candidates`], of what the event says.
+    pub(crate) fn candidates_of(&self, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        for (joined, rule) in self.listening(event) {
+        for (joined, rule, certain) in self.concerned_by(event, facts) {
             if is_second_lap(joined, event) {
                 continue;
             }
-            let matching = Matching { in_force: self, rule, joined, event, index };
+            let matching = Matching { in_force: self, rule, joined, event, index, facts, certain };
             match self.standing(&joined.automation, event.clinic.as_deref()) {
                 Standing::InForce => matching.collect(&mut candidates),
                 Standing::Replaced => matching.withdraw(&mut candidates),
@@ -261,7 +288,8 @@ impl InForce {
     /// What one automation wants because of `event`, were it the one in force.
     pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        Matching { in_force: self, rule, joined, event, index }.collect(&mut candidates);
+        let facts = self.facts(event);
+        Matching { in_force: self, rule, joined, event, index, facts: &facts, certain: false }.collect(&mut candidates);
         candidates
     }
 
@@ -271,9 +299,36 @@ impl InForce {
         self.automations.iter().filter(its).map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
     }
 
+    /// The automations whose rules the event may meet, and those that may end what is pending because it does not; with whether it is
+    /// certain that the rule's condition holds.
+    fn concerned_by<'f>(&'f self, event: &'f Event, facts: &Facts<'_>) -> Vec<(&'f Joined, &'f Rule, bool)> {
+        let Some(listeners) = self.connections.get(&event.connection) else { return Vec::new() };
+        let documents = |number| -> Box<dyn Documents + '_> {
+            // Every number of the index is a rule's.
+            let circumstances = self.rules.at(number).map(|rule| self.circumstances(rule, event));
+            Box::new(EventOnly { facts, circumstances: circumstances.unwrap_or_else(|| Circumstances::nowhere(event.order())) })
+        };
+        let possible = self.rules.index().possible(&event.kind, &event.source, facts, &documents);
+        let mut found: BTreeMap<usize, bool> = BTreeMap::new();
+        for place in listeners.watchful.get(&event.kind).into_iter().flatten() {
+            found.insert(*place, false);
+        }
+        for possible in possible {
+            for place in listeners.by_rule.get(&possible.rule).into_iter().flatten() {
+                found.insert(*place, possible.certain);
+            }
+        }
+        let joined = found.into_iter().filter_map(|(place, certain)| {
+            let joined = self.automations.get(place)?;
+            let rule = self.rules.rule(&joined.automation.rule)?;
+            rule.source.as_ref().is_none_or(|source| *source == event.source).then_some((joined, rule, certain))
+        });
+        joined.collect()
+    }
+
     /// The automations of the event's connection that listen to its type.
     fn listening<'f>(&'f self, event: &'f Event) -> impl Iterator<Item = (&'f Joined, &'f Rule)> {
-        let listeners = self.listeners.get(&event.connection).and_then(|types| types.get(&event.kind));
+        let listeners = self.connections.get(&event.connection).and_then(|listeners| listeners.all.get(&event.kind));
         let listening = listeners.into_iter().flatten().filter_map(|index| {
             let joined = self.automations.get(*index)?;
             Some((joined, self.rules.rule(&joined.automation.rule)?))

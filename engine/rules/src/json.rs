@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// Lists and objects are nested no deeper.
-const DEPTH_MAX: u32 = 64;
+pub(crate) const DEPTH_MAX: u32 = 64;
 
 /// Reads one document.
 ///
@@ -32,6 +32,7 @@ pub(crate) fn id_text(value: &Value) -> Option<String> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Strict {
     depth: u32,
 }
@@ -87,7 +88,8 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(element) = elements.next_element_seed(self.deeper()?)? {
+        let deeper = self.deeper()?;
+        while let Some(element) = elements.next_element_seed(deeper)? {
             array.push(element);
         }
         Ok(Value::Array(array))
@@ -95,8 +97,9 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
+        let deeper = self.deeper()?;
         while let Some(key) = members.next_key::<String>()? {
-            let value = members.next_value_seed(self.deeper()?)?;
+            let value = members.next_value_seed(deeper)?;
             if object.insert(key, value).is_some() {
                 return Err(A::Error::custom("an object has one key twice"));
             }

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Report, Severity, error};
 use crate::digest;
-use crate::files::Files;
+use crate::files::{FileText, Files};
 use crate::in_force;
+use crate::index::{Index, RuleNo};
 use crate::lint::{self, Everything};
 use crate::rule::{self, Catalog, Plugins, Promised, Rule};
 use crate::source::{self, Source};
@@ -31,8 +32,10 @@ pub struct RuleSet(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     sources: BTreeMap<String, Source>,
-    rules: BTreeMap<String, Rule>,
+    /// By id.
+    rules: Vec<Rule>,
     templates: Templates,
+    index: Index,
     digest: String,
 }
 
@@ -63,7 +66,26 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
     lint::run(&everything, &of_sources, &of_rules);
     let diagnostics: Vec<Diagnostic> = of_sources.into_iter().chain(of_rules).flat_map(Report::into_diagnostics).collect();
     let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
-    Loaded { set: usable.then(|| RuleSet::new(sources, rules, templates)), diagnostics }
+    if !usable {
+        return Loaded { set: None, diagnostics };
+    }
+    match RuleSet::new(sources, rules, templates) {
+        Ok(set) => Loaded { set: Some(set), diagnostics },
+        Err(why) => {
+            Loaded { set: None, diagnostics: files.rules.first().map(|file| too_much(file, why)).into_iter().chain(diagnostics).collect() }
+        }
+    }
+}
+
+/// That the rules together are too much.
+fn too_much(file: &FileText, why: String) -> Diagnostic {
+    let report = Report::new(file);
+    let finding = error("too-complex", 0..0, why);
+    report
+        .push(finding.help(
+            "give rules a condition that tells them apart: `equals` or `in` over a path that has many values, such as a clinic's id",
+        ));
+    report.into_diagnostics().remove(0)
 }
 
 /// Keeps a thing under its id, or reports that the id is taken.
@@ -78,11 +100,14 @@ fn keep<T>(report: &Report<'_>, span: std::ops::Range<usize>, what: &str, things
 }
 
 impl RuleSet {
-    fn new(sources: BTreeMap<String, Source>, rules: BTreeMap<String, Rule>, templates: Templates) -> Self {
+    fn new(sources: BTreeMap<String, Source>, rules: BTreeMap<String, Rule>, templates: Templates) -> Result<Self, String> {
         let digests = sources.values().map(|source| &source.digest).chain(rules.values().map(|rule| &rule.digest));
         let digests: Vec<&[u8]> = digests.map(|digest| digest.as_bytes()).collect();
         let digest = digest::of(&digests);
-        Self(Arc::new(Inner { sources, rules, templates, digest }))
+        let rules: Vec<Rule> = rules.into_values().collect();
+        let asked = sources.values().flat_map(Source::paths).chain(rules.iter().flat_map(Rule::paths));
+        let index = Index::new(rules.iter(), asked)?;
+        Ok(Self(Arc::new(Inner { sources, rules, templates, index, digest })))
     }
 
     /// All sources, by id.
@@ -97,12 +122,27 @@ impl RuleSet {
 
     /// All rules, by id.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.0.rules.values()
+        self.0.rules.iter()
     }
 
     /// The rule called `id`.
     pub fn rule(&self, id: &str) -> Option<&Rule> {
-        self.0.rules.get(id)
+        self.number(id).and_then(|number| self.at(number))
+    }
+
+    /// The place of the rule called `id`.
+    pub(crate) fn number(&self, id: &str) -> Option<RuleNo> {
+        self.0.rules.binary_search_by(|rule| rule.id.as_str().cmp(id)).ok().map(|place| place as RuleNo)
+    }
+
+    /// The rule at a place.
+    pub(crate) fn at(&self, number: RuleNo) -> Option<&Rule> {
+        self.0.rules.get(number as usize)
+    }
+
+    /// All rules, filed.
+    pub(crate) fn index(&self) -> &Index {
+        &self.0.index
     }
 
     /// SHA-256 over everything in it, hexadecimal.

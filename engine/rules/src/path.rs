@@ -37,6 +37,14 @@ pub(crate) enum Step {
     Index(i64),
 }
 
+/// A segment that a walk over a document can follow without knowing what comes later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hop {
+    Name(String),
+    Index(usize),
+    Any,
+}
+
 /// Why a text is not a query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -97,10 +105,7 @@ impl Path {
 
     /// The first node in `document`.
     pub fn first<'v>(&self, document: &'v Value) -> Option<&'v Value> {
-        match self.nodes(document) {
-            Nodes::One(node) => node,
-            Nodes::Many(nodes) => nodes.first().copied(),
-        }
+        self.nodes(document).first()
     }
 
     /// What stands at the path as one value: a singular query's node, any other's nodes as a list. Nothing where the
@@ -130,6 +135,23 @@ impl Path {
             Some(Step::Name(name)) => Some(name),
             _ => None,
         }
+    }
+
+    /// The query as names, indexes and wildcards, where it is made of these alone.
+    pub(crate) fn hops(&self) -> Option<Vec<Hop>> {
+        match &self.many {
+            None => self.prefix.iter().map(Step::hop).collect(),
+            Some(query) => query.segments.iter().map(hop).collect(),
+        }
+    }
+
+    /// The names and indexes that the query begins with, below which the rest of it can be evaluated by itself.
+    pub(crate) fn beginning(&self) -> Vec<Hop> {
+        // A filter may ask the whole document.
+        if self.text.matches('$').count() > 1 {
+            return Vec::new();
+        }
+        self.prefix.iter().map_while(Step::hop).collect()
     }
 
     /// How many segments of this query lead to what the singular query `above` yields; nothing where it lies elsewhere.
@@ -185,6 +207,14 @@ impl fmt::Debug for Path {
 }
 
 impl<'v> Nodes<'v> {
+    /// The first of them.
+    pub fn first(&self) -> Option<&'v Value> {
+        match self {
+            Self::One(node) => *node,
+            Self::Many(nodes) => nodes.first().copied(),
+        }
+    }
+
     /// The nodes in order.
     pub fn iter(&self) -> impl Iterator<Item = &'v Value> {
         let (one, many) = match self {
@@ -205,6 +235,23 @@ fn walk<'v>(steps: &[Step], document: &'v Value) -> Option<&'v Value> {
 /// The place of a possibly negative index (RFC 9535 §2.3.3.2).
 fn position(index: i64, length: usize) -> Option<usize> {
     if index >= 0 { usize::try_from(index).ok() } else { length.checked_sub(usize::try_from(index.unsigned_abs()).ok()?) }
+}
+
+impl Step {
+    fn hop(&self) -> Option<Hop> {
+        match self {
+            Self::Name(name) => Some(Hop::Name(name.clone())),
+            Self::Index(index) => usize::try_from(*index).ok().map(Hop::Index),
+        }
+    }
+}
+
+fn hop(segment: &Segment) -> Option<Hop> {
+    match segment {
+        Segment::Selector(Selector::Wildcard) => Some(Hop::Any),
+        Segment::Selectors(selectors) if matches!(selectors.as_slice(), [Selector::Wildcard]) => Some(Hop::Any),
+        other => step(other)?.hop(),
+    }
 }
 
 fn step(segment: &Segment) -> Option<Step> {

@@ -14,6 +14,7 @@ use zelo_core::{Event, Grants, Indexer, Job};
 
 use crate::condition::{Circumstances, Condition, Documents};
 use crate::in_force::{ActionRef, InForce, document};
+use crate::path::{Nodes, Path};
 use crate::rule::{Input, Lookup, Making};
 use crate::template::{RenderError, Template, Templates, Values, find};
 
@@ -133,8 +134,8 @@ pub(crate) struct Sight<'s> {
 }
 
 impl Documents for Sight<'_> {
-    fn event(&self) -> &Value {
-        self.event
+    fn event(&self, path: &Path) -> Nodes<'_> {
+        path.nodes(self.event)
     }
 
     fn record(&self, name: &str) -> Option<&Value> {

@@ -35,6 +35,7 @@ pub(crate) use mismatch::Mismatch;
 pub(crate) use read::{COMPARISONS, CONVERSIONS, OPERATORS, RightSide, Scope, condition, conditions};
 pub(crate) use words::Language;
 
+pub(crate) use test::PAIRS_MAX;
 use test::Sides;
 
 /// A tree of clauses.
@@ -171,8 +172,8 @@ pub enum Pattern {
 
 /// What conditions ask.
 pub trait Documents {
-    /// The payload.
-    fn event(&self) -> &Value;
+    /// What a path yields in the payload.
+    fn event(&self, path: &Path) -> Nodes<'_>;
     /// The document of a lookup: an object, or a list of them.
     fn record(&self, name: &str) -> Option<&Value>;
     /// When and where the event happened.
@@ -190,6 +191,13 @@ pub struct Circumstances<'c> {
     pub clinic_zone: Option<TimeZone>,
     /// Where an edit says what it changed.
     pub changes: Option<&'c Changes>,
+}
+
+impl Circumstances<'_> {
+    /// Those of an event of which only the time is known.
+    pub(crate) fn nowhere(time: Timestamp) -> Self {
+        Self { time, zone: TimeZone::UTC, clinic_zone: None, changes: None }
+    }
 }
 
 /// The first clause that keeps a condition from holding.
@@ -278,16 +286,9 @@ impl Clause {
 impl Spot {
     /// What stands there.
     pub fn nodes<'d>(&self, documents: &'d dyn Documents) -> Nodes<'d> {
-        match self.document(documents) {
-            Some(document) => self.path.nodes(document),
-            None => Nodes::One(None),
-        }
-    }
-
-    fn document<'d>(&self, documents: &'d dyn Documents) -> Option<&'d Value> {
         match &self.record {
-            Some(name) => documents.record(name),
-            None => Some(documents.event()),
+            Some(name) => documents.record(name).map_or(Nodes::One(None), |record| self.path.nodes(record)),
+            None => documents.event(&self.path),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::number::equal;
 use crate::path::Nodes;
 
 /// No clause compares more pairs of values: beyond, a positive one does not hold.
-const PAIRS_MAX: usize = 1_000_000;
+pub(crate) const PAIRS_MAX: usize = 1_000_000;
 
 /// The right sides of a clause, looked up once for all nodes of its left side.
 pub(super) struct Sides<'d> {
@@ -141,7 +141,7 @@ fn length(value: &Operand<'_>) -> Option<Number> {
 impl Clause {
     /// Whether the event is an edit that mentions the path, and what it says there is not what was there before.
     pub(super) fn changed(&self, from: Option<&Right>, to: Option<&Right>, documents: &dyn Documents) -> bool {
-        let Some(edit) = documents.circumstances().changes.and_then(|changes| changes.read(documents.event())) else { return false };
+        let Some(edit) = documents.circumstances().changes.and_then(|changes| changes.read(documents)) else { return false };
         let Some(depth) = self.at.path.depth_below(edit.of) else { return false };
         let old = self.at.path.nodes_below(depth, edit.old);
         let new = self.at.path.nodes_below(depth, edit.new);

@@ -173,7 +173,8 @@ impl Telling<'_> {
             let not_about = Hindrance::NotAbout { kind: &event.kind, types: self.rule.on.iter().map(String::as_str).collect() };
             return RuleTold::silent(self.rule, automation, hindrance.as_ref().filter(|_| of_source).unwrap_or(&not_about), self.language);
         }
-        let documents = EventOnly { event: &event.data, circumstances: self.in_force.circumstances(self.rule, event) };
+        let facts = self.in_force.facts(event);
+        let documents = EventOnly { facts: &facts, circumstances: self.in_force.circumstances(self.rule, event) };
         let candidates = self.in_force.wanted(self.joined, self.rule, event, index);
         let reveal = Reveal { class: self.question.reveal, language: self.language, class_of: &|spot| self.class(spot) };
         let about = self.rule.on.contains(&event.kind);

@@ -7,13 +7,17 @@ use zelo_core::{Candidate, Event, Indexer, KeyHash, LookupRef, OverTime, Plan, R
 
 use super::{InForce, Joined, REPLACED};
 use crate::condition::{Circumstances, Documents};
+use crate::facts::Facts;
 use crate::json::id_text;
-use crate::path::Path;
+use crate::path::{Nodes, Path};
 use crate::rule::{Action, Anchor, Lookup, Rule, told_apart};
 use crate::time;
 
 /// One rule against one event.
 pub(super) struct Matching<'m> {
+    pub(super) facts: &'m Facts<'m>,
+    /// It is known that the rule's own condition holds.
+    pub(super) certain: bool,
     pub(super) in_force: &'m InForce,
     pub(super) rule: &'m Rule,
     pub(super) joined: &'m Joined,
@@ -23,13 +27,13 @@ pub(super) struct Matching<'m> {
 
 /// The event alone.
 pub(crate) struct EventOnly<'e> {
-    pub(crate) event: &'e Value,
+    pub(crate) facts: &'e Facts<'e>,
     pub(crate) circumstances: Circumstances<'e>,
 }
 
 impl Documents for EventOnly<'_> {
-    fn event(&self) -> &Value {
-        self.event
+    fn event(&self, path: &Path) -> Nodes<'_> {
+        self.facts.nodes(path)
     }
 
     fn record(&self, _: &str) -> Option<&Value> {
@@ -43,9 +47,9 @@ impl Documents for EventOnly<'_> {
 
 impl Matching<'_> {
     pub(super) fn collect(&self, candidates: &mut Vec<Candidate>) {
-        let documents = EventOnly { event: &self.event.data, circumstances: self.in_force.circumstances(self.rule, self.event) };
+        let documents = EventOnly { facts: self.facts, circumstances: self.in_force.circumstances(self.rule, self.event) };
         let about = self.rule.on.contains(&self.event.kind);
-        let failure = self.joined.when(self.rule).filter(|_| about).and_then(|when| when.failure(&documents));
+        let failure = self.joined.when(self.rule).filter(|_| about && !self.certain).and_then(|when| when.failure(&documents));
         for action in &self.rule.actions {
             let about = about && action.is_for(&self.event.kind);
             let own = || self.joined.when_of(action).and_then(|when| when.failure(&documents));
@@ -106,7 +110,7 @@ impl Matching<'_> {
 
     /// What the action says over time about this event; nothing where a `by` is missing in it.
     fn over_time(&self, action: &Action) -> Option<OverTime> {
-        let id = |path: &Path| path.first(&self.event.data).and_then(id_text);
+        let id = |path: &Path| self.facts.first(path).and_then(id_text);
         if action.over.by().any(|(_, path)| id(path).is_none()) {
             return None;
         }
@@ -130,7 +134,7 @@ impl Matching<'_> {
     }
 
     fn key(&self, action: &Action, path: &Path) -> Option<KeyHash> {
-        let value = path.first(&self.event.data).and_then(id_text)?;
+        let value = self.facts.first(path).and_then(id_text)?;
         if action.over.debounce.is_some() {
             return Some(self.collection(action, Some(&value)));
         }
@@ -139,13 +143,13 @@ impl Matching<'_> {
 
     fn anchor(&self, path: &Path) -> Result<jiff::Timestamp, String> {
         let zone = self.in_force.rules.source(&self.event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
-        let value = path.first(&self.event.data).filter(|value| !value.is_null());
+        let value = self.facts.first(path).filter(|value| !value.is_null());
         let value = value.ok_or_else(|| format!("{} is missing", path.as_str()))?;
         value.as_str().and_then(|text| time::instant(text, &zone)).ok_or_else(|| format!("{} is not a date and time", path.as_str()))
     }
 
     fn lookups(&self, lookup: &Lookup) -> Vec<LookupRef> {
-        let found = lookup.key.nodes(&self.event.data);
+        let found = self.facts.nodes(&lookup.key);
         let refs = found.iter().zip(0..).filter_map(|(node, position)| {
             let hash = self.index.record(&self.event.connection, &lookup.record, &id_text(node)?);
             let record = RecordRef { kind: lookup.record.clone(), hash };

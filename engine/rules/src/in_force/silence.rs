@@ -33,7 +33,8 @@ impl InForce {
 
     /// Why no action of `rule` fires because of `event`; nothing where one does.
     fn rule_fails(&self, joined: &Joined, rule: &Rule, event: &Event) -> Option<String> {
-        let documents = EventOnly { event: &event.data, circumstances: self.circumstances(rule, event) };
+        let facts = self.facts(event);
+        let documents = EventOnly { facts: &facts, circumstances: self.circumstances(rule, event) };
         rule_fails(joined, rule, event, &documents)
     }
 }

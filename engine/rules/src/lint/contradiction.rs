@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::condition::{Circumstances, Clause, Convert, Documents, Pattern, Right, TestKind};
+use crate::path::{Nodes, Path};
 
 /// The positive test of a clause, or its negation.
 #[derive(Clone, Copy, Debug)]
@@ -252,8 +253,8 @@ impl Nowhere {
 }
 
 impl Documents for Nowhere {
-    fn event(&self) -> &Value {
-        &Value::Null
+    fn event(&self, _: &Path) -> Nodes<'_> {
+        Nodes::One(None)
     }
 
     fn record(&self, _: &str) -> Option<&Value> {

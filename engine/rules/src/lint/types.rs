@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::samples::{Sample, Samples, Seen};
 use crate::condition::{Circumstances, Clause, Condition, Convert, Documents, Mismatch, TestKind};
 use crate::diagnostic::{Report, warning};
+use crate::path::{Nodes, Path};
 use crate::rule::{Rule, Setting, SettingKind};
 use crate::source::Source;
 use crate::template::Templates;
@@ -173,8 +174,8 @@ impl<'o> One<'o> {
 }
 
 impl Documents for One<'_> {
-    fn event(&self) -> &Value {
-        if self.record.is_none() { self.value } else { &Value::Null }
+    fn event(&self, path: &Path) -> Nodes<'_> {
+        if self.record.is_none() { path.nodes(self.value) } else { Nodes::One(None) }
     }
 
     fn record(&self, name: &str) -> Option<&Value> {

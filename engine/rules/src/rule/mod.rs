@@ -108,10 +108,54 @@ impl Rule {
         self.tests.iter().map(|test| test.name.as_str())
     }
 
+    /// Whether an event of type `kind` may matter to it whatever its conditions say: it cancels, or ends what is pending under its key.
+    pub(crate) fn is_watchful(&self, kind: &str) -> bool {
+        let cancels = |action: &Action| action.cancel_on.iter().any(|cancel| cancel.types.contains(kind));
+        let replaces = |action: &Action| action.key.is_some() && self.on.contains(kind) && action.is_for(kind);
+        self.actions.iter().any(|action| cancels(action) || replaces(action))
+    }
+
+    /// All that it asks of events, but for its conditions, when one arrives.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        fn of_action(action: &Action) -> Vec<&Path> {
+            let cancel = action.cancel_on.iter().map(|cancel| &cancel.key);
+            let by = action.over.by().map(|(_, path)| path);
+            let anchor = match &action.timing.anchor {
+                Some(Anchor::At(path)) => Some(path),
+                _ => None,
+            };
+            cancel.chain(by).chain(&action.key).chain(anchor).collect()
+        }
+        self.lookups.iter().map(|lookup| &lookup.key).chain(self.actions.iter().flat_map(of_action))
+    }
+
     /// The types of events that any action of this rule listens to: those it is about, and those that cancel.
     pub fn types(&self) -> BTreeSet<&str> {
         let cancelling = self.actions.iter().flat_map(|action| &action.cancel_on).flat_map(|cancel| &cancel.types);
         self.on.iter().chain(cancelling).map(String::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+impl Rule {
+    /// A rule that does nothing.
+    pub(crate) fn empty(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            title: Text::Same(String::new()),
+            description: None,
+            file: String::new(),
+            source: None,
+            on: BTreeSet::new(),
+            emitted: false,
+            settings: Vec::new(),
+            when: None,
+            lookups: Vec::new(),
+            actions: Vec::new(),
+            digest: String::new(),
+            tests: Vec::new(),
+            clinic_timezone: None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::condition::Documents;
 use crate::path::Path;
 
 /// `changes = { of, old, new }` of an `[[events]]`: providers that tell what an edit changed tell it beside the thing itself.
@@ -23,9 +24,9 @@ pub(crate) struct Edit<'e> {
 }
 
 impl Changes {
-    /// What `event` says that it changed; nothing where it says nothing, as the first event of a thing does.
-    pub(crate) fn read<'e>(&'e self, event: &'e Value) -> Option<Edit<'e>> {
-        let there = |path: &Path| path.first(event).filter(|value| !value.is_null());
+    /// What the event says that it changed; nothing where it says nothing, as the first event of a thing does.
+    pub(crate) fn read<'e>(&'e self, documents: &'e dyn Documents) -> Option<Edit<'e>> {
+        let there = |path: &Path| documents.event(path).iter().next().filter(|value| !value.is_null());
         Some(Edit { of: &self.of, old: there(&self.old)?, new: there(&self.new)? })
     }
 }

@@ -142,6 +142,23 @@ pub struct RecordFacts {
 }
 
 impl Source {
+    /// All that it asks of events.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let events = self.events.iter().flat_map(|event| {
+            let body = event.matches.body.as_ref().map(|(path, _)| path);
+            let changes = event.changes.iter().flat_map(|changes| [&changes.of, &changes.old, &changes.new]);
+            let entity = event.entity.as_ref().map(|entity| &entity.id);
+            let one = body.into_iter().chain(&event.time).chain(entity).chain(&event.id);
+            let clinic = if let Some(Place::Path(path)) = &event.clinic { Some(path) } else { None };
+            one.chain(clinic).chain(&event.subjects).chain(changes)
+        });
+        let records = self.records.iter().flat_map(|record| {
+            let clinic = if let Some(Place::Path(path)) = &record.clinic { Some(path) } else { None };
+            [&record.key].into_iter().chain(record.keep.values()).chain(&record.subject).chain(clinic)
+        });
+        events.chain(records)
+    }
+
     /// The event types that it names.
     pub fn types(&self) -> impl Iterator<Item = &str> {
         self.events.iter().map(|event| event.kind.as_str())

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::condition::{Circumstances, Comparison, Convert, Documents, Pattern, Right, Spans, Spot, Test};
-use crate::path::Path;
+use crate::path::{Nodes, Path};
 use crate::source::Changes;
 
 const CONDITIONS: usize = 20_000;
@@ -125,8 +125,8 @@ struct Event {
 }
 
 impl Documents for Event {
-    fn event(&self) -> &Value {
-        &self.data
+    fn event(&self, path: &Path) -> Nodes<'_> {
+        path.nodes(&self.data)
     }
 
     fn record(&self, _: &str) -> Option<&Value> {

@@ -1,0 +1,144 @@
+//! What an event says at the paths that somebody asks about.
+//!
+//! Read in one pass over the bytes, without building a tree; or from a tree, where there is one already. Both say the same.
+
+mod asked;
+mod found;
+mod name;
+mod node;
+mod scan;
+mod tree;
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::json;
+use crate::path::{Nodes, Path};
+
+pub(crate) use asked::{Asked, Query, Slot};
+pub(crate) use node::Node;
+
+use found::Found;
+
+/// What one event says.
+pub(crate) struct Facts<'e> {
+    asked: &'e Asked,
+    whole: Whole<'e>,
+    found: Found<'e>,
+    /// The tree of all, where somebody needed it.
+    tree: OnceCell<Value>,
+    /// Of slots and of queries, the values that somebody wanted.
+    kept: OnceCell<Kept>,
+}
+
+enum Whole<'e> {
+    Text(&'e str),
+    Tree(&'e Value),
+}
+
+struct Kept {
+    /// What stands in a slot, below which queries are evaluated.
+    slots: Box<[OnceCell<Option<Value>>]>,
+    queries: Box<[OnceCell<Vec<Value>>]>,
+}
+
+/// Prints no values.
+impl fmt::Debug for Facts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Facts({} slots)", self.asked.slots())
+    }
+}
+
+impl<'e> Facts<'e> {
+    /// Reads a JSON document.
+    ///
+    /// # Errors
+    /// What is wrong with it and where, without any part of it.
+    pub(crate) fn read(asked: &'e Asked, bytes: &'e [u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
+        if u32::try_from(text.len()).is_err() {
+            return Err("it is longer than 4 GiB".to_owned());
+        }
+        match scan::scan(text, asked) {
+            Ok((found, false)) => Ok(Self::new(asked, Whole::Text(text), found)),
+            // Members of an object that a wildcard met are wanted in the order of their names.
+            Ok((_, true)) => {
+                let tree = json::parse(bytes)?;
+                let found = tree::walk(&tree, asked).into_owned();
+                Ok(Self { tree: OnceCell::from(tree), ..Self::new(asked, Whole::Text(text), found) })
+            }
+            Err(scan::Malformed) => Err(json::parse(bytes).err().unwrap_or_else(|| "it is not strict JSON".to_owned())),
+        }
+    }
+
+    /// Looks through a tree.
+    pub(crate) fn of(asked: &'e Asked, tree: &'e Value) -> Self {
+        Self::new(asked, Whole::Tree(tree), tree::walk(tree, asked))
+    }
+
+    fn new(asked: &'e Asked, whole: Whole<'e>, found: Found<'e>) -> Self {
+        Self { asked, whole, found, tree: OnceCell::new(), kept: OnceCell::new() }
+    }
+
+    /// What stands in a slot, in the order of RFC 9535.
+    #[inline]
+    pub(crate) fn at(&self, slot: Slot) -> impl Iterator<Item = &Node<'e>> {
+        self.found.at(slot)
+    }
+
+    /// How many nodes stand in all slots.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The nodes of `path`.
+    pub(crate) fn nodes(&self, path: &Path) -> Nodes<'_> {
+        if let Whole::Tree(tree) = self.whole {
+            return path.nodes(tree);
+        }
+        let Some(query) = self.asked.query(path) else { return path.nodes(self.tree()) };
+        let nodes = self.values(query);
+        if path.is_singular() { Nodes::One(nodes.first()) } else { Nodes::Many(nodes.iter().collect()) }
+    }
+
+    /// The first node of `path`.
+    pub(crate) fn first(&self, path: &Path) -> Option<&Value> {
+        self.nodes(path).first()
+    }
+
+    /// What `path` yields as one value: see [`Path::value`].
+    pub(crate) fn value(&self, path: &Path) -> Option<Value> {
+        path.value(self.tree())
+    }
+
+    /// The document as a tree. It is made where somebody asks for what nobody said they would ask for.
+    pub(crate) fn tree(&self) -> &Value {
+        match self.whole {
+            Whole::Tree(tree) => tree,
+            // It was checked when it was read.
+            Whole::Text(text) => self.tree.get_or_init(|| serde_json::from_str(text).unwrap_or_default()),
+        }
+    }
+
+    fn values(&self, query: Query) -> &[Value] {
+        let Some(question) = self.asked.question(query) else { return &[] };
+        let kept = self.kept.get_or_init(|| Kept {
+            slots: std::iter::repeat_with(OnceCell::new).take(self.asked.slots()).collect(),
+            queries: std::iter::repeat_with(OnceCell::new).take(self.asked.queries()).collect(),
+        });
+        let Some(cell) = kept.queries.get(query as usize) else { return &[] };
+        cell.get_or_init(|| match &question.below {
+            None => self.found.at(question.slot).map(Node::value).collect(),
+            Some(below) => {
+                let base = kept.slots.get(question.slot as usize);
+                let base = base.and_then(|cell| cell.get_or_init(|| self.found.at(question.slot).next().map(Node::value)).as_ref());
+                base.map(|base| below.path.nodes_below(below.depth, base).iter().cloned().collect()).unwrap_or_default()
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

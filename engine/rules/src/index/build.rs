@@ -1,0 +1,159 @@
+//! Building the index.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+
+use super::plan::{Handle, Handles, Plan, TestId};
+use super::score::Score;
+use super::test::{Test, identity};
+use super::{Entry, Index, Kind, Lookups, RuleNo, conditions, scalar};
+use crate::condition::Condition;
+use crate::facts::{Asked, Slot};
+use crate::path::Path;
+use crate::rule::Rule;
+
+impl Index {
+    /// Files `rules`, whose events are also `asked` for other paths.
+    ///
+    /// # Errors
+    /// Its score, in words, where it would blow up.
+    pub(crate) fn new<'r>(rules: impl Iterator<Item = &'r Rule>, asked: impl Iterator<Item = &'r Path>) -> Result<Self, String> {
+        let mut draft = Draft::default();
+        asked.for_each(|path| _ = draft.asked.ask(path));
+        let rules: Vec<&Rule> = rules.collect();
+        let plans: Vec<Plan> = rules.iter().map(|rule| draft.plan_of(rule)).collect();
+        let filings = draft.filings(&plans);
+        let score = draft.score(&rules, &plans, &filings);
+        if let Some(why) = score.refusal() {
+            return Err(why);
+        }
+        let mut kinds: HashMap<String, Kind, FixedState> = HashMap::default();
+        let mut files: BTreeMap<u64, Vec<RuleNo>> = BTreeMap::new();
+        for (number, (rule, filing)) in (0..).zip(rules.iter().zip(&filings)) {
+            for kind in &rule.on {
+                let next = kinds.len() as u32;
+                let kind = kinds.entry(kind.clone()).or_insert_with(|| Kind { number: next, ..Kind::default() });
+                match filing {
+                    None => kind.rest.push(number),
+                    Some(handles) => handles.0.iter().for_each(|handle| {
+                        let file = files.entry(kind.file(handle)).or_default();
+                        if file.last() != Some(&number) {
+                            file.push(number);
+                        }
+                    }),
+                }
+            }
+        }
+        let mut filed = Vec::new();
+        let files = files.into_iter().map(|(hash, rules)| {
+            let from = filed.len() as u32;
+            filed.extend(rules);
+            (hash, (from, filed.len() as u32))
+        });
+        let files = files.collect();
+        let entries = rules.iter().zip(plans).map(|(rule, plan)| Entry { source: rule.source.clone(), plan }).collect();
+        Ok(Self { asked: draft.asked, tests: draft.tests, entries, kinds, files, filed, score, spare: std::sync::Mutex::default() })
+    }
+}
+
+impl Kind {
+    /// Where a rule is filed under a handle.
+    fn file(&mut self, handle: &Handle) -> u64 {
+        let known = self.slots.iter().position(|lookups| lookups.slot == handle.slot);
+        let place = known.unwrap_or_else(|| {
+            self.slots.push(Lookups { slot: handle.slot, values: false, texts: false });
+            self.slots.len() - 1
+        });
+        if let Some(lookups) = self.slots.get_mut(place) {
+            lookups.values |= handle.value.is_some();
+            lookups.texts |= handle.value.is_none();
+        }
+        match &handle.value {
+            Some(value) => value.hash(self.number, handle.slot),
+            None => scalar::any_text(self.number, handle.slot),
+        }
+    }
+}
+
+/// An index that is being built.
+#[derive(Default)]
+struct Draft {
+    asked: Asked,
+    tests: Vec<Test>,
+    known: HashMap<String, TestId, FixedState>,
+}
+
+impl Draft {
+    fn plan_of(&mut self, rule: &Rule) -> Plan {
+        let mut parts: Vec<Plan> = conditions(rule).into_iter().map(|condition| self.plan(condition)).collect();
+        match parts.len() {
+            1 => parts.remove(0),
+            _ => Plan::All(parts.into()),
+        }
+    }
+
+    fn plan(&mut self, condition: &Condition) -> Plan {
+        match condition {
+            Condition::All(parts) => Plan::All(parts.iter().map(|part| self.plan(part)).collect()),
+            Condition::Any(parts) => Plan::Any(parts.iter().map(|part| self.plan(part)).collect()),
+            Condition::Not(part) => Plan::Not(Box::new(self.plan(part))),
+            Condition::Clause(_) if !condition.is_fixed() => Plan::Unknown,
+            Condition::Clause(clause) => {
+                let identity = identity(clause);
+                if let Some(id) = identity.as_ref().and_then(|identity| self.known.get(identity)) {
+                    if let Some(test) = self.tests.get_mut(*id as usize) {
+                        test.shared = true;
+                    }
+                    return Plan::Test(*id);
+                }
+                let id = self.tests.len() as TestId;
+                self.tests.push(Test::new(clause, &mut self.asked));
+                self.known.extend(identity.map(|identity| (identity, id)));
+                Plan::Test(id)
+            }
+        }
+    }
+
+    /// Under which values each rule is filed; nothing for one that cannot be.
+    fn filings(&self, plans: &[Plan]) -> Vec<Option<Handles>> {
+        // How selective a value of a slot is, nobody knows before there are events. But the more values rules tell apart there, the fewer events have
+        // any one of them: clinics before types, types before yes and no.
+        let mut values: HashMap<Slot, HashSet<u64>> = HashMap::new();
+        for test in &self.tests {
+            for handles in Handles::of(test) {
+                for handle in &handles.0 {
+                    values.entry(handle.slot).or_default().extend(handle.value.as_ref().map(|value| value.hash(0, handle.slot)));
+                }
+            }
+        }
+        let rarity = |handles: &Handles| {
+            let of = |handle: &Handle| match handle.value {
+                Some(_) => 1.0 / (2.0 + values.get(&handle.slot).map_or(0.0, |values| values.len() as f64)),
+                // A list that holds what is looked for, and not a text, is what such a place has.
+                None => 0.0,
+            };
+            handles.0.iter().map(of).sum::<f64>()
+        };
+        let best = |plan: &Plan| plan.handles(&self.tests, &rarity).into_iter().min_by(|a, b| rarity(a).total_cmp(&rarity(b)));
+        plans.iter().map(best).collect()
+    }
+
+    fn score(&self, rules: &[&Rule], plans: &[Plan], filings: &[Option<Handles>]) -> Score {
+        let mut work: HashMap<&str, u64> = HashMap::new();
+        let mut memory = self.asked.bytes() + self.tests.iter().map(Test::bytes).sum::<usize>();
+        for ((rule, plan), filing) in rules.iter().zip(plans).zip(filings) {
+            let tests = plan.tests();
+            memory += size_of::<Entry>() + tests.len() * size_of::<Plan>();
+            match filing {
+                Some(handles) => memory += rule.on.len() * handles.0.len() * (size_of::<(u64, u32, u32)>() + size_of::<RuleNo>()),
+                None => {
+                    let own: u64 = tests.iter().filter_map(|id| self.tests.get(*id as usize)).map(Test::work).sum();
+                    memory += rule.on.len() * size_of::<RuleNo>();
+                    rule.on.iter().for_each(|kind| *work.entry(kind).or_default() += own.max(1));
+                }
+            }
+        }
+        Score { memory: memory as u64, work: work.into_values().max().unwrap_or(0) }
+    }
+}

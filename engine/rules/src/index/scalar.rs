@@ -1,0 +1,101 @@
+//! Texts, numbers, true, false and null as right sides, and their hashes.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::fast::FixedState;
+use serde_json::{Number, Value};
+
+use crate::facts::{Node, Slot};
+use crate::number::order;
+
+/// A value that is compared by itself.
+#[derive(Clone, Debug)]
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Box<str>),
+}
+
+/// Anything that may stand in a slot.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// This value.
+    Is,
+    /// Any text.
+    Text,
+}
+
+impl Scalar {
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        Some(match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => Self::Number(number.clone()),
+            Value::String(text) => Self::Text(text.as_str().into()),
+            Value::Array(_) | Value::Object(_) => return None,
+        })
+    }
+
+    /// Whether `node` is this value: see [`crate::number::equal`].
+    #[inline]
+    pub(super) fn is(&self, node: &Node<'_>) -> bool {
+        match (self, node) {
+            (Self::Text(text), Node::Text(other)) => **text == **other,
+            (Self::Number(number), Node::Number(other)) => order(number, other).is_some_and(std::cmp::Ordering::is_eq),
+            (Self::Bool(value), Node::Bool(other)) => value == other,
+            (Self::Null, Node::Null) => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The same as of a node that is this value.
+    pub(super) fn hash(&self, kind: u32, slot: Slot) -> u64 {
+        match self {
+            Self::Null => hashed(kind, slot, 0_u8),
+            Self::Bool(value) => hashed(kind, slot, value),
+            Self::Number(number) => of_number(kind, slot, number),
+            Self::Text(text) => hashed(kind, slot, &**text),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.text().map_or(0, str::len)
+    }
+}
+
+/// The hash of `node` in a slot, for events of a kind; nothing where it is a list or an object.
+#[inline]
+pub(super) fn hash(kind: u32, slot: Slot, node: &Node<'_>) -> Option<u64> {
+    Some(match node {
+        Node::Null => hashed(kind, slot, 0_u8),
+        Node::Bool(value) => hashed(kind, slot, value),
+        Node::Number(number) => of_number(kind, slot, number),
+        Node::Text(text) => hashed(kind, slot, &**text),
+        Node::List(_) | Node::Object(_) => return None,
+    })
+}
+
+/// The hash of any text in a slot.
+pub(super) fn any_text(kind: u32, slot: Slot) -> u64 {
+    hashed(kind, slot, 1_u16)
+}
+
+/// Equal numbers have one hash, however they are written.
+fn of_number(kind: u32, slot: Slot, number: &Number) -> u64 {
+    let float = number.as_f64().unwrap_or_default();
+    // All numbers that are equal are near to one double: that of 2^53 + 1 is that of 2^53 too, and no harm is done.
+    hashed(kind, slot, if float == 0.0 { 0 } else { float.to_bits() })
+}
+
+#[inline]
+fn hashed<T: Hash>(kind: u32, slot: Slot, value: T) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write_u64((u64::from(kind) << 32) | u64::from(slot));
+    value.hash(&mut hasher);
+    hasher.finish()
+}
