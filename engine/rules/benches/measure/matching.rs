@@ -21,7 +21,7 @@ const BUDGETS: [(usize, f64); 3] = [(10, 1.5), (10_000, 2.5), (100_000, 4.0)];
 
 /// Prints a line for each size.
 pub(crate) fn measure(workload: &Workload, sizes: &[usize]) {
-    println!("\nmatching: CPU µs an event, medians of rounds in which the sides take turns; the ratio is that of each round, its median");
+    println!("\nmatching: µs an event, medians of rounds in which the sides take turns; the ratio is that of each round, its median");
     println!(
         "{:>8} {:>9} {:>9} {:>10} {:>11} {:>9} {:>8} {:>7} {:>8} {:>7}",
         "rules", "build ms", "sonic-rs", "serde_json", "zelo, bytes", "its tree", "ratio", "budget", "matches", "events"
