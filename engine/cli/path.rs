@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
-use zelo_rules::{Format, PathError};
+use zelo_rules::{Format, PathError, TooMuch};
 
 use super::{Findings, print_line};
 
@@ -26,16 +26,27 @@ pub(super) struct Arguments {
 /// The longest document that is read, in bytes.
 const LONGEST: u64 = 64 << 20;
 
-pub(super) fn run(arguments: &Arguments) -> Result<Findings> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Findings> {
     let path = zelo_rules::Path::parse(&arguments.query).map_err(|error| anyhow!(refusal(&arguments.query, &error)))?;
     let document = document(arguments)?;
-    let nodes: Vec<Value> = if arguments.paths {
-        zelo_rules::placed(&path, &document).into_iter().map(|(path, value)| json!({ "path": path, "value": value })).collect()
-    } else {
-        path.nodes(&document).iter().cloned().collect()
-    };
-    print_line(&serde_json::to_string(&nodes)?);
-    Ok(Findings::None)
+    match nodes(&path, &document, arguments) {
+        Ok(nodes) => {
+            print_line(&serde_json::to_string(&nodes)?);
+            Ok(Findings::None)
+        }
+        Err(too_much) => {
+            eprintln!("zelo: {}: {too_much}", arguments.query);
+            Ok(Findings::Some)
+        }
+    }
+}
+
+fn nodes(path: &zelo_rules::Path, document: &Value, arguments: &Arguments) -> Result<Vec<Value>, TooMuch> {
+    if arguments.paths {
+        let placed = zelo_rules::placed(path, document)?;
+        return Ok(placed.into_iter().map(|(path, value)| json!({ "path": path, "value": value })).collect());
+    }
+    Ok(path.try_nodes(document)?.iter().cloned().collect())
 }
 
 /// What is wrong with a query, with a mark under the place, as mistakes in files are shown.
@@ -50,7 +61,7 @@ fn refusal(query: &str, error: &PathError) -> String {
     text
 }
 
-fn document(arguments: &Arguments) -> Result<Value> {
+fn document(arguments: &Arguments) -> anyhow::Result<Value> {
     let stdin = arguments.file == Path::new("-");
     let name = if stdin { "standard input".to_owned() } else { arguments.file.display().to_string() };
     let mut file: Box<dyn Read> = if stdin {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::path::Path;
+use crate::path::{Path, TooMuch};
 use crate::source::Format;
 use crate::{json, xml};
 
@@ -21,12 +21,15 @@ pub fn read_document(bytes: &[u8], format: Format, root: Option<&str>) -> Result
 }
 
 /// The nodes that `path` yields in `document`, each with its normalized path (RFC 9535 §2.7): `$['phones'][0]`.
-pub fn placed<'v>(path: &Path, document: &'v Value) -> Vec<(String, &'v Value)> {
-    let nodes: Vec<&Value> = path.nodes(document).iter().collect();
+///
+/// # Errors
+/// Finding them takes too much.
+pub fn placed<'v>(path: &Path, document: &'v Value) -> Result<Vec<(String, &'v Value)>, TooMuch> {
+    let nodes: Vec<&Value> = path.try_nodes(document)?.iter().collect();
     let mut places: HashMap<*const Value, Option<String>> = nodes.iter().map(|node| (std::ptr::from_ref(*node), None)).collect();
     locate(document, &mut "$".to_owned(), &mut places);
     let place = |node: &Value| places.get(&std::ptr::from_ref(node)).cloned().flatten().unwrap_or_default();
-    nodes.into_iter().map(|node| (place(node), node)).collect()
+    Ok(nodes.into_iter().map(|node| (place(node), node)).collect())
 }
 
 /// Fills in where the values stand that `places` asks for. `path` is that of `value`. Documents are nested 64 deep at most.
@@ -79,7 +82,7 @@ mod tests {
     use super::*;
 
     fn paths(query: &str, document: &Value) -> Vec<String> {
-        placed(&Path::parse(query).unwrap(), document).into_iter().map(|(place, _)| place).collect()
+        placed(&Path::parse(query).unwrap(), document).unwrap().into_iter().map(|(place, _)| place).collect()
     }
 
     #[test]
@@ -105,7 +108,7 @@ mod tests {
             for name in &names {
                 document = json!({ name.as_str(): document, "other": 0 });
             }
-            for (place, node) in placed(&Path::parse("$..*").unwrap(), &document) {
+            for (place, node) in placed(&Path::parse("$..*").unwrap(), &document).unwrap() {
                 let back = Path::parse(&place).unwrap();
                 prop_assert!(back.is_singular());
                 prop_assert!(std::ptr::eq(back.first(&document).unwrap(), node), "{place}");

@@ -51,7 +51,7 @@ pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question
 pub use files::{FileText, Files, SampleText};
 pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};
-pub use path::{Nodes, Path, PathError};
+pub use path::{Nodes, Path, PathError, TooMuch};
 pub use prepare::{Prepared, Unprepared};
 pub use render::{Colours, counts, render, render_in};
 pub use rule::{

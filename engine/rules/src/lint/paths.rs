@@ -199,7 +199,7 @@ fn keeps(source: &Source, kind: &str, field: &str) -> bool {
 fn check(report: &Report<'_>, item: Item<'_>, examples: &[Example<'_>], of: &str) {
     let (Some(text), Some(path)) = (item.string(), item.path()) else { return };
     let Some(Broken { segment, why }) = path.broken(examples) else { return };
-    let place = path.places().and_then(|places| places.get(segment).cloned());
+    let place = path.places().get(segment).cloned();
     let within = |part: &Range<usize>| report.file.within(&text.span, text.value, part.clone());
     let span = place.as_ref().map_or(text.span.clone(), within);
     let before = place.as_ref().and_then(|place| text.value.get(..place.start)).unwrap_or("$");

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use jsonpath_rust::parser::model::{Segment, Selector};
 use serde_json::Value;
 
-use super::{Path, Step};
+use super::query::Selector;
+use super::{Path, Segment};
 
 /// An example of a document.
 #[derive(Clone, Copy, Debug)]
@@ -44,42 +44,22 @@ impl Path {
     /// The first segment at which no example has anything; nothing where one has, or where what it would stand in is open.
     pub(crate) fn broken(&self, examples: &[Example<'_>]) -> Option<Broken> {
         let mut nodes: Vec<Example<'_>> = examples.to_vec();
-        let count = self.many.as_ref().map_or(self.prefix.len(), |query| query.segments.len());
-        for segment in 0..count {
-            let below: Vec<Example<'_>> = match &self.many {
-                None => nodes.iter().flat_map(|node| node.step(self.prefix.get(segment))).collect(),
-                Some(query) => nodes.iter().flat_map(|node| node.segment(query.segments.get(segment))).collect(),
-            };
+        for (number, segment) in self.segments().iter().enumerate() {
+            let below: Vec<Example<'_>> = nodes.iter().flat_map(|node| node.segment(segment)).collect();
             if below.is_empty() {
-                let name = match &self.many {
-                    None => match self.prefix.get(segment) {
-                        Some(Step::Name(name)) => Some(name.as_str()),
-                        _ => None,
-                    },
-                    Some(query) => query.segments.get(segment).and_then(name_of),
-                };
-                let is_descent =
-                    self.many.as_ref().is_some_and(|query| matches!(query.segments.get(segment), Some(Segment::Descendant(_))));
-                let open = nodes.is_empty() || nodes.iter().any(|node| if is_descent { node.is_open_below() } else { node.is_open(name) });
-                return (!open).then(|| Broken { segment, why: why(&nodes, name) });
+                let name = name_of(segment);
+                let is_open = |node: &Example<'_>| if segment.descend { node.is_open_below() } else { node.is_open(name) };
+                let open = nodes.is_empty() || nodes.iter().any(is_open);
+                return (!open).then(|| Broken { segment: number, why: why(&nodes, name) });
             }
             nodes = below;
         }
         None
     }
 
-    /// Where the segments stand in the text of the query; nothing where that cannot be told.
-    pub(crate) fn places(&self) -> Option<Vec<Range<usize>>> {
-        let count = self.many.as_ref().map_or(self.prefix.len(), |query| query.segments.len());
-        let mut places = Vec::new();
-        let mut at = 1;
-        while at < self.text.len() {
-            let rest = self.text.get(at..)?;
-            let length = if rest.starts_with('[') { bracketed(rest)? } else { dotted(rest)? };
-            places.push(at..at + length);
-            at += length;
-        }
-        (places.len() == count).then_some(places)
+    /// Where the segments stand in the text of the query.
+    pub(crate) fn places(&self) -> &[Range<usize>] {
+        &self.places
     }
 
     /// The query with the segment at `place` written as the name `name`, after `before`.
@@ -97,49 +77,10 @@ impl Path {
     }
 }
 
-/// The length of the `[…]` that `text` begins with.
-fn bracketed(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut quote = None;
-    let mut chars = text.char_indices();
-    while let Some((at, char)) = chars.next() {
-        match (quote, char) {
-            (Some(_), '\\') => _ = chars.next(),
-            (Some(open), char) if char == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(char),
-            (None, '[') => depth += 1,
-            (None, ']') => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            (None, _) => {}
-        }
-    }
-    None
-}
-
-/// The length of the `.name`, `.*`, `..name` or `..[…]` that `text` begins with.
-fn dotted(text: &str) -> Option<usize> {
-    let dots = if text.starts_with("..") { 2 } else { 1 };
-    let rest = text.get(dots..).filter(|_| text.starts_with('.'))?;
-    if rest.starts_with('[') {
-        return Some(dots + bracketed(rest)?);
-    }
-    Some(dots + rest.find(['.', '[']).unwrap_or(rest.len()))
-}
-
 fn name_of(segment: &Segment) -> Option<&str> {
-    match segment {
-        Segment::Descendant(segment) => name_of(segment),
-        Segment::Selector(Selector::Name(name)) => Some(name),
-        Segment::Selector(_) => None,
-        Segment::Selectors(selectors) => match selectors.as_slice() {
-            [Selector::Name(name)] => Some(name),
-            _ => None,
-        },
+    match segment.selectors.as_slice() {
+        [Selector::Name(name)] => Some(name),
+        _ => None,
     }
 }
 
@@ -187,14 +128,6 @@ impl<'v> Example<'v> {
         }
     }
 
-    fn step(self, step: Option<&Step>) -> Vec<Self> {
-        match step {
-            Some(Step::Name(name)) => self.member(name),
-            Some(Step::Index(_)) => self.elements(),
-            None => Vec::new(),
-        }
-    }
-
     fn member(self, name: &str) -> Vec<Self> {
         self.value.as_object().and_then(|members| members.get(name)).map(|value| self.with(value)).into_iter().collect()
     }
@@ -203,21 +136,12 @@ impl<'v> Example<'v> {
         if self.value.is_array() { self.children() } else { Vec::new() }
     }
 
-    fn segment(self, segment: Option<&Segment>) -> Vec<Self> {
-        match segment {
-            None => Vec::new(),
-            Some(Segment::Selector(selector)) => self.select(selector),
-            Some(Segment::Selectors(selectors)) => selectors.iter().flat_map(|selector| self.select(selector)).collect(),
-            Some(Segment::Descendant(segment)) => {
-                let below = self.children().into_iter().flat_map(|child| child.descend(segment));
-                self.segment(Some(segment)).into_iter().chain(below).collect()
-            }
+    fn segment(self, segment: &Segment) -> Vec<Self> {
+        let mut chosen: Vec<Self> = segment.selectors.iter().flat_map(|selector| self.select(selector)).collect();
+        if segment.descend {
+            chosen.extend(self.children().into_iter().flat_map(|child| child.segment(segment)));
         }
-    }
-
-    fn descend(self, segment: &Segment) -> Vec<Self> {
-        let below = self.children().into_iter().flat_map(|child| child.descend(segment));
-        self.segment(Some(segment)).into_iter().chain(below).collect()
+        chosen
     }
 
     fn select(self, selector: &Selector) -> Vec<Self> {
@@ -297,7 +221,7 @@ mod tests {
             ("$..[0].é", vec!["..[0]", ".é"]),
         ] {
             let path = Path::parse(text).unwrap();
-            let places = path.places().unwrap();
+            let places = path.places();
             assert_eq!(places.iter().map(|place| &text[place.clone()]).collect::<Vec<_>>(), parts, "{text}");
         }
     }
@@ -305,7 +229,7 @@ mod tests {
     #[test]
     fn a_name_is_put_right() {
         let path = Path::parse("$.data.pateint['x'].y").unwrap();
-        let places = path.places().unwrap();
+        let places = path.places();
         assert_eq!(path.renamed(&places[1], "", "patient").unwrap(), "$.data.patient['x'].y");
         assert_eq!(path.renamed(&places[1], "[*]", "it's").unwrap(), "$.data[*]['it\\'s']['x'].y");
     }

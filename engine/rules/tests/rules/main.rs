@@ -8,6 +8,7 @@ mod conditions;
 mod diagnostics;
 mod explaining;
 mod fuzzing;
+mod jsonpath;
 mod matching;
 mod over_time;
 mod preparing;
