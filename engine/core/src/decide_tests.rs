@@ -66,7 +66,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
             entity: Some(Entity { kind: "appointment".into(), id: "1".into() }),
             subjects: Vec::new(),
             clinic: None,
-            data: Arc::new(Value::Null),
+            data: Value::Null.into(),
             cause: None,
         },
         body: Arc::from(&b"{}"[..]),

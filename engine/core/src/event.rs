@@ -1,13 +1,12 @@
 //! Events: what a provider told us, in the words of CloudEvents 1.0.
 
 use std::fmt;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::id::{AutomationId, EventId, JobId};
+use crate::payload::Payload;
 
 /// The thing an event is about. It orders events.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +40,7 @@ pub struct Event {
     /// The clinic it belongs to, as the provider names it.
     pub clinic: Option<String>,
     /// The payload.
-    pub data: Arc<Value>,
+    pub data: Payload,
     /// What led to it, where a plugin emitted it.
     pub cause: Option<Cause>,
 }

@@ -18,6 +18,7 @@ pub mod hash;
 pub mod id;
 pub mod invocation;
 pub mod job;
+mod payload;
 pub mod record;
 pub mod retry;
 pub mod settle;
@@ -36,6 +37,7 @@ pub use hash::{Indexer, KeyHash};
 pub use id::{AutomationId, EventId, JobId};
 pub use invocation::Invocation;
 pub use job::{Job, JobState, Need};
+pub use payload::Payload;
 pub use record::{RecordRow, Stamp};
 pub use window::OverTime;
 

@@ -269,7 +269,7 @@ impl InForce {
     }
 
     /// The same as [`InForce::candidates`], of what the event says.
-    pub(crate) fn candidates_of(&self, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
+    pub fn candidates_of(&self, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for (joined, rule, certain) in self.concerned_by(event, facts) {
             if is_second_lap(joined, event) {

@@ -48,6 +48,7 @@ pub use condition::{
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{placed, read_document};
 pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question, RuleTold};
+pub use facts::Facts;
 pub use files::{FileText, Files, SampleText};
 pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
 pub use load::{Loaded, RuleSet, load};

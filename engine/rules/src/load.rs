@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, Report, Severity, error};
 use crate::digest;
+use crate::facts::Facts;
 use crate::files::{FileText, Files};
 use crate::in_force;
 use crate::index::{Index, RuleNo};
 use crate::lint::{self, Everything};
 use crate::rule::{self, Catalog, Plugins, Promised, Rule};
-use crate::source::{self, Source};
+use crate::source::{self, Refusal, Source};
 use crate::template::Templates;
 
 /// What came of loading.
@@ -138,6 +139,14 @@ impl RuleSet {
     /// The rule at a place.
     pub(crate) fn at(&self, number: RuleNo) -> Option<&Rule> {
         self.0.rules.get(number as usize)
+    }
+
+    /// Reads the JSON of an event: one pass over `text`, which keeps what sources and rules ask about.
+    ///
+    /// # Errors
+    /// It is not strict JSON.
+    pub fn facts<'f>(&'f self, text: &'f [u8]) -> Result<Facts<'f>, Refusal> {
+        Facts::read(self.0.index.asked(), text).map_err(|why| Refusal::Malformed { why })
     }
 
     /// All rules, filed.

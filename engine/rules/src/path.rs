@@ -153,6 +153,11 @@ impl Path {
         self.segments.iter().map(hop).collect()
     }
 
+    /// The names and indexes that the query begins with; nothing where some of them count from the end.
+    pub(crate) fn named_beginning(&self) -> Option<Vec<Hop>> {
+        self.prefix.iter().map(Hop::of).collect()
+    }
+
     /// The names and indexes that the query begins with, below which the rest of it can be evaluated by itself.
     pub(crate) fn beginning(&self) -> Vec<Hop> {
         // A filter may ask the whole document.

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use zelo_core::decide::Decision;
-use zelo_core::{Entropy, Event, EventId, JobState, Status, Timestamp};
-use zelo_rules::{Delivery, Headers, Read, Refusal, Through};
+use zelo_core::{Arrival, Entropy, Event, EventId, JobState, Status, Timestamp};
+use zelo_rules::{Delivery, Headers, Read, Refusal, Source, Through};
 
 use crate::Runtime;
 use crate::connection::Connection;
+use crate::rulebook::Edition;
 
 /// A delivery as it came.
 pub struct Incoming<'a> {
@@ -88,6 +89,12 @@ pub enum Accepted {
     Recorded { event: Box<Event>, decision: Decision },
 }
 
+/// What a delivery says.
+enum Matched {
+    Ignored { why: String },
+    Arrival(Box<Arrival>),
+}
+
 impl Runtime {
     /// How many bytes a delivery of `connection` may have.
     pub fn max_body(&self, connection: &str) -> Option<usize> {
@@ -140,6 +147,20 @@ impl Runtime {
         })
     }
 
+    /// Reads `delivery`, once, and matches it.
+    fn matched(&self, edition: &Edition, source: &Source, delivery: &Delivery<'_>, through: &Through<'_>) -> Result<Matched, Refusal> {
+        let text = source.text(delivery)?;
+        let facts = edition.rules.facts(&text)?;
+        let reading = match source.read_facts(delivery, &text, &facts) {
+            Read::Ignored { why } => return Ok(Matched::Ignored { why }),
+            Read::Event(reading) => reading,
+        };
+        let index = self.store.indexer();
+        let mut arrival = reading.arrival(through, delivery.body, index, edition.in_force.clone());
+        arrival.candidates = edition.in_force.candidates_of(&arrival.event, &facts, index);
+        Ok(Matched::Arrival(Box::new(arrival)))
+    }
+
     /// Accepts a delivery that is known to be the provider's.
     ///
     /// # Errors
@@ -147,10 +168,6 @@ impl Runtime {
     pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Accepted, Refused> {
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
-        let reading = match source.read(delivery)? {
-            Read::Ignored { why } => return Ok(Accepted::Ignored { why }),
-            Read::Event(reading) => reading,
-        };
         let through = Through {
             connection: &connection.name,
             source: &connection.source,
@@ -158,8 +175,10 @@ impl Runtime {
             event: self.counts.id(received, self.entropy.as_ref()),
             received,
         };
-        let mut arrival = reading.arrival(&through, delivery.body, self.store.indexer(), edition.in_force.clone());
-        arrival.candidates = edition.in_force.candidates(&arrival.event, self.store.indexer());
+        let arrival = match self.matched(&edition, source, delivery, &through)? {
+            Matched::Ignored { why } => return Ok(Accepted::Ignored { why }),
+            Matched::Arrival(arrival) => *arrival,
+        };
         let event = Box::new(arrival.event.clone());
         let decision = self.store.record(arrival).await.map_err(|error| match error {
             zelo_store::Error::Busy => Refused::Busy,

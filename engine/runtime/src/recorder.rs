@@ -292,7 +292,7 @@ impl Recorder {
             time: now,
             received: now,
             entity: None,
-            data: Arc::new(emitted.data.clone()),
+            data: emitted.data.clone().into(),
             cause: Some(Cause { job: self.job.id, lineage: self.lineage.clone() }),
             ..self.event.clone()
         };

@@ -84,7 +84,7 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
         entity: None,
         subjects: vec!["p1".into()],
         clinic: Some("77".into()),
-        data: Arc::new(Value::Null),
+        data: Value::Null.into(),
         cause: None,
     };
     let arrival = Arrival {
@@ -440,7 +440,7 @@ async fn an_event_of_a_plugin_carries_what_led_to_it() {
     let outcome = settle(&runtime, &work.job, &trace, done()).await;
     let event = runtime.store.event(outcome.emitted[0].event).await.unwrap().unwrap().event;
     assert_eq!((event.kind.as_str(), event.connection.as_str(), event.clinic.as_deref()), ("receipt.issued", "c", Some("77")));
-    assert_eq!((event.subjects.clone(), event.data.as_ref()), (work.event.subjects.clone(), &json!({ "number": 1 })));
+    assert_eq!((event.subjects.clone(), &*event.data), (work.event.subjects.clone(), &json!({ "number": 1 })));
     let automation = work.job.automation.clone();
     assert_eq!(event.cause, Some(Cause { job: work.job.id, lineage: vec![automation.clone()] }));
     // And on: the event of an event remembers both.

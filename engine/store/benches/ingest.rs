@@ -153,7 +153,7 @@ fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
             entity: Some(Entity { kind: "appointment".into(), id: number.to_string() }),
             subjects: vec![patient],
             clinic: Some("7".into()),
-            data: Arc::new(Value::Null),
+            data: Value::Null.into(),
             cause: None,
         },
         delivery: index.delivery_body("centro", "appointment.created", &body),

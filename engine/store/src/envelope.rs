@@ -4,7 +4,6 @@
 //! the payload, the provider's id beside the record.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,7 +39,7 @@ pub(crate) fn fill_event(event: &mut Event, entity_kind: Option<String>, part: &
     let (len, rest) = part.split_first_chunk::<4>().ok_or("it is too short")?;
     let (head, body) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or("it is cut off")?;
     let head: Head = serde_json::from_slice(head).map_err(|error| place_only(&error))?;
-    event.data = Arc::new(serde_json::from_slice(body).map_err(|error| place_only(&error))?);
+    event.data = serde_json::from_slice::<Value>(body).map_err(|error| place_only(&error))?.into();
     event.entity = head.entity.zip(entity_kind).map(|(id, kind)| Entity { kind, id });
     event.subjects = head.subjects;
     Ok(())

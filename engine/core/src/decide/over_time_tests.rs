@@ -83,7 +83,7 @@ fn arrival(number: u64, time: i64, plans: Vec<(&str, Plan)>) -> Arrival {
             entity: None,
             subjects: Vec::new(),
             clinic: None,
-            data: Arc::new(Value::Null),
+            data: Value::Null.into(),
             cause: None,
         },
         body: Arc::from(&b"{}"[..]),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use zelo_core::grants::Capability;
 use zelo_core::{AutomationId, Candidate, Event, EventId, Indexer, Timestamp};
-use zelo_rules::{Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, RuleSet};
+use zelo_rules::{Automation, Delivery, Facts, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, RuleSet};
 
 use crate::workload;
 
@@ -106,7 +106,10 @@ impl Zelo {
 
     /// From the bytes of a delivery to what is wanted because of it: what intake does before it stores.
     pub(crate) fn from_bytes(&self, body: &[u8]) -> Matched {
-        self.from_tree(&event(self.in_force.rules(), body))
+        let rules = self.in_force.rules();
+        let text: Arc<[u8]> = body.into();
+        let facts = rules.facts(&text).expect("JSON");
+        self.in_force.candidates_of(&event(rules, body, &text, &facts), &facts, &self.index)
     }
 
     /// From an event that was read already.
@@ -116,15 +119,22 @@ impl Zelo {
 
     /// The events of these deliveries.
     pub(crate) fn read(&self, bodies: &[String]) -> Vec<Event> {
-        bodies.iter().map(|body| event(self.in_force.rules(), body.as_bytes())).collect()
+        let read = |body: &String| {
+            let rules = self.in_force.rules();
+            let text: Arc<[u8]> = body.as_bytes().into();
+            let event = event(rules, body.as_bytes(), &text, &rules.facts(&text).expect("JSON"));
+            // With its tree.
+            Event { data: Value::clone(&event.data).into(), ..event }
+        };
+        bodies.iter().map(read).collect()
     }
 }
 
-fn event(rules: &RuleSet, body: &[u8]) -> Event {
+fn event(rules: &RuleSet, body: &[u8], text: &Arc<[u8]>, facts: &Facts<'_>) -> Event {
     let headers = Headers::default();
     let delivery = Delivery { path: "event", url: "", headers: &headers, body };
     let source = rules.source("network").expect("the source of the bench");
-    let Ok(Read::Event(reading)) = source.read(&delivery) else { panic!("an event of the bench is refused") };
+    let Read::Event(reading) = source.read_facts(&delivery, text, facts) else { panic!("an event of the bench is refused") };
     let now = Timestamp::UNIX_EPOCH;
     Event {
         id: EventId::from_bytes([0; 16]),

@@ -42,6 +42,8 @@ pub(super) struct Question {
     pub(super) slot: Slot,
     /// What is asked below the slot, where that is not all.
     pub(super) below: Option<Below>,
+    /// The slot of what the names and indexes that it begins with lead to, where somebody wants to know whether that is there.
+    pub(super) beginning: Option<Slot>,
 }
 
 /// A query, and how many of its segments lead to the slot.
@@ -58,16 +60,25 @@ impl Asked {
             return *known;
         }
         let question = match path.hops() {
-            Some(hops) => Question { slot: self.slot(&hops), below: None },
+            Some(hops) => Question { slot: self.slot(&hops), below: None, beginning: None },
             None => {
                 let hops = path.beginning();
-                Question { slot: self.slot(&hops), below: Some(Below { path: path.clone(), depth: hops.len() }) }
+                Question { slot: self.slot(&hops), below: Some(Below { path: path.clone(), depth: hops.len() }), beginning: None }
             }
         };
         let query = self.queries.len() as Query;
         self.queries.push(question);
         self.by_text.insert(path.as_str().to_owned(), query);
         query
+    }
+
+    /// Asks for what `path` yields as one value, which is nothing where its beginning leads nowhere.
+    pub(crate) fn ask_value(&mut self, path: &Path) {
+        let query = self.ask(path);
+        let beginning = path.named_beginning().map(|hops| self.slot(&hops));
+        if let Some(question) = self.queries.get_mut(query as usize) {
+            question.beginning = beginning;
+        }
     }
 
     /// The slot of what stands where `hops` lead.
@@ -115,6 +126,7 @@ impl Asked {
     }
 
     /// The slot of a query that needs no evaluation below it.
+    #[cfg(test)]
     pub(crate) fn native(&self, query: Query) -> Option<Slot> {
         self.question(query).filter(|question| question.below.is_none()).map(|question| question.slot)
     }

@@ -23,7 +23,7 @@ pub(crate) use node::Node;
 use found::Found;
 
 /// What one event says.
-pub(crate) struct Facts<'e> {
+pub struct Facts<'e> {
     asked: &'e Asked,
     whole: Whole<'e>,
     found: Found<'e>,
@@ -110,7 +110,15 @@ impl<'e> Facts<'e> {
 
     /// What `path` yields as one value: see [`Path::value`].
     pub(crate) fn value(&self, path: &Path) -> Option<Value> {
-        path.value(self.tree())
+        let question = match self.whole {
+            Whole::Tree(tree) => return path.value(tree),
+            Whole::Text(_) => self.asked.query(path).and_then(|query| self.asked.question(query)),
+        };
+        let Some(beginning) = question.and_then(|question| question.beginning) else { return path.value(self.tree()) };
+        match self.nodes(path) {
+            Nodes::One(node) => node.cloned(),
+            Nodes::Many(nodes) => self.at(beginning).next().map(|_| nodes.into_iter().cloned().collect()),
+        }
     }
 
     /// The document as a tree. It is made where somebody asks for what nobody said they would ask for.

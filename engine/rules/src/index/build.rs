@@ -20,7 +20,7 @@ impl Index {
     /// Its score, in words, where it would blow up.
     pub(crate) fn new<'r>(rules: impl Iterator<Item = &'r Rule>, asked: impl Iterator<Item = &'r Path>) -> Result<Self, String> {
         let mut draft = Draft::default();
-        asked.for_each(|path| _ = draft.asked.ask(path));
+        asked.for_each(|path| draft.asked.ask_value(path));
         let rules: Vec<&Rule> = rules.collect();
         let plans: Vec<Plan> = rules.iter().map(|rule| draft.plan_of(rule)).collect();
         let filings = draft.filings(&plans);
@@ -53,7 +53,17 @@ impl Index {
         });
         let files = files.collect();
         let entries = rules.iter().zip(plans).map(|(rule, plan)| Entry { source: rule.source.clone(), plan }).collect();
-        Ok(Self { asked: draft.asked, tests: draft.tests, entries, kinds, files, filed, score, spare: std::sync::Mutex::default() })
+        Ok(Self {
+            asked: draft.asked,
+            tests: draft.tests,
+            entries,
+            kinds,
+            files,
+            filed,
+            #[cfg(test)]
+            score,
+            spare: std::sync::Mutex::default(),
+        })
     }
 }
 
@@ -121,7 +131,7 @@ impl Draft {
         // any one of them: clinics before types, types before yes and no.
         let mut values: HashMap<Slot, HashSet<u64>> = HashMap::new();
         for test in &self.tests {
-            for handles in Handles::of(test) {
+            if let Some(handles) = Handles::of(test) {
                 for handle in &handles.0 {
                     values.entry(handle.slot).or_default().extend(handle.value.as_ref().map(|value| value.hash(0, handle.slot)));
                 }

@@ -23,7 +23,8 @@ use crate::condition::Documents;
 use crate::facts::{Asked, Facts, Slot};
 use crate::rule::Rule;
 
-pub(crate) use score::Score;
+#[cfg(test)]
+use score::Score;
 
 use plan::{Plan, TestId};
 use test::Test;
@@ -49,6 +50,7 @@ pub(crate) struct Index {
     /// By the hash of a value in a slot, for events of a kind: which of `filed`.
     files: HashMap<u64, (u32, u32), FixedState>,
     filed: Vec<RuleNo>,
+    #[cfg(test)]
     score: Score,
     /// What is used again from event to event.
     spare: Mutex<Vec<Memo>>,
@@ -99,6 +101,7 @@ impl Index {
     }
 
     /// What it costs.
+    #[cfg(test)]
     pub(crate) fn score(&self) -> Score {
         self.score
     }

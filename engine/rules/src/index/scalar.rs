@@ -17,15 +17,6 @@ pub(super) enum Scalar {
     Text(Box<str>),
 }
 
-/// Anything that may stand in a slot.
-#[derive(Clone, Copy)]
-pub(super) enum Place {
-    /// This value.
-    Is,
-    /// Any text.
-    Text,
-}
-
 impl Scalar {
     pub(super) fn of(value: &Value) -> Option<Self> {
         Some(match value {

@@ -60,7 +60,7 @@ impl Reading {
             subjects: self.subjects.iter().map(|subject| index.subject(connection, subject)).collect(),
             event,
             // Where rules read it as JSON, that is what is kept.
-            body: self.json.map_or_else(|| Arc::from(body), Arc::from),
+            body: self.data.text().map_or_else(|| Arc::from(body), Arc::clone),
             delivery,
             candidates: Vec::new(),
             timetable,

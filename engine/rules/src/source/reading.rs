@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use zelo_core::Entity;
+use zelo_core::{Entity, Payload};
 
 use super::{Delivery, EventMapping, Format, Match, Place, RecordMapping, Refusal, Source};
+use crate::facts::{Asked, Facts};
 use crate::json::{self, id_text};
 use crate::number::equal;
 use crate::time::instant;
@@ -34,9 +35,7 @@ pub struct Reading {
     pub clinic: Option<String>,
     /// What the provider calls the delivery; none: only its content identifies it.
     pub delivery_id: Option<String>,
-    pub data: Arc<Value>,
-    /// `data` as text, where the body itself is not JSON: what is stored in its place.
-    pub json: Option<Vec<u8>>,
+    pub data: Payload,
     pub records: Vec<RecordReading>,
 }
 
@@ -72,12 +71,35 @@ impl Source {
     /// # Errors
     /// It is too large, of another media type, or not strict JSON or XML.
     pub fn read(&self, delivery: &Delivery<'_>) -> Result<Read, Refusal> {
-        let (format, data) = self.parsed(delivery)?;
-        let Some(mapping) = self.events.iter().find(|event| event.matches.accepts(delivery, &data)) else {
-            return Ok(Read::Ignored { why: format!("no [[events]] of `{}` matches it", self.id) });
-        };
-        let json = (format != Format::Json).then(|| data.to_string().into_bytes());
-        Ok(Read::Event(Reading { json, ..self.reading(mapping, Arc::new(data)) }))
+        let text = self.text(delivery)?;
+        let asked = Asked::default();
+        let facts = Facts::read(&asked, &text).map_err(|why| Refusal::Malformed { why })?;
+        Ok(self.read_facts(delivery, &text, &facts))
+    }
+
+    /// The JSON text that the body of `delivery` is, or becomes. Whether what says that it is JSON is JSON, [`RuleSet::facts`] sees.
+    ///
+    /// # Errors
+    /// It is too large, of another media type, or not strict XML.
+    ///
+    /// [`RuleSet::facts`]: crate::RuleSet::facts
+    pub fn text(&self, delivery: &Delivery<'_>) -> Result<Arc<[u8]>, Refusal> {
+        self.fits(delivery.body)?;
+        match self.format(delivery)? {
+            Format::Json => Ok(delivery.body.into()),
+            Format::Xml => {
+                let tree = xml::parse(delivery.body, self.xml_root.as_deref()).map_err(|why| Refusal::Malformed { why })?;
+                Ok(tree.to_string().into_bytes().into())
+            }
+        }
+    }
+
+    /// What `delivery` says, of which `facts` were read from `text`.
+    pub fn read_facts(&self, delivery: &Delivery<'_>, text: &Arc<[u8]>, facts: &Facts<'_>) -> Read {
+        match self.events.iter().find(|event| event.matches.accepts(delivery, facts)) {
+            Some(mapping) => Read::Event(self.reading(mapping, facts, Payload::of_text(Arc::clone(text)))),
+            None => Read::Ignored { why: format!("no [[events]] of `{}` matches it", self.id) },
+        }
     }
 
     /// The JSON that the body of `delivery` is, or becomes.
@@ -85,72 +107,64 @@ impl Source {
     /// # Errors
     /// It is too large, of another media type, or not strict JSON or XML.
     pub fn data(&self, delivery: &Delivery<'_>) -> Result<Value, Refusal> {
-        self.parsed(delivery).map(|(_, data)| data)
-    }
-
-    fn parsed(&self, delivery: &Delivery<'_>) -> Result<(Format, Value), Refusal> {
-        self.fits(delivery.body)?;
-        let format = self.format(delivery)?;
-        let data = match format {
-            Format::Json => json::parse(delivery.body),
-            Format::Xml => xml::parse(delivery.body, self.xml_root.as_deref()),
-        };
-        Ok((format, data.map_err(|why| Refusal::Malformed { why })?))
+        json::parse(&self.text(delivery)?).map_err(|why| Refusal::Malformed { why })
     }
 
     /// What `data` says as an event of type `kind`, whichever way it came; nothing where no `[[events]]` names the type.
-    pub fn read_as(&self, kind: &str, data: Arc<Value>) -> Option<Reading> {
+    pub fn read_as(&self, kind: &str, data: Payload) -> Option<Reading> {
         let mapping = self.events.iter().find(|event| event.kind == kind)?;
-        Some(self.reading(mapping, data))
+        let asked = Asked::default();
+        let facts = Facts::of(&asked, &data);
+        Some(self.reading(mapping, &facts, data.clone()))
     }
 
-    fn reading(&self, mapping: &EventMapping, data: Arc<Value>) -> Reading {
-        let id = |path: &crate::Path| path.first(&data).and_then(id_text);
-        let time = mapping.time.as_ref().and_then(|path| path.first(&data)?.as_str().and_then(|text| instant(text, &self.timezone)));
+    fn reading(&self, mapping: &EventMapping, facts: &Facts<'_>, data: Payload) -> Reading {
+        let id = |path: &crate::Path| facts.first(path).and_then(id_text);
+        let time = mapping.time.as_ref().and_then(|path| facts.first(path)?.as_str().and_then(|text| instant(text, &self.timezone)));
         // As exact as it is kept: what is decided now must come out the same from what is stored.
         let time = time.and_then(|time| Timestamp::from_millisecond(time.as_millisecond()).ok());
         let entity = mapping.entity.as_ref().and_then(|entity| Some(Entity { kind: entity.kind.clone(), id: id(&entity.id)? }));
         let mut subjects: Vec<String> = Vec::new();
-        for subject in mapping.subjects.iter().flat_map(|path| path.nodes(&data).iter().filter_map(id_text).collect::<Vec<_>>()) {
+        for subject in mapping.subjects.iter().flat_map(|path| facts.nodes(path).iter().filter_map(id_text).collect::<Vec<_>>()) {
             if !subjects.contains(&subject) {
                 subjects.push(subject);
             }
         }
-        let clinic = mapping.clinic.as_ref().and_then(|place| place.id(&data));
+        let clinic = mapping.clinic.as_ref().and_then(|place| place.id(facts));
         let records = self.records.iter().filter(|record| record.on.contains(&mapping.kind));
-        let records = records.filter_map(|record| record.reading(&data, &subjects, clinic.as_deref())).collect();
+        let records = records.filter_map(|record| record.reading(facts, &subjects, clinic.as_deref())).collect();
         let delivery_id = mapping.id.as_ref().and_then(id);
-        Reading { kind: mapping.kind.clone(), time, entity, subjects, clinic, delivery_id, data, json: None, records }
+        Reading { kind: mapping.kind.clone(), time, entity, subjects, clinic, delivery_id, data, records }
     }
 }
 
 impl Match {
-    fn accepts(&self, delivery: &Delivery<'_>, data: &Value) -> bool {
+    fn accepts(&self, delivery: &Delivery<'_>, facts: &Facts<'_>) -> bool {
         let path = self.path.as_ref().is_none_or(|path| delivery.path.trim_matches('/') == path);
         let header = self.header.as_ref().is_none_or(|(name, value)| delivery.headers.text(name) == Some(value));
-        path && header && self.body.as_ref().is_none_or(|(path, value)| path.nodes(data).iter().any(|node| equal(node, value)))
+        path && header && self.body.as_ref().is_none_or(|(path, value)| facts.nodes(path).iter().any(|node| equal(node, value)))
     }
 }
 
 impl Place {
-    fn id(&self, data: &Value) -> Option<String> {
+    fn id(&self, facts: &Facts<'_>) -> Option<String> {
         match self {
-            Self::Path(path) => path.first(data).and_then(id_text),
+            Self::Path(path) => facts.first(path).and_then(id_text),
             Self::Literal(text) => Some(text.clone()),
         }
     }
 }
 
 impl RecordMapping {
-    fn reading(&self, data: &Value, subjects: &[String], clinic: Option<&str>) -> Option<RecordReading> {
-        let id = self.key.first(data).and_then(id_text)?;
-        let fields = self.keep.iter().filter_map(|(name, path)| Some((name.clone(), path.value(data)?))).collect();
+    fn reading(&self, facts: &Facts<'_>, subjects: &[String], clinic: Option<&str>) -> Option<RecordReading> {
+        let id = facts.first(&self.key).and_then(id_text)?;
+        let fields = self.keep.iter().filter_map(|(name, path)| Some((name.clone(), facts.value(path)?))).collect();
         let subject = match &self.subject {
-            Some(path) => path.first(data).and_then(id_text),
+            Some(path) => facts.first(path).and_then(id_text),
             None => subjects.contains(&id).then(|| id.clone()),
         };
         let clinic = match &self.clinic {
-            Some(place) => place.id(data),
+            Some(place) => place.id(facts),
             None => clinic.map(str::to_owned),
         };
         Some(RecordReading { kind: self.kind.clone(), id, fields, subject, clinic })

@@ -102,7 +102,7 @@ impl Making<'_> {
 
     fn arrival(&self, event: &TestEvent, number: usize, latest: Option<Timestamp>) -> Result<Arrival, String> {
         let source = source(self.set, self.rule, &event.kind)?;
-        let data = Arc::new(payload(self.rule, event, self.fixtures)?);
+        let data = zelo_core::Payload::from(payload(self.rule, event, self.fixtures)?);
         let time = event.at.unwrap_or(self.test.now);
         let received = latest.map_or(time, |latest| latest.max(time));
         let number = u16::try_from(number).map_err(|_| "too many events come before it".to_owned())?;
@@ -123,7 +123,7 @@ impl Making<'_> {
     }
 }
 
-fn emitted(kind: &str, data: Arc<Value>) -> Reading {
+fn emitted(kind: &str, data: zelo_core::Payload) -> Reading {
     Reading {
         kind: kind.to_owned(),
         time: None,
@@ -132,7 +132,6 @@ fn emitted(kind: &str, data: Arc<Value>) -> Reading {
         clinic: None,
         delivery_id: None,
         data,
-        json: None,
         records: Vec::new(),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct EventJson {
     cause: Option<Cause>,
     /// The payload: only where one event is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Arc<Value>>,
+    data: Option<zelo_core::Payload>,
 }
 
 impl EventJson {

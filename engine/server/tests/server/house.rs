@@ -303,7 +303,7 @@ impl House {
             entity: None,
             subjects: vec![],
             clinic: None,
-            data: Arc::new(Value::Null),
+            data: Value::Null.into(),
             cause: Some(cause),
         };
         let candidate = |action: &str, needs: &[&str]| Candidate {

@@ -1,7 +1,6 @@
 //! Reading events: the row, and the sealed payload beside it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -106,7 +105,7 @@ fn view(row: &Columns<'_>, keys: &Keys) -> Result<EventView, Error> {
         entity: None,
         subjects: Vec::new(),
         clinic: row.get("clinic")?,
-        data: Arc::new(Value::Null),
+        data: Value::Null.into(),
         cause: row.json("cause")?,
     };
     let plain = keys.open(row.get("key_id")?, payload_at(&payload_row(id)), row.get("sealed")?)?;

@@ -160,7 +160,7 @@ impl Delivery {
                 entity: None,
                 subjects: Vec::new(),
                 clinic: Some("7".into()),
-                data: Arc::new(Value::Null),
+                data: Value::Null.into(),
                 cause: None,
             },
             body: Arc::from(body.as_bytes()),
