@@ -8,6 +8,7 @@ mod conditions;
 mod diagnostics;
 mod explaining;
 mod fuzzing;
+mod loading;
 mod matching;
 mod over_time;
 mod preparing;
