@@ -64,6 +64,9 @@ impl Path {
         if text.len() > LENGTH_MAX {
             return Err(PathError { message: format!("a path has at most {LENGTH_MAX} bytes"), at: None });
         }
+        if let Some(prefix) = plain(text) {
+            return Ok(Self { text: text.to_owned(), prefix, many: None });
+        }
         let query = parse_json_path(text).map_err(|error| explain(text, &error))?;
         if let Some(at) = gap(text) {
             return Err(PathError { message: "a name that is not in quotes has no space in it".to_owned(), at: Some(at) });
@@ -205,6 +208,21 @@ fn walk<'v>(steps: &[Step], document: &'v Value) -> Option<&'v Value> {
 /// The place of a possibly negative index (RFC 9535 §2.3.3.2).
 fn position(index: i64, length: usize) -> Option<usize> {
     if index >= 0 { usize::try_from(index).ok() } else { length.checked_sub(usize::try_from(index.unsigned_abs()).ok()?) }
+}
+
+/// Beyond so many names the parser has a word to say.
+const PLAIN_MAX: usize = 32;
+
+/// The names of a query like `$.data.patient.name`, which nearly all are: read at once, since the grammar of all queries takes a
+/// hundred times as long, and a large rule set has tens of thousands.
+fn plain(text: &str) -> Option<Vec<Step>> {
+    let is_name = |name: &str| {
+        name.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
+            && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
+    };
+    let names = text.strip_prefix("$.")?.split('.');
+    let steps: Vec<Step> = names.map(|name| is_name(name).then(|| Step::Name(name.to_owned()))).collect::<Option<_>>()?;
+    (steps.len() <= PLAIN_MAX).then_some(steps)
 }
 
 fn step(segment: &Segment) -> Option<Step> {
@@ -355,6 +373,27 @@ mod tests {
     }
 
     #[test]
+    fn plain_names_are_read_at_once() {
+        for (text, plain_names) in [
+            ("$.data.patient.name", true),
+            ("$._1", true),
+            ("$", false),
+            ("$.", false),
+            ("$.a..b", false),
+            ("$.1a", false),
+            ("$.a b", false),
+            ("$.nó", false),
+            ("$.a.*", false),
+            ("$.a[0]", false),
+        ] {
+            assert_eq!(plain(text).is_some(), plain_names, "{text}");
+        }
+        let longest = format!("${}", ".a".repeat(PLAIN_MAX));
+        assert_eq!(plain(&longest).map(|steps| steps.len()), Some(parse_json_path(&longest).unwrap().segments.len()));
+        assert_eq!(plain(&format!("{longest}.a")), None);
+    }
+
+    #[test]
     fn space_between_parts_is_fine() {
         for text in ["$ .a [ 0 ]", "$['a b']", "$[?@.a == 'x y' && @.b > 1]", "$[\"a\\\" b\"]", "$[ 0 , 1 ]"] {
             assert!(Path::parse(text).is_ok(), "{text}");
@@ -443,6 +482,15 @@ mod tests {
             prop_assert!(path.is_singular());
             let walked: Vec<&Value> = path.nodes(&document).iter().collect();
             prop_assert_eq!(walked, document.query(&text).unwrap());
+        }
+
+        #[test]
+        fn plain_names_are_what_the_parser_reads(text in "\\$(\\.([a-zA-Z_][a-zA-Z0-9_]{0,3}|true|null|in|length|[a-z0-9 é*-]{1,3})){1,8}") {
+            if let Some(steps) = plain(&text) {
+                let query = parse_json_path(&text).unwrap();
+                prop_assert_eq!(gap(&text), None);
+                prop_assert_eq!(query.segments.iter().map(step).collect::<Option<Vec<_>>>(), Some(steps));
+            }
         }
 
         #[test]
