@@ -27,7 +27,7 @@ fn rules_share_what_a_plugin_says_about_itself() {
     let mut files = shipped();
     let again = |number: usize| FileText {
         name: format!("rules/again-{number}.toml"),
-        text: files.rules[0].text.replace("id = \"appointment-reminder\"", &format!("id = \"again-{number}\"")),
+        text: files.rules[0].text.replace("\"appointment-reminder\"", &format!("\"again-{number}\"")),
     };
     files.rules = (0..3).map(again).collect();
     let plugins = Counting::default();
