@@ -1,5 +1,6 @@
 //! Loads files into a rule set: all of them, or none.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
     }
     let mut promised = Promised::default();
     files.rules.iter().for_each(|file| promised.collect(&Report::new(file)));
-    let catalog = Catalog { sources: &sources, incomplete, plugins, promised: &promised };
+    let catalog = Catalog { sources: &sources, incomplete, plugins, facts: RefCell::default(), promised: &promised };
     let mut rules = BTreeMap::new();
     let of_rules: Vec<Report<'_>> = files.rules.iter().map(Report::new).collect();
     for report in &of_rules {

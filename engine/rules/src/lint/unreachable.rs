@@ -96,7 +96,7 @@ fn disjuncts(condition: &Condition) -> Vec<&Condition> {
 /// Whether two clauses ask the same.
 fn is_same(a: &Clause, b: &Clause) -> bool {
     let asked = |clause: &Clause| format!("{:?}", (&clause.at, clause.every, clause.convert, &clause.test));
-    asked(a) == asked(b)
+    a.at.path.as_str() == b.at.path.as_str() && asked(a) == asked(b)
 }
 
 struct Look<'l> {

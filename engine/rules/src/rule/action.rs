@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -238,7 +237,7 @@ fn needed(report: &Report<'_>, steps: &[At<&str>], own: Option<&At<&str>>, above
 }
 
 fn find_plugin(report: &Report<'_>, name: &At<&str>, draft: &Draft<'_, '_>) -> Option<Plugin> {
-    let found = draft.catalog.plugins.plugin(name.value);
+    let found = draft.catalog.plugin(name.value);
     if found.is_none() {
         let names = draft.catalog.plugins.names();
         let finding = error("unknown-plugin", name.span.clone(), format!("there is no plugin `{}`", name.value));
@@ -247,7 +246,7 @@ fn find_plugin(report: &Report<'_>, name: &At<&str>, draft: &Draft<'_, '_>) -> O
             names => finding.meant(name.value, names.iter().map(String::as_str)),
         });
     }
-    found.map(Arc::new)
+    found
 }
 
 fn cancellations(item: Item<'_>, lacking: Option<(&str, &str)>, draft: &Draft<'_, '_>) -> Vec<CancelOn> {

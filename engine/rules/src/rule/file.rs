@@ -1,12 +1,14 @@
 //! Reads rule files.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::names::{LookedUp, Names};
-use super::{Lookup, Plugins, Promised, Rule, action, settings};
+use super::{Lookup, Plugin, Plugins, Promised, Rule, action, settings};
 use crate::condition::{Scope, condition};
 use crate::diagnostic::{Report, error};
 use crate::digest;
@@ -24,6 +26,8 @@ pub(crate) struct Catalog<'c> {
     /// Some source file could not be read, so that what is unknown may well be in there.
     pub(crate) incomplete: bool,
     pub(crate) plugins: &'c dyn Plugins,
+    /// What they said so far: rules share it, since what a plugin says about itself may be long.
+    pub(crate) facts: RefCell<BTreeMap<String, Option<Plugin>>>,
     /// What actions of all rules bring about.
     pub(crate) promised: &'c Promised,
 }
@@ -46,6 +50,14 @@ pub(crate) struct Draft<'r, 'c> {
     pub(crate) defaults: Map<String, Value>,
     /// The settings that may be chosen below 0.
     pub(super) signed: BTreeSet<String>,
+}
+
+impl Catalog<'_> {
+    /// The plugin called `name`.
+    pub(super) fn plugin(&self, name: &str) -> Option<Plugin> {
+        let mut facts = self.facts.borrow_mut();
+        facts.entry(name.to_owned()).or_insert_with(|| self.plugins.plugin(name).map(Arc::new)).clone()
+    }
 }
 
 impl Draft<'_, '_> {
@@ -229,7 +241,7 @@ fn actions(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>, on: 
     if tables.is_empty() {
         table.report().push(error("missing-key", 0..0, "a rule needs at least one [[then]]"));
     }
-    let mut actions: Vec<action::Action> = Vec::new();
+    let mut actions: Vec<action::Action> = Vec::with_capacity(tables.len());
     // By name alone: an action that could not be read is no mistake of the one that needs it.
     let mut above: Vec<&str> = Vec::new();
     for table in &tables {

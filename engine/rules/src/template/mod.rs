@@ -10,6 +10,7 @@ mod filters;
 mod over_settings;
 mod scan;
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
 use std::ops::Range;
@@ -48,6 +49,8 @@ pub struct Template {
 pub(crate) struct Templates {
     environment: Environment<'static>,
     count: usize,
+    /// By their texts: rules that say the same share what was compiled, which is many times the size of its text.
+    kept: HashMap<String, Template>,
 }
 
 /// Why a text is not a template.
@@ -92,7 +95,7 @@ impl Templates {
             _ => escape_formatter(out, state, value),
         });
         filters::add(&mut environment);
-        Self { environment, count: 0 }
+        Self { environment, count: 0, kept: HashMap::new() }
     }
 
     /// Checks and keeps `text`. Besides what is wrong with it there may be a template, for what it names to be checked.
@@ -100,6 +103,9 @@ impl Templates {
         let template = |compiled, names, only| Some(Template { compiled, text: text.to_owned(), names, only });
         if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
             return (template(None, Vec::new(), None), Vec::new());
+        }
+        if let Some(kept) = self.kept.get(text) {
+            return (Some(kept.clone()), Vec::new());
         }
         if text.len() > LENGTH_MAX {
             let message = format!("a template has at most {LENGTH_MAX} bytes");
@@ -112,14 +118,18 @@ impl Templates {
         let mut errors = scan::check(&tokens);
         errors.extend(scan::zones(text));
         let name = self.count.to_string();
-        let names = self.keep(&name, text);
+        let names = self.compiled(&name, text);
         let Ok(names) = names.map_err(|error| errors.push(syntax(&error))) else { return (None, errors) };
         let only = scan::only_name(text).filter(|only| names == [*only]).map(str::to_owned);
-        (template(Some(name), names, only), errors)
+        let template = template(Some(name), names, only);
+        if errors.is_empty() {
+            self.kept.extend(template.clone().map(|template| (text.to_owned(), template)));
+        }
+        (template, errors)
     }
 
-    /// Keeps `text` as `name`; the names in it, in order.
-    fn keep(&mut self, name: &str, text: &str) -> Result<Vec<String>, minijinja::Error> {
+    /// Compiles `text` as `name`; the names in it, in order.
+    fn compiled(&mut self, name: &str, text: &str) -> Result<Vec<String>, minijinja::Error> {
         self.environment.add_template_owned(name.to_owned(), text.to_owned())?;
         self.count += 1;
         let mut names: Vec<String> = self.environment.get_template(name)?.undeclared_variables(true).into_iter().collect();

@@ -9,6 +9,7 @@ mod diagnostics;
 mod explaining;
 mod fuzzing;
 mod jsonpath;
+mod loading;
 mod matching;
 mod over_time;
 mod preparing;

@@ -1,7 +1,6 @@
 //! The JSON shapes of the API. An absent value is null; a key is never left out, except those of one answer only.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -25,6 +25,21 @@ fn render_in(text: &str, locale: &str) -> Result<String, RenderError> {
     templates.render(&template, &Values { names: names.as_object().unwrap(), zone: &zone, clinic_zone: Some(&clinic), locale })
 }
 
+#[test]
+fn the_same_text_is_compiled_once() {
+    let mut templates = Templates::new();
+    let first = compile(&mut templates, "to {{ phone }}");
+    let other = compile(&mut templates, "by {{ phone }}");
+    let again = compile(&mut templates, "to {{ phone }}");
+    assert_eq!((again.compiled.as_ref(), again.names()), (first.compiled.as_ref(), first.names()));
+    assert_ne!(other.compiled, first.compiled);
+    assert_eq!(templates.environment.templates().count(), 2);
+    // What has mistakes has them wherever it stands.
+    let wrong = "{{ phone | nofilter }}";
+    assert_eq!(templates.compile(wrong).1.len(), templates.compile(wrong).1.len());
+    assert!(!templates.compile(wrong).1.is_empty());
+}
+
 fn failed(why: &str) -> Result<String, RenderError> {
     Err(RenderError::Failed(why.to_owned()))
 }
