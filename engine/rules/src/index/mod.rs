@@ -165,10 +165,10 @@ impl Index {
         memo: &mut Memo,
     ) -> bool {
         let Some(test) = self.tests.get(id as usize) else { return false };
-        if test.shared {
-            if let Some(known) = memo.outcome(id) {
-                return known;
-            }
+        if test.shared
+            && let Some(known) = memo.outcome(id)
+        {
+            return known;
         }
         let holds = test.holds(facts, || documents(rule));
         if test.shared {
