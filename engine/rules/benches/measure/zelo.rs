@@ -104,20 +104,20 @@ impl Zelo {
         (Self { in_force, index: Indexer::new(&[7; 32]) }, Took { load, join: begun.elapsed() })
     }
 
-    /// From the bytes of a delivery to what is wanted because of it: what intake does before it stores.
-    pub(crate) fn from_bytes(&self, body: &[u8]) -> Matched {
-        self.from_tree(&event(self.in_force.rules(), body))
-    }
-
-    /// From an event that was read already.
-    pub(crate) fn from_tree(&self, event: &Event) -> Matched {
-        self.in_force.candidates(event, &self.index)
-    }
-
     /// The events of these deliveries.
     pub(crate) fn read(&self, bodies: &[String]) -> Vec<Event> {
         bodies.iter().map(|body| event(self.in_force.rules(), body.as_bytes())).collect()
     }
+}
+
+/// From the bytes of a delivery to what is wanted because of it: what intake does before it stores.
+pub(crate) fn from_bytes(zelo: &Zelo, body: &[u8]) -> Matched {
+    from_tree(zelo, &event(zelo.in_force.rules(), body))
+}
+
+/// From an event that was read already.
+pub(crate) fn from_tree(zelo: &Zelo, event: &Event) -> Matched {
+    zelo.in_force.candidates(event, &zelo.index)
 }
 
 fn event(rules: &RuleSet, body: &[u8]) -> Event {
