@@ -3,7 +3,7 @@
 //! Each size is built in a process of its own, which gets the files on its standard input: what an earlier one left behind in the
 //! heap would be taken for memory that costs nothing.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::process::{Command, Stdio};
 
 use zelo_rules::FileText;
@@ -35,11 +35,11 @@ pub(crate) fn measure(workload: &Workload, sizes: &[usize]) {
 fn elsewhere(files: &[FileText]) -> [String; 3] {
     let program = std::env::current_exe().expect("the bench knows where it is");
     let mut other = Command::new(program).arg(ALONE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the bench starts itself");
-    let mut input = other.stdin.take().expect("its input is piped");
+    let mut input = BufWriter::new(other.stdin.take().expect("its input is piped"));
     for file in files {
         writeln!(input, "{}", serde_json::json!([file.name, file.text])).expect("the other process reads");
     }
-    drop(input);
+    drop(input.into_inner().expect("the other process reads"));
     let output = other.wait_with_output().expect("the other process ends");
     assert!(output.status.success(), "building in a process of its own failed: {}", output.status);
     let said = String::from_utf8_lossy(&output.stdout);

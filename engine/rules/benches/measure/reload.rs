@@ -50,7 +50,7 @@ fn latencies(in_force: &ArcSwap<Zelo>, events: &Events, goes_on: impl Fn(Instant
     let begun = Instant::now();
     let latency = |body: &String| {
         let begun = Instant::now();
-        black_box(in_force.load().from_bytes(body.as_bytes()));
+        black_box(zelo::from_bytes(&in_force.load(), body.as_bytes()));
         begun.elapsed().as_secs_f64() * 1e6
     };
     events.texts.iter().cycle().take_while(|_| goes_on(begun)).map(latency).collect()

@@ -104,19 +104,6 @@ impl Zelo {
         (Self { in_force, index: Indexer::new(&[7; 32]) }, Took { load, join: begun.elapsed() })
     }
 
-    /// From the bytes of a delivery to what is wanted because of it: what intake does before it stores.
-    pub(crate) fn from_bytes(&self, body: &[u8]) -> Matched {
-        let rules = self.in_force.rules();
-        let text: Arc<[u8]> = body.into();
-        let facts = rules.facts(&text).expect("JSON");
-        self.in_force.candidates_of(&event(rules, body, &text, &facts), &facts, &self.index)
-    }
-
-    /// From an event that was read already.
-    pub(crate) fn from_tree(&self, event: &Event) -> Matched {
-        self.in_force.candidates(event, &self.index)
-    }
-
     /// The events of these deliveries.
     pub(crate) fn read(&self, bodies: &[String]) -> Vec<Event> {
         let read = |body: &String| {
@@ -128,6 +115,19 @@ impl Zelo {
         };
         bodies.iter().map(read).collect()
     }
+}
+
+/// From the bytes of a delivery to what is wanted because of it: what intake does before it stores.
+pub(crate) fn from_bytes(zelo: &Zelo, body: &[u8]) -> Matched {
+    let rules = zelo.in_force.rules();
+    let text: Arc<[u8]> = body.into();
+    let facts = rules.facts(&text).expect("JSON");
+    zelo.in_force.candidates_of(&event(rules, body, &text, &facts), &facts, &zelo.index)
+}
+
+/// From an event that was read already.
+pub(crate) fn from_tree(zelo: &Zelo, event: &Event) -> Matched {
+    zelo.in_force.candidates(event, &zelo.index)
 }
 
 fn event(rules: &RuleSet, body: &[u8], text: &Arc<[u8]>, facts: &Facts<'_>) -> Event {

@@ -1,4 +1,4 @@
-//! Repeatable choices: the same seed gives the same workload on every machine.
+//! Repeatable choices: the same seed gives the same workload.
 
 /// A generator of the splitmix64 family: fast, and random enough to make up events. Not for secrets.
 pub(crate) struct Dice(u64);

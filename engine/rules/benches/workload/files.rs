@@ -18,6 +18,14 @@ struct Rule {
     conds: Vec<Condition>,
 }
 
+/// What a folder has of one number of rules.
+pub(crate) struct Given {
+    /// The conditions of each rule.
+    pub(crate) rules: Vec<Vec<Condition>>,
+    /// The rules that each event matches.
+    pub(crate) expected: Vec<Vec<usize>>,
+}
+
 /// The folder, where one is named.
 pub(crate) fn folder() -> Option<PathBuf> {
     std::env::var_os(VARIABLE).map(PathBuf::from)
@@ -27,14 +35,14 @@ pub(crate) fn events(folder: &Path) -> Events {
     Events::of(text(&folder.join("events.jsonl")).lines().map(str::to_owned).collect())
 }
 
-/// The conditions of each rule, and the rules that each event matches; nothing where the folder has none of this number.
-pub(crate) fn rules(folder: &Path, count: usize) -> Option<(Vec<Vec<Condition>>, Vec<Vec<usize>>)> {
+/// `count` rules; nothing where the folder has none of this number.
+pub(crate) fn rules(folder: &Path, count: usize) -> Option<Given> {
     let (rules, expected) = (folder.join(format!("rules_full_{count}.json")), folder.join(format!("expected_full_{count}.json")));
     if !rules.exists() {
         return None;
     }
     let rules: Vec<Rule> = read(&rules);
-    Some((rules.into_iter().map(|rule| rule.conds).collect(), read(&expected)))
+    Some(Given { rules: rules.into_iter().map(|rule| rule.conds).collect(), expected: read(&expected) })
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> T {

@@ -4,7 +4,7 @@
 //! objects), beginning, presence, range of a number. What an event matches is computed by a reference evaluator
 //! that shares no code with zelo.
 //!
-//! It is made here, the same on every machine; or read from the folder that `ZELO_BENCH_WORKLOAD` names, so that several
+//! It is made here from a fixed seed; or read from the folder that `ZELO_BENCH_WORKLOAD` names, so that several
 //! matchers can be measured on the very same files (see [`files`]). To ask about something else, add a kind to [`kinds`]; to write a
 //! condition in another way, see [`rule_file`].
 
@@ -60,7 +60,7 @@ impl Workload {
         let mut judge = Judge::new(&self.events.trees);
         let read = self.folder.as_deref().and_then(|folder| files::rules(folder, count));
         let (conditions, given) = match read {
-            Some((conditions, expected)) => (conditions, Some(expected)),
+            Some(given) => (given.rules, Some(given.expected)),
             None => (select::rules(count, self.events.len(), &mut judge, &mut Dice::new(SEED + count as u64)), None),
         };
         let expected = expected(&conditions, self.events.len(), &mut judge);

@@ -37,9 +37,9 @@ pub(crate) fn rules(count: usize, events: usize, judge: &mut Judge<'_>, dice: &m
 /// The shares of the rules that belong to one clinic, to one tenancy, and that ask about something in the middle.
 fn shares(count: usize) -> [f64; 3] {
     match count {
-        ..=10 => [0.0, 0.0, 0.2],
-        ..=100 => [0.1, 0.35, 0.4],
-        ..=1_000 => [0.55, 0.3, 0.1],
+        0..=10 => [0.0, 0.0, 0.2],
+        11..=100 => [0.1, 0.35, 0.4],
+        101..=1_000 => [0.55, 0.3, 0.1],
         _ => [0.85, 0.1, 0.04],
     }
 }
