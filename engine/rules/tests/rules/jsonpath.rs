@@ -133,7 +133,9 @@ fn nesting_has_a_bound_when_a_query_is_read() {
         let read = deep(fits);
         assert!(read.as_ref().err().is_none_or(|error| open.ends_with("h(") && error.message.contains("`")), "{open}: {read:?}");
     }
-    for text in ["[", "(", "!", "[?", "[?(", "[?!", "[?@[", "[?length(", "[?!(", "..[?$", "[?match(match(", "[?@.a==", "[,", "[?@&&(", "['\\u"] {
+    for text in
+        ["[", "(", "!", "[?", "[?(", "[?!", "[?@[", "[?length(", "[?!(", "..[?$", "[?match(match(", "[?@.a==", "[,", "[?@&&(", "['\\u"]
+    {
         let text = format!("${}", text.repeat(2_000 / text.len()));
         assert!(Path::parse(&text[..text.len().min(2_000)]).is_err());
     }

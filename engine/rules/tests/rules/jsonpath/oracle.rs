@@ -40,7 +40,22 @@ fn segment() -> impl Strategy<Value = String> {
         format!("[{}:{}:{}]", written(start), written(end), written(step))
     });
     prop_oneof![
-        chosen(&[".a", ".b", "['c']", "[0]", "..[-2]", ".*", "[*]", "..a", "..*", "..[0]", "..['a','b']", "[*,0]", "['a',\"a\"]", "..[*, 'a']"]),
+        chosen(&[
+            ".a",
+            ".b",
+            "['c']",
+            "[0]",
+            "..[-2]",
+            ".*",
+            "[*]",
+            "..a",
+            "..*",
+            "..[0]",
+            "..['a','b']",
+            "[*,0]",
+            "['a',\"a\"]",
+            "..[*, 'a']"
+        ]),
         slice,
     ]
 }
@@ -100,7 +115,8 @@ fn whole() -> impl Strategy<Value = String> {
 /// A query in which something was left out, put in or put elsewhere.
 fn altered() -> impl Strategy<Value = String> {
     const PIECES: &str = "$@.[]()?*:,-0123'\"\\ \nab\u{e9}_!=<>&|e+tru";
-    let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), prop::sample::select(PIECES.chars().collect::<Vec<_>>()), 0..4);
+    let change =
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), prop::sample::select(PIECES.chars().collect::<Vec<_>>()), 0..4);
     (whole(), prop::collection::vec(change, 0..3)).prop_map(|(text, changes)| {
         let mut chars: Vec<char> = text.chars().collect();
         for (at, other, piece, kind) in changes {
