@@ -84,6 +84,15 @@ fn a_path_can_be_tried() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("  | $.data[\n  |        ^"), "a mark under the place: {said}");
+
+    // One that takes too much is a query, and has found nothing.
+    fs::write(house.path("long.json"), serde_json::to_string(&vec![json!({ "secret": "x" }); 2_000]).unwrap()).unwrap();
+    for arguments in [vec!["path", "$[?$..[?@ == 1]]", "long.json"], vec!["path", "$[?$..[?@ == 1]]", "long.json", "--paths"]] {
+        let output = house.zelo(&arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()), "{said}");
+        assert!(said.contains("more than 1000000 steps") && !said.contains("secret"), "{said}");
+    }
 }
 
 #[test]

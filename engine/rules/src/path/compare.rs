@@ -1,5 +1,6 @@
 //! Comparing two values in a filter (RFC 9535 §2.3.5.2.2): numbers by value, texts by code points, the rest for being the same.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::Value;
@@ -10,23 +11,8 @@ use crate::number;
 
 impl Evaluation<'_> {
     pub(super) fn compare(&mut self, left: Found<'_>, is: Is, right: Found<'_>) -> bool {
-        let (left_number, right_number);
-        let left = match left {
-            Found::Nothing => None,
-            Found::Value(value) => Some(value),
-            Found::Number(number) => {
-                left_number = Value::from(number);
-                Some(&left_number)
-            }
-        };
-        let right = match right {
-            Found::Nothing => None,
-            Found::Value(value) => Some(value),
-            Found::Number(number) => {
-                right_number = Value::from(number);
-                Some(&right_number)
-            }
-        };
+        let (left, right) = (left.value(), right.value());
+        let (left, right) = (left.as_deref(), right.as_deref());
         match is {
             Is::Equal => self.are_same(left, right),
             Is::NotEqual => !self.are_same(left, right),
@@ -73,6 +59,16 @@ impl Evaluation<'_> {
                 self.take_bytes(left.len().min(right.len())).is_continue().then(|| left.cmp(right))
             }
             _ => None,
+        }
+    }
+}
+
+impl<'a> Found<'a> {
+    fn value(self) -> Option<Cow<'a, Value>> {
+        match self {
+            Self::Nothing => None,
+            Self::Value(value) => Some(Cow::Borrowed(value)),
+            Self::Number(number) => Some(Cow::Owned(Value::from(number))),
         }
     }
 }

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::TooMuch;
-use super::iregexp;
+use super::iregexp::{FOUND_LENGTH_MAX, IRegexp};
 use super::query::{Extent, Filter, Fits, From, Operand, Pattern, Query, Segment, Selector, element, walk};
 
 /// An evaluation takes no more steps: nodes that it looks at, parts of filters, pieces of long texts.
@@ -29,8 +29,8 @@ pub(super) struct Evaluation<'v> {
     depth: usize,
     is_too_much: bool,
     /// Patterns of the document that have been compiled for `match`, and for `search`.
-    whole: BTreeMap<String, Option<Regex>>,
-    part: BTreeMap<String, Option<Regex>>,
+    whole: BTreeMap<String, Option<Rc<IRegexp>>>,
+    part: BTreeMap<String, Option<Rc<IRegexp>>>,
 }
 
 /// What an operand is in a document.
@@ -81,10 +81,10 @@ impl<'v> Evaluation<'v> {
     {
         self.deeper(|within| {
             within.select(segment, rest, node, sink)?;
-            for child in children(node).filter(|child| is_container(child)) {
-                within.descend(segment, rest, child, sink)?;
-            }
-            ControlFlow::Continue(())
+            within.each_child(node, |within, child| match child {
+                Value::Array(_) | Value::Object(_) => within.descend(segment, rest, child, sink),
+                _ => ControlFlow::Continue(()),
+            })
         })
     }
 
@@ -106,12 +106,7 @@ impl<'v> Evaluation<'v> {
                         self.visit(rest, child, sink)?;
                     }
                 }
-                Selector::Wildcard => {
-                    for child in children(node) {
-                        self.take(1)?;
-                        self.visit(rest, child, sink)?;
-                    }
-                }
+                Selector::Wildcard => self.each_child(node, |within, child| within.visit(rest, child, sink))?,
                 Selector::Slice(slice) => {
                     let Value::Array(elements) = node else { continue };
                     for child in slice.indexes(elements.len()).filter_map(|index| elements.get(index)) {
@@ -119,17 +114,25 @@ impl<'v> Evaluation<'v> {
                         self.visit(rest, child, sink)?;
                     }
                 }
-                Selector::Filter(filter) => {
-                    for child in children(node) {
-                        self.take(1)?;
-                        if self.holds(filter, child) {
-                            self.visit(rest, child, sink)?;
-                        }
-                    }
-                }
+                Selector::Filter(filter) => self.each_child(node, |within, child| {
+                    if within.holds(filter, child) { within.visit(rest, child, sink) } else { ControlFlow::Continue(()) }
+                })?,
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Does `work` with the elements of a list in order, or the members of an object by name.
+    fn each_child(&mut self, node: &'v Value, mut work: impl FnMut(&mut Self, &'v Value) -> ControlFlow<()>) -> ControlFlow<()> {
+        let counted = |child| {
+            self.take(1)?;
+            work(self, child)
+        };
+        match node {
+            Value::Array(elements) => elements.iter().try_for_each(counted),
+            Value::Object(members) => members.values().try_for_each(counted),
+            _ => ControlFlow::Continue(()),
+        }
     }
 
     /// Whether the filter holds of `node`. What it says once there are no steps left counts for nothing.
@@ -212,31 +215,31 @@ impl<'v> Evaluation<'v> {
     /// `match` and `search` (RFC 9535 §2.4.6): false where one is no text, or the pattern is none.
     fn fits(&mut self, fits: &Fits, node: &'v Value) -> bool {
         let Found::Value(Value::String(text)) = self.operand(&fits.text, node) else { return false };
-        // An automaton may take some time for each byte: none of them is free.
-        if self.take(text.len()).is_break() {
-            return false;
-        }
         match &fits.pattern {
-            Pattern::Fixed(pattern) => pattern.is_match(text),
-            Pattern::Found(pattern) => match self.operand(pattern, node) {
-                Found::Value(Value::String(pattern)) => self.found(pattern, fits.extent).is_some_and(|pattern| pattern.is_match(text)),
-                _ => false,
-            },
+            Pattern::Fixed(pattern) => self.take(pattern.steps(text)).is_continue() && pattern.fits(text),
+            Pattern::Found(pattern) => {
+                let Found::Value(Value::String(pattern)) = self.operand(pattern, node) else { return false };
+                let Some(pattern) = self.found(pattern, fits.extent) else { return false };
+                self.take(pattern.steps(text)).is_continue() && pattern.fits(text)
+            }
         }
     }
 
     /// A pattern of the document, compiled once.
-    fn found(&mut self, pattern: &str, extent: Extent) -> Option<&Regex> {
+    fn found(&mut self, pattern: &str, extent: Extent) -> Option<Rc<IRegexp>> {
+        if pattern.len() > FOUND_LENGTH_MAX {
+            return None;
+        }
         if !self.compiled(extent).contains_key(pattern) {
             if self.take(COMPILE_STEPS).is_break() {
                 return None;
             }
-            self.compiled(extent).insert(pattern.to_owned(), iregexp::compile_found(pattern, extent));
+            self.compiled(extent).insert(pattern.to_owned(), IRegexp::found(pattern, extent).map(Rc::new));
         }
-        self.compiled(extent).get(pattern)?.as_ref()
+        self.compiled(extent).get(pattern)?.clone()
     }
 
-    fn compiled(&mut self, extent: Extent) -> &mut BTreeMap<String, Option<Regex>> {
+    fn compiled(&mut self, extent: Extent) -> &mut BTreeMap<String, Option<Rc<IRegexp>>> {
         match extent {
             Extent::Whole => &mut self.whole,
             Extent::Part => &mut self.part,
@@ -275,18 +278,4 @@ impl<'v> Evaluation<'v> {
         self.is_too_much = true;
         ControlFlow::Break(())
     }
-}
-
-/// The elements of a list, the members of an object by name.
-fn children(value: &Value) -> impl Iterator<Item = &Value> {
-    let (elements, members) = match value {
-        Value::Array(elements) => (elements.as_slice(), None),
-        Value::Object(members) => (&[] as &[Value], Some(members.values())),
-        _ => (&[] as &[Value], None),
-    };
-    elements.iter().chain(members.into_iter().flatten())
-}
-
-fn is_container(value: &Value) -> bool {
-    matches!(value, Value::Array(_) | Value::Object(_))
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::PathError;
 use super::filter::{Kind, Term, is_comparison, term};
-use super::iregexp;
+use super::iregexp::IRegexp;
 use super::query::{Extent, Filter, Fits, Operand, Pattern, Query};
 use super::scanner::{Scanner, at};
 
@@ -97,7 +97,7 @@ fn fits(text: Term, pattern: Term, name: &str, extent: Extent) -> Result<Filter,
     let start = pattern.at;
     let text = value(text, name)?;
     let pattern = match value(pattern, name)? {
-        Operand::Literal(Value::String(pattern)) => iregexp::compile(&pattern, extent)
+        Operand::Literal(Value::String(pattern)) => IRegexp::new(&pattern, extent)
             .map(Pattern::Fixed)
             .map_err(|why| at(start, format!("this pattern is no I-Regexp (RFC 9485): {why}")))?,
         operand => Pattern::Found(operand),

@@ -12,11 +12,16 @@ use super::query::Extent;
 
 /// No pattern of a rule takes more memory, in bytes.
 const SIZE_MAX: usize = 1 << 20;
-/// No pattern of a document is longer, in bytes, or takes more memory.
-const FOUND_LENGTH_MAX: usize = 200;
+/// No pattern of a document is longer, in bytes.
+pub(super) const FOUND_LENGTH_MAX: usize = 200;
+/// None takes more memory, in bytes.
 const FOUND_SIZE_MAX: usize = 256 << 10;
 /// Groups are not nested deeper.
 const NESTING_MAX: u32 = 64;
+/// For each byte of a text an automaton may have to follow every atom of its pattern, as often as that is repeated. A step of an
+/// evaluation follows so many: fewer where nobody vouches for the pattern.
+const ATOMS_A_STEP: usize = 64;
+const FOUND_ATOMS_A_STEP: usize = 8;
 
 /// The general categories of Unicode that may be named.
 const CATEGORIES: [&str; 36] = [
@@ -24,77 +29,110 @@ const CATEGORIES: [&str; 36] = [
     "Sc", "Sk", "Sm", "So", "Z", "Zl", "Zp", "Zs", "C", "Cc", "Cf", "Cn", "Co",
 ];
 
-/// Compiles a pattern of a rule.
-///
-/// # Errors
-/// Why it is none, and what to write instead where that is known.
-pub(super) fn compile(pattern: &str, extent: Extent) -> Result<Regex, String> {
-    let translated = translate(pattern, extent)?;
-    RegexBuilder::new(&translated).size_limit(SIZE_MAX).nest_limit(NESTING_MAX).build().map_err(|bad| match bad {
-        regex::Error::CompiledTooBig(limit) => format!("it takes more than {limit} bytes of memory"),
-        _ => "a range is the wrong way round, or groups are nested too deep".to_owned(),
-    })
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct IRegexp {
+    regex: Regex,
+    steps_a_byte: usize,
 }
 
-/// Compiles a pattern of a document, which nobody vouches for.
-pub(super) fn compile_found(pattern: &str, extent: Extent) -> Option<Regex> {
-    if pattern.len() > FOUND_LENGTH_MAX {
-        return None;
+/// A pattern in the words of the crate `regex`.
+struct Translated {
+    regex: String,
+    /// How many atoms it has, each as often as it is repeated.
+    atoms: usize,
+}
+
+impl IRegexp {
+    /// Compiles a pattern of a rule.
+    ///
+    /// # Errors
+    /// Why it is none, and what to write instead where that is known.
+    pub(super) fn new(pattern: &str, extent: Extent) -> Result<Self, String> {
+        let Translated { regex, atoms } = translate(pattern, extent)?;
+        let regex = RegexBuilder::new(&regex).size_limit(SIZE_MAX).nest_limit(NESTING_MAX).build().map_err(|bad| match bad {
+            regex::Error::CompiledTooBig(limit) => format!("it takes more than {limit} bytes of memory"),
+            _ => "a range is the wrong way round, a number is too large, or groups are nested too deep".to_owned(),
+        })?;
+        Ok(Self { regex, steps_a_byte: 1 + atoms / ATOMS_A_STEP })
     }
-    let translated = translate(pattern, extent).ok()?;
-    let mut builder = RegexBuilder::new(&translated);
-    builder.size_limit(FOUND_SIZE_MAX).dfa_size_limit(FOUND_SIZE_MAX).nest_limit(NESTING_MAX).build().ok()
+
+    /// Compiles a pattern of a document, which nobody vouches for.
+    pub(super) fn found(pattern: &str, extent: Extent) -> Option<Self> {
+        let Translated { regex, atoms } = translate(pattern, extent).ok()?;
+        let mut builder = RegexBuilder::new(&regex);
+        builder.size_limit(FOUND_SIZE_MAX).dfa_size_limit(FOUND_SIZE_MAX).nest_limit(NESTING_MAX);
+        Some(Self { regex: builder.build().ok()?, steps_a_byte: 1 + atoms / FOUND_ATOMS_A_STEP })
+    }
+
+    /// How many steps of an evaluation it takes to look at a text.
+    pub(super) fn steps(&self, text: &str) -> usize {
+        text.len().saturating_mul(self.steps_a_byte)
+    }
+
+    pub(super) fn fits(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
 }
 
-/// The same for the crate `regex`.
-fn translate(pattern: &str, extent: Extent) -> Result<String, String> {
+fn translate(pattern: &str, extent: Extent) -> Result<Translated, String> {
     let mut chars = pattern.chars().peekable();
     let mut regex = String::with_capacity(pattern.len() + 8);
-    let mut groups = 0_usize;
-    let mut may_repeat = false;
+    // Of the groups that are open, the atoms before each; those since; of them, those of the piece that may be repeated.
+    let mut groups: Vec<usize> = Vec::new();
+    let (mut atoms, mut piece) = (0_usize, None::<usize>);
     while let Some(char) = chars.next() {
-        if matches!(char, '*' | '+' | '?' | '{') && !may_repeat {
-            return Err(format!("there is nothing that `{char}` could repeat"));
-        }
-        may_repeat = matches!(char, ')' | '.' | '[' | '\\');
-        match char {
-            '(' => {
-                groups += 1;
+        let repeated = piece.take();
+        match (char, repeated) {
+            ('*' | '+' | '?' | '{', None) => return Err(format!("there is nothing that `{char}` could repeat")),
+            ('*' | '+' | '?', Some(_)) | ('|' | '^' | '$', _) => regex.push(char),
+            ('{', Some(repeated)) => {
+                let times = quantity(&mut chars, &mut regex)?;
+                atoms = atoms.saturating_add(repeated.saturating_mul(times.saturating_sub(1)));
+            }
+            ('(', _) => {
+                groups.push(std::mem::take(&mut atoms));
                 regex.push_str("(?:");
             }
-            ')' if groups == 0 => return Err("a `)` has no `(`".to_owned()),
-            ')' => {
-                groups -= 1;
+            (')', _) => {
+                let before = groups.pop().ok_or("a `)` has no `(`")?;
+                piece = Some(atoms);
+                atoms = atoms.saturating_add(before);
                 regex.push(')');
             }
-            '{' => quantity(&mut chars, &mut regex)?,
-            '.' => regex.push_str("[^\\n\\r]"),
-            '[' => class(&mut chars, &mut regex)?,
-            '\\' => match category(&mut chars, &mut regex)? {
-                true => {}
-                false => literal(&mut regex, escaped(&mut chars)?),
-            },
-            ']' | '}' => return Err(format!("`{char}` itself is written `\\{char}`")),
-            '*' | '+' | '?' | '|' | '^' | '$' => regex.push(char),
-            char => {
-                may_repeat = true;
-                literal(&mut regex, char);
+            (']' | '}', _) => return Err(format!("`{char}` itself is written `\\{char}`")),
+            (char, _) => {
+                atom(char, &mut chars, &mut regex)?;
+                piece = Some(1);
+                atoms = atoms.saturating_add(1);
             }
         }
     }
-    match (groups, extent) {
-        (1.., _) => Err("a `(` has no `)`".to_owned()),
-        (0, Extent::Whole) => Ok(format!("^(?:{regex})$")),
-        (0, Extent::Part) => Ok(regex),
+    match extent {
+        _ if !groups.is_empty() => Err("a `(` has no `)`".to_owned()),
+        Extent::Whole => Ok(Translated { regex: format!("^(?:{regex})$"), atoms }),
+        Extent::Part => Ok(Translated { regex, atoms }),
     }
+}
+
+/// `NormalChar` or `charClass`, of which `first` has been read.
+fn atom(first: char, chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), String> {
+    match first {
+        '.' => regex.push_str("[^\\n\\r]"),
+        '[' => class(chars, regex)?,
+        '\\' if category(chars, regex)? => {}
+        '\\' => literal(regex, escaped(chars)?),
+        char => literal(regex, char),
+    }
+    Ok(())
 }
 
 fn literal(regex: &mut String, char: char) {
     regex.push_str(&regex::escape(char.encode_utf8(&mut [0; 4])));
 }
 
-/// `range-quantifier`, after its `{`.
-fn quantity(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), String> {
+/// `range-quantifier`, after its `{`: how often it repeats, at least where there is no most.
+fn quantity(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<usize, String> {
     let refused = || "numbers of repetitions are {2}, {2,} or {2,5}".to_owned();
     let mut written = String::new();
     loop {
@@ -108,12 +146,13 @@ fn quantity(chars: &mut Peekable<Chars<'_>>, regex: &mut String) -> Result<(), S
     if least.is_empty() || most.contains(',') {
         return Err(refused());
     }
-    let numbers = (least.parse::<u32>(), most.parse::<u32>());
-    if matches!(numbers, (Ok(least), Ok(most)) if least > most) {
+    let least: usize = least.parse().map_err(|_| refused())?;
+    let most = if most.is_empty() { least } else { most.parse().map_err(|_| refused())? };
+    if least > most {
         return Err(refused());
     }
     regex.push_str(&format!("{{{written}}}"));
-    Ok(())
+    Ok(most)
 }
 
 /// `charClassExpr`, after its `[`.
@@ -223,8 +262,8 @@ mod tests {
             ("()|a", "a", true, true),
             ("é+", "éé", true, true),
         ] {
-            assert_eq!(compile(pattern, Extent::Whole).unwrap().is_match(text), whole, "match {pattern} {text}");
-            assert_eq!(compile(pattern, Extent::Part).unwrap().is_match(text), part, "search {pattern} {text}");
+            assert_eq!(IRegexp::new(pattern, Extent::Whole).unwrap().fits(text), whole, "match {pattern} {text}");
+            assert_eq!(IRegexp::new(pattern, Extent::Part).unwrap().fits(text), part, "search {pattern} {text}");
         }
     }
 
@@ -257,27 +296,28 @@ mod tests {
             ("\\1", "no `\\1`"),
             ("(\\p{L}{100}){100}", "bytes of memory"),
         ] {
-            let why = compile(pattern, Extent::Whole).unwrap_err();
+            let why = IRegexp::new(pattern, Extent::Whole).unwrap_err();
             assert!(why.contains(said), "{pattern}: {why}");
         }
-        assert!(compile(&"(".repeat(900), Extent::Part).is_err());
-        assert!(compile(&format!("{}{}", "(".repeat(900), ")".repeat(900)), Extent::Part).is_err());
+        assert!(IRegexp::new(&"(".repeat(900), Extent::Part).is_err());
+        assert!(IRegexp::new(&format!("{}{}", "(".repeat(900), ")".repeat(900)), Extent::Part).is_err());
     }
 
     #[test]
     fn patterns_of_documents_are_small() {
-        assert!(compile_found("[a-z]+@[a-z]+", Extent::Whole).unwrap().is_match("a@b"));
-        assert!(compile_found(&"a".repeat(FOUND_LENGTH_MAX), Extent::Whole).is_some());
-        assert!(compile_found(&"a".repeat(FOUND_LENGTH_MAX + 1), Extent::Whole).is_none());
-        assert!(compile_found("(a{100}){100}", Extent::Whole).is_none());
-        assert!(compile_found("\\p{L}+, \\p{Lu}\\p{Ll}*", Extent::Whole).unwrap().is_match("São, Paulo"));
+        assert!(IRegexp::found("[a-z]+@[a-z]+", Extent::Whole).unwrap().fits("a@b"));
+        assert!(IRegexp::found("(a{100}){100}", Extent::Whole).is_none());
+        let atoms = |pattern: &str| translate(pattern, Extent::Part).unwrap().atoms;
+        assert_eq!(["ab*c", "(a|b[cd]{3}){2,5}x", "((a{30}){30,}){2}", "a{0}", ""].map(atoms), [3, 26, 1_800, 1, 0]);
+        assert_eq!(IRegexp::found("[ab]{80}", Extent::Part).unwrap().steps("abab"), 4 * 11, "each byte may be the first of 80");
+        assert!(IRegexp::found("\\p{L}+, \\p{Lu}\\p{Ll}*", Extent::Whole).unwrap().fits("São, Paulo"));
     }
 
     proptest! {
         /// Where a pattern is one, the crate can read what it became; only ranges and sizes may still be wrong.
         #[test]
         fn a_translation_is_a_regex(pattern in "[ab.*+?|(){}\\[\\]\\\\,0-3^$pL-]{0,12}") {
-            if let Err(why) = compile(&pattern, Extent::Part) && translate(&pattern, Extent::Part).is_ok() {
+            if let Err(why) = IRegexp::new(&pattern, Extent::Part) && translate(&pattern, Extent::Part).is_ok() {
                 prop_assert!(why.contains("wrong way round") || why.contains("memory"), "{pattern}: {why}");
             }
         }

@@ -2,8 +2,9 @@
 //!
 //! A new kind of selector or function begins here; `parse` reads it and `evaluate` says what it does.
 
-use regex::Regex;
 use serde_json::Value;
+
+use super::iregexp::IRegexp;
 
 /// One step of a query: of each node, the children that its selectors choose, in their order.
 #[derive(Clone, Debug)]
@@ -115,7 +116,7 @@ pub(crate) enum Extent {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Pattern {
-    Fixed(Regex),
+    Fixed(IRegexp),
     /// A text of the document.
     Found(Operand),
 }
