@@ -26,10 +26,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
 /// What an id at a path says: text as it is, an integer in decimal; nothing else names anything.
 pub(crate) fn id_text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Value::String(text) => id_of_text(text),
+        Value::Number(number) => id_of_number(number),
         _ => None,
     }
+}
+
+/// The same of a text.
+pub(crate) fn id_of_text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The same of a number.
+pub(crate) fn id_of_number(number: &Number) -> Option<String> {
+    (number.is_i64() || number.is_u64()).then(|| number.to_string())
 }
 
 #[derive(Clone, Copy)]

@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
 use crate::path::{Hop, Path};
 
-use super::name::{self, Name};
+use super::name::{Key, Name};
 
 /// The number of a slot.
 pub(crate) type Slot = u32;
@@ -21,14 +23,16 @@ pub(crate) struct Asked {
     nodes: Vec<Branch>,
     slots: u32,
     queries: Vec<Question>,
-    by_text: HashMap<String, Query>,
+    by_text: HashMap<String, Query, FixedState>,
 }
 
 /// A place in the tree of paths.
 #[derive(Debug, Default)]
 pub(super) struct Branch {
-    /// By hash.
+    /// By key.
     names: Vec<(Name, u32)>,
+    /// The bits of all names.
+    bits: u64,
     indexes: Vec<(usize, u32)>,
     /// Below all names and indexes.
     pub(super) any: Option<u32>,
@@ -125,10 +129,9 @@ impl Asked {
         self.by_text.get(path.as_str()).copied()
     }
 
-    /// The slot of a query that needs no evaluation below it.
-    #[cfg(test)]
-    pub(crate) fn native(&self, query: Query) -> Option<Slot> {
-        self.question(query).filter(|question| question.below.is_none()).map(|question| question.slot)
+    /// The slot of a path that was asked, where its nodes are what stands there.
+    pub(crate) fn slot_of(&self, path: &Path) -> Option<Slot> {
+        self.question(self.query(path)?).filter(|question| question.below.is_none()).map(|question| question.slot)
     }
 
     pub(super) fn question(&self, query: Query) -> Option<&Question> {
@@ -151,7 +154,7 @@ impl Asked {
 impl Branch {
     fn below(&self, hop: &Hop) -> Option<u32> {
         match hop {
-            Hop::Name(name) => self.name(name::hash(name.as_bytes()), name.as_bytes()),
+            Hop::Name(name) => self.name(Key::of(name.as_bytes()), name.as_bytes()),
             Hop::Index(index) => self.indexed(*index),
             Hop::Any => self.any,
         }
@@ -161,7 +164,8 @@ impl Branch {
         match hop {
             Hop::Name(name) => {
                 let name = Name::new(name);
-                let place = self.names.partition_point(|(known, _)| known.hash() < name.hash());
+                let place = self.names.partition_point(|(known, _)| known.key() < name.key());
+                self.bits |= bit(name.key());
                 self.names.insert(place, (name, there));
             }
             Hop::Index(index) => self.indexes.push((*index, there)),
@@ -169,20 +173,19 @@ impl Branch {
         }
     }
 
-    /// What is below a name.
+    /// Whether there may be something below names of this key: mostly only where there is.
     #[inline]
-    pub(super) fn name(&self, hash: u64, name: &[u8]) -> Option<u32> {
+    pub(super) fn may_have(&self, key: Key) -> bool {
+        self.bits & bit(key) != 0
+    }
+
+    /// What is below a name, which does not matter where it is all in its key.
+    #[inline]
+    pub(super) fn name(&self, key: Key, name: &[u8]) -> Option<u32> {
         // Few names: looking through them is faster than searching.
-        let start = if self.names.len() <= 8 { 0 } else { self.names.partition_point(|(known, _)| known.hash() < hash) };
-        for (known, there) in self.names.get(start..)? {
-            if known.hash() == hash && known.as_bytes() == name {
-                return Some(*there);
-            }
-            if known.hash() > hash {
-                return None;
-            }
-        }
-        None
+        let start = if self.names.len() <= 8 { 0 } else { self.names.partition_point(|(known, _)| known.key() < key) };
+        let alike = self.names.get(start..)?.iter().take_while(|(known, _)| known.key() <= key);
+        alike.filter(|(known, _)| known.is(key, name)).map(|(_, there)| *there).next()
     }
 
     /// What is below each name.
@@ -204,4 +207,8 @@ impl Branch {
     pub(super) fn has_elements(&self) -> bool {
         self.any.is_some() || !self.indexes.is_empty()
     }
+}
+
+fn bit(key: Key) -> u64 {
+    1 << (key.tag() >> 26)
 }

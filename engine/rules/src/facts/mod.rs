@@ -15,6 +15,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::json;
+use crate::number::equal;
 use crate::path::{Nodes, Path};
 
 pub(crate) use asked::{Asked, Query, Slot};
@@ -57,19 +58,19 @@ impl<'e> Facts<'e> {
     /// # Errors
     /// What is wrong with it and where, without any part of it.
     pub(crate) fn read(asked: &'e Asked, bytes: &'e [u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
+        let text = simdutf8::compat::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
         if u32::try_from(text.len()).is_err() {
             return Err("it is longer than 4 GiB".to_owned());
         }
         match scan::scan(text, asked) {
-            Ok((found, false)) => Ok(Self::new(asked, Whole::Text(text), found)),
+            Some((found, false)) => Ok(Self::new(asked, Whole::Text(text), found)),
             // Members of an object that a wildcard met are wanted in the order of their names.
-            Ok((_, true)) => {
+            Some((_, true)) => {
                 let tree = json::parse(bytes)?;
                 let found = tree::walk(&tree, asked).into_owned();
                 Ok(Self { tree: OnceCell::from(tree), ..Self::new(asked, Whole::Text(text), found) })
             }
-            Err(scan::Malformed) => Err(json::parse(bytes).err().unwrap_or_else(|| "it is not strict JSON".to_owned())),
+            None => Err(json::parse(bytes).err().unwrap_or_else(|| "it is not strict JSON".to_owned())),
         }
     }
 
@@ -106,6 +107,40 @@ impl<'e> Facts<'e> {
     /// The first node of `path`.
     pub(crate) fn first(&self, path: &Path) -> Option<&Value> {
         self.nodes(path).first()
+    }
+
+    /// What is read of the first node of `path`, without making a value of it where that can be done without.
+    pub(crate) fn read_first<R>(&self, path: &Path, read: impl FnOnce(&Node<'_>) -> Option<R>) -> Option<R> {
+        match self.asked.slot_of(path) {
+            Some(slot) => self.at(slot).next().and_then(read),
+            None => self.first(path).map(Node::of).as_ref().and_then(read),
+        }
+    }
+
+    /// The same of all nodes.
+    pub(crate) fn read_all<R>(&self, path: &Path, read: impl FnMut(&Node<'_>) -> Option<R>) -> Vec<R> {
+        match self.asked.slot_of(path) {
+            Some(slot) => self.at(slot).filter_map(read).collect(),
+            None => self.nodes(path).iter().map(Node::of).collect::<Vec<_>>().iter().filter_map(read).collect(),
+        }
+    }
+
+    /// The id that the first node of `path` is: see [`json::id_text`].
+    pub(crate) fn id(&self, path: &Path) -> Option<String> {
+        self.read_first(path, |node| node.id())
+    }
+
+    /// The ids among the nodes of `path`.
+    pub(crate) fn ids(&self, path: &Path) -> Vec<String> {
+        self.read_all(path, |node| node.id())
+    }
+
+    /// Whether some node of `path` is `value`.
+    pub(crate) fn has(&self, path: &Path, value: &Value) -> bool {
+        match (self.asked.slot_of(path), value) {
+            (Some(slot), Value::String(text)) => self.at(slot).any(|node| node.text() == Some(text)),
+            _ => self.nodes(path).iter().any(|node| equal(node, value)),
+        }
     }
 
     /// What `path` yields as one value: see [`Path::value`].

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Number, Value};
 
+use crate::json::{id_of_number, id_of_text};
+
 /// A value in an event: scalars as they are, lists and objects as the part of the event that they are.
 #[derive(Clone)]
 pub(crate) enum Node<'e> {
@@ -44,6 +46,20 @@ impl<'e> Node<'e> {
             Self::Text(text) => Node::Text(Cow::Owned(text.into_owned())),
             Self::List(part) => Node::List(Part::Tree(Cow::Owned(part.value()))),
             Self::Object(part) => Node::Object(Part::Tree(Cow::Owned(part.value()))),
+        }
+    }
+
+    /// The text that it is.
+    pub(crate) fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// What the id that it is says: see [`crate::json::id_text`].
+    pub(crate) fn id(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => id_of_text(text),
+            Self::Number(number) => id_of_number(number),
+            _ => None,
         }
     }
 

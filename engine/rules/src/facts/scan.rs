@@ -7,25 +7,22 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use wide::u8x16;
+
 use super::asked::Asked;
 use super::found::Found;
-use super::name;
-use super::node::{Node, Part, number, unescaped};
+use super::name::Key;
+use super::node::{Node, Part, number as parsed, unescaped};
 use crate::json::DEPTH_MAX;
 
-/// The document is refused. Why is for [`crate::json::parse`] to say, which takes its time.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+/// In larger objects, names are told apart by a set: comparing pairs would be a stranger's to make slow.
+const PAIRS_MAX: usize = 40;
 
-/// Objects with more members are compared by a set: comparing all pairs would be a stranger's to make slow.
-const PAIRS_MAX: usize = 24;
-
-/// Reads `text` once. Also whether some wildcard met an object: then the nodes are in the order of the document, not of the names.
-pub(super) fn scan<'b>(text: &'b str, asked: &Asked) -> Result<(Found<'b>, bool), Malformed> {
+/// Reads `text` once; nothing where it is refused: why is for [`crate::json::parse`] to say, which takes its time. Also whether some wildcard met an
+/// object: then the nodes are in the order of the document, not of the names.
+pub(super) fn scan<'b>(text: &'b str, asked: &Asked) -> Option<(Found<'b>, bool)> {
     let mut scanner = Scanner {
         text,
-        bytes: text.as_bytes(),
-        at: 0,
         asked,
         found: Found::new(asked.slots()),
         active: Vec::with_capacity(16),
@@ -35,15 +32,13 @@ pub(super) fn scan<'b>(text: &'b str, asked: &Asked) -> Result<(Found<'b>, bool)
     if asked.branch(0).is_some() {
         scanner.active.push(0);
     }
-    scanner.value(0, 0)?;
-    scanner.space();
-    if scanner.at == scanner.bytes.len() { Ok((scanner.found, scanner.disordered)) } else { Err(Malformed) }
+    let end = scanner.value(0, 0, 0)?;
+    (space(text.as_bytes(), end) == text.len()).then_some((scanner.found, scanner.disordered))
 }
 
+/// Its methods take where to read, and give where to read on; nothing where the document is refused.
 struct Scanner<'b, 'a> {
     text: &'b str,
-    bytes: &'b [u8],
-    at: usize,
     asked: &'a Asked,
     found: Found<'b>,
     /// The branches that are walked at once, those of the innermost value at the end.
@@ -55,92 +50,50 @@ struct Scanner<'b, 'a> {
 
 /// A name that an object has.
 struct Seen {
-    hash: u64,
+    tag: u32,
+    /// Where it begins. Bodies are no longer than a `u32` can count: [`super::Facts::read`] looks.
     start: u32,
-    end: u32,
 }
 
-/// A text between quotes.
+/// A text up to its closing quote.
 #[derive(Clone, Copy)]
 struct Quoted {
-    start: usize,
     end: usize,
     escapes: bool,
 }
 
 impl<'b> Scanner<'b, '_> {
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Result<(), Malformed> {
-        if self.peek() == Some(byte) {
-            self.at += 1;
-            return Ok(());
-        }
-        Err(Malformed)
-    }
-
     /// Reads one value; the branches at the end of `active`, from `from` on, are what is asked of it.
-    fn value(&mut self, from: usize, depth: u32) -> Result<(), Malformed> {
-        self.space();
-        let start = self.at;
+    #[inline(always)]
+    fn value(&mut self, at: usize, from: usize, depth: u32) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let (start, byte) = token(bytes, at)?;
         let asked = from < self.active.len();
-        let node = match self.peek().ok_or(Malformed)? {
-            b'"' => {
-                self.at += 1;
-                let quoted = self.quoted()?;
-                if !asked {
-                    return Ok(());
-                }
-                Node::Text(self.text(quoted)?)
+        if byte == b'"' {
+            let quoted = quoted(bytes, start + 1)?;
+            if asked {
+                let text = self.unquoted(start + 1, quoted)?;
+                self.keep(from, Node::Text(text));
             }
-            b'{' => {
-                self.object(from, depth)?;
-                if !asked {
-                    return Ok(());
-                }
-                Node::Object(Part::Raw(self.since(start)))
-            }
-            b'[' => {
-                self.list(from, depth)?;
-                if !asked {
-                    return Ok(());
-                }
-                Node::List(Part::Raw(self.since(start)))
-            }
-            b'-' | b'0'..=b'9' => {
-                self.number()?;
-                if !asked {
-                    return Ok(());
-                }
-                Node::Number(number(self.since(start)).ok_or(Malformed)?)
-            }
-            b't' => self.word(b"true", Node::Bool(true))?,
-            b'f' => self.word(b"false", Node::Bool(false))?,
-            b'n' => self.word(b"null", Node::Null)?,
-            _ => return Err(Malformed),
+            return Some(quoted.end + 1);
+        }
+        let end = match byte {
+            b'{' => self.object(start, from, depth)?,
+            b'[' => self.list(start, from, depth)?,
+            b'-' | b'0'..=b'9' => number(self.text, start)?,
+            b't' => word(bytes, start, b"true")?,
+            b'f' => word(bytes, start, b"false")?,
+            b'n' => word(bytes, start, b"null")?,
+            _ => return None,
         };
         if asked {
-            self.keep(from, node);
+            self.keep(from, node(self.text.get(start..end)?)?);
         }
-        Ok(())
-    }
-
-    fn since(&self, start: usize) -> &'b str {
-        self.text.get(start..self.at).unwrap_or_default()
+        Some(end)
     }
 
     /// Puts `node` into the slots of the branches that are asked of it.
+    #[inline(never)]
     fn keep(&mut self, from: usize, node: Node<'b>) {
         let mut slots = self.active.get(from..).unwrap_or_default().iter().filter_map(|branch| self.asked.branch(*branch)?.slot);
         let Some(first) = slots.next() else { return };
@@ -150,132 +103,109 @@ impl<'b> Scanner<'b, '_> {
         self.found.push(first, node);
     }
 
-    fn word(&mut self, word: &[u8], node: Node<'b>) -> Result<Node<'b>, Malformed> {
-        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
-            self.at += word.len();
-            return Ok(node);
-        }
-        Err(Malformed)
-    }
-
-    fn object(&mut self, from: usize, depth: u32) -> Result<(), Malformed> {
+    #[inline(never)]
+    fn object(&mut self, at: usize, from: usize, depth: u32) -> Option<usize> {
+        let bytes = self.text.as_bytes();
         if depth >= DEPTH_MAX {
-            return Err(Malformed);
+            return None;
         }
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
+        let (mut at, mut byte) = token(bytes, at + 1)?;
+        if byte == b'}' {
+            return Some(at + 1);
         }
-        let own = self.names.len();
+        let first = self.names.len();
         let to = self.active.len();
-        let mut many: Option<HashSet<Cow<'b, str>>> = None;
+        // A bit for each name: most are told from all before by theirs.
+        let mut bits = [0_u64; 4];
         loop {
-            self.expect(b'"')?;
-            let quoted = self.quoted()?;
-            let name = self.bytes.get(quoted.start..quoted.end).ok_or(Malformed)?;
-            if quoted.escapes {
-                let name = self.text(quoted)?;
-                let hash = name::hash(name.as_bytes());
-                self.is_new(own, hash, name.as_bytes(), quoted, &mut many)?;
-                self.enter(from..to, hash, name.as_bytes());
-            } else {
-                let hash = name::hash(name);
-                self.is_new(own, hash, name, quoted, &mut many)?;
-                if from < to {
-                    self.enter(from..to, hash, name);
-                }
+            if byte != b'"' {
+                return None;
             }
-            self.space();
-            self.expect(b':')?;
-            self.value(to, depth + 1)?;
+            let start = at + 1;
+            let (quoted, key) = self.named(start)?;
+            let tag = key.tag();
+            let (part, bit) = (bits.get_mut(tag as usize & 3)?, 1 << (tag >> 26));
+            if *part & bit != 0 {
+                self.is_new(first, tag, start, quoted)?;
+            }
+            *part |= bit;
+            self.names.push(Seen { tag, start: start as u32 });
+            if from < to {
+                self.enter(from..to, key, start, quoted)?;
+            }
+            (at, byte) = token(bytes, quoted.end + 1)?;
+            if byte != b':' {
+                return None;
+            }
+            (at, byte) = token(bytes, self.value(at + 1, to, depth + 1)?)?;
             self.active.truncate(to);
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
-                _ => return Err(Malformed),
+            match byte {
+                b',' => (at, byte) = token(bytes, at + 1)?,
+                b'}' => break,
+                _ => return None,
             }
-            self.space();
         }
-        self.at += 1;
-        self.names.truncate(own);
-        Ok(())
+        if self.names.len() - first > PAIRS_MAX {
+            self.are_distinct(first)?;
+        }
+        self.names.truncate(first);
+        Some(at + 1)
     }
 
-    /// Refuses a name that the object, whose names begin at `own`, has already.
-    #[inline]
-    fn is_new(
-        &mut self,
-        own: usize,
-        hash: u64,
-        name: &[u8],
-        quoted: Quoted,
-        many: &mut Option<HashSet<Cow<'b, str>>>,
-    ) -> Result<(), Malformed> {
-        if let Some(many) = many {
-            return if many.insert(self.text(quoted)?) { Ok(()) } else { Err(Malformed) };
+    /// Refuses a name that the object, whose names begin at `first`, has already; where it has many, [`Scanner::are_distinct`] does.
+    #[inline(never)]
+    fn is_new(&self, first: usize, tag: u32, start: usize, own: Quoted) -> Option<()> {
+        let before = self.names.get(first..)?;
+        if before.len() > PAIRS_MAX {
+            return Some(());
         }
-        let before = self.names.get(own..).unwrap_or_default();
-        if before.iter().any(|seen| seen.hash == hash) {
-            self.is_no_twin(own, hash, name)?;
-        }
-        if before.len() >= PAIRS_MAX {
-            let mut set = HashSet::new();
-            for seen in self.names.get(own..).unwrap_or_default() {
-                set.insert(self.name_of(seen)?);
+        let own = self.unquoted(start, own)?;
+        for seen in before.iter().filter(|seen| seen.tag == tag) {
+            if self.name(seen)? == own {
+                return None;
             }
-            if !set.insert(self.text(quoted)?) {
-                return Err(Malformed);
-            }
-            *many = Some(set);
-            return Ok(());
         }
-        // Bodies are no longer than a `u32` can count: [`super::Facts::read`] looks.
-        self.names.push(Seen { hash, start: quoted.start as u32, end: quoted.end as u32 });
-        Ok(())
+        Some(())
     }
 
-    #[cold]
-    fn is_no_twin(&self, own: usize, hash: u64, name: &[u8]) -> Result<(), Malformed> {
-        for seen in self.names.get(own..).unwrap_or_default().iter().filter(|seen| seen.hash == hash) {
-            if self.name_of(seen)?.as_bytes() == name {
-                return Err(Malformed);
-            }
-        }
-        Ok(())
+    #[inline(never)]
+    fn are_distinct(&self, first: usize) -> Option<()> {
+        let names = self.names.get(first..)?;
+        let mut set = HashSet::with_capacity(names.len());
+        names.iter().try_for_each(|seen| set.insert(self.name(seen)?).then_some(()))
     }
 
-    fn name_of(&self, seen: &Seen) -> Result<Cow<'b, str>, Malformed> {
-        let raw = self.text.get(seen.start as usize..seen.end as usize).ok_or(Malformed)?;
-        if raw.contains('\\') { unescaped(raw).map(Cow::Owned).ok_or(Malformed) } else { Ok(Cow::Borrowed(raw)) }
+    fn name(&self, seen: &Seen) -> Option<Cow<'b, str>> {
+        let start = seen.start as usize;
+        self.unquoted(start, quoted(self.text.as_bytes(), start)?)
     }
 
     /// Walks on to the branches below a name.
     #[inline]
-    fn enter(&mut self, active: std::ops::Range<usize>, hash: u64, name: &[u8]) {
+    fn enter(&mut self, active: std::ops::Range<usize>, key: Key, start: usize, quoted: Quoted) -> Option<()> {
         for place in active {
-            let Some(branch) = self.active.get(place).and_then(|branch| self.asked.branch(*branch)) else { continue };
-            if let Some(there) = branch.name(hash, name) {
-                self.active.push(there);
+            let branch = self.asked.branch(*self.active.get(place)?)?;
+            if branch.may_have(key) {
+                let there = if key.is_all() { branch.name(key, &[]) } else { branch.name(key, self.unquoted(start, quoted)?.as_bytes()) };
+                self.active.extend(there);
             }
             if let Some(there) = branch.any {
                 self.disordered = true;
                 self.active.push(there);
             }
         }
+        Some(())
     }
 
-    fn list(&mut self, from: usize, depth: u32) -> Result<(), Malformed> {
+    #[inline(never)]
+    fn list(&mut self, at: usize, from: usize, depth: u32) -> Option<usize> {
+        let bytes = self.text.as_bytes();
         if depth >= DEPTH_MAX {
-            return Err(Malformed);
+            return None;
         }
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
+        let (mut at, mut byte) = token(bytes, at + 1)?;
+        if byte == b']' {
+            return Some(at + 1);
         }
         let to = self.active.len();
         let branches = self.active.get(from..to).unwrap_or_default();
@@ -284,140 +214,178 @@ impl<'b> Scanner<'b, '_> {
         loop {
             if wanted {
                 for place in from..to {
-                    let Some(branch) = self.active.get(place).and_then(|branch| self.asked.branch(*branch)) else { continue };
+                    let branch = self.asked.branch(*self.active.get(place)?)?;
                     self.active.extend(branch.indexed(index));
                     self.active.extend(branch.any);
                 }
             }
-            self.value(to, depth + 1)?;
+            (at, byte) = token(bytes, self.value(at, to, depth + 1)?)?;
             self.active.truncate(to);
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return Err(Malformed),
+            match byte {
+                b',' => at += 1,
+                b']' => return Some(at + 1),
+                _ => return None,
             }
             index += 1;
         }
-        self.at += 1;
-        Ok(())
     }
 
-    fn text(&self, quoted: Quoted) -> Result<Cow<'b, str>, Malformed> {
-        let raw = self.text.get(quoted.start..quoted.end).ok_or(Malformed)?;
-        if quoted.escapes { unescaped(raw).map(Cow::Owned).ok_or(Malformed) } else { Ok(Cow::Borrowed(raw)) }
-    }
-
-    /// Reads up to and with the closing quote; the opening one was read.
+    /// The name that begins at `start`.
     #[inline]
-    fn quoted(&mut self) -> Result<Quoted, Malformed> {
-        let start = self.at;
-        let mut escapes = false;
-        loop {
-            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
-            match self.peek() {
-                Some(b'"') => {
-                    let end = self.at;
-                    self.at += 1;
-                    return Ok(Quoted { start, end, escapes });
-                }
-                Some(b'\\') => {
-                    escapes = true;
-                    self.escape()?;
-                }
-                _ => return Err(Malformed),
+    fn named(&self, start: usize) -> Option<(Quoted, Key)> {
+        let bytes = self.text.as_bytes();
+        if let Some(chunk) = bytes.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
+            let length = plain_of(*chunk);
+            if chunk.get(length) == Some(&b'"') {
+                return Some((Quoted { end: start + length, escapes: false }, Key::beginning(*chunk, length)));
             }
         }
+        let quoted = quoted(bytes, start)?;
+        Some((quoted, Key::of(self.unquoted(start, quoted)?.as_bytes())))
     }
 
-    /// Reads one escape; half of a surrogate pair is none.
-    fn escape(&mut self) -> Result<(), Malformed> {
-        match self.bytes.get(self.at + 1).ok_or(Malformed)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
-            b'u' => {
-                let unit = self.unit(self.at)?;
-                self.at += 6;
-                match unit {
-                    0xd800..=0xdbff if self.bytes.get(self.at..self.at + 2) == Some(b"\\u") => {
-                        if !matches!(self.unit(self.at)?, 0xdc00..=0xdfff) {
-                            return Err(Malformed);
-                        }
-                        self.at += 6;
-                    }
-                    0xd800..=0xdfff => return Err(Malformed),
-                    _ => {}
-                }
-            }
-            _ => return Err(Malformed),
-        }
-        Ok(())
-    }
-
-    /// The four hexadecimal digits of the `\u` at `at`.
-    fn unit(&self, at: usize) -> Result<u32, Malformed> {
-        let digits = self.bytes.get(at + 2..at + 6).ok_or(Malformed)?;
-        digits.iter().try_fold(0, |unit, digit| Some((unit << 4) | char::from(*digit).to_digit(16)?)).ok_or(Malformed)
-    }
-
-    /// Reads a number (RFC 8259 §6) that a double can hold.
-    fn number(&mut self) -> Result<(), Malformed> {
-        let start = self.at;
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits()?,
-            _ => return Err(Malformed),
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        let exponent = matches!(self.peek(), Some(b'e' | b'E'));
-        if exponent {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        // Without an exponent, more than 300 digits are needed to be too large.
-        let may_be_too_large = exponent || self.at - start > 300;
-        if may_be_too_large && !self.since(start).parse::<f64>().is_ok_and(f64::is_finite) {
-            return Err(Malformed);
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), Malformed> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at > start { Ok(()) } else { Err(Malformed) }
+    /// The text that begins at `start`, without its escapes.
+    #[inline]
+    fn unquoted(&self, start: usize, quoted: Quoted) -> Option<Cow<'b, str>> {
+        let raw = self.text.get(start..quoted.end)?;
+        if quoted.escapes { unescaped(raw).map(Cow::Owned) } else { Some(Cow::Borrowed(raw)) }
     }
 }
 
-/// How many bytes come before the next quote, backslash or control character: eight at a time.
+/// What stands in `text`, which is no string and was read.
+fn node(text: &str) -> Option<Node<'_>> {
+    Some(match *text.as_bytes().first()? {
+        b'{' => Node::Object(Part::Raw(text)),
+        b'[' => Node::List(Part::Raw(text)),
+        b't' => Node::Bool(true),
+        b'f' => Node::Bool(false),
+        b'n' => Node::Null,
+        _ => Node::Number(parsed(text)?),
+    })
+}
+
+/// The next byte that is no space, and where it is.
 #[inline]
-fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Marks the zero bytes; above the first one there may be false marks, and only the first one counts.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    let mut at = 0;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
-        let escapes = zeros(word ^ (ONES * u64::from(b'\\')));
-        let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (quotes | escapes | controls) & HIGH;
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+fn token(bytes: &[u8], at: usize) -> Option<(usize, u8)> {
+    match *bytes.get(at)? {
+        0..=b' ' => {
+            let at = space(bytes, at);
+            Some((at, *bytes.get(at)?))
         }
-        at += 8;
+        byte => Some((at, byte)),
     }
-    at + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count()
+}
+
+#[inline(never)]
+fn space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+fn word(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    bytes.get(at..)?.starts_with(word).then_some(at + word.len())
+}
+
+/// Reads up to the closing quote; the opening one was read.
+#[inline]
+fn quoted(bytes: &[u8], start: usize) -> Option<Quoted> {
+    // Most texts are short and plain.
+    let mut end = start + plain(bytes, start);
+    if end == start + 16 {
+        end += plain(bytes, end);
+    }
+    if bytes.get(end) == Some(&b'"') { Some(Quoted { end, escapes: false }) } else { quoted_from(bytes, end) }
+}
+
+/// The same from within the text, which was plain so far.
+#[inline(never)]
+fn quoted_from(bytes: &[u8], mut at: usize) -> Option<Quoted> {
+    let mut escapes = false;
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(Quoted { end: at, escapes }),
+            b'\\' => {
+                escapes = true;
+                at = escape(bytes, at)?;
+            }
+            0..=0x1f => return None,
+            _ => at += plain(bytes, at).max(1),
+        }
+    }
+}
+
+/// Reads one escape; half of a surrogate pair is none.
+fn escape(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at + 1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
+        b'u' => match unit(bytes, at)? {
+            0xd800..=0xdbff if bytes.get(at + 6..at + 8) == Some(b"\\u") => {
+                matches!(unit(bytes, at + 6)?, 0xdc00..=0xdfff).then_some(at + 12)
+            }
+            0xd800..=0xdfff => None,
+            _ => Some(at + 6),
+        },
+        _ => None,
+    }
+}
+
+/// The four hexadecimal digits of the `\u` at `at`.
+fn unit(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at + 2..at + 6)?.iter().try_fold(0, |unit, digit| Some((unit << 4) | char::from(*digit).to_digit(16)?))
+}
+
+/// Reads a number (RFC 8259 §6) that a double can hold.
+#[inline]
+fn number(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = start + usize::from(bytes.get(start) == Some(&b'-'));
+    at = match bytes.get(at)? {
+        b'0' => at + 1,
+        _ => digits(bytes, at)?,
+    };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
+    }
+    let exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
+    if exponent {
+        let sign = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+        at = digits(bytes, at + 1 + usize::from(sign))?;
+    }
+    // Without an exponent, more than 300 digits are needed to be too large.
+    let may_be_too_large = exponent || at - start > 300;
+    if may_be_too_large && !text.get(start..at)?.parse::<f64>().is_ok_and(f64::is_finite) {
+        return None;
+    }
+    Some(at)
+}
+
+#[inline]
+fn digits(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
+
+/// At least how many bytes from `at` on are neither quotes, backslashes nor control characters: exact up to the sixteenth of them.
+#[inline]
+fn plain(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let Some(chunk) = rest.first_chunk::<16>() else {
+        return rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)).count();
+    };
+    plain_of(*chunk)
+}
+
+/// The same of sixteen bytes.
+#[inline]
+fn plain_of(chunk: [u8; 16]) -> usize {
+    let chunk = u8x16::new(chunk);
+    let quotes = chunk.simd_eq(u8x16::splat(b'"'));
+    let escapes = chunk.simd_eq(u8x16::splat(b'\\'));
+    let controls = chunk.simd_eq(chunk.min(u8x16::splat(0x1f)));
+    ((quotes | escapes | controls).to_bitmask() | 1 << 16).trailing_zeros() as usize
 }

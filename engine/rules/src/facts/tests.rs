@@ -24,7 +24,9 @@ fn json_text() -> impl Strategy<Value = String> {
     let text = proptest::collection::vec(piece, 0..3).prop_map(|pieces| format!("\"{}\"", pieces.concat()));
     let space = || prop_oneof![8 => Just(""), 1 => Just(" "), 1 => Just("\n\t ")];
     let leaf = prop_oneof![number, text, Just("true".to_owned()), Just("false".to_owned()), Just("null".to_owned())];
-    let name = prop_oneof![10 => "[abc]", 1 => Just("\\u0061".to_owned()), 1 => "[abc]{5,12}"];
+    // What is told apart by its first bytes alone, and what is not.
+    let long = prop::sample::select(vec!["sixteen bytes ab", "seventeen bytes a", "seventeen bytes b", "seventeen bytes \\u0061"]);
+    let name = prop_oneof![10 => "[abc]", 1 => Just("\\u0061".to_owned()), 1 => "[abc]{5,12}", 2 => long.prop_map(str::to_owned)];
     leaf.prop_recursive(5, 60, 6, move |inner| {
         let list = proptest::collection::vec((space(), inner.clone()), 0..5).prop_map(|elements| {
             format!("[{}]", elements.iter().map(|(space, value)| format!("{space}{value}{space}")).collect::<Vec<_>>().join(","))
@@ -84,6 +86,9 @@ fn paths() -> Vec<Path> {
         "$['a', 'b']",
         "$.*.b",
         "$.c[*].a[*]",
+        "$['seventeen bytes a']",
+        "$['seventeen bytes b'].a",
+        "$['sixteen bytes ab']['seventeen bytes b']",
     ]
     .iter()
     .map(|text| Path::parse(text).unwrap())
@@ -121,7 +126,7 @@ fn check(bytes: &[u8]) -> Result<bool, TestCaseError> {
         let expected = path.nodes(&tree);
         prop_assert!(same(&read.nodes(path), &expected), "{} of bytes", path.as_str());
         prop_assert!(same(&of.nodes(path), &expected), "{} of a tree", path.as_str());
-        if let Some(slot) = asked.query(path).and_then(|query| asked.native(query)) {
+        if let Some(slot) = asked.slot_of(path) {
             let expected: Vec<String> = expected.iter().map(Value::to_string).collect();
             let values = |facts: &Facts<'_>| facts.at(slot).map(|node| node.value().to_string()).collect::<Vec<_>>();
             prop_assert_eq!(values(&read), expected.clone(), "{} in its slot", path.as_str());
@@ -147,9 +152,10 @@ proptest! {
 #[test]
 fn what_is_taken_and_what_is_not() {
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let wide = |extra: &str| {
-        format!("{{{},\"{extra}\":0}}", (0..100).map(|number| format!("\"n{number}\":{number}")).collect::<Vec<_>>().join(","))
+    let members = |count: usize, extra: &str| {
+        format!("{{{},\"{extra}\":0}}", (0..count).map(|number| format!("\"n{number}\":{number}")).collect::<Vec<_>>().join(","))
     };
+    let wide = |extra: &str| members(100, extra);
     let long = "9".repeat(400);
     for (text, taken) in [
         (r#"{"a":{"b":[1,2]},"b":[]}"#.to_owned(), true),
@@ -159,6 +165,20 @@ fn what_is_taken_and_what_is_not() {
         (wide("n7"), false),
         (wide("\\u006e7"), false),
         (wide("n99"), false),
+        (format!("[{},{}]", wide("n7x"), wide("n7")), false),
+        (format!("{{\"n7\":{},\"n8\":{}}}", wide("a"), wide("b")), true),
+        (members(39, "n0"), false),
+        (members(40, "n0"), false),
+        (members(41, "n0"), false),
+        (members(41, "n41"), true),
+        (r#"{"seventeen bytes a":1,"seventeen bytes b":2}"#.to_owned(), true),
+        (r#"{"seventeen bytes a":1,"seventeen bytes a":2}"#.to_owned(), false),
+        (r#"{"seventeen bytes a":1,"seventeen bytes \u0061":2}"#.to_owned(), false),
+        ("{\"a\" :\r\n1 , \"b\"\t: [ 1 , 2 ] }  ".to_owned(), true),
+        ("{\"a\":1\u{b},\"b\":2}".to_owned(), false),
+        ("{\"a\"\0:1}".to_owned(), false),
+        (format!("\"{}\u{1f}\"", "x".repeat(15)), false),
+        (format!("\"{}\n\"", "x".repeat(33)), false),
         (deep(64), true),
         (deep(65), false),
         (deep(100_000), false),
@@ -185,10 +205,11 @@ fn what_is_taken_and_what_is_not() {
 #[test]
 fn nothing_is_kept_of_what_nobody_asks() {
     let mut asked = Asked::default();
-    let id = asked.ask(&Path::parse("$.data.id").unwrap());
+    let id = Path::parse("$.data.id").unwrap();
+    asked.ask(&id);
     let body = br#"{"data": {"id": 7, "name": "Ana", "list": [{"id": 8}]}, "id": 9}"#;
     let facts = Facts::read(&asked, body).unwrap();
-    assert_eq!(facts.at(asked.native(id).unwrap()).map(Node::value).collect::<Vec<_>>(), [Value::from(7)]);
+    assert_eq!(facts.at(asked.slot_of(&id).unwrap()).map(Node::value).collect::<Vec<_>>(), [Value::from(7)]);
     assert_eq!((asked.slots(), facts.found.at(0).count()), (1, 1));
     assert_eq!(format!("{facts:?}"), "Facts(1 slots)", "no values in it");
 }

@@ -9,8 +9,7 @@ use zelo_core::{Entity, Payload};
 
 use super::{Delivery, EventMapping, Format, Match, Place, RecordMapping, Refusal, Source};
 use crate::facts::{Asked, Facts};
-use crate::json::{self, id_text};
-use crate::number::equal;
+use crate::json;
 use crate::time::instant;
 use crate::xml;
 
@@ -119,13 +118,13 @@ impl Source {
     }
 
     fn reading(&self, mapping: &EventMapping, facts: &Facts<'_>, data: Payload) -> Reading {
-        let id = |path: &crate::Path| facts.first(path).and_then(id_text);
-        let time = mapping.time.as_ref().and_then(|path| facts.first(path)?.as_str().and_then(|text| instant(text, &self.timezone)));
+        let id = |path: &crate::Path| facts.id(path);
+        let time = mapping.time.as_ref().and_then(|path| facts.read_first(path, |node| instant(node.text()?, &self.timezone)));
         // As exact as it is kept: what is decided now must come out the same from what is stored.
         let time = time.and_then(|time| Timestamp::from_millisecond(time.as_millisecond()).ok());
         let entity = mapping.entity.as_ref().and_then(|entity| Some(Entity { kind: entity.kind.clone(), id: id(&entity.id)? }));
         let mut subjects: Vec<String> = Vec::new();
-        for subject in mapping.subjects.iter().flat_map(|path| facts.nodes(path).iter().filter_map(id_text).collect::<Vec<_>>()) {
+        for subject in mapping.subjects.iter().flat_map(|path| facts.ids(path)) {
             if !subjects.contains(&subject) {
                 subjects.push(subject);
             }
@@ -142,14 +141,14 @@ impl Match {
     fn accepts(&self, delivery: &Delivery<'_>, facts: &Facts<'_>) -> bool {
         let path = self.path.as_ref().is_none_or(|path| delivery.path.trim_matches('/') == path);
         let header = self.header.as_ref().is_none_or(|(name, value)| delivery.headers.text(name) == Some(value));
-        path && header && self.body.as_ref().is_none_or(|(path, value)| facts.nodes(path).iter().any(|node| equal(node, value)))
+        path && header && self.body.as_ref().is_none_or(|(path, value)| facts.has(path, value))
     }
 }
 
 impl Place {
     fn id(&self, facts: &Facts<'_>) -> Option<String> {
         match self {
-            Self::Path(path) => facts.first(path).and_then(id_text),
+            Self::Path(path) => facts.id(path),
             Self::Literal(text) => Some(text.clone()),
         }
     }
@@ -157,10 +156,10 @@ impl Place {
 
 impl RecordMapping {
     fn reading(&self, facts: &Facts<'_>, subjects: &[String], clinic: Option<&str>) -> Option<RecordReading> {
-        let id = facts.first(&self.key).and_then(id_text)?;
+        let id = facts.id(&self.key)?;
         let fields = self.keep.iter().filter_map(|(name, path)| Some((name.clone(), facts.value(path)?))).collect();
         let subject = match &self.subject {
-            Some(path) => facts.first(path).and_then(id_text),
+            Some(path) => facts.id(path),
             None => subjects.contains(&id).then(|| id.clone()),
         };
         let clinic = match &self.clinic {
