@@ -72,11 +72,18 @@ pub struct LookupRef {
 /// What one action of one automation wants because of one event.
 #[derive(Clone, Debug)]
 pub struct Candidate {
+    pub origin: Arc<Origin>,
+    pub plan: Plan,
+}
+
+/// An action of an automation, as it is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
     pub automation: AutomationId,
     pub rule: String,
     pub action: String,
+    /// Of the rule with its plugins, sources and settings.
     pub rule_digest: String,
-    pub plan: Plan,
 }
 
 /// What is wanted.
@@ -98,6 +105,11 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// A job that nothing tells apart from others, as soon as may be.
+    pub fn plain() -> Self {
+        Self::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() }
+    }
+
     /// The key that its job is known by: its own, or that of what is collected.
     pub fn key(&self) -> Option<KeyHash> {
         match self {

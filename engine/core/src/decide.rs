@@ -238,9 +238,9 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
     }
     let Change { stale, touched, counted, counting, .. } = change;
     let fires = |candidate: &&Candidate| {
-        matches!(candidate.plan, Plan::Fire { .. }) && !counting.contains(&(&candidate.automation, candidate.action.as_str()))
+        matches!(candidate.plan, Plan::Fire { .. }) && !counting.contains(&(&candidate.origin.automation, candidate.origin.action.as_str()))
     };
-    let fired: BTreeSet<&String> = arrival.candidates.iter().filter(fires).map(|candidate| &candidate.rule).collect();
+    let fired: BTreeSet<&String> = arrival.candidates.iter().filter(fires).map(|candidate| &candidate.origin.rule).collect();
     Decision {
         status: if stale { Status::Stale } else { Status::Accepted },
         event: arrival.event.id,
@@ -363,7 +363,7 @@ impl<'a> Change<'a> {
     fn needs(&self, candidate: &Candidate, steps: &[String]) -> (Vec<Need>, Option<Reason>) {
         let mut needs = Vec::with_capacity(steps.len());
         for step in steps {
-            match self.steps.get(&(&candidate.automation, step.as_str())) {
+            match self.steps.get(&(&candidate.origin.automation, step.as_str())) {
                 Some(job) => needs.push(Need { step: step.clone(), job: *job, done: false }),
                 None => return (Vec::new(), Some(Reason::new("step", format!("its step `{step}` does not run for this event")))),
             }
@@ -374,7 +374,7 @@ impl<'a> Change<'a> {
     /// Remembers the live job of a candidate, for those that need it.
     fn step(&mut self, candidate: &'a Candidate, live: Option<JobId>) {
         if let Some(id) = live {
-            self.steps.insert((&candidate.automation, &candidate.action), id);
+            self.steps.insert((&candidate.origin.automation, &candidate.origin.action), id);
         }
     }
 
@@ -441,8 +441,8 @@ impl<'a> Change<'a> {
         let event = &self.arrival.event;
         let reference = event.order();
         let question = DueQuestion {
-            automation: &candidate.automation,
-            action: &candidate.action,
+            automation: &candidate.origin.automation,
+            action: &candidate.origin.action,
             anchor,
             reference,
             collected,
@@ -464,10 +464,10 @@ impl<'a> Change<'a> {
             connection: event.connection.clone(),
             clinic: event.clinic.clone(),
             entity: self.arrival.entity,
-            automation: candidate.automation.clone(),
-            rule: candidate.rule.clone(),
-            action: candidate.action.clone(),
-            rule_digest: candidate.rule_digest.clone(),
+            automation: candidate.origin.automation.clone(),
+            rule: candidate.origin.rule.clone(),
+            action: candidate.origin.action.clone(),
+            rule_digest: candidate.origin.rule_digest.clone(),
             key,
             lookups: lookups.to_vec(),
             needs,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::arrival::Origin;
 use crate::entropy::SeededEntropy;
 use crate::event::{Entity, Event};
 use crate::id::AutomationId;
@@ -76,10 +77,12 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
         records: Vec::new(),
         candidates: plan
             .map(|plan| Candidate {
-                automation: AutomationId::new("reminder", "c", None),
-                rule: "reminder".into(),
-                action: "remind".into(),
-                rule_digest: String::new(),
+                origin: Arc::new(Origin {
+                    automation: AutomationId::new("reminder", "c", None),
+                    rule: "reminder".into(),
+                    action: "remind".into(),
+                    rule_digest: String::new(),
+                }),
                 plan,
             })
             .into_iter()
@@ -250,10 +253,12 @@ fn naive(asks: &[(i64, Ask)]) -> Option<Timestamp> {
 /// A receipt (under a key of its own) and the message that needs it.
 fn chain(number: u64, time: i64) -> Arrival {
     let step = |action: &str, key: u8, needs: &[&str]| Candidate {
-        automation: AutomationId::new("receipt", "c", None),
-        rule: "receipt".into(),
-        action: action.into(),
-        rule_digest: String::new(),
+        origin: Arc::new(Origin {
+            automation: AutomationId::new("receipt", "c", None),
+            rule: "receipt".into(),
+            action: action.into(),
+            rule_digest: String::new(),
+        }),
         plan: Plan::Fire {
             key: Some(KeyHash([key; 16])),
             anchor: None,

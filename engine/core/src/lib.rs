@@ -26,7 +26,7 @@ pub mod timing;
 pub mod told;
 pub mod window;
 
-pub use arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
+pub use arrival::{Arrival, Candidate, LookupRef, Origin, Plan, RecordRef, RecordWrite};
 pub use budget::{Budget, LINEAGE_MAX};
 pub use clock::{Clock, ManualClock};
 pub use effect::{Document, Effect, EffectResult, Emitted, JournalEntry, RecordEdit};

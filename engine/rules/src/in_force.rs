@@ -14,14 +14,16 @@ pub use outlook::Concerned;
 pub(crate) use silence::told_apart_by_nothing;
 pub(crate) use timetable::document;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use zelo_core::job::Reason;
-use zelo_core::{AutomationId, Candidate, Event, Indexer};
+use zelo_core::{AutomationId, Candidate, Event, Indexer, Origin, Plan};
 
 use crate::condition::{Circumstances, Condition, Documents};
 use crate::digest;
@@ -31,7 +33,7 @@ use crate::load::RuleSet;
 use crate::rule::{Action, Rule, SetOverTime, SetTiming, locale};
 use crate::template::Templates;
 use crate::text::Text;
-use matching::Matching;
+use matching::{Known, Matching};
 
 /// A rule that is switched on; or off for one clinic, while the connection has it on.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +61,7 @@ pub struct InForce {
     pub(crate) rules: Arc<RuleSet>,
     automations: Vec<Joined>,
     by_id: HashMap<AutomationId, usize>,
-    connections: HashMap<String, Listeners>,
+    connections: HashMap<String, Listeners, FixedState>,
     /// By connection and clinic, the rules for which the clinic has an automation of its own: on, off or broken.
     own: HashMap<String, HashMap<String, HashSet<String>>>,
     problems: Vec<Problem>,
@@ -69,10 +71,30 @@ pub struct InForce {
 #[derive(Default)]
 struct Listeners {
     /// Those that listen to a type of event.
-    all: HashMap<String, Vec<usize>>,
+    all: HashMap<String, Vec<usize>, FixedState>,
     /// Those among them that may do something about it even where their conditions do not hold: end what is pending.
-    watchful: HashMap<String, Vec<usize>>,
-    by_rule: HashMap<RuleNo, Vec<usize>>,
+    watchful: HashMap<String, Vec<usize>, FixedState>,
+    by_rule: HashMap<RuleNo, Places, FixedState>,
+}
+
+/// Which of the automations: mostly one.
+struct Places {
+    first: Place,
+    more: Vec<Place>,
+}
+
+struct Place {
+    automation: usize,
+    /// What is wanted of every event that the rule's own condition holds of: where the automation is on for the connection, and the rule has one
+    /// action about which an event decides nothing else. Then nothing else is looked at.
+    plain: Option<Arc<Origin>>,
+}
+
+/// An automation that an event concerns.
+struct Concern<'f> {
+    automation: usize,
+    known: Known,
+    plain: Option<&'f Arc<Origin>>,
 }
 
 /// An automation joined to its rule.
@@ -80,22 +102,22 @@ pub(crate) struct Joined {
     pub(crate) automation: Automation,
     /// All settings, defaults filled in.
     pub(crate) settings: Map<String, Value>,
-    timings: HashMap<String, (SetTiming, SetOverTime)>,
-    /// What conditions of the rule are under these settings, where they name any.
-    bound: Bound,
+    /// The place of its rule.
+    rule: RuleNo,
+    /// What the condition of the rule is under these settings, where it names any.
+    when: Option<Condition>,
+    /// In the order of the rule.
+    actions: Vec<JoinedAction>,
     /// Of the rule and the settings.
     digest: String,
 }
 
-/// Conditions joined to settings: those of a rule that name any.
-#[derive(Default)]
-struct Bound {
-    when: Option<Condition>,
-    actions: HashMap<String, BoundAction>,
-}
-
-#[derive(Default)]
-struct BoundAction {
+/// An action joined to settings.
+pub(crate) struct JoinedAction {
+    origin: Arc<Origin>,
+    timing: SetTiming,
+    over: SetOverTime,
+    /// What its conditions are under these settings, where they name any.
     when: Option<Condition>,
     only_if: Option<Condition>,
 }
@@ -163,7 +185,7 @@ impl<'f> ActionRef<'f> {
 
     /// What must hold of the records when it runs.
     pub(crate) fn only_if(&self) -> Option<&'f Condition> {
-        let bound = self.joined.bound.actions.get(&self.action.name).and_then(|action| action.only_if.as_ref());
+        let bound = self.joined.action(&self.action.name).and_then(|action| action.only_if.as_ref());
         bound.or(self.action.only_if.as_ref())
     }
 
@@ -179,7 +201,7 @@ impl InForce {
             rules,
             automations: Vec::new(),
             by_id: HashMap::new(),
-            connections: HashMap::new(),
+            connections: HashMap::default(),
             own: HashMap::new(),
             problems: Vec::new(),
         };
@@ -217,8 +239,14 @@ impl InForce {
                 listeners.watchful.entry(kind.to_owned()).or_default().push(index);
             }
         }
-        if let Some(number) = rules.number(&rule.id) {
-            listeners.by_rule.entry(number).or_default().push(index);
+        let places = listeners.by_rule.entry(joined.rule);
+        let plain = match joined.actions.as_slice() {
+            [only] if joined.is_plain(rule) => Some(Arc::clone(&only.origin)),
+            _ => None,
+        };
+        match places {
+            Entry::Vacant(places) => _ = places.insert(Places { first: Place { automation: index, plain }, more: Vec::new() }),
+            Entry::Occupied(places) => places.into_mut().more.push(Place { automation: index, plain }),
         }
         self.by_id.insert(id, index);
         self.automations.push(joined);
@@ -271,12 +299,19 @@ impl InForce {
     /// The same as [`InForce::candidates`], of what the event says.
     pub fn candidates_of(&self, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        for (joined, rule, certain) in self.concerned_by(event, facts) {
-            if is_second_lap(joined, event) {
+        let own = self.own_of(&event.connection, event.clinic.as_deref());
+        for Concern { automation, known, plain } in self.concerned_by(event, facts) {
+            if let (Known::Holds, Some(origin), None, None) = (known, plain, own, &event.cause) {
+                candidates.push(Candidate { origin: Arc::clone(origin), plan: Plan::plain() });
                 continue;
             }
-            let matching = Matching { in_force: self, rule, joined, event, index, facts, certain };
-            match self.standing(&joined.automation, event.clinic.as_deref()) {
+            let joined = self.automations.get(automation).and_then(|joined| Some((joined, self.rules.at(joined.rule)?)));
+            let Some((joined, rule)) = joined.filter(|(joined, _)| !is_second_lap(joined, event)) else { continue };
+            if known == Known::Nothing && rule.source.as_ref().is_some_and(|source| *source != event.source) {
+                continue;
+            }
+            let matching = Matching { in_force: self, rule, joined, event, index, facts, known };
+            match joined.automation.standing(event.clinic.as_deref(), own) {
                 Standing::InForce => matching.collect(&mut candidates),
                 Standing::Replaced => matching.withdraw(&mut candidates),
                 Standing::Elsewhere => {}
@@ -289,7 +324,7 @@ impl InForce {
     pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         let facts = self.facts(event);
-        Matching { in_force: self, rule, joined, event, index, facts: &facts, certain: false }.collect(&mut candidates);
+        Matching { in_force: self, rule, joined, event, index, facts: &facts, known: Known::Nothing }.collect(&mut candidates);
         candidates
     }
 
@@ -299,31 +334,27 @@ impl InForce {
         self.automations.iter().filter(its).map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
     }
 
-    /// The automations whose rules the event may meet, and those that may end what is pending because it does not; with whether it is
-    /// certain that the rule's condition holds.
-    fn concerned_by<'f>(&'f self, event: &'f Event, facts: &Facts<'_>) -> Vec<(&'f Joined, &'f Rule, bool)> {
+    /// The automations whose rules the event may meet, and those that may end what is pending because it does not.
+    fn concerned_by<'f>(&'f self, event: &'f Event, facts: &Facts<'_>) -> Vec<Concern<'f>> {
         let Some(listeners) = self.connections.get(&event.connection) else { return Vec::new() };
         let documents = |number| -> Box<dyn Documents + '_> {
             // Every number of the index is a rule's.
-            let circumstances = self.rules.at(number).map(|rule| self.circumstances(rule, event));
-            Box::new(EventOnly { facts, circumstances: circumstances.unwrap_or_else(|| Circumstances::nowhere(event.order())) })
+            Box::new(self.rules.at(number).map_or_else(|| EventOnly::nowhere(facts), |rule| EventOnly::new(facts, self, rule, event)))
         };
         let possible = self.rules.index().possible(&event.kind, &event.source, facts, &documents);
-        let mut found: BTreeMap<usize, bool> = BTreeMap::new();
-        for place in listeners.watchful.get(&event.kind).into_iter().flatten() {
-            found.insert(*place, false);
-        }
+        let watchful = listeners.watchful.get(&event.kind).into_iter().flatten();
+        let watchful = watchful.map(|place| Concern { automation: *place, known: Known::Nothing, plain: None });
+        let mut found: Vec<Concern<'_>> = watchful.collect();
         for possible in possible {
-            for place in listeners.by_rule.get(&possible.rule).into_iter().flatten() {
-                found.insert(*place, possible.certain);
-            }
+            let Some(places) = listeners.by_rule.get(&possible.rule) else { continue };
+            let known = if possible.certain { Known::Holds } else { Known::About };
+            let places = [&places.first].into_iter().chain(&places.more);
+            found.extend(places.map(|place| Concern { automation: place.automation, known, plain: place.plain.as_ref() }));
         }
-        let joined = found.into_iter().filter_map(|(place, certain)| {
-            let joined = self.automations.get(place)?;
-            let rule = self.rules.rule(&joined.automation.rule)?;
-            rule.source.as_ref().is_none_or(|source| *source == event.source).then_some((joined, rule, certain))
-        });
-        joined.collect()
+        // What most is known of comes first.
+        found.sort_unstable_by_key(|concern| (concern.automation, concern.known));
+        found.dedup_by_key(|concern| concern.automation);
+        found
     }
 
     /// The automations of the event's connection that listen to its type.
@@ -337,11 +368,22 @@ impl InForce {
     }
 
     fn standing(&self, automation: &Automation, clinic: Option<&str>) -> Standing {
-        let own = || self.own.get(&automation.connection)?.get(clinic?);
-        match &automation.clinic {
+        automation.standing(clinic, self.own_of(&automation.connection, clinic))
+    }
+
+    /// The rules for which a clinic has an automation of its own.
+    fn own_of(&self, connection: &str, clinic: Option<&str>) -> Option<&HashSet<String>> {
+        self.own.get(connection)?.get(clinic?)
+    }
+}
+
+impl Automation {
+    /// Whether it is the one in force for a clinic that has automations of its `own` for these rules.
+    fn standing(&self, clinic: Option<&str>, own: Option<&HashSet<String>>) -> Standing {
+        match &self.clinic {
             Some(its) if Some(its.as_str()) == clinic => Standing::InForce,
             Some(_) => Standing::Elsewhere,
-            None if own().is_some_and(|rules| rules.contains(&automation.rule)) => Standing::Replaced,
+            None if own.is_some_and(|rules| rules.contains(&self.rule)) => Standing::Replaced,
             None => Standing::InForce,
         }
     }
@@ -349,51 +391,77 @@ impl InForce {
 
 impl Joined {
     pub(crate) fn new(rules: &RuleSet, rule: &Rule, automation: Automation) -> Result<Self, String> {
+        let number = rules.number(&rule.id).ok_or_else(|| format!("there is no rule `{}`", rule.id))?;
         let settings = rules.settings_for(&rule.id, &automation.settings).map_err(|problems| problems.join("; "))?;
-        let timing = |action: &Action| {
-            let (timing, over) = (action.timing.set(&settings, rules.templates())?, action.over.set(&settings, rules.templates())?);
-            Ok((action.name.clone(), (timing, over)))
-        };
-        let timings = rule.actions.iter().map(timing).collect::<Result<_, String>>()?;
         let chosen = Value::Object(settings.clone()).to_string();
         let digest = digest::of(&[rule.digest.as_bytes(), chosen.as_bytes()]);
-        let bound = Bound::new(rule, &settings, rules.templates())?;
-        Ok(Self { automation, settings, timings, bound, digest })
+        let origin = |action: &Action| Origin {
+            automation: automation.id.clone(),
+            rule: rule.id.clone(),
+            action: action.name.clone(),
+            rule_digest: digest.clone(),
+        };
+        let actions = rule.actions.iter().map(|action| JoinedAction::new(origin(action), action, &settings, rules.templates()));
+        let actions = actions.collect::<Result<_, String>>()?;
+        let when = bound(rule.when.as_ref(), &settings, rules.templates())?;
+        Ok(Self { automation, settings, rule: number, when, actions, digest })
     }
 
     /// What must hold of an event for any action of the rule.
     pub(crate) fn when<'c>(&'c self, rule: &'c Rule) -> Option<&'c Condition> {
-        self.bound.when.as_ref().or(rule.when.as_ref())
+        self.when.as_ref().or(rule.when.as_ref())
     }
 
-    /// What must hold of an event for one action.
-    pub(crate) fn when_of<'c>(&'c self, action: &'c Action) -> Option<&'c Condition> {
-        let bound = self.bound.actions.get(&action.name).and_then(|action| action.when.as_ref());
-        bound.or(action.when.as_ref())
+    /// Whether an event decides nothing but whether the rule's own condition holds, where no clinic has an automation of its own.
+    fn is_plain(&self, rule: &Rule) -> bool {
+        self.automation.clinic.is_none() && rule.lookups.is_empty() && rule.actions.iter().all(Action::is_plain)
+    }
+
+    /// What an action of its rule is here.
+    pub(crate) fn action(&self, name: &str) -> Option<&JoinedAction> {
+        self.actions.iter().find(|action| action.origin.action == name)
+    }
+
+    /// The actions of its rule, with what they are here.
+    fn actions<'c>(&'c self, rule: &'c Rule) -> impl Iterator<Item = (&'c Action, &'c JoinedAction)> {
+        rule.actions.iter().zip(&self.actions)
+    }
+}
+
+impl JoinedAction {
+    fn new(origin: Origin, action: &Action, settings: &Map<String, Value>, templates: &Templates) -> Result<Self, String> {
+        Ok(Self {
+            origin: Arc::new(origin),
+            timing: action.timing.set(settings, templates)?,
+            over: action.over.set(settings, templates)?,
+            when: bound(action.when.as_ref(), settings, templates)?,
+            only_if: bound(action.only_if.as_ref(), settings, templates)?,
+        })
+    }
+
+    /// What must hold of an event for this action.
+    pub(crate) fn when<'c>(&'c self, action: &'c Action) -> Option<&'c Condition> {
+        self.when.as_ref().or(action.when.as_ref())
+    }
+
+    fn wants(&self, plan: Plan) -> Candidate {
+        Candidate { origin: Arc::clone(&self.origin), plan }
     }
 }
 
 /// Whether all that names settings can be used under these.
 pub(crate) fn check(rules: &RuleSet, rule: &Rule, settings: &Map<String, Value>) -> Result<(), String> {
+    let origin =
+        || Origin { automation: AutomationId(String::new()), rule: String::new(), action: String::new(), rule_digest: String::new() };
     for action in &rule.actions {
-        action.timing.set(settings, rules.templates())?;
-        action.over.set(settings, rules.templates())?;
+        JoinedAction::new(origin(), action, settings, rules.templates())?;
     }
-    Bound::new(rule, settings, rules.templates()).map(|_| ())
+    bound(rule.when.as_ref(), settings, rules.templates()).map(|_| ())
 }
 
-impl Bound {
-    fn new(rule: &Rule, settings: &Map<String, Value>, templates: &Templates) -> Result<Self, String> {
-        let bound = |condition: &Option<Condition>| {
-            let named = condition.as_ref().filter(|condition| !condition.is_fixed());
-            named.map(|condition| condition.bound(settings, templates)).transpose()
-        };
-        let actions = rule.actions.iter().map(|action| {
-            let conditions = BoundAction { when: bound(&action.when)?, only_if: bound(&action.only_if)? };
-            Ok((action.name.clone(), conditions))
-        });
-        Ok(Self { when: bound(&rule.when)?, actions: actions.collect::<Result<_, String>>()? })
-    }
+/// What a condition is under settings; nothing where it names none.
+fn bound(condition: Option<&Condition>, settings: &Map<String, Value>, templates: &Templates) -> Result<Option<Condition>, String> {
+    condition.filter(|condition| !condition.is_fixed()).map(|condition| condition.bound(settings, templates)).transpose()
 }
 
 /// Why the automation of a connection is not in force for some clinic.

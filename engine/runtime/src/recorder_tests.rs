@@ -10,8 +10,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, OverTime, Plan, RecordEdit, SeededEntropy,
-    Timestamp,
+    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Origin, OverTime, Plan, RecordEdit,
+    SeededEntropy, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::Files;
@@ -95,10 +95,12 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
         subjects: Vec::new(),
         records: Vec::new(),
         candidates: vec![Candidate {
-            automation: AutomationId::new("r", "c", None),
-            rule: "r".into(),
-            action: "a".into(),
-            rule_digest: String::new(),
+            origin: Arc::new(Origin {
+                automation: AutomationId::new("r", "c", None),
+                rule: "r".into(),
+                action: "a".into(),
+                rule_digest: String::new(),
+            }),
             plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() },
         }],
         timetable: Arc::new(AtOnce),

@@ -25,7 +25,7 @@ use zelo_core::event::Entity;
 use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy,
+    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, Origin, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy,
     SignedDuration, Timestamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
@@ -128,10 +128,12 @@ fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
     let lookup = LookupRef { name: "patient".into(), position: 0, singular: true, record: record.clone() };
     let anchor = now.saturating_add(SignedDuration::from_hours(99)).unwrap();
     let candidate = Candidate {
-        automation,
-        rule: "appointment-reminder".into(),
-        action: "remind".into(),
-        rule_digest: "0123456789abcdef".repeat(4),
+        origin: Arc::new(Origin {
+            automation,
+            rule: "appointment-reminder".into(),
+            action: "remind".into(),
+            rule_digest: "0123456789abcdef".repeat(4),
+        }),
         plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup], needs: Vec::new(), over: OverTime::default() },
     };
     let fields = json!({ "name": "Ana", "phones": ["5511900000000"], "last": number });

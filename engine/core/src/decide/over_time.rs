@@ -34,8 +34,8 @@ impl<'a> Change<'a> {
     /// Counts the event where the action counts. Whether the action may fire.
     pub(super) fn count(&mut self, candidate: &'a Candidate) -> bool {
         let (over, needs) = candidate.plan.over_time();
-        let who = (&candidate.automation, candidate.action.as_str());
-        if needs.iter().any(|step| self.counting.contains(&(&candidate.automation, step.as_str()))) {
+        let who = (&candidate.origin.automation, candidate.origin.action.as_str());
+        if needs.iter().any(|step| self.counting.contains(&(&candidate.origin.automation, step.as_str()))) {
             self.counting.insert(who);
             return false;
         }
@@ -48,9 +48,9 @@ impl<'a> Change<'a> {
         }
         self.counting.insert(who);
         self.counted.push(Counted {
-            automation: candidate.automation.clone(),
-            rule: candidate.rule.clone(),
-            action: candidate.action.clone(),
+            automation: candidate.origin.automation.clone(),
+            rule: candidate.origin.rule.clone(),
+            action: candidate.origin.action.clone(),
             count: counted,
             at_least: count.at_least,
             within: count.within,
@@ -107,7 +107,7 @@ impl<'a> Change<'a> {
             job.anchor = Some(time);
             job.event = event.id;
             job.entity = self.arrival.entity;
-            job.rule_digest.clone_from(&candidate.rule_digest);
+            job.rule_digest.clone_from(&candidate.origin.rule_digest);
             self.reads(id, &job.lookups, lookups);
             job.lookups = lookups.to_vec();
         }
@@ -141,7 +141,7 @@ impl<'a> Change<'a> {
 
     /// The id of the job that a candidate makes for this event.
     pub(super) fn job_id(&self, candidate: &Candidate) -> JobId {
-        JobId::derive(self.arrival.event.id, &candidate.automation, &candidate.action)
+        JobId::derive(self.arrival.event.id, &candidate.origin.automation, &candidate.origin.action)
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::arrival::{Arrival, Plan, RecordRef};
+use crate::arrival::{Arrival, Origin, Plan, RecordRef};
 use crate::decide::{Decision, State, decide};
 use crate::entropy::SeededEntropy;
 use crate::event::{Event, Status};
@@ -66,10 +66,12 @@ fn id(number: u64) -> EventId {
 /// Delivery `number`, of what happened at `time`: what each action wants.
 fn arrival(number: u64, time: i64, plans: Vec<(&str, Plan)>) -> Arrival {
     let candidate = |(action, plan): (&str, Plan)| Candidate {
-        automation: AutomationId::new("r", "c", None),
-        rule: "r".into(),
-        action: action.into(),
-        rule_digest: String::new(),
+        origin: Arc::new(Origin {
+            automation: AutomationId::new("r", "c", None),
+            rule: "r".into(),
+            action: action.into(),
+            rule_digest: String::new(),
+        }),
         plan,
     };
     Arrival {

@@ -138,8 +138,8 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
     let anchor = anchor.clone().transpose().map_err(|why| Reason::new("no_time", why))?;
     let collected = u32::from(over.debounce.is_some());
     let asked = DueQuestion {
-        automation: &candidate.automation,
-        action: &candidate.action,
+        automation: &candidate.origin.automation,
+        action: &candidate.origin.action,
         anchor,
         reference: event.order(),
         collected,
@@ -148,15 +148,15 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
     };
     let Due { at, expires } = in_force.due(&asked, question.records)?;
     Ok(Job {
-        id: JobId::derive(event.id, &candidate.automation, &candidate.action),
+        id: JobId::derive(event.id, &candidate.origin.automation, &candidate.origin.action),
         event: event.id,
         connection: event.connection.clone(),
         clinic: event.clinic.clone(),
         entity: None,
-        automation: candidate.automation.clone(),
-        rule: candidate.rule.clone(),
-        action: candidate.action.clone(),
-        rule_digest: candidate.rule_digest.clone(),
+        automation: candidate.origin.automation.clone(),
+        rule: candidate.origin.rule.clone(),
+        action: candidate.origin.action.clone(),
+        rule_digest: candidate.origin.rule_digest.clone(),
         key: candidate.plan.key(),
         collected,
         lookups: lookups.clone(),

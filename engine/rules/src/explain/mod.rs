@@ -174,7 +174,7 @@ impl Telling<'_> {
             return RuleTold::silent(self.rule, automation, hindrance.as_ref().filter(|_| of_source).unwrap_or(&not_about), self.language);
         }
         let facts = self.in_force.facts(event);
-        let documents = EventOnly { facts: &facts, circumstances: self.in_force.circumstances(self.rule, event) };
+        let documents = EventOnly::new(&facts, self.in_force, self.rule, event);
         let candidates = self.in_force.wanted(self.joined, self.rule, event, index);
         let reveal = Reveal { class: self.question.reveal, language: self.language, class_of: &|spot| self.class(spot) };
         let about = self.rule.on.contains(&event.kind);
@@ -186,7 +186,7 @@ impl Telling<'_> {
             .actions
             .iter()
             .map(|action| {
-                let candidate = candidates.iter().find(|candidate| candidate.action == action.name);
+                let candidate = candidates.iter().find(|candidate| candidate.origin.action == action.name);
                 self.action(action, candidate, blocked.as_ref(), &documents, &reveal)
             })
             .collect();
@@ -223,7 +223,7 @@ impl Telling<'_> {
         let event = self.question.event;
         let cancels = action.cancel_on.iter().any(|cancel| cancel.types.contains(&event.kind));
         let about = self.rule.on.contains(&event.kind) && action.is_for(&event.kind) && !cancels;
-        let own = self.joined.when_of(action).filter(|_| about);
+        let own = self.joined.action(&action.name).and_then(|joined| joined.when(action)).filter(|_| about);
         let stops = blocked.filter(|hindrance| !matches!(hindrance, Hindrance::When(_)));
         let candidate = candidate.filter(|_| stops.is_none());
         let (outcome, why) = match candidate.map(|candidate| &candidate.plan) {

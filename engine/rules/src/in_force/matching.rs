@@ -1,14 +1,15 @@
 //! What one automation wants because of one event.
 
+use std::cell::OnceCell;
+
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use zelo_core::window::{Count, Throttle};
 use zelo_core::{Candidate, Event, Indexer, KeyHash, LookupRef, OverTime, Plan, RecordRef};
 
-use super::{InForce, Joined, REPLACED};
+use super::{InForce, Joined, JoinedAction, REPLACED};
 use crate::condition::{Circumstances, Documents};
-use crate::facts::Facts;
-use crate::json::id_text;
+use crate::facts::{Facts, Node};
 use crate::path::{Nodes, Path};
 use crate::rule::{Action, Anchor, Lookup, Rule, told_apart};
 use crate::time;
@@ -16,8 +17,7 @@ use crate::time;
 /// One rule against one event.
 pub(super) struct Matching<'m> {
     pub(super) facts: &'m Facts<'m>,
-    /// It is known that the rule's own condition holds.
-    pub(super) certain: bool,
+    pub(super) known: Known,
     pub(super) in_force: &'m InForce,
     pub(super) rule: &'m Rule,
     pub(super) joined: &'m Joined,
@@ -25,10 +25,33 @@ pub(super) struct Matching<'m> {
     pub(super) index: &'m Indexer,
 }
 
-/// The event alone.
+/// What is known already of a rule against an event: the most first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    /// It is about events of this type and source, and its own condition holds.
+    Holds,
+    /// It is about events of this type and source.
+    About,
+    Nothing,
+}
+
+/// The event alone, as a rule sees it.
 pub(crate) struct EventOnly<'e> {
-    pub(crate) facts: &'e Facts<'e>,
-    pub(crate) circumstances: Circumstances<'e>,
+    facts: &'e Facts<'e>,
+    /// Few conditions ask for them.
+    circumstances: OnceCell<Circumstances<'e>>,
+    make: Option<(&'e InForce, &'e Rule, &'e Event)>,
+}
+
+impl<'e> EventOnly<'e> {
+    pub(crate) fn new(facts: &'e Facts<'e>, in_force: &'e InForce, rule: &'e Rule, event: &'e Event) -> Self {
+        Self { facts, circumstances: OnceCell::new(), make: Some((in_force, rule, event)) }
+    }
+
+    /// Of no source and no clinic.
+    pub(crate) fn nowhere(facts: &'e Facts<'e>) -> Self {
+        Self { facts, circumstances: OnceCell::new(), make: None }
+    }
 }
 
 impl Documents for EventOnly<'_> {
@@ -41,51 +64,45 @@ impl Documents for EventOnly<'_> {
     }
 
     fn circumstances(&self) -> &Circumstances<'_> {
-        &self.circumstances
+        self.circumstances.get_or_init(|| match self.make {
+            Some((in_force, rule, event)) => in_force.circumstances(rule, event),
+            None => Circumstances::nowhere(jiff::Timestamp::UNIX_EPOCH),
+        })
     }
 }
 
 impl Matching<'_> {
     pub(super) fn collect(&self, candidates: &mut Vec<Candidate>) {
-        let documents = EventOnly { facts: self.facts, circumstances: self.in_force.circumstances(self.rule, self.event) };
-        let about = self.rule.on.contains(&self.event.kind);
-        let failure = self.joined.when(self.rule).filter(|_| about && !self.certain).and_then(|when| when.failure(&documents));
-        for action in &self.rule.actions {
+        let documents = EventOnly::new(self.facts, self.in_force, self.rule, self.event);
+        let about = self.known < Known::Nothing || self.rule.on.contains(&self.event.kind);
+        let asked = about && self.known > Known::Holds;
+        let failure = self.joined.when(self.rule).filter(|_| asked).and_then(|when| when.failure(&documents));
+        for (action, joined) in self.joined.actions(self.rule) {
             let about = about && action.is_for(&self.event.kind);
-            let own = || self.joined.when_of(action).and_then(|when| when.failure(&documents));
+            let own = || joined.when(action).and_then(|when| when.failure(&documents));
             let plan = match action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind)) {
                 // What cancels never fires, even where the type is among those that the rule is about.
                 Some(cancel) => self.cancel(action, &cancel.key, "cancelled_by_event", format!("cancelled by {}", self.event.kind)),
                 None if !about => None,
                 None => match failure.or_else(own) {
-                    None => self.fire(action),
+                    None => self.fire(action, joined),
                     Some(failure) => action.key.as_ref().and_then(|key| {
                         self.cancel(action, key, "no_longer_matches", format!("the event no longer matches: {}", failure.why()))
                     }),
                 },
             };
-            candidates.extend(plan.map(|plan| self.candidate(action, plan)));
+            candidates.extend(plan.map(|plan| joined.wants(plan)));
         }
     }
 
     /// Fires nothing, and ends what is pending from before the clinic had an automation of its own.
     pub(super) fn withdraw(&self, candidates: &mut Vec<Candidate>) {
-        for action in &self.rule.actions {
+        for (action, joined) in self.joined.actions(self.rule) {
             let cancel = action.cancel_on.iter().find(|cancel| cancel.types.contains(&self.event.kind));
             let own = action.key.as_ref().filter(|_| action.is_for(&self.event.kind));
             let key = cancel.map(|cancel| &cancel.key).or(own);
             let plan = key.and_then(|key| self.cancel(action, key, "no_longer_matches", REPLACED.to_owned()));
-            candidates.extend(plan.map(|plan| self.candidate(action, plan)));
-        }
-    }
-
-    fn candidate(&self, action: &Action, plan: Plan) -> Candidate {
-        Candidate {
-            automation: self.joined.automation.id.clone(),
-            rule: self.rule.id.clone(),
-            action: action.name.clone(),
-            rule_digest: self.joined.digest.clone(),
-            plan,
+            candidates.extend(plan.map(|plan| joined.wants(plan)));
         }
     }
 
@@ -93,12 +110,12 @@ impl Matching<'_> {
         Some(Plan::Cancel { key: self.key(action, key)?, code, text })
     }
 
-    fn fire(&self, action: &Action) -> Option<Plan> {
+    fn fire(&self, action: &Action, joined: &JoinedAction) -> Option<Plan> {
         let key = match &action.key {
             None => None,
             Some(path) => Some(self.key(action, path)?),
         };
-        let over = self.over_time(action)?;
+        let over = self.over_time(action, joined)?;
         let anchor = action.timing.anchor.as_ref().or(over.debounce.map(|_| &Anchor::Event));
         let anchor = anchor.map(|anchor| match anchor {
             Anchor::At(path) => self.anchor(path),
@@ -109,13 +126,12 @@ impl Matching<'_> {
     }
 
     /// What the action says over time about this event; nothing where a `by` is missing in it.
-    fn over_time(&self, action: &Action) -> Option<OverTime> {
-        let id = |path: &Path| self.facts.first(path).and_then(id_text);
+    fn over_time(&self, action: &Action, joined: &JoinedAction) -> Option<OverTime> {
+        let id = |path: &Path| self.facts.id(path);
         if action.over.by().any(|(_, path)| id(path).is_none()) {
             return None;
         }
-        let (automation, name, over) = (&self.joined.automation.id, &action.name, &action.over);
-        let set = self.joined.timings.get(name).map(|(_, over)| *over).unwrap_or_default();
+        let (automation, name, over, set) = (&self.joined.automation.id, &action.name, &action.over, joined.over);
         let throttle = over.throttle.as_ref().zip(set.throttle).map(|(throttle, (limit, per))| {
             let (by, path) = told_apart(throttle.by.as_ref(), action.key.as_ref());
             Throttle { window: self.index.throttle(automation, name, path.and_then(id).as_deref()), limit, per, by }
@@ -134,7 +150,7 @@ impl Matching<'_> {
     }
 
     fn key(&self, action: &Action, path: &Path) -> Option<KeyHash> {
-        let value = self.facts.first(path).and_then(id_text)?;
+        let value = self.facts.id(path)?;
         if action.over.debounce.is_some() {
             return Some(self.collection(action, Some(&value)));
         }
@@ -143,18 +159,19 @@ impl Matching<'_> {
 
     fn anchor(&self, path: &Path) -> Result<jiff::Timestamp, String> {
         let zone = self.in_force.rules.source(&self.event.source).map_or(TimeZone::UTC, |source| source.timezone.clone());
-        let value = self.facts.first(path).filter(|value| !value.is_null());
-        let value = value.ok_or_else(|| format!("{} is missing", path.as_str()))?;
-        value.as_str().and_then(|text| time::instant(text, &zone)).ok_or_else(|| format!("{} is not a date and time", path.as_str()))
+        let read = |node: &Node<'_>| (!matches!(node, Node::Null)).then(|| node.text().and_then(|text| time::instant(text, &zone)));
+        let found = self.facts.read_first(path, read).ok_or_else(|| format!("{} is missing", path.as_str()))?;
+        found.ok_or_else(|| format!("{} is not a date and time", path.as_str()))
     }
 
     fn lookups(&self, lookup: &Lookup) -> Vec<LookupRef> {
-        let found = self.facts.nodes(&lookup.key);
-        let refs = found.iter().zip(0..).filter_map(|(node, position)| {
-            let hash = self.index.record(&self.event.connection, &lookup.record, &id_text(node)?);
+        let mut position = 0;
+        self.facts.read_all(&lookup.key, |node| {
+            let at = position;
+            position += 1;
+            let hash = self.index.record(&self.event.connection, &lookup.record, &node.id()?);
             let record = RecordRef { kind: lookup.record.clone(), hash };
-            Some(LookupRef { name: lookup.name.clone(), position, singular: lookup.key.is_singular(), record })
-        });
-        refs.collect()
+            Some(LookupRef { name: lookup.name.clone(), position: at, singular: lookup.key.is_singular(), record })
+        })
     }
 }

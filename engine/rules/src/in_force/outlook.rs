@@ -36,7 +36,7 @@ impl InForce {
     /// The zone of the clinic that `job` is for: what its action's window names, on `records`; else its source's; else UTC.
     pub fn clinic_zone(&self, job: &Job, records: &dyn Records) -> TimeZone {
         let Some(action) = self.action(&job.automation, &job.action) else { return TimeZone::UTC };
-        let window = action.joined.timings.get(&job.action).and_then(|(timing, _)| timing.window.as_ref());
+        let window = action.joined.action(&job.action).and_then(|joined| joined.timing.window.as_ref());
         match window {
             Some((_, zone)) => zone.now(&action, &job.lookups, records),
             None => action.zone_of_clinics().cloned().unwrap_or(TimeZone::UTC),

@@ -34,7 +34,7 @@ impl InForce {
     /// Why no action of `rule` fires because of `event`; nothing where one does.
     fn rule_fails(&self, joined: &Joined, rule: &Rule, event: &Event) -> Option<String> {
         let facts = self.facts(event);
-        let documents = EventOnly { facts: &facts, circumstances: self.circumstances(rule, event) };
+        let documents = EventOnly::new(&facts, self, rule, event);
         rule_fails(joined, rule, event, &documents)
     }
 }
@@ -53,7 +53,7 @@ fn rule_fails(joined: &Joined, rule: &Rule, event: &Event, documents: &EventOnly
     if let Some(failure) = joined.when(rule).and_then(|when| when.failure(documents)) {
         return Some(failure.why());
     }
-    let fails = |action: &Action| Some(joined.when_of(action)?.failure(documents)?.why());
+    let fails = |action: &Action| Some(joined.action(&action.name)?.when(action)?.failure(documents)?.why());
     let failures: Vec<(&Action, Option<String>)> = candidates.into_iter().map(|action| (action, fails(action))).collect();
     let candidates: Vec<&Action> = failures.iter().filter(|(_, failure)| failure.is_none()).map(|(action, _)| *action).collect();
     if candidates.is_empty() {

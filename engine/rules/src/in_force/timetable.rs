@@ -6,7 +6,7 @@ use zelo_core::LookupRef;
 use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable, Timing};
 
-use super::{ActionRef, InForce};
+use super::{ActionRef, InForce, JoinedAction};
 use crate::rule::ZoneOf;
 use crate::time;
 
@@ -15,7 +15,7 @@ impl Timetable for InForce {
         let gone = || Reason::new("rule_gone", "the rule no longer has this action");
         let joined = self.joined(question.automation, question.clinic)?;
         let action = self.action(question.automation, question.action).ok_or_else(gone)?;
-        let (timing, over) = joined.timings.get(question.action).ok_or_else(gone)?;
+        let JoinedAction { timing, over, .. } = joined.action(question.action).ok_or_else(gone)?;
         let window = timing.window.as_ref().map(|(window, zone)| (*window, zone.now(&action, question.lookups, records)));
         let timing = Timing { offset: timing.offset, window, if_late: timing.if_late, expires: timing.expires };
         let anchor = match over.quiet.filter(|_| question.collected > 0) {

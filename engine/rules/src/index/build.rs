@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::FixedState;
 
+use super::gate::{Gate, Lock};
 use super::plan::{Handle, Handles, Plan, TestId};
 use super::score::Score;
 use super::test::{Test, identity};
-use super::{Entry, Index, Kind, Lookups, RuleNo, conditions, scalar};
+use super::{Index, Kind, Lookups, conditions, scalar};
 use crate::condition::Condition;
 use crate::facts::{Asked, Slot};
 use crate::path::Path;
@@ -28,38 +29,42 @@ impl Index {
         if let Some(why) = score.refusal() {
             return Err(why);
         }
+        let mut sources: Vec<String> = Vec::new();
         let mut kinds: HashMap<String, Kind, FixedState> = HashMap::default();
-        let mut files: BTreeMap<u64, Vec<RuleNo>> = BTreeMap::new();
-        for (number, (rule, filing)) in (0..).zip(rules.iter().zip(&filings)) {
+        let mut files: BTreeMap<u64, Vec<Gate>> = BTreeMap::new();
+        for (number, (rule, filing)) in (0..).zip(rules.iter().zip(filings)) {
+            let source = rule.source.as_ref().map_or(0, |source| numbered(&mut sources, source));
+            let gate = Gate::new(number, source, &filing.locks);
             for kind in &rule.on {
                 let next = kinds.len() as u32;
                 let kind = kinds.entry(kind.clone()).or_insert_with(|| Kind { number: next, ..Kind::default() });
-                match filing {
-                    None => kind.rest.push(number),
-                    Some(handles) => handles.0.iter().for_each(|handle| {
+                kind.look_at(filing.locks.iter().flat_map(Lock::slots));
+                match &filing.handles {
+                    None => kind.rest.push(gate),
+                    Some(handles) => handles.each.iter().for_each(|handle| {
                         let file = files.entry(kind.file(handle)).or_default();
-                        if file.last() != Some(&number) {
-                            file.push(number);
+                        if file.last().is_none_or(|last| last.rule != number) {
+                            file.push(gate);
                         }
                     }),
                 }
             }
         }
-        let mut filed = Vec::new();
+        let mut gates = Vec::new();
         let files = files.into_iter().map(|(hash, rules)| {
-            let from = filed.len() as u32;
-            filed.extend(rules);
-            (hash, (from, filed.len() as u32))
+            let from = gates.len() as u32;
+            gates.extend(rules);
+            (hash, (from, gates.len() as u32))
         });
         let files = files.collect();
-        let entries = rules.iter().zip(plans).map(|(rule, plan)| Entry { source: rule.source.clone(), plan }).collect();
         Ok(Self {
             asked: draft.asked,
             tests: draft.tests,
-            entries,
+            plans,
+            sources,
             kinds,
             files,
-            filed,
+            gates,
             #[cfg(test)]
             score,
             spare: std::sync::Mutex::default(),
@@ -67,22 +72,35 @@ impl Index {
     }
 }
 
+/// The number of a source, from 1 on.
+fn numbered(sources: &mut Vec<String>, source: &str) -> u32 {
+    let place = sources.iter().position(|known| known == source).unwrap_or_else(|| {
+        sources.push(source.to_owned());
+        sources.len() - 1
+    });
+    place as u32 + 1
+}
+
 impl Kind {
     /// Where a rule is filed under a handle.
     fn file(&mut self, handle: &Handle) -> u64 {
-        let known = self.slots.iter().position(|lookups| lookups.slot == handle.slot);
-        let place = known.unwrap_or_else(|| {
-            self.slots.push(Lookups { slot: handle.slot, values: false, texts: false });
-            self.slots.len() - 1
+        let lookups = self.lookups(handle.slot);
+        lookups.values |= handle.value.is_some();
+        lookups.texts |= handle.value.is_none();
+        scalar::file(self.number, handle.slot, handle.value)
+    }
+
+    /// Has what stands in these slots summed up.
+    fn look_at(&mut self, slots: impl Iterator<Item = Slot>) {
+        slots.for_each(|slot| _ = self.lookups(slot));
+    }
+
+    fn lookups(&mut self, slot: Slot) -> &mut Lookups {
+        let place = self.slots.binary_search_by_key(&slot, |lookups| lookups.slot).unwrap_or_else(|place| {
+            self.slots.insert(place, Lookups { slot, values: false, texts: false });
+            place
         });
-        if let Some(lookups) = self.slots.get_mut(place) {
-            lookups.values |= handle.value.is_some();
-            lookups.texts |= handle.value.is_none();
-        }
-        match &handle.value {
-            Some(value) => value.hash(self.number, handle.slot),
-            None => scalar::any_text(self.number, handle.slot),
-        }
+        &mut self.slots[place]
     }
 }
 
@@ -94,18 +112,25 @@ struct Draft {
     known: HashMap<String, TestId, FixedState>,
 }
 
+/// Where a rule goes.
+struct Filing {
+    /// Under which values; nothing where it cannot be filed.
+    handles: Option<Handles>,
+    locks: Vec<Lock>,
+}
+
 impl Draft {
     fn plan_of(&mut self, rule: &Rule) -> Plan {
         let mut parts: Vec<Plan> = conditions(rule).into_iter().map(|condition| self.plan(condition)).collect();
         match parts.len() {
             1 => parts.remove(0),
-            _ => Plan::All(parts.into()),
+            _ => Plan::all(parts),
         }
     }
 
     fn plan(&mut self, condition: &Condition) -> Plan {
         match condition {
-            Condition::All(parts) => Plan::All(parts.iter().map(|part| self.plan(part)).collect()),
+            Condition::All(parts) => Plan::all(parts.iter().map(|part| self.plan(part)).collect()),
             Condition::Any(parts) => Plan::Any(parts.iter().map(|part| self.plan(part)).collect()),
             Condition::Not(part) => Plan::Not(Box::new(self.plan(part))),
             Condition::Clause(_) if !condition.is_fixed() => Plan::Unknown,
@@ -125,15 +150,15 @@ impl Draft {
         }
     }
 
-    /// Under which values each rule is filed; nothing for one that cannot be.
-    fn filings(&self, plans: &[Plan]) -> Vec<Option<Handles>> {
+    /// Under which values each rule is filed, and what its gate asks.
+    fn filings(&self, plans: &[Plan]) -> Vec<Filing> {
         // How selective a value of a slot is, nobody knows before there are events. But the more values rules tell apart there, the fewer events have
         // any one of them: clinics before types, types before yes and no.
         let mut values: HashMap<Slot, HashSet<u64>> = HashMap::new();
         for test in &self.tests {
             if let Some(handles) = Handles::of(test) {
-                for handle in &handles.0 {
-                    values.entry(handle.slot).or_default().extend(handle.value.as_ref().map(|value| value.hash(0, handle.slot)));
+                for handle in &handles.each {
+                    values.entry(handle.slot).or_default().extend(handle.value);
                 }
             }
         }
@@ -143,23 +168,26 @@ impl Draft {
                 // A list that holds what is looked for, and not a text, is what such a place has.
                 None => 0.0,
             };
-            handles.0.iter().map(of).sum::<f64>()
+            handles.each.iter().map(of).sum::<f64>()
         };
-        let best = |plan: &Plan| plan.handles(&self.tests, &rarity).into_iter().min_by(|a, b| rarity(a).total_cmp(&rarity(b)));
-        plans.iter().map(best).collect()
+        let filing = |plan: &Plan| {
+            let handles = plan.handles(&self.tests, &rarity).into_iter().min_by(|a, b| rarity(a).total_cmp(&rarity(b)));
+            Filing { locks: plan.locks(&self.tests, handles.as_ref(), &rarity), handles }
+        };
+        plans.iter().map(filing).collect()
     }
 
-    fn score(&self, rules: &[&Rule], plans: &[Plan], filings: &[Option<Handles>]) -> Score {
+    fn score(&self, rules: &[&Rule], plans: &[Plan], filings: &[Filing]) -> Score {
         let mut work: HashMap<&str, u64> = HashMap::new();
         let mut memory = self.asked.bytes() + self.tests.iter().map(Test::bytes).sum::<usize>();
         for ((rule, plan), filing) in rules.iter().zip(plans).zip(filings) {
             let tests = plan.tests();
-            memory += size_of::<Entry>() + tests.len() * size_of::<Plan>();
-            match filing {
-                Some(handles) => memory += rule.on.len() * handles.0.len() * (size_of::<(u64, u32, u32)>() + size_of::<RuleNo>()),
+            memory += size_of::<Plan>() + tests.len() * size_of::<Plan>();
+            match &filing.handles {
+                Some(handles) => memory += rule.on.len() * handles.each.len() * (size_of::<(u64, u32, u32)>() + size_of::<Gate>()),
                 None => {
                     let own: u64 = tests.iter().filter_map(|id| self.tests.get(*id as usize)).map(Test::work).sum();
-                    memory += rule.on.len() * size_of::<RuleNo>();
+                    memory += rule.on.len() * size_of::<Gate>();
                     rule.on.iter().for_each(|kind| *work.entry(kind).or_default() += own.max(1));
                 }
             }

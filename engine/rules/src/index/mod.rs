@@ -1,13 +1,15 @@
 //! Which rules may an event meet? An index over all rules, so that most of them are never looked at.
 //!
 //! Each rule is filed under the most selective condition that it cannot do without: the values, in some slot of the event, of which a
-//! matching event must have one. An event is looked up under the values that it has, and the rules found there are evaluated in
-//! full, together with the few that could not be filed. Each distinct clause is tested at most once for an event, and only for a rule that is
-//! still possible. Memory is linear in the conditions: there is no automaton, and no combination of values is ever stored.
+//! matching event must have one. An event is looked up under the values that it has. The rules found there, and the few that could
+//! not be filed, pass a gate that asks for the rest of what they need; those that come through are evaluated in full. Each distinct clause is
+//! tested at most once for an event, and only for a rule that is still possible. Memory is linear in the conditions: there is no
+//! automaton, and no combination of values is ever stored.
 //!
 //! It holds rules, not automations: those join afterwards, and change without it.
 
 mod build;
+mod gate;
 mod plan;
 mod scalar;
 mod score;
@@ -26,6 +28,7 @@ use crate::rule::Rule;
 #[cfg(test)]
 use score::Score;
 
+use gate::{Gate, Sight};
 use plan::{Plan, TestId};
 use test::Test;
 
@@ -44,32 +47,30 @@ pub(crate) struct Possible {
 pub(crate) struct Index {
     asked: Asked,
     tests: Vec<Test>,
-    entries: Vec<Entry>,
+    /// Of each rule.
+    plans: Vec<Plan>,
+    /// Those that rules name; the number of the first is 1.
+    sources: Vec<String>,
     /// The event types that some rule is about.
     kinds: HashMap<String, Kind, FixedState>,
-    /// By the hash of a value in a slot, for events of a kind: which of `filed`.
+    /// By the hash of a value in a slot, for events of a kind: which of `gates`.
     files: HashMap<u64, (u32, u32), FixedState>,
-    filed: Vec<RuleNo>,
+    /// Those of rules that are looked at together stand together.
+    gates: Vec<Gate>,
     #[cfg(test)]
     score: Score,
     /// What is used again from event to event.
     spare: Mutex<Vec<Memo>>,
 }
 
-/// One rule.
-struct Entry {
-    source: Option<String>,
-    plan: Plan,
-}
-
 /// What is filed for events of one type.
 #[derive(Default)]
 struct Kind {
     number: u32,
-    /// The slots in which values are looked up.
+    /// The slots that are looked at, in order.
     slots: Vec<Lookups>,
     /// The rules that could not be filed.
-    rest: Vec<RuleNo>,
+    rest: Vec<Gate>,
 }
 
 struct Lookups {
@@ -79,9 +80,16 @@ struct Lookups {
     texts: bool,
 }
 
-/// Which tests came out how, for one event after the other.
+/// What is known of an event, for one after the other.
 #[derive(Default)]
 struct Memo {
+    /// Of each slot.
+    sights: Vec<Sight>,
+    /// Which of the index's gates to look at.
+    files: Vec<(u32, u32)>,
+    /// Whose gates were open.
+    open: Vec<RuleNo>,
+
     /// Twice the number of the event, plus one where the test holds.
     outcomes: Vec<u32>,
     event: u32,
@@ -90,7 +98,7 @@ struct Memo {
 /// Prints counts only.
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Index({} rules, {} tests)", self.entries.len(), self.tests.len())
+        write!(f, "Index({} rules, {} tests)", self.plans.len(), self.tests.len())
     }
 }
 
@@ -117,42 +125,45 @@ impl Index {
     ) -> Vec<Possible> {
         let Some(kind) = self.kinds.get(kind) else { return Vec::new() };
         let mut memo = self.take();
-        let mut found = Vec::new();
-        let mut consider = |rules: &[RuleNo]| {
-            for rule in rules {
-                found.extend(
-                    self.entries.get(*rule as usize).filter(|entry| entry.source.as_deref().is_none_or(|own| own == source)).and_then(
-                        |entry| {
-                            let holds = entry.plan.holds(&mut |test| self.test(test, *rule, facts, documents, &mut memo));
-                            (holds != Some(false)).then_some(Possible { rule: *rule, certain: holds.is_some() })
-                        },
-                    ),
-                );
-            }
-        };
-        for lookups in &kind.slots {
-            for node in facts.at(lookups.slot) {
-                if lookups.values
-                    && let Some(hash) = scalar::hash(kind.number, lookups.slot, node)
-                {
-                    consider(self.file(hash));
-                }
-                if lookups.texts && matches!(node, crate::facts::Node::Text(_)) {
-                    consider(self.file(scalar::any_text(kind.number, lookups.slot)));
-                }
+        self.look(kind, facts, &mut memo);
+        let source = self.sources.iter().zip(1..).find(|(known, _)| *known == source).map_or(0, |(_, number)| number);
+        let files = memo.files.iter().filter_map(|(from, to)| self.gates.get(*from as usize..*to as usize));
+        let gates = files.chain([&*kind.rest]).flatten();
+        memo.open.extend(gates.filter(|gate| gate.is_open(source, &memo.sights)).map(|gate| gate.rule));
+        // A rule is filed under several values, and an event may have more than one of them.
+        memo.open.sort_unstable();
+        memo.open.dedup();
+        let open = std::mem::take(&mut memo.open);
+        let mut found = Vec::with_capacity(open.len());
+        for &rule in &open {
+            let Some(plan) = self.plans.get(rule as usize) else { continue };
+            let holds = plan.holds(&mut |test| self.test(test, rule, facts, documents, &mut memo));
+            if holds != Some(false) {
+                found.push(Possible { rule, certain: holds.is_some() });
             }
         }
-        consider(&kind.rest);
+        memo.open = open;
         self.give_back(memo);
-        found.sort_unstable();
-        found.dedup();
         found
     }
 
+    /// Sums up what an event says, and finds which rules are filed under it.
     #[inline]
-    fn file(&self, hash: u64) -> &[RuleNo] {
-        let place = self.files.get(&hash);
-        place.and_then(|(from, to)| self.filed.get(*from as usize..*to as usize)).unwrap_or_default()
+    fn look(&self, kind: &Kind, facts: &Facts<'_>, memo: &mut Memo) {
+        let mut find = |slot: Slot, hash: Option<u64>| memo.files.extend(self.files.get(&scalar::file(kind.number, slot, hash)));
+        for lookups in &kind.slots {
+            let Some(sight) = memo.sights.get_mut(lookups.slot as usize) else { continue };
+            *sight = Sight::NOTHING;
+            for node in facts.at(lookups.slot) {
+                let hash = sight.add(node);
+                if lookups.values && hash.is_some() {
+                    find(lookups.slot, hash);
+                }
+                if lookups.texts && matches!(node, crate::facts::Node::Text(_)) {
+                    find(lookups.slot, None);
+                }
+            }
+        }
     }
 
     #[inline]
@@ -180,9 +191,11 @@ impl Index {
     fn take(&self) -> Memo {
         let mut memo = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         if memo.event >= u32::MAX / 2 - 1 || memo.outcomes.len() != self.tests.len() {
-            memo = Memo { outcomes: vec![0; self.tests.len()], event: 0 };
+            memo = Memo { outcomes: vec![0; self.tests.len()], sights: vec![Sight::NOTHING; self.asked.slots()], ..Memo::default() };
         }
         memo.event += 1;
+        memo.files.clear();
+        memo.open.clear();
         memo
     }
 

@@ -1,6 +1,6 @@
 //! Texts, numbers, true, false and null as right sides, and their hashes.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::FixedState;
 use serde_json::{Number, Value};
@@ -45,12 +45,12 @@ impl Scalar {
     }
 
     /// The same as of a node that is this value.
-    pub(super) fn hash(&self, kind: u32, slot: Slot) -> u64 {
+    pub(super) fn hash(&self) -> u64 {
         match self {
-            Self::Null => hashed(kind, slot, 0_u8),
-            Self::Bool(value) => hashed(kind, slot, value),
-            Self::Number(number) => of_number(kind, slot, number),
-            Self::Text(text) => hashed(kind, slot, &**text),
+            Self::Null => hashed(0_u8),
+            Self::Bool(value) => hashed(value),
+            Self::Number(number) => of_number(number),
+            Self::Text(text) => hashed(&**text),
         }
     }
 
@@ -59,34 +59,33 @@ impl Scalar {
     }
 }
 
-/// The hash of `node` in a slot, for events of a kind; nothing where it is a list or an object.
+/// The hash of `node`; nothing where it is a list or an object.
 #[inline]
-pub(super) fn hash(kind: u32, slot: Slot, node: &Node<'_>) -> Option<u64> {
+pub(super) fn hash(node: &Node<'_>) -> Option<u64> {
     Some(match node {
-        Node::Null => hashed(kind, slot, 0_u8),
-        Node::Bool(value) => hashed(kind, slot, value),
-        Node::Number(number) => of_number(kind, slot, number),
-        Node::Text(text) => hashed(kind, slot, &**text),
+        Node::Null => hashed(0_u8),
+        Node::Bool(value) => hashed(value),
+        Node::Number(number) => of_number(number),
+        Node::Text(text) => hashed(&**text),
         Node::List(_) | Node::Object(_) => return None,
     })
 }
 
-/// The hash of any text in a slot.
-pub(super) fn any_text(kind: u32, slot: Slot) -> u64 {
-    hashed(kind, slot, 1_u16)
-}
-
 /// Equal numbers have one hash, however they are written.
-fn of_number(kind: u32, slot: Slot, number: &Number) -> u64 {
+fn of_number(number: &Number) -> u64 {
     let float = number.as_f64().unwrap_or_default();
     // All numbers that are equal are near to one double: that of 2^53 + 1 is that of 2^53 too, and no harm is done.
-    hashed(kind, slot, if float == 0.0 { 0 } else { float.to_bits() })
+    hashed(if float == 0.0 { 0 } else { float.to_bits() })
 }
 
 #[inline]
-fn hashed<T: Hash>(kind: u32, slot: Slot, value: T) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    hasher.write_u64((u64::from(kind) << 32) | u64::from(slot));
-    value.hash(&mut hasher);
-    hasher.finish()
+fn hashed<T: Hash>(value: T) -> u64 {
+    FixedState::default().hash_one(value)
+}
+
+/// Where rules are filed that are about events of a kind and some value in a slot, or, without its hash, any text there.
+#[inline]
+pub(super) fn file(kind: u32, slot: Slot, value: Option<u64>) -> u64 {
+    let place = (u64::from(kind) << 32) | u64::from(slot);
+    (value.unwrap_or(0x7e97) ^ place.wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(31).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }

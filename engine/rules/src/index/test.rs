@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use regex::Regex;
 use serde_json::{Number, Value};
 
+use super::gate::Lock;
 use super::scalar::Scalar;
 use crate::condition::{Clause, Comparison, Condition, Convert, Documents, PAIRS_MAX, Pattern, Right, TestKind};
 use crate::facts::{Asked, Facts, Node, Slot};
@@ -83,9 +84,9 @@ impl Test {
             Check::Exists(slot) => nodes(slot, &|node| !matches!(node, Node::Null)),
             Check::IsNull(slot) => nodes(slot, &|node| matches!(node, Node::Null)),
             Check::Missing(slot) => facts.at(*slot).next().is_none(),
-            Check::StartsWith(slot, part) => nodes(slot, &|node| text(node).is_some_and(|text| text.starts_with(&**part))),
-            Check::EndsWith(slot, part) => nodes(slot, &|node| text(node).is_some_and(|text| text.ends_with(&**part))),
-            Check::Fits(slot, pattern) => nodes(slot, &|node| text(node).is_some_and(|text| pattern.is_match(text))),
+            Check::StartsWith(slot, part) => nodes(slot, &|node| node.text().is_some_and(|text| text.starts_with(&**part))),
+            Check::EndsWith(slot, part) => nodes(slot, &|node| node.text().is_some_and(|text| text.ends_with(&**part))),
+            Check::Fits(slot, pattern) => nodes(slot, &|node| node.text().is_some_and(|text| pattern.is_match(text))),
             Check::Compare(slot, comparison, right) => {
                 nodes(slot, &|node| in_order(node, right).is_some_and(|order| comparison.accepts(order)))
             }
@@ -97,7 +98,7 @@ impl Test {
                 let in_text = facts.at(*list).any(|node| {
                     lists |= matches!(node, Node::List(_));
                     objects |= matches!(node, Node::Object(_));
-                    text(node).zip(part.text()).is_some_and(|(text, part)| text.contains(part))
+                    node.text().zip(part.text()).is_some_and(|(text, part)| text.contains(part))
                 });
                 match (lists, objects) {
                     _ if in_text => true,
@@ -129,6 +130,35 @@ impl Test {
         self.negated
     }
 
+    /// What must be so at least where it holds.
+    pub(super) fn lock(&self) -> Option<Lock> {
+        if self.negated {
+            return None;
+        }
+        Some(match &self.check {
+            Check::Exists(slot) => Lock::Exists(*slot),
+            Check::Missing(slot) => Lock::Missing(*slot),
+            Check::Equals(slot, right) => Lock::Value(*slot, right.hash()),
+            Check::In(slot, rights) => Lock::one_of(*slot, rights.iter().map(Scalar::hash)),
+            Check::Contains { list, elements, part, .. } => {
+                Lock::Holds { list: u16::try_from(*list).ok()?, elements: u16::try_from(*elements).ok()?, hash: part.hash() }
+            }
+            Check::StartsWith(slot, part) => Lock::begins(*slot, part),
+            Check::Compare(slot, comparison, right) => Lock::compared(*slot, *comparison, right)?,
+            Check::Between(slot, low, high) => Lock::range(*slot, low.as_f64()?..=high.as_f64()?),
+            Check::IsNull(_) | Check::EndsWith(..) | Check::Fits(..) | Check::Other(_) => return None,
+        })
+    }
+
+    /// About which part of events its lock lets through, where no value says it.
+    pub(super) fn generosity(&self) -> f64 {
+        match self.check {
+            Check::StartsWith(..) => 0.2,
+            Check::Compare(..) | Check::Between(..) => 0.4,
+            _ => 0.9,
+        }
+    }
+
     /// What testing it costs beside testing a plain one.
     pub(super) fn work(&self) -> u64 {
         match self.check {
@@ -151,10 +181,6 @@ impl Test {
         };
         size_of::<Self>() + more
     }
-}
-
-fn text<'n>(node: &'n Node<'_>) -> Option<&'n str> {
-    if let Node::Text(text) = node { Some(text) } else { None }
 }
 
 fn in_order(node: &Node<'_>, right: &Number) -> Option<Ordering> {

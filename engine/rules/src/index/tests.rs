@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::condition::{Circumstances, Clause, Comparison, Condition, Convert, Pattern, Right, Spans, Spot, TestKind};
+use crate::in_force::EventOnly;
 use crate::path::{Nodes, Path};
 
 /// The event as a tree: the naive way.
@@ -17,26 +18,6 @@ struct Tree<'v> {
 impl Documents for Tree<'_> {
     fn event(&self, path: &Path) -> Nodes<'_> {
         path.nodes(self.value)
-    }
-
-    fn record(&self, _: &str) -> Option<&Value> {
-        None
-    }
-
-    fn circumstances(&self) -> &Circumstances<'_> {
-        &self.circumstances
-    }
-}
-
-/// The event as the index sees it.
-struct Seen<'f> {
-    facts: &'f Facts<'f>,
-    circumstances: Circumstances<'static>,
-}
-
-impl Documents for Seen<'_> {
-    fn event(&self, path: &Path) -> Nodes<'_> {
-        self.facts.nodes(path)
     }
 
     fn record(&self, _: &str) -> Option<&Value> {
@@ -189,7 +170,7 @@ proptest! {
                     })
                     .collect();
                 for facts in [Facts::of(index.asked(), document), Facts::read(index.asked(), text.as_bytes()).unwrap()] {
-                    let seen = |_| -> Box<dyn Documents + '_> { Box::new(Seen { facts: &facts, circumstances: nowhere() }) };
+                    let seen = |_| -> Box<dyn Documents + '_> { Box::new(EventOnly::nowhere(&facts)) };
                     prop_assert_eq!(index.possible(kind, "s", &facts, &seen), expected.clone());
                 }
             }

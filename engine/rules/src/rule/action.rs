@@ -78,6 +78,12 @@ impl Action {
         names.filter(|name| *name != "settings").collect()
     }
 
+    /// Whether the event decides nothing about what it wants but whether it wants it.
+    pub(crate) fn is_plain(&self) -> bool {
+        let same = self.on.is_none() && self.when.is_none() && self.key.is_none() && self.cancel_on.is_empty() && self.needs.is_empty();
+        same && self.timing.anchor.is_none() && self.over.is_empty()
+    }
+
     /// Whether it is for events of type `kind`, which the rule is about.
     pub(crate) fn is_for(&self, kind: &str) -> bool {
         self.on.as_ref().is_none_or(|on| on.contains(kind))

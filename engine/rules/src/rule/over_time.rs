@@ -84,6 +84,11 @@ impl ActionOverTime {
         Ok(SetOverTime { throttle: throttle.transpose()?, count: count.transpose()?, quiet: quiet.transpose()? })
     }
 
+    /// Whether it says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.throttle.is_none() && self.count.is_none() && self.debounce.is_none()
+    }
+
     /// Each `by` with the key that it belongs to.
     pub(crate) fn by(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let throttle = self.throttle.as_ref().and_then(|throttle| Some(("throttle", throttle.by.as_ref()?)));

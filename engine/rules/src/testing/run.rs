@@ -122,7 +122,7 @@ impl<'t> Run<'t> {
         };
         let mut steps = self.test.steps.clone();
         let fired = self.world.candidates().iter().filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }));
-        for name in fired.map(|candidate| candidate.action.clone()).collect::<Vec<_>>() {
+        for name in fired.map(|candidate| candidate.origin.action.clone()).collect::<Vec<_>>() {
             let mut outcome = self.outcome(&name, &steps);
             let own = self.world.own().map(|own| own.event.received);
             let id = self.world.own_job(&name);
@@ -159,7 +159,7 @@ impl<'t> Run<'t> {
     fn stage<'r>(&self, runner: &'r dyn Runner, wanted: &BTreeSet<String>) -> Option<Result<Box<dyn Stage + 'r>, String>> {
         let own = self.world.own()?;
         let run = |name: &String| wanted.contains(name) && !self.test.steps.contains_key(name);
-        let candidates = own.candidates.iter().filter(|candidate| wanted.contains(&candidate.action)).cloned();
+        let candidates = own.candidates.iter().filter(|candidate| wanted.contains(&candidate.origin.action)).cloned();
         let candidates = candidates.map(|mut candidate: Candidate| {
             if let Plan::Fire { needs, .. } = &mut candidate.plan {
                 needs.retain(run);
@@ -209,7 +209,7 @@ impl<'t> Run<'t> {
         }
         if let Some(expected) = &expect.cancels {
             let cancels = self.world.candidates().iter().filter(|candidate| matches!(candidate.plan, Plan::Cancel { .. }));
-            let came: BTreeSet<&str> = cancels.map(|candidate| candidate.action.as_str()).collect();
+            let came: BTreeSet<&str> = cancels.map(|candidate| candidate.origin.action.as_str()).collect();
             let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
             if came != expected {
                 found.push(Difference::between("cancels", json!(expected), json!(came)));

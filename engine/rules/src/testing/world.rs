@@ -299,7 +299,7 @@ impl World {
     /// The id of the job that the test's own event makes for `action`, where nothing came before it.
     pub(super) fn own_job(&self, action: &str) -> Option<JobId> {
         let arrival = self.own()?;
-        let candidate = arrival.candidates.iter().find(|candidate| candidate.action == action)?;
-        Some(JobId::derive(arrival.event.id, &candidate.automation, action))
+        let candidate = arrival.candidates.iter().find(|candidate| candidate.origin.action == action)?;
+        Some(JobId::derive(arrival.event.id, &candidate.origin.automation, action))
     }
 }

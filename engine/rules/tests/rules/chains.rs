@@ -79,7 +79,7 @@ fn finished(services: Value) -> Value {
 }
 
 fn candidate<'c>(candidates: &'c [Candidate], action: &str) -> &'c Candidate {
-    candidates.iter().find(|candidate| candidate.action == action).unwrap_or_else(|| panic!("no {action}: {candidates:?}"))
+    candidates.iter().find(|candidate| candidate.origin.action == action).unwrap_or_else(|| panic!("no {action}: {candidates:?}"))
 }
 
 /// Prepares what `action` wants because of `event`.
@@ -99,7 +99,7 @@ fn an_action_names_what_comes_before_it() {
     let set = with_rule(CHAIN);
     let event = event(&set, "attendance/finished", &changed("finished-attendance", &[]));
     let found = on(&set).candidates(&event, &indexer());
-    assert_eq!(found.iter().map(|one| one.action.as_str()).collect::<Vec<_>>(), ["issue", "send"], "in the order of the file");
+    assert_eq!(found.iter().map(|one| one.origin.action.as_str()).collect::<Vec<_>>(), ["issue", "send"], "in the order of the file");
     let Plan::Fire { needs, anchor, .. } = &candidate(&found, "send").plan else { panic!() };
     assert_eq!((needs.as_slice(), anchor), (["issue".to_owned()].as_slice(), &Some(Ok(event.order()))), "counted from the event");
     let question = DueQuestion {
@@ -120,7 +120,7 @@ fn an_actions_own_types_and_condition_narrow_the_rules() {
     let set = with_rule(CHAIN);
     let started = event(&set, "attendance/new", &changed("new-attendance", &[("/data/services", json!([]))]));
     let found = on(&set).candidates(&started, &indexer());
-    assert!(found.iter().all(|one| one.action != "issue"), "it is not about that type: {found:?}");
+    assert!(found.iter().all(|one| one.origin.action != "issue"), "it is not about that type: {found:?}");
     let Plan::Cancel { code, text, .. } = &candidate(&found, "send").plan else { panic!() };
     assert_eq!(*code, "no_longer_matches");
     assert!(text.contains("$.data.services[0]"), "{text}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use zelo_core::grants::Capability;
-use zelo_core::{AutomationId, Candidate, Event, EventId, Indexer, Job, JobId, JobState, Plan, Timestamp};
+use zelo_core::{AutomationId, Candidate, Event, EventId, Indexer, Job, JobId, JobState, Origin, Plan, Timestamp};
 use zelo_rules::{
     Automation, Delivery, FileText, Files, Headers, InForce, PluginFacts, PluginWords, Plugins, Read, Reading, RuleSet, SampleText, load,
     render,
@@ -155,7 +155,8 @@ pub(crate) fn event(set: &RuleSet, path: &str, data: &Value) -> Event {
 
 /// The job that `candidate` wants because of `event`, running for the first time.
 pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
-    let Candidate { automation, rule, action, rule_digest, plan } = candidate;
+    let Candidate { origin, plan } = candidate;
+    let Origin { automation, rule, action, rule_digest } = Arc::unwrap_or_clone(origin);
     let Plan::Fire { key, lookups, .. } = plan else { panic!("it does not fire") };
     Job {
         id: JobId::derive(event.id, &automation, &action),

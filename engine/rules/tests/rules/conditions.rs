@@ -145,7 +145,7 @@ impl Tried {
         let why = self.in_force.why_not(&event);
         let of = |index| {
             let id = format!("r{index}");
-            let fires = candidates.iter().any(|candidate| candidate.rule == id && matches!(candidate.plan, Plan::Fire { .. }));
+            let fires = candidates.iter().any(|candidate| candidate.origin.rule == id && matches!(candidate.plan, Plan::Fire { .. }));
             let why = why.iter().find(|(rule, _)| *rule == id).map(|(_, why)| why.clone());
             assert_eq!(why.is_none(), fires, "what does not fire has a reason");
             why

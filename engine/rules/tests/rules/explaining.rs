@@ -56,11 +56,12 @@ fn what_is_told_is_what_happens() {
             assert_eq!(told.rules.len(), set.rules().count(), "every rule is told");
             let why: HashMap<String, String> = in_force.why_not(&event).into_iter().collect();
             for rule in &told.rules {
-                let fires = |candidate: &&zelo_core::Candidate| candidate.rule == rule.rule && matches!(candidate.plan, Plan::Fire { .. });
+                let fires =
+                    |candidate: &&zelo_core::Candidate| candidate.origin.rule == rule.rule && matches!(candidate.plan, Plan::Fire { .. });
                 assert_eq!(rule.outcome == Outcome::Fires, candidates.iter().any(|candidate| fires(&candidate)), "{sample} {status}");
                 assert_eq!(rule.why.is_none(), rule.outcome == Outcome::Fires, "what does not fire has a reason");
                 for action in &rule.actions {
-                    let fires = candidates.iter().filter(fires).any(|candidate| candidate.action == action.action);
+                    let fires = candidates.iter().filter(fires).any(|candidate| candidate.origin.action == action.action);
                     assert_eq!(action.outcome == Outcome::Fires, fires);
                     assert_eq!(action.job.is_some(), fires);
                 }

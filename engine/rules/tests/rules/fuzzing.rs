@@ -102,7 +102,7 @@ fn ask(set: &RuleSet, path: &str, body: &[u8]) {
     let candidates = in_force.candidates(&event, &indexer());
     let told = in_force.explain(&Question { event: &event, index: &indexer(), records: &Nothing, reveal: Class::Public, locale: "pt-BR" });
     for rule in &told.rules {
-        let fires = candidates.iter().any(|candidate| candidate.rule == rule.rule && matches!(candidate.plan, Plan::Fire { .. }));
+        let fires = candidates.iter().any(|candidate| candidate.origin.rule == rule.rule && matches!(candidate.plan, Plan::Fire { .. }));
         assert_eq!(fires, rule.outcome == Outcome::Fires);
     }
     let _ = told.render();

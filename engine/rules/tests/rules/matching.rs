@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
-use zelo_core::{AutomationId, Candidate, Event, KeyHash, Plan, Timestamp};
+use zelo_core::{AutomationId, Candidate, Cause, Event, JobId, KeyHash, Origin, Plan, Timestamp};
 use zelo_rules::{Automation, InForce, RuleSet};
 
 use super::common::{automation, changed, event, in_force, indexer, loaded, shipped, with_rule};
@@ -35,7 +35,7 @@ fn job_key(value: &str) -> KeyHash {
 /// How many rules fire among `candidates`.
 fn rules_fired(candidates: &[Candidate]) -> usize {
     let fired = candidates.iter().filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }));
-    fired.map(|candidate| candidate.rule.as_str()).collect::<std::collections::HashSet<_>>().len()
+    fired.map(|candidate| candidate.origin.rule.as_str()).collect::<std::collections::HashSet<_>>().len()
 }
 
 /// Records by their place.
@@ -50,9 +50,8 @@ impl Records for Table {
 #[test]
 fn a_match_is_a_job_with_key_anchor_and_lookups() {
     let found = of_shipped("appointment/new", &scheduled(&[]));
-    let [Candidate { automation, rule, action, plan: Plan::Fire { key, anchor, lookups, .. }, .. }] = found.as_slice() else {
-        panic!("{found:?}")
-    };
+    let [Candidate { origin, plan: Plan::Fire { key, anchor, lookups, .. } }] = found.as_slice() else { panic!("{found:?}") };
+    let Origin { automation, rule, action, .. } = &**origin;
     assert_eq!((automation.0.as_str(), rule.as_str(), action.as_str()), ("appointment-reminder@centro", RULE, "remind"));
     assert_eq!(*key, Some(job_key("8a492139-c5be-4cf8-bfc0-7ab12f8460b5")));
     assert_eq!(*anchor, Some(Ok("2017-05-30T09:17:03Z".parse::<Timestamp>().unwrap())));
@@ -117,7 +116,7 @@ fn a_clinic_with_its_own_automation_has_only_that() {
     let names = |in_force: &InForce, clinic: &str| {
         let found = in_force.candidates(&of_clinic(&set, clinic), &indexer()).into_iter();
         let fired = found.filter(|candidate| matches!(candidate.plan, Plan::Fire { .. }));
-        fired.map(|candidate| candidate.automation.0).collect::<Vec<_>>()
+        fired.map(|candidate| candidate.origin.automation.0.clone()).collect::<Vec<_>>()
     };
     assert_eq!(names(&both, CLINIC), [format!("appointment-reminder@centro/{CLINIC}")]);
     assert_eq!(names(&both, "other"), ["appointment-reminder@centro"]);
@@ -141,7 +140,7 @@ fn off_for_a_clinic_means_off_and_ends_what_was_pending() {
         let in_force = in_force(&set, vec![automation(RULE, None, json!({})), own]);
         let mut found = in_force.candidates(&of_clinic(&set, CLINIC), &indexer());
         assert_eq!(rules_fired(&found), usize::from(enabled));
-        found.retain(|candidate| candidate.automation.0 == "appointment-reminder@centro");
+        found.retain(|candidate| candidate.origin.automation.0 == "appointment-reminder@centro");
         let [Candidate { plan: Plan::Cancel { key, code, text }, .. }] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(*key, job_key("8a492139-c5be-4cf8-bfc0-7ab12f8460b5"));
         assert_eq!((*code, text.as_str()), ("no_longer_matches", "the clinic has an automation of its own"));
@@ -194,8 +193,9 @@ fn why_a_rule_does_not_fire() {
 fn the_digest_covers_the_settings() {
     let set = loaded(&shipped());
     let event = event(&set, "appointment/new", &scheduled(&[]));
-    let digest =
-        |settings: Value| in_force(&set, vec![automation(RULE, None, settings)]).candidates(&event, &indexer()).remove(0).rule_digest;
+    let digest = |settings: Value| {
+        in_force(&set, vec![automation(RULE, None, settings)]).candidates(&event, &indexer()).remove(0).origin.rule_digest.clone()
+    };
     assert_eq!(digest(json!({})), digest(json!({"hours_before": 24})), "a default is what it is, chosen or not");
     assert_ne!(digest(json!({})), digest(json!({"hours_before": 23})));
     assert_eq!(digest(json!({})).len(), 64);
@@ -285,7 +285,7 @@ fn due(settings: Value, zone: Option<&str>, anchor: &str) -> Result<Due, zelo_co
     let clinic = lookups.iter().find(|lookup| lookup.name == "clinic").unwrap().record.hash;
     let records = Table(zone.map(|zone| (clinic, json!({"timezone": zone}))).into_iter().collect());
     let question = DueQuestion {
-        automation: &found[0].automation,
+        automation: &found[0].origin.automation,
         action: "remind",
         anchor: Some(anchor.parse().unwrap()),
         reference: "2026-03-01T12:00:00Z".parse().unwrap(),
@@ -341,4 +341,55 @@ fn what_is_off_or_gone_has_no_due_time() {
     ] {
         assert_eq!(code(automation, action, clinic), expected, "{automation} {action} {clinic:?}");
     }
+}
+
+const PLAIN: &str = r#"
+id     = "plain"
+title  = "Plain"
+source = "clinicarx"
+on     = "appointment.created"
+when   = { path = "$.data.event_status", equals = "scheduled" }
+
+[[then]]
+name   = "tell"
+plugin = "maker"
+
+[then.with]
+any = "{{ settings.word }}"
+
+[settings.word]
+type    = "text"
+label   = "Word"
+default = "hello"
+"#;
+
+#[test]
+fn an_event_decides_nothing_about_a_plain_rule_but_whether_it_fires() {
+    let set = with_rule(PLAIN);
+    let plain = |clinic: Option<&str>| automation("plain", clinic, json!({}));
+    let fired = |automations: Vec<Automation>, event: &Event| {
+        let found = in_force(&set, automations).candidates(event, &indexer());
+        let all = found.iter().map(|candidate| {
+            let Candidate { origin, plan: Plan::Fire { key: None, anchor: None, lookups, needs, .. } } = candidate else {
+                panic!("{found:?}")
+            };
+            assert!(lookups.is_empty() && needs.is_empty());
+            origin.automation.0.clone()
+        });
+        all.collect::<Vec<_>>()
+    };
+    let event = of_clinic(&set, CLINIC);
+    assert_eq!(fired(vec![plain(None)], &event), ["plain@centro"]);
+    let own = plain(Some(CLINIC));
+    assert_eq!(fired(vec![plain(None), own.clone()], &event), [format!("plain@centro/{CLINIC}")]);
+    assert!(fired(vec![plain(None), Automation { enabled: false, ..own.clone() }], &event).is_empty());
+    assert_eq!(fired(vec![plain(None), own], &of_clinic(&set, "other")), ["plain@centro"]);
+    let other = event_of(&set, &[("/data/event_status", json!("canceled"))]);
+    assert!(fired(vec![plain(None)], &other).is_empty());
+    let cause = Cause { job: JobId::derive(event.id, &plain(None).id, "tell"), lineage: vec![plain(None).id] };
+    assert!(fired(vec![plain(None)], &Event { cause: Some(cause), ..event }).is_empty(), "a second lap");
+}
+
+fn event_of(set: &RuleSet, changes: &[(&str, Value)]) -> Event {
+    event(set, "appointment/new", &scheduled(changes))
 }

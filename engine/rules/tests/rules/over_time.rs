@@ -131,7 +131,7 @@ fn it_runs_when_it_was_quiet() {
     let on = on(&set);
     let due = |first: &str, last: &str, collected| {
         let question = DueQuestion {
-            automation: &made.automation,
+            automation: &made.origin.automation,
             action: "a",
             anchor: Some(last.parse().unwrap()),
             reference: first.parse().unwrap(),

@@ -65,7 +65,7 @@ impl Runner for Pretender {
     fn stage(&self, _: Arc<InForce>, arrival: Arrival, _: Vec<RecordWrite>) -> Result<Box<dyn Stage + '_>, String> {
         for candidate in &arrival.candidates {
             let Plan::Fire { needs, .. } = &candidate.plan else { continue };
-            self.seen.borrow_mut().push(format!("stage {} {needs:?}", candidate.action));
+            self.seen.borrow_mut().push(format!("stage {} {needs:?}", candidate.origin.action));
         }
         Ok(Box::new(self))
     }

@@ -18,7 +18,7 @@ use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job, JournalEntry,
-    ManualClock, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
+    ManualClock, Origin, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
@@ -307,10 +307,12 @@ impl House {
             cause: Some(cause),
         };
         let candidate = |action: &str, needs: &[&str]| Candidate {
-            automation: AutomationId::new("receipt", "acme", None),
-            rule: "receipt".into(),
-            action: action.into(),
-            rule_digest: "d".into(),
+            origin: Arc::new(Origin {
+                automation: AutomationId::new("receipt", "acme", None),
+                rule: "receipt".into(),
+                action: action.into(),
+                rule_digest: "d".into(),
+            }),
             plan: Plan::Fire {
                 key: None,
                 anchor: None,

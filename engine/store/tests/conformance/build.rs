@@ -15,7 +15,7 @@ use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::window::{By, Count, Quiet, Throttle};
 use zelo_core::{
     Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
-    LookupRef, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
+    LookupRef, Origin, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{Error, MasterKey, Page, Store, Work};
@@ -259,10 +259,12 @@ impl Delivery {
 
     fn plan(mut self, action: &str, plan: Plan) -> Self {
         self.0.candidates.push(Candidate {
-            automation: AutomationId::new("reminder", "centro", None),
-            rule: "reminder".into(),
-            action: action.into(),
-            rule_digest: "d1".into(),
+            origin: Arc::new(Origin {
+                automation: AutomationId::new("reminder", "centro", None),
+                rule: "reminder".into(),
+                action: action.into(),
+                rule_digest: "d1".into(),
+            }),
             plan,
         });
         self
