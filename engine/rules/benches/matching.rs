@@ -13,6 +13,10 @@ mod workload;
 use measure::{building, matching, reload};
 use workload::Workload;
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 const PARTS: [&str; 3] = ["matching", "building", "reload"];
 

@@ -53,7 +53,7 @@ pub(crate) type Matched = Vec<Candidate>;
 
 /// The numbers of the rules, in order.
 pub(crate) fn numbers(matched: &Matched) -> Vec<usize> {
-    let numbers = matched.iter().map(|candidate| workload::number(&candidate.rule).expect("the id of a rule of the bench"));
+    let numbers = matched.iter().map(|candidate| workload::number(&candidate.origin.rule).expect("the id of a rule of the bench"));
     let mut numbers: Vec<usize> = numbers.collect();
     numbers.sort_unstable();
     numbers
