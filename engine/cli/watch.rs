@@ -63,7 +63,13 @@ pub(super) fn spawn(config: Config, runtime: Runtime, mut seen: Seen, mut stop: 
                 _ = stop.changed() => break,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now = Seen::now(&config);
+            let outlived = runtime.rules.outlived();
+            let looked = config.clone();
+            let now = tokio::task::spawn_blocking(move || {
+                drop(outlived);
+                Seen::now(&looked)
+            });
+            let Ok(now) = now.await else { continue };
             // Taken over when it has stood still for one look: an editor may be in the middle of several files.
             if now == before && now != seen {
                 let plugins_changed = now.plugins != seen.plugins;
@@ -106,7 +112,7 @@ async fn load_plugins(host: &Arc<Host>, folder: PathBuf) -> Result<Arc<Catalog>,
     let host = host.clone();
     match tokio::task::spawn_blocking(move || Catalog::load(&host, &folder)).await {
         Ok(loaded) => Ok(Arc::new(loaded?)),
-        Err(broken) => Err(rulebook::Error::Automations(format!("loading the plugins broke off: {broken}"))),
+        Err(broken) => Err(rulebook::Error::Broken(broken.to_string())),
     }
 }
 

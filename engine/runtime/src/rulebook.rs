@@ -23,6 +23,8 @@ pub struct Edition {
 /// Holds the edition in force.
 pub struct Rulebook {
     current: ArcSwap<Edition>,
+    /// Those before it, while somebody goes on with them.
+    former: Mutex<Vec<Arc<Edition>>>,
     /// Why the last try to load was refused.
     problem: Mutex<Option<Refusal>>,
 }
@@ -49,6 +51,8 @@ pub enum Error {
     Refused { diagnostics: Vec<Diagnostic>, rendered: String },
     #[error("{0}")]
     Automations(String),
+    #[error("loading broke off: {0}")]
+    Broken(String),
     #[error("the automations cannot be read")]
     Store(#[from] zelo_store::Error),
 }
@@ -56,7 +60,7 @@ pub enum Error {
 impl Rulebook {
     /// Begins with `edition`.
     pub fn new(edition: Edition) -> Self {
-        Self { current: ArcSwap::from_pointee(edition), problem: Mutex::default() }
+        Self { current: ArcSwap::from_pointee(edition), former: Mutex::default(), problem: Mutex::default() }
     }
 
     /// The edition in force. Hold it for as long as one event or one attempt takes.
@@ -66,8 +70,16 @@ impl Rulebook {
 
     /// Puts `edition` in force.
     pub fn exchange(&self, edition: Edition) {
-        self.current.store(Arc::new(edition));
-        *self.refusal() = None;
+        let former = self.current.swap(Arc::new(edition));
+        lock(&self.former).push(former);
+        *lock(&self.problem) = None;
+    }
+
+    /// The editions that are in force no more, and that nobody goes on with. Clearing up after a large one takes a while, so it is for
+    /// a thread with nothing else to do, and not for whoever was the last to hold it.
+    pub fn outlived(&self) -> Vec<Arc<Edition>> {
+        let is_held = |edition: &Arc<Edition>| Arc::strong_count(edition) > 1 || Arc::strong_count(&edition.in_force) > 1;
+        lock(&self.former).extract_if(.., |edition| !is_held(edition)).collect()
     }
 
     /// Remembers why the files on disk are not in force.
@@ -76,22 +88,22 @@ impl Rulebook {
             Error::Refused { diagnostics, .. } => diagnostics.clone(),
             _ => Vec::new(),
         };
-        *self.refusal() = Some(Refusal { text: error.to_string(), diagnostics });
+        *lock(&self.problem) = Some(Refusal { text: error.to_string(), diagnostics });
     }
 
     /// Why the files on disk are not in force; none if they are.
     pub fn problem(&self) -> Option<String> {
-        self.refusal().as_ref().map(|refusal| refusal.text.clone())
+        lock(&self.problem).as_ref().map(|refusal| refusal.text.clone())
     }
 
     /// The mistakes in rule and source files by which the files on disk are not in force.
     pub fn problems(&self) -> Vec<Diagnostic> {
-        self.refusal().as_ref().map(|refusal| refusal.diagnostics.clone()).unwrap_or_default()
+        lock(&self.problem).as_ref().map(|refusal| refusal.diagnostics.clone()).unwrap_or_default()
     }
+}
 
-    fn refusal(&self) -> MutexGuard<'_, Option<Refusal>> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Edition {
@@ -130,11 +142,15 @@ impl Edition {
         Ok(Self { in_force: Arc::new(InForce::new(rules.clone(), automations)), rules, catalog })
     }
 
-    /// Builds an edition from the files under `rules`, the plugins given and the automations of `store`.
+    /// Builds an edition from the files under `rules`, the plugins given and the automations of `store`, on a thread of its own: many
+    /// rules take a while.
     pub async fn load(rules: &Path, catalog: Arc<Catalog>, store: &dyn Store) -> Result<(Self, Vec<Diagnostic>), Error> {
-        let files = read_files(rules)?;
-        let (set, warnings) = check(&files, &catalog)?;
-        Ok((Self::new(Arc::new(set), catalog, &store.automations().await?)?, warnings))
+        let (rules, rows) = (rules.to_owned(), store.automations().await?);
+        let built = tokio::task::spawn_blocking(move || {
+            let (set, warnings) = check(&read_files(&rules)?, &catalog)?;
+            Ok((Self::new(Arc::new(set), catalog, &rows)?, warnings))
+        });
+        built.await.unwrap_or_else(|broken| Err(Error::Broken(broken.to_string())))
     }
 }
 
