@@ -72,6 +72,8 @@ pub enum Nodes<'v> {
     One(Option<&'v Value>),
     /// Of any other, in the order of RFC 9535.
     Many(Vec<&'v Value>),
+    /// Finding them takes too much: none are known.
+    TooMuch,
 }
 
 impl Path {
@@ -123,6 +125,7 @@ impl Path {
         match self.nodes(document) {
             Nodes::One(_) => Some(beginning.clone()),
             Nodes::Many(nodes) => Some(Value::Array(nodes.into_iter().cloned().collect())),
+            Nodes::TooMuch => None,
         }
     }
 
@@ -174,7 +177,7 @@ impl Path {
 
     /// The nodes in `document`, which stands where the first `depth` names and indexes of this query lead.
     pub(crate) fn nodes_below<'v>(&self, depth: usize, document: &'v Value) -> Nodes<'v> {
-        self.try_nodes_below(depth, document).unwrap_or(Nodes::Many(Vec::new()))
+        self.try_nodes_below(depth, document).unwrap_or(Nodes::TooMuch)
     }
 
     fn try_nodes_below<'v>(&self, depth: usize, document: &'v Value) -> Result<Nodes<'v>, TooMuch> {
@@ -226,7 +229,13 @@ impl<'v> Nodes<'v> {
         match self {
             Self::One(node) => *node,
             Self::Many(nodes) => nodes.first().copied(),
+            Self::TooMuch => None,
         }
+    }
+
+    /// Whether finding them takes too much.
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::TooMuch)
     }
 
     /// The nodes in order.
@@ -234,6 +243,7 @@ impl<'v> Nodes<'v> {
         let (one, many) = match self {
             Self::One(one) => (*one, &[] as &[&Value]),
             Self::Many(many) => (None, many.as_slice()),
+            Self::TooMuch => (None, &[] as &[&Value]),
         };
         one.into_iter().chain(many.iter().copied())
     }

@@ -112,7 +112,8 @@ impl Condition {
 
     /// The same, where the part should come out as `wanted`.
     fn told_as(&self, wanted: bool, documents: &dyn Documents, reveal: &Reveal<'_>, decisive: Option<*const Clause>) -> Told {
-        let holds = self.holds(documents);
+        let decided = self.decided(documents);
+        let holds = decided == Some(true);
         let told = |parts: &[Self]| parts.iter().map(|part| part.told_as(wanted, documents, reveal, decisive)).collect();
         match self {
             Self::All(parts) => Told::All { holds, parts: told(parts) },
@@ -120,30 +121,31 @@ impl Condition {
             Self::Not(part) => Told::Not { holds, part: Box::new(part.told_as(!wanted, documents, reveal, decisive)) },
             Self::Clause(clause) => {
                 let decisive = decisive == Some(std::ptr::from_ref(&**clause));
-                Told::Clause(clause.told(holds, wanted, documents, reveal, decisive))
+                Told::Clause(clause.told(decided, wanted, documents, reveal, decisive))
             }
         }
     }
 }
 
 impl Clause {
-    fn told(&self, holds: bool, wanted: bool, documents: &dyn Documents, reveal: &Reveal<'_>, decisive: bool) -> ClauseTold {
+    fn told(&self, decided: Option<bool>, wanted: bool, documents: &dyn Documents, reveal: &Reveal<'_>, decisive: bool) -> ClauseTold {
         let class = (reveal.class_of)(&self.at);
         let nodes = self.at.nodes(documents);
         let against = self.test.kind.rights().into_iter().filter_map(|right| match right {
             Right::At(spot) => Some((spot.nodes(documents), (reveal.class_of)(spot))),
             Right::Literal(_) | Right::Setting(_) | Right::Template(_) => None,
         });
-        let why = (holds != wanted).then(|| {
+        let why = (decided != Some(wanted)).then(|| {
             let failure = self.failure(documents, !wanted);
-            let unfit = (failure.missing.is_none() && wanted && !self.test.negated).then(|| self.wrong_type(documents, reveal.language));
+            let unfit = (failure.missing.is_none() && decided.is_some() && wanted && !self.test.negated)
+                .then(|| self.wrong_type(documents, reveal.language));
             match unfit.flatten() {
                 Some(unfit) => format!("{} {unfit}", self.at.name()),
                 None => failure.why_in(reveal.language),
             }
         });
         ClauseTold {
-            holds,
+            holds: decided == Some(true),
             decisive,
             record: self.at.record.clone(),
             path: self.at.path.as_str().to_owned(),

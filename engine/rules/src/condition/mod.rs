@@ -206,18 +206,25 @@ pub struct Failure<'c> {
     pub clause: &'c Clause,
     /// It fails for want of a value: there is no node, or only null and empty texts.
     pub missing: Option<&'c Spot>,
+    /// Nobody can tell: it takes too much.
+    too_much: bool,
     /// It stands under `not`: it holds, and should not.
     inverted: bool,
 }
 
 impl Condition {
-    /// Whether it holds.
+    /// Whether it holds: not where that takes too much to tell, whatever it says.
     pub fn holds(&self, documents: &dyn Documents) -> bool {
+        self.decided(documents) == Some(true)
+    }
+
+    /// Whether it holds; nothing where some clause takes too much to tell, and the others do not decide it.
+    pub(crate) fn decided(&self, documents: &dyn Documents) -> Option<bool> {
         match self {
-            Self::All(parts) => parts.iter().all(|part| part.holds(documents)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(documents)),
-            Self::Not(part) => !part.holds(documents),
-            Self::Clause(clause) => clause.holds(documents),
+            Self::All(parts) => combined(parts, |part| part.decided(documents), false),
+            Self::Any(parts) => combined(parts, |part| part.decided(documents), true),
+            Self::Not(part) => part.decided(documents).map(|holds| !holds),
+            Self::Clause(clause) => clause.decided(documents),
         }
     }
 
@@ -230,7 +237,7 @@ impl Condition {
 
     /// The first clause for which it does not come out as `wanted`; nothing where it does.
     fn blame(&self, documents: &dyn Documents, wanted: bool) -> Option<Failure<'_>> {
-        if self.holds(documents) == wanted {
+        if self.decided(documents) == Some(wanted) {
             return None;
         }
         match (self, wanted) {
@@ -254,32 +261,50 @@ impl Condition {
     }
 }
 
+/// How parts come out together, where one that comes out as `decisive` decides; nothing where those that are not known would.
+pub(crate) fn combined<P>(parts: &[P], mut outcome: impl FnMut(&P) -> Option<bool>, decisive: bool) -> Option<bool> {
+    let mut known = true;
+    for part in parts {
+        match outcome(part) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => known = false,
+        }
+    }
+    known.then_some(!decisive)
+}
+
 impl Clause {
-    fn holds(&self, documents: &dyn Documents) -> bool {
+    /// Whether it holds; nothing where that takes too much to tell.
+    fn decided(&self, documents: &dyn Documents) -> Option<bool> {
+        let nodes = self.at.nodes(documents);
+        if nodes.is_too_much() {
+            return None;
+        }
         let positive = match &self.test.kind {
-            TestKind::Missing => self.at.nodes(documents).iter().next().is_none(),
-            TestKind::Changed { from, to } => self.changed(from.as_ref(), to.as_ref(), documents),
+            TestKind::Missing => nodes.iter().next().is_none(),
+            TestKind::Changed { from, to } => self.changed(from.as_ref(), to.as_ref(), documents)?,
             kind => {
-                let nodes = self.at.nodes(documents);
-                let sides = Sides::of(kind, documents);
+                let sides = Sides::of(kind, documents)?;
                 let passes = |node| kind.passes(node, self.convert, &sides);
                 let count = nodes.iter().count();
                 match self.every {
-                    _ if sides.is_too_much_for(count) => false,
+                    _ if sides.is_too_much_for(count) => return None,
                     true => count > 0 && nodes.iter().all(passes),
                     false => nodes.iter().any(passes),
                 }
             }
         };
-        positive != self.test.negated
+        Some(positive != self.test.negated)
     }
 
     /// What keeps it from holding (`inverted`: from not holding).
     fn failure(&self, documents: &dyn Documents, inverted: bool) -> Failure<'_> {
-        let wants_a_value = self.test.wants_a_value(inverted);
+        let too_much = self.decided(documents).is_none();
+        let wants_a_value = !too_much && self.test.wants_a_value(inverted);
         let missing = self.test.kind.spots().into_iter().chain([&self.at]).filter(|_| wants_a_value);
         let missing = missing.filter(|spot| spot.has_no_value(documents)).last();
-        Failure { clause: self, missing, inverted }
+        Failure { clause: self, missing, too_much, inverted }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Clause, Comparison, Convert, Documents, Pattern, Right, TestKind};
 use crate::number::equal;
 use crate::path::Nodes;
 
-/// No clause compares more pairs of values: beyond, a positive one does not hold.
+/// No clause compares more pairs of values: beyond, it is not decided.
 pub(crate) const PAIRS_MAX: usize = 1_000_000;
 
 /// The right sides of a clause, looked up once for all nodes of its left side.
@@ -19,9 +19,11 @@ pub(super) struct Sides<'d> {
 }
 
 impl<'d> Sides<'d> {
-    pub(super) fn of(kind: &'d TestKind, documents: &'d dyn Documents) -> Self {
-        let rights = kind.rights().into_iter().map(|right| (right, right.values(documents).iter().collect()));
-        Self { documents, rights: rights.collect() }
+    /// Nothing where finding them takes too much.
+    pub(super) fn of(kind: &'d TestKind, documents: &'d dyn Documents) -> Option<Self> {
+        let values = |right: &'d Right| Some(right.values(documents)).filter(|nodes| !nodes.is_too_much());
+        let rights = kind.rights().into_iter().map(|right| Some((right, values(right)?.iter().collect())));
+        Some(Self { documents, rights: rights.collect::<Option<_>>()? })
     }
 
     /// Whether so many nodes are too many to be compared with all that stands here.
@@ -40,7 +42,7 @@ impl<'d> Sides<'d> {
 impl TestKind {
     /// Whether `value` alone passes.
     pub(crate) fn takes(&self, value: &Value, convert: Option<Convert>, documents: &dyn Documents) -> bool {
-        self.passes(value, convert, &Sides::of(self, documents))
+        Sides::of(self, documents).is_some_and(|sides| self.passes(value, convert, &sides))
     }
 
     /// Whether `node` passes. Presence and change are not questions about one node; they are answered by the clause.
@@ -139,15 +141,19 @@ fn length(value: &Operand<'_>) -> Option<Number> {
 }
 
 impl Clause {
-    /// Whether the event is an edit that mentions the path, and what it says there is not what was there before.
-    pub(super) fn changed(&self, from: Option<&Right>, to: Option<&Right>, documents: &dyn Documents) -> bool {
-        let Some(edit) = documents.circumstances().changes.and_then(|changes| changes.read(documents)) else { return false };
-        let Some(depth) = self.at.path.depth_below(edit.of) else { return false };
+    /// Whether the event is an edit that mentions the path, and what it says there is not what was there before; nothing where that
+    /// takes too much to tell.
+    pub(super) fn changed(&self, from: Option<&Right>, to: Option<&Right>, documents: &dyn Documents) -> Option<bool> {
+        let Some(edit) = documents.circumstances().changes.and_then(|changes| changes.read(documents)) else { return Some(false) };
+        let Some(depth) = self.at.path.depth_below(edit.of) else { return Some(false) };
         let old = self.at.path.nodes_below(depth, edit.old);
         let new = self.at.path.nodes_below(depth, edit.new);
+        if old.is_too_much() || new.is_too_much() {
+            return None;
+        }
         let mentioned = new.iter().next().is_some();
         let same = old.iter().count() == new.iter().count() && old.iter().zip(new.iter()).all(|(old, new)| self.same(old, new, documents));
-        mentioned && !same && self.is_any(from, &old, documents) && self.is_any(to, &new, documents)
+        Some(mentioned && !same && self.is_any(from, &old, documents) && self.is_any(to, &new, documents))
     }
 
     /// Whether two values are the same, turned into what is compared; what cannot be turned is compared as it is.

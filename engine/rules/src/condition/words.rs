@@ -36,6 +36,10 @@ impl Failure<'_> {
     pub(crate) fn why_in(&self, language: Language) -> String {
         match self.missing {
             Some(spot) => format!("{} {}", spot.name(), language.pick("está faltando", "is missing")),
+            None if self.too_much => {
+                let at = self.clause.at.name();
+                language.pick(format!("avaliar {at} exige processamento demais"), format!("{at} takes too much to evaluate"))
+            }
             None => {
                 let (portuguese, english) = matter(&self.clause.test.kind, self.clause.test.negated != self.inverted);
                 format!("{} {}", self.clause.at.name(), language.pick(portuguese, english))

@@ -42,7 +42,8 @@ enum Whole<'e> {
 struct Kept {
     /// What stands in a slot, below which queries are evaluated.
     slots: Box<[OnceCell<Option<Value>>]>,
-    queries: Box<[OnceCell<Vec<Value>>]>,
+    /// Nothing where finding them takes too much.
+    queries: Box<[OnceCell<Option<Vec<Value>>>]>,
 }
 
 /// Prints no values.
@@ -100,8 +101,11 @@ impl<'e> Facts<'e> {
             return path.nodes(tree);
         }
         let Some(query) = self.asked.query(path) else { return path.nodes(self.tree()) };
-        let nodes = self.values(query);
-        if path.is_singular() { Nodes::One(nodes.first()) } else { Nodes::Many(nodes.iter().collect()) }
+        match self.values(query) {
+            None => Nodes::TooMuch,
+            Some(nodes) if path.is_singular() => Nodes::One(nodes.first()),
+            Some(nodes) => Nodes::Many(nodes.iter().collect()),
+        }
     }
 
     /// The first node of `path`.
@@ -152,6 +156,7 @@ impl<'e> Facts<'e> {
         let Some(beginning) = question.and_then(|question| question.beginning) else { return path.value(self.tree()) };
         match self.nodes(path) {
             Nodes::One(node) => node.cloned(),
+            Nodes::TooMuch => None,
             Nodes::Many(nodes) => self.at(beginning).next().map(|_| nodes.into_iter().cloned().collect()),
         }
     }
@@ -165,21 +170,23 @@ impl<'e> Facts<'e> {
         }
     }
 
-    fn values(&self, query: Query) -> &[Value] {
-        let Some(question) = self.asked.question(query) else { return &[] };
+    /// What a query yields; nothing where that takes too much.
+    fn values(&self, query: Query) -> Option<&[Value]> {
+        let question = self.asked.question(query)?;
         let kept = self.kept.get_or_init(|| Kept {
             slots: std::iter::repeat_with(OnceCell::new).take(self.asked.slots()).collect(),
             queries: std::iter::repeat_with(OnceCell::new).take(self.asked.queries()).collect(),
         });
-        let Some(cell) = kept.queries.get(query as usize) else { return &[] };
-        cell.get_or_init(|| match &question.below {
-            None => self.found.at(question.slot).map(Node::value).collect(),
+        let values = kept.queries.get(query as usize)?.get_or_init(|| match &question.below {
+            None => Some(self.found.at(question.slot).map(Node::value).collect()),
             Some(below) => {
                 let base = kept.slots.get(question.slot as usize);
                 let base = base.and_then(|cell| cell.get_or_init(|| self.found.at(question.slot).next().map(Node::value)).as_ref());
-                base.map(|base| below.path.nodes_below(below.depth, base).iter().cloned().collect()).unwrap_or_default()
+                let nodes = base.map_or(Nodes::One(None), |base| below.path.nodes_below(below.depth, base));
+                (!nodes.is_too_much()).then(|| nodes.iter().cloned().collect())
             }
-        })
+        });
+        values.as_deref()
     }
 }
 

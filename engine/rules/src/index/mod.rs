@@ -39,7 +39,7 @@ pub(crate) type RuleNo = u32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Possible {
     pub(crate) rule: RuleNo,
-    /// Its conditions hold; otherwise that depends on settings.
+    /// Its conditions hold; otherwise that depends on settings, or takes too much to tell.
     pub(crate) certain: bool,
 }
 
@@ -90,7 +90,7 @@ struct Memo {
     /// Whose gates were open.
     open: Vec<RuleNo>,
 
-    /// Twice the number of the event, plus one where the test holds.
+    /// Four times the number of the event, and how the test came out: 0, 1, or 2 where nobody can tell.
     outcomes: Vec<u32>,
     event: u32,
 }
@@ -174,8 +174,8 @@ impl Index {
         facts: &Facts<'_>,
         documents: &dyn Fn(RuleNo) -> Box<dyn Documents + 'd>,
         memo: &mut Memo,
-    ) -> bool {
-        let Some(test) = self.tests.get(id as usize) else { return false };
+    ) -> Option<bool> {
+        let test = self.tests.get(id as usize)?;
         if test.shared
             && let Some(known) = memo.outcome(id)
         {
@@ -190,7 +190,7 @@ impl Index {
 
     fn take(&self) -> Memo {
         let mut memo = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        if memo.event >= u32::MAX / 2 - 1 || memo.outcomes.len() != self.tests.len() {
+        if memo.event >= u32::MAX / 4 - 1 || memo.outcomes.len() != self.tests.len() {
             memo = Memo { outcomes: vec![0; self.tests.len()], sights: vec![Sight::NOTHING; self.asked.slots()], ..Memo::default() };
         }
         memo.event += 1;
@@ -206,15 +206,15 @@ impl Index {
 
 impl Memo {
     #[inline]
-    fn outcome(&self, test: TestId) -> Option<bool> {
+    fn outcome(&self, test: TestId) -> Option<Option<bool>> {
         let outcome = self.outcomes.get(test as usize)?;
-        (outcome >> 1 == self.event).then_some(outcome & 1 == 1)
+        (outcome >> 2 == self.event).then_some((outcome & 2 == 0).then_some(outcome & 1 == 1))
     }
 
     #[inline]
-    fn remember(&mut self, test: TestId, holds: bool) {
+    fn remember(&mut self, test: TestId, holds: Option<bool>) {
         if let Some(outcome) = self.outcomes.get_mut(test as usize) {
-            *outcome = (self.event << 1) | u32::from(holds);
+            *outcome = (self.event << 2) | holds.map_or(2, u32::from);
         }
     }
 }

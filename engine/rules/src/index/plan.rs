@@ -3,6 +3,7 @@
 use super::gate::Lock;
 use super::scalar::Scalar;
 use super::test::{Check, Test};
+use crate::condition::combined;
 use crate::facts::Slot;
 
 /// The number of a distinct clause.
@@ -59,14 +60,14 @@ impl Plan {
         if let Self::Few(count, tests) = self { tests.get(..usize::from(*count)).unwrap_or_default() } else { &[] }
     }
 
-    /// Whether it holds; nothing where that depends on settings.
-    pub(super) fn holds(&self, test: &mut dyn FnMut(TestId) -> bool) -> Option<bool> {
+    /// Whether it holds; nothing where that depends on settings, or takes too much to tell.
+    pub(super) fn holds(&self, test: &mut dyn FnMut(TestId) -> Option<bool>) -> Option<bool> {
         match self {
-            Self::Few(..) => Some(self.few().iter().all(|id| test(*id))),
-            Self::All(parts) => combined(parts, test, false),
-            Self::Any(parts) => combined(parts, test, true),
+            Self::Few(..) => combined(self.few(), |id| test(*id), false),
+            Self::All(parts) => combined(parts, |part| part.holds(test), false),
+            Self::Any(parts) => combined(parts, |part| part.holds(test), true),
             Self::Not(part) => part.holds(test).map(|holds| !holds),
-            Self::Test(id) => Some(test(*id)),
+            Self::Test(id) => test(*id),
             Self::Unknown => None,
         }
     }
@@ -127,19 +128,6 @@ impl Plan {
             Self::Unknown => Vec::new(),
         }
     }
-}
-
-/// The value of parts of which one that comes out as `decisive` decides.
-fn combined(parts: &[Plan], test: &mut dyn FnMut(TestId) -> bool, decisive: bool) -> Option<bool> {
-    let mut known = true;
-    for part in parts {
-        match part.holds(test) {
-            Some(holds) if holds == decisive => return Some(decisive),
-            Some(_) => {}
-            None => known = false,
-        }
-    }
-    known.then_some(!decisive)
 }
 
 impl Handles {

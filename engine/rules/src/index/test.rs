@@ -58,14 +58,18 @@ impl Test {
         Self { check, negated: own && clause.test.negated, every: own && clause.every, shared: false }
     }
 
-    /// Whether it holds. `documents` are the event as the rule sees it, for what is not tested here.
+    /// Whether it holds; nothing where that takes too much to tell. `documents` are the event as the rule sees it, for what is not
+    /// tested here.
     #[inline]
-    pub(super) fn holds<'d>(&self, facts: &Facts<'_>, documents: impl FnOnce() -> Box<dyn Documents + 'd>) -> bool {
-        self.positive(facts, documents) != self.negated
+    pub(super) fn holds<'d>(&self, facts: &Facts<'_>, documents: impl FnOnce() -> Box<dyn Documents + 'd>) -> Option<bool> {
+        if self.is_too_much(facts) {
+            return None;
+        }
+        self.positive(facts, documents).map(|positive| positive != self.negated)
     }
 
     #[inline]
-    fn positive<'d>(&self, facts: &Facts<'_>, documents: impl FnOnce() -> Box<dyn Documents + 'd>) -> bool {
+    fn positive<'d>(&self, facts: &Facts<'_>, documents: impl FnOnce() -> Box<dyn Documents + 'd>) -> Option<bool> {
         let nodes = |slot: &Slot, passes: &dyn Fn(&Node<'_>) -> bool| {
             if self.every {
                 let mut some = false;
@@ -77,8 +81,7 @@ impl Test {
                 facts.at(*slot).any(passes)
             }
         };
-        match &self.check {
-            _ if self.is_too_much(facts) => false,
+        Some(match &self.check {
             Check::Equals(slot, right) => nodes(slot, &|node| right.is(node)),
             Check::In(slot, rights) => nodes(slot, &|node| rights.iter().any(|right| right.is(node))),
             Check::Exists(slot) => nodes(slot, &|node| !matches!(node, Node::Null)),
@@ -105,11 +108,11 @@ impl Test {
                     (false, _) => false,
                     (true, false) => facts.at(*elements).any(|node| part.is(node)),
                     // Among what the wildcard found are members of objects.
-                    (true, true) => clause.holds(&*documents()),
+                    (true, true) => clause.decided(&*documents())?,
                 }
             }
-            Check::Other(clause) => clause.holds(&*documents()),
-        }
+            Check::Other(clause) => clause.decided(&*documents())?,
+        })
     }
 
     /// Whether more pairs of values would be compared than a clause compares.

@@ -142,7 +142,7 @@ fn naive(condition: &Condition, documents: &dyn Documents) -> Option<bool> {
         Condition::All(parts) => all(parts, false),
         Condition::Any(parts) => all(parts, true),
         Condition::Not(part) => naive(part, documents).map(|holds| !holds),
-        Condition::Clause(_) => condition.is_fixed().then(|| condition.holds(documents)),
+        Condition::Clause(_) => condition.is_fixed().then(|| condition.decided(documents)).flatten(),
     }
 }
 
@@ -225,4 +225,55 @@ fn what_would_blow_up_is_refused_with_its_score() {
     let why = Index::new(rules.iter(), std::iter::empty()).unwrap_err();
     assert!(why.contains("MiB of memory"), "{why}");
     assert_eq!(rules.iter().map(|rule| rule.id.as_str()).collect::<BTreeSet<_>>().len(), 30);
+}
+
+#[test]
+fn a_rule_that_is_filed_under_several_values_is_found_once() {
+    let mut either = when("$.a[*]=0");
+    if let Condition::Clause(clause) = &mut either {
+        clause.test.kind = TestKind::In([1, 2, 3].map(|number| Right::Literal(number.into())).into());
+    }
+    let rules = [rule(0, Some(either), &["k"], None)];
+    let index = Index::new(rules.iter(), std::iter::empty()).unwrap();
+    let document = json!({"a": [2, 1, 2]});
+    let facts = Facts::of(index.asked(), &document);
+    let seen = |_| -> Box<dyn Documents + '_> { Box::new(EventOnly::nowhere(&facts)) };
+    assert_eq!(index.possible("k", "s", &facts, &seen), [Possible { rule: 0, certain: true }]);
+}
+
+#[test]
+fn what_takes_too_much_to_tell_is_not_certain_and_does_not_hold() {
+    let clause = |negated: bool, kind: TestKind| {
+        let Condition::Clause(mut clause) = when("$..*..*=1") else { unreachable!() };
+        clause.test = crate::condition::Test { negated, kind };
+        Condition::Clause(clause)
+    };
+    let equals = || TestKind::Equals(Right::Literal(json!("nowhere")));
+    let conditions = [
+        clause(false, equals()),
+        clause(true, equals()),
+        clause(false, TestKind::Missing),
+        Condition::Not(Box::new(clause(false, TestKind::Exists))),
+        Condition::Any(vec![clause(true, equals()), when("$.b=2")]),
+    ];
+    let decided =
+        [Condition::Any(vec![clause(false, equals()), when("$.b=1")]), Condition::All(vec![clause(true, equals()), when("$.b=2")])];
+    let rules: Vec<Rule> =
+        conditions.iter().chain(&decided).enumerate().map(|(number, when)| rule(number, Some(when.clone()), &["k"], None)).collect();
+    let index = Index::new(rules.iter(), std::iter::empty()).unwrap();
+    let deep = (0..60).fold(json!(1), |inner, _| json!([inner]));
+    let wide = json!({"b": 1, "a": vec![deep; 300]});
+    let text = wide.to_string();
+    for facts in [Facts::of(index.asked(), &wide), Facts::read(index.asked(), text.as_bytes()).unwrap()] {
+        let seen = |_| -> Box<dyn Documents + '_> { Box::new(EventOnly::nowhere(&facts)) };
+        let uncertain = (0..5).map(|rule| Possible { rule, certain: false });
+        let expected: Vec<Possible> = uncertain.chain([Possible { rule: 5, certain: true }]).collect();
+        assert_eq!(index.possible("k", "s", &facts, &seen), expected);
+        for condition in &conditions {
+            assert!(!condition.holds(&*seen(0)), "{condition:?}");
+            assert!(!Condition::Not(Box::new(condition.clone())).holds(&*seen(0)), "{condition:?}");
+            let why = condition.failure(&*seen(0)).unwrap().why();
+            assert_eq!(why, "$..*..* takes too much to evaluate");
+        }
+    }
 }

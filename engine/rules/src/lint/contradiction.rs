@@ -6,12 +6,14 @@
 mod numbers;
 mod times;
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::condition::{Circumstances, Clause, Convert, Documents, Pattern, Right, TestKind};
-use crate::path::{Nodes, Path};
+use crate::path::{Nodes, Path, Step};
 
 /// The positive test of a clause, or its negation.
 #[derive(Clone, Copy, Debug)]
@@ -42,21 +44,31 @@ const ANYTHING: Kinds = (1 << 7) - 1;
 /// What has a text with `as = "string"`.
 const SCALAR: Kinds = TEXT | NUMBER | BOOLEAN;
 
+/// Nothing is said of more tests of one place: each may be held against each.
+const TESTS_MAX: usize = 500;
+
 /// Whether the clauses can never come out like this together.
 pub(super) fn contradict(literals: &[Literal<'_>]) -> bool {
-    (0..literals.len()).any(|first| {
-        let same = |other: &&Literal<'_>| literals.get(first).is_some_and(|first| stands_at(other.clause, first.clause));
-        // Every group once: from its first literal.
-        let group: Vec<Literal<'_>> = literals.iter().filter(same).copied().collect();
-        literals.iter().position(|other| same(&other)) == Some(first) && group_contradicts(&group)
-    })
+    let mut groups: HashMap<Asked<'_>, Vec<Literal<'_>>> = HashMap::new();
+    literals.iter().for_each(|literal| groups.entry(Asked::by(literal.clause)).or_default().push(*literal));
+    groups.into_values().any(|group| group.len() <= TESTS_MAX && group_contradicts(&group))
 }
 
-/// Whether both ask the same nodes.
-fn stands_at(a: &Clause, b: &Clause) -> bool {
-    let (a, b) = (&a.at, &b.at);
-    let same_path = a.path.is_singular() && b.path.is_singular() && a.path.prefix() == b.path.prefix();
-    a.record == b.record && (same_path || a.path.as_str() == b.path.as_str())
+/// Which nodes a clause asks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Asked<'c> {
+    record: Option<&'c str>,
+    /// Of a singular path, however it is written.
+    steps: Option<&'c [Step]>,
+    text: Option<&'c str>,
+}
+
+impl<'c> Asked<'c> {
+    pub(super) fn by(clause: &'c Clause) -> Self {
+        let path = &clause.at.path;
+        let steps = path.is_singular().then(|| path.prefix());
+        Self { record: clause.at.record.as_deref(), steps, text: steps.is_none().then(|| path.as_str()) }
+    }
 }
 
 fn group_contradicts(literals: &[Literal<'_>]) -> bool {

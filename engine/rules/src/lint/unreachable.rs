@@ -3,9 +3,10 @@
 //! A condition is written out as alternatives, each a list of clauses that must come out one way; it never holds where each of
 //! them contradicts itself, and always where its negation never does. The innermost part that is so is named, once.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
-use super::contradiction::{Literal, contradict};
+use super::contradiction::{Asked, Literal, contradict};
 use crate::condition::{Clause, Condition, TestKind};
 use crate::diagnostic::{Report, warning};
 use crate::reader::{Table, parse};
@@ -13,6 +14,8 @@ use crate::rule::{Action, Rule};
 
 /// A condition of more alternatives is not looked at as a whole.
 const ALTERNATIVES_MAX: usize = 128;
+/// Of longer lists no two conditions are held against each other, only all of them.
+const PAIRS_OF_MAX: usize = 200;
 
 /// Looks at all conditions of a rule.
 pub(super) fn of_rule(report: &Report<'_>, rule: &Rule) {
@@ -77,6 +80,14 @@ fn exclude(parts: &[&Condition]) -> bool {
     parts.and_then(|parts| all_of(&parts)).is_some_and(|ways| ways.iter().all(|way| contradict(way)))
 }
 
+/// Whether two conditions, each of which may hold, have anything to do with each other.
+fn may_exclude(a: &Condition, b: &Condition) -> bool {
+    match (a, b) {
+        (Condition::Clause(a), Condition::Clause(b)) => Asked::by(a) == Asked::by(b),
+        _ => true,
+    }
+}
+
 /// The conditions that must all hold for this one to hold.
 fn conjuncts(condition: &Condition) -> Vec<&Condition> {
     match condition {
@@ -93,10 +104,9 @@ fn disjuncts(condition: &Condition) -> Vec<&Condition> {
     }
 }
 
-/// Whether two clauses ask the same.
-fn is_same(a: &Clause, b: &Clause) -> bool {
-    let asked = |clause: &Clause| format!("{:?}", (&clause.at, clause.every, clause.convert, &clause.test));
-    a.at.path.as_str() == b.at.path.as_str() && asked(a) == asked(b)
+/// What a clause asks: the same text of clauses that ask the same.
+fn asked(clause: &Clause) -> String {
+    format!("{:?}", (&clause.at, clause.every, clause.convert, &clause.test))
 }
 
 struct Look<'l> {
@@ -150,10 +160,11 @@ impl Look<'_> {
 
     /// Reports conditions of which some never hold together: two of them where two are enough.
     fn together(&self, parts: &Vec<&Condition>) {
-        let pair = (0..parts.len()).find_map(|second| {
+        let held = if parts.len() > PAIRS_OF_MAX { 0 } else { parts.len() };
+        let pair = (0..held).find_map(|second| {
             let (before, rest) = parts.split_at_checked(second)?;
             let second = rest.first()?;
-            before.iter().find(|first| exclude(&[first, second])).map(|first| (*first, *second))
+            before.iter().find(|first| may_exclude(first, second) && exclude(&[first, second])).map(|first| (*first, *second))
         });
         if let Some((Some(first), Some(second))) = pair.map(|(first, second)| (first_clause(first), first_clause(second))) {
             let (line, _) = self.report.file.position(first.spans.path.start);
@@ -175,16 +186,18 @@ impl Look<'_> {
     }
 
     fn duplicates(&self, list: &[&Condition]) -> bool {
-        let clauses: Vec<&Clause> =
-            list.iter().filter_map(|part| if let Condition::Clause(clause) = part { Some(clause.as_ref()) } else { None }).collect();
+        let clauses = list.iter().filter_map(|part| if let Condition::Clause(clause) = part { Some(clause.as_ref()) } else { None });
+        let mut known: HashMap<String, &Clause> = HashMap::new();
         let mut said = false;
-        for (nth, clause) in clauses.iter().enumerate() {
-            let before = clauses.iter().take(nth).find(|before| is_same(before, clause));
-            if let Some(before) = before {
-                let (line, _) = self.report.file.position(before.spans.path.start);
-                let text = format!("the same condition stands in line {line} already");
-                self.report.push(warning("duplicate-condition", clause.spans.path.clone(), text).help("take one of them away"));
-                said = true;
+        for clause in clauses {
+            match known.entry(asked(clause)) {
+                Entry::Vacant(place) => _ = place.insert(clause),
+                Entry::Occupied(before) => {
+                    let (line, _) = self.report.file.position(before.get().spans.path.start);
+                    let text = format!("the same condition stands in line {line} already");
+                    self.report.push(warning("duplicate-condition", clause.spans.path.clone(), text).help("take one of them away"));
+                    said = true;
+                }
             }
         }
         said

@@ -34,7 +34,7 @@ pub(crate) struct Slice {
 }
 
 /// One segment of a singular query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Name(String),
     Index(i64),

@@ -138,6 +138,23 @@ fn a_wrong_type_is_said() {
 }
 
 #[test]
+fn what_takes_too_much_to_tell_is_said() {
+    let lists = Value::from(vec![(0..50).fold(json!(1), |inner, _| json!([inner])); 500]);
+    for when in
+        ["path = \"$..*..*\"\nequals = \"nowhere\"", "path = \"$..*..*\"\nmissing = true", "not = { path = \"$..*..*\", exists = true }"]
+    {
+        let set = rule(when, "");
+        let in_force = in_force(&set, vec![automation("r", None, json!({}))]);
+        let data = changed("new-appointment", &[("/data/clinic/name", lists.clone())]);
+        for (locale, words) in [("pt-BR", "avaliar $..*..* exige processamento demais"), ("en", "$..*..* takes too much to evaluate")] {
+            let told = explain(&set, &in_force, ("appointment/new", &data), Class::Public, locale);
+            assert_eq!(told.rules[0].outcome, Outcome::Silent, "{when}");
+            assert!(told.render().contains(words), "{when}\n{}", told.render());
+        }
+    }
+}
+
+#[test]
 fn what_is_delicate_is_not_shown() {
     let set = rule(
         r#"any = [

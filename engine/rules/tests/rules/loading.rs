@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use zelo_rules::{FileText, PluginFacts, Plugins, load};
+use zelo_rules::{FileText, Files, PluginFacts, Plugins, Severity, load};
 
 use super::common::{Installed, shipped};
 
@@ -35,4 +35,44 @@ fn rules_share_what_a_plugin_says_about_itself() {
     assert_eq!(plugins.0.load(Ordering::Relaxed), 1);
     let facts: Vec<_> = set.rules().flat_map(|rule| &rule.actions).map(|action| &action.plugin).collect();
     assert!(facts.len() == 3 && facts.iter().all(|plugin| Arc::ptr_eq(plugin, facts[0])));
+}
+
+/// A rule with this [when].
+fn rule(id: &str, when: &str) -> FileText {
+    let head = "source = \"clinicarx\"\non = \"appointment.created\"";
+    let then = "[[then]]\nname = \"a\"\nplugin = \"reminder\"\nwith = { to = \"x\", text = \"y\" }\ngrant.messages = { channels = [\"outbox\"], to = [\"x\"] }\n";
+    FileText { name: format!("rules/{id}.toml"), text: format!("id = \"{id}\"\ntitle = \"Rule\"\n{head}\n[when]\n{when}\n{then}") }
+}
+
+#[test]
+fn a_set_in_which_an_event_would_cost_too_much_is_refused_with_its_score() {
+    let clauses: Vec<String> =
+        (0..1_000).map(|number| format!("{{ path = \"$.data.services[?@.price > {number}]\", exists = true }}")).collect();
+    let rule = |number: usize| rule(&format!("dear-{number}"), &format!("all = [{}]", clauses.join(", ")));
+    let refusal = |count: usize| {
+        let files = Files { rules: (0..count).map(rule).collect(), ..shipped() };
+        let mut loaded = load(&files, &Installed);
+        loaded.diagnostics.retain(|found| found.severity == Severity::Error);
+        assert_eq!(loaded.set.is_none(), !loaded.diagnostics.is_empty());
+        assert!(loaded.diagnostics.iter().all(|found| found.code == "too-complex"), "{:?}", loaded.diagnostics.first());
+        loaded.diagnostics.pop()
+    };
+    assert!(refusal(10).is_none(), "a thousand filters of 100 each, ten times");
+    let why = refusal(11).unwrap();
+    assert!(why.message.contains("1100000 tests") && why.help.is_some(), "{why:?}");
+}
+
+#[test]
+fn a_file_full_of_conditions_is_read() {
+    for (path, tail) in [("$.data.services[*].price", ""), ("$.data.clinic.id", ""), ("$.data.a", ".b")] {
+        let clauses: Vec<String> = (0..12_000)
+            .map(|number| match tail {
+                "" => format!("{{ path = \"{path}\", not_equals = {number} }}"),
+                _ => format!("{{ path = \"{path}{number}{tail}\", exists = true }}"),
+            })
+            .collect();
+        let files = Files { rules: vec![rule("long", &format!("all = [{}]", clauses.join(", ")))], ..shipped() };
+        let loaded = load(&files, &Installed);
+        assert!(loaded.set.is_some(), "{:?}", loaded.diagnostics.first());
+    }
 }
