@@ -353,10 +353,11 @@ fn too_many_pairs_are_not_compared() {
         "path = \"$.data.a[*]\"\nin = { path = \"$.data.b[*]\" }",
         "path = \"$.data.a[*]\"\nnot_in = { path = \"$.data.b[*]\" }",
     ]);
-    for (many, holds) in [(900, true), (1_200, false)] {
+    // Beyond, nobody can tell: neither holds.
+    for (many, holds) in [(900, [true, false]), (1_200, [false, false])] {
         let mut data = changed("new-appointment", &[]);
         data["data"]["a"] = list(many).into();
         data["data"]["b"] = list(many).into();
-        assert_eq!(tried.fires(&data), [holds, !holds], "{many}");
+        assert_eq!(tried.fires(&data), holds, "{many}");
     }
 }

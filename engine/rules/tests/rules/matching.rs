@@ -352,15 +352,9 @@ when   = { path = "$.data.event_status", equals = "scheduled" }
 
 [[then]]
 name   = "tell"
-plugin = "maker"
-
-[then.with]
-any = "{{ settings.word }}"
-
-[settings.word]
-type    = "text"
-label   = "Word"
-default = "hello"
+plugin = "reminder"
+with   = { to = "x", text = "An appointment was made" }
+grant.messages = { channels = ["outbox"], to = ["x"] }
 "#;
 
 #[test]
@@ -392,4 +386,41 @@ fn an_event_decides_nothing_about_a_plain_rule_but_whether_it_fires() {
 
 fn event_of(set: &RuleSet, changes: &[(&str, Value)]) -> Event {
     event(set, "appointment/new", &scheduled(changes))
+}
+
+#[test]
+fn whatever_an_event_decides_makes_a_rule_less_than_plain() {
+    let event_of = |set: &RuleSet| of_clinic(set, CLINIC);
+    let told = |more: &str| {
+        let set = with_rule(&PLAIN.replace("plugin =", &format!("{more}\nplugin =")));
+        let found = in_force(&set, vec![automation("plain", None, json!({}))]).candidates(&event_of(&set), &indexer());
+        match found.as_slice() {
+            [] => "nothing",
+            [Candidate { plan: Plan::Fire { key: Some(_), .. }, .. }] => "a key",
+            [Candidate { plan: Plan::Fire { anchor: Some(_), .. }, .. }] => "a time",
+            [Candidate { plan: Plan::Fire { lookups, .. }, .. }] if !lookups.is_empty() => "records",
+            [Candidate { plan: Plan::Fire { over, .. }, .. }] if over.throttle.is_some() => "a limit",
+            _ => "a plain job",
+        }
+    };
+    for (more, wanted) in [
+        ("", "a plain job"),
+        ("key = \"$.data.id\"", "a key"),
+        ("after = \"2h\"", "a time"),
+        ("throttle = { limit = 1, per = \"1h\" }", "a limit"),
+        ("when = { path = \"$.data.clinic.id\", equals = \"other\" }", "nothing"),
+    ] {
+        assert_eq!(told(more), wanted, "{more}");
+    }
+    let with_lookup = "on     = \"appointment.created\"\n[lookup.patient]\nkey = \"$.data.patient.id\"\n[when]\npath = \"$.data.event_status\"\nequals = \"scheduled\"\n";
+    let set =
+        with_rule(&PLAIN.replace(
+            "on     = \"appointment.created\"\nwhen   = { path = \"$.data.event_status\", equals = \"scheduled\" }\n",
+            with_lookup,
+        ));
+    let found = in_force(&set, vec![automation("plain", None, json!({}))]).candidates(&event_of(&set), &indexer());
+    assert!(matches!(found.as_slice(), [Candidate { plan: Plan::Fire { lookups, .. }, .. }] if lookups.len() == 1), "{found:?}");
+    let both = PLAIN.replace("on     = \"appointment.created\"", "on     = [\"appointment.created\", \"appointment.updated\"]");
+    let set = with_rule(&both.replace("plugin =", "on = \"appointment.updated\"\nplugin ="));
+    assert!(in_force(&set, vec![automation("plain", None, json!({}))]).candidates(&event_of(&set), &indexer()).is_empty());
 }
