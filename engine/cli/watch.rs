@@ -86,7 +86,6 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
         Ok(edition) => {
             let timetable = edition.in_force.clone();
             let rules = edition.rules.rules().count();
-            runtime.rules.exchange(edition);
             match runtime.store.retime(timetable).await {
                 Ok(changed) => tracing::info!(rules, jobs = changed.len(), "changed rules are in force"),
                 Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
@@ -100,11 +99,11 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
     }
 }
 
-async fn load(config: &Config, runtime: &Runtime, plugins_changed: bool) -> Result<Edition, rulebook::Error> {
+async fn load(config: &Config, runtime: &Runtime, plugins_changed: bool) -> Result<Arc<Edition>, rulebook::Error> {
     let catalog =
         if plugins_changed { load_plugins(&runtime.host, config.plugins()).await? } else { runtime.rules.current().catalog.clone() };
-    let (edition, _) = Edition::load(&config.rules(), catalog, runtime.store.as_ref()).await?;
-    Ok(edition)
+    let rules = rulebook::load(&config.rules(), &catalog).await?;
+    runtime.rules.exchange(runtime.store.as_ref(), move |_, rows| Edition::new(rules, catalog, rows)).await
 }
 
 /// Compiling takes a while; others go on meanwhile.

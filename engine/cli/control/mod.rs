@@ -323,9 +323,8 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
     let value = execute(&scene, &request).await?;
     match &request {
         Request::Automation(Switch { rule, enabled, .. }) => {
-            let next = Edition::new(edition.rules.clone(), edition.catalog.clone(), &store.automations().await?)?;
-            let timetable = next.in_force.clone();
-            runtime.rules.exchange(next);
+            let switched = |now: &Edition, rows: &[_]| Edition::new(now.rules.clone(), now.catalog.clone(), rows);
+            let timetable = runtime.rules.exchange(store, switched).await?.in_force.clone();
             let changed = store.retime(timetable).await?.len();
             tracing::info!(rule, enabled, jobs = changed, "an automation was switched");
             runtime.bell.notify_one();

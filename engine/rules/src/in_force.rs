@@ -240,10 +240,7 @@ impl InForce {
             }
         }
         let places = listeners.by_rule.entry(joined.rule);
-        let plain = match joined.actions.as_slice() {
-            [only] if joined.is_plain(rule) => Some(Arc::clone(&only.origin)),
-            _ => None,
-        };
+        let plain = joined.plain(rule).map(|action| Arc::clone(&action.origin));
         match places {
             Entry::Vacant(places) => _ = places.insert(Places { first: Place { automation: index, plain }, more: Vec::new() }),
             Entry::Occupied(places) => places.into_mut().more.push(Place { automation: index, plain }),
@@ -412,9 +409,11 @@ impl Joined {
         self.when.as_ref().or(rule.when.as_ref())
     }
 
-    /// Whether an event decides nothing but whether the rule's own condition holds, where no clinic has an automation of its own.
-    fn is_plain(&self, rule: &Rule) -> bool {
-        self.automation.clinic.is_none() && rule.lookups.is_empty() && rule.actions.iter().all(Action::is_plain)
+    /// Its one action, where an event decides nothing but whether the rule's own condition holds, as long as no clinic has an automation of
+    /// its own.
+    fn plain(&self, rule: &Rule) -> Option<&JoinedAction> {
+        let ([action], [own]) = (rule.actions.as_slice(), self.actions.as_slice()) else { return None };
+        (self.automation.clinic.is_none() && rule.lookups.is_empty() && action.is_plain()).then_some(own)
     }
 
     /// What an action of its rule is here.

@@ -181,10 +181,21 @@ impl Path {
     }
 
     fn try_nodes_below<'v>(&self, depth: usize, document: &'v Value) -> Result<Nodes<'v>, TooMuch> {
+        let beginning = walk(self.prefix.get(depth..).unwrap_or_default(), document);
         if self.is_singular() {
-            return Ok(Nodes::One(walk(self.prefix.get(depth..).unwrap_or_default(), document)));
+            return Ok(Nodes::One(beginning));
         }
-        evaluate::nodes(self.segments.get(depth..).unwrap_or_default(), document).map(Nodes::Many)
+        let (Some(beginning), Some(rest)) = (beginning, self.segments.get(self.prefix.len()..)) else { return Ok(Nodes::Many(Vec::new())) };
+        if self.is_bounded() {
+            return Ok(Nodes::Many(rest.iter().fold(vec![beginning], |nodes, segment| evaluate::children(segment, &nodes))));
+        }
+        evaluate::nodes(rest, beginning, document).map(Nodes::Many)
+    }
+
+    /// Whether it yields no more nodes than there are in a document, so that finding them never takes too much.
+    pub(crate) fn is_bounded(&self) -> bool {
+        let one = |selector: &Selector| matches!(selector, Selector::Name(_) | Selector::Index(_) | Selector::Wildcard);
+        self.segments.iter().all(|segment| !segment.descend && segment.selectors.len() == 1 && segment.selectors.iter().all(one))
     }
 
     /// Whether everything that `other` yields lies at or below what this singular query yields.

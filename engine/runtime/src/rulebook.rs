@@ -25,6 +25,8 @@ pub struct Rulebook {
     current: ArcSwap<Edition>,
     /// Those before it, while somebody goes on with them.
     former: Mutex<Vec<Arc<Edition>>>,
+    /// Held by who exchanges editions.
+    turn: tokio::sync::Mutex<()>,
     /// Why the last try to load was refused.
     problem: Mutex<Option<Refusal>>,
 }
@@ -60,7 +62,12 @@ pub enum Error {
 impl Rulebook {
     /// Begins with `edition`.
     pub fn new(edition: Edition) -> Self {
-        Self { current: ArcSwap::from_pointee(edition), former: Mutex::default(), problem: Mutex::default() }
+        Self {
+            current: ArcSwap::from_pointee(edition),
+            former: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            problem: Mutex::default(),
+        }
     }
 
     /// The edition in force. Hold it for as long as one event or one attempt takes.
@@ -68,11 +75,24 @@ impl Rulebook {
         self.current.load_full()
     }
 
-    /// Puts `edition` in force.
-    pub fn exchange(&self, edition: Edition) {
-        let former = self.current.swap(Arc::new(edition));
+    /// Puts in force what `next` makes of the edition that is, with what `store` says now of what is switched on; and gives what is in
+    /// force then. Whoever changes rules and whoever switches automations take turns: neither undoes what the other did meanwhile.
+    ///
+    /// # Errors
+    /// What `next` says, or the store.
+    pub async fn exchange(
+        &self,
+        store: &dyn Store,
+        next: impl FnOnce(&Edition, &[AutomationRow]) -> Result<Edition, Error> + Send + 'static,
+    ) -> Result<Arc<Edition>, Error> {
+        let _turn = self.turn.lock().await;
+        let (current, rows) = (self.current(), store.automations().await?);
+        let built = tokio::task::spawn_blocking(move || next(&current, &rows));
+        let edition = Arc::new(built.await.unwrap_or_else(|broken| Err(Error::Broken(broken.to_string())))?);
+        let former = self.current.swap(Arc::clone(&edition));
         lock(&self.former).push(former);
         *lock(&self.problem) = None;
+        Ok(edition)
     }
 
     /// The editions that are in force no more, and that nobody goes on with. Clearing up after a large one takes a while, so it is for
@@ -141,17 +161,16 @@ impl Edition {
         }
         Ok(Self { in_force: Arc::new(InForce::new(rules.clone(), automations)), rules, catalog })
     }
+}
 
-    /// Builds an edition from the files under `rules`, the plugins given and the automations of `store`, on a thread of its own: many
-    /// rules take a while.
-    pub async fn load(rules: &Path, catalog: Arc<Catalog>, store: &dyn Store) -> Result<(Self, Vec<Diagnostic>), Error> {
-        let (rules, rows) = (rules.to_owned(), store.automations().await?);
-        let built = tokio::task::spawn_blocking(move || {
-            let (set, warnings) = check(&read_files(&rules)?, &catalog)?;
-            Ok((Self::new(Arc::new(set), catalog, &rows)?, warnings))
-        });
-        built.await.unwrap_or_else(|broken| Err(Error::Broken(broken.to_string())))
-    }
+/// Builds a rule set from the files under `folder` and the plugins of `catalog`, on a thread of its own: many rules take a while.
+///
+/// # Errors
+/// The files cannot be read, or have mistakes.
+pub async fn load(folder: &Path, catalog: &Arc<Catalog>) -> Result<Arc<RuleSet>, Error> {
+    let (folder, catalog) = (folder.to_owned(), Arc::clone(catalog));
+    let built = tokio::task::spawn_blocking(move || Ok(Arc::new(check(&read_files(&folder)?, &catalog)?.0)));
+    built.await.unwrap_or_else(|broken| Err(Error::Broken(broken.to_string())))
 }
 
 /// Checks `files` against the plugins of `catalog`: a rule set with its warnings, or all that is wrong.
@@ -239,3 +258,7 @@ pub fn everything_on(rules: &RuleSet, connections: &[&Connection], now: jiff::Ti
     }
     rows
 }
+
+#[cfg(test)]
+#[path = "rulebook_tests.rs"]
+mod tests;

@@ -66,6 +66,11 @@ impl Within {
 }
 
 impl ZoneOfTime {
+    /// Where it stands, if it does.
+    pub(super) fn spot(&self) -> Option<&Spot> {
+        if let Self::At(spot) = self { Some(spot) } else { None }
+    }
+
     fn now(&self, documents: &dyn Documents) -> TimeZone {
         let clinic = || documents.circumstances().local();
         match self {

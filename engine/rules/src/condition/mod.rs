@@ -206,10 +206,17 @@ pub struct Failure<'c> {
     pub clause: &'c Clause,
     /// It fails for want of a value: there is no node, or only null and empty texts.
     pub missing: Option<&'c Spot>,
-    /// Nobody can tell: it takes too much.
-    too_much: bool,
+    /// Nobody can tell: finding what stands here takes too much, or comparing it does.
+    too_much: Option<&'c Spot>,
     /// It stands under `not`: it holds, and should not.
     inverted: bool,
+}
+
+impl Failure<'_> {
+    /// Whether nobody can tell: it may hold, and it may not.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.too_much.is_some()
+    }
 }
 
 impl Condition {
@@ -275,22 +282,32 @@ pub(crate) fn combined<P>(parts: &[P], mut outcome: impl FnMut(&P) -> Option<boo
 }
 
 impl Clause {
+    /// What it looks at: its path, and those of its right side.
+    pub(crate) fn spots(&self) -> Vec<&Spot> {
+        let zone = if let TestKind::Within(within) = &self.test.kind { within.zone.spot() } else { None };
+        [&self.at].into_iter().chain(self.test.kind.spots()).chain(zone).collect()
+    }
+
+    /// The first of what it looks at that takes too much to be found.
+    fn too_far(&self, documents: &dyn Documents) -> Option<&Spot> {
+        self.spots().into_iter().find(|spot| !spot.path.is_bounded() && spot.nodes(documents).is_too_much())
+    }
+
     /// Whether it holds; nothing where that takes too much to tell.
     fn decided(&self, documents: &dyn Documents) -> Option<bool> {
-        let nodes = self.at.nodes(documents);
-        if nodes.is_too_much() {
+        if self.too_far(documents).is_some() {
             return None;
         }
+        let nodes = self.at.nodes(documents);
         let positive = match &self.test.kind {
             TestKind::Missing => nodes.iter().next().is_none(),
             TestKind::Changed { from, to } => self.changed(from.as_ref(), to.as_ref(), documents)?,
             kind => {
-                let sides = Sides::of(kind, documents)?;
+                let sides = Sides::of(kind, documents);
                 let passes = |node| kind.passes(node, self.convert, &sides);
-                let count = nodes.iter().count();
                 match self.every {
-                    _ if sides.is_too_much_for(count) => return None,
-                    true => count > 0 && nodes.iter().all(passes),
+                    _ if sides.is_too_much_for(kind, &nodes) => return None,
+                    true => nodes.first().is_some() && nodes.iter().all(passes),
                     false => nodes.iter().any(passes),
                 }
             }
@@ -300,8 +317,8 @@ impl Clause {
 
     /// What keeps it from holding (`inverted`: from not holding).
     fn failure(&self, documents: &dyn Documents, inverted: bool) -> Failure<'_> {
-        let too_much = self.decided(documents).is_none();
-        let wants_a_value = !too_much && self.test.wants_a_value(inverted);
+        let too_much = self.decided(documents).is_none().then(|| self.too_far(documents).unwrap_or(&self.at));
+        let wants_a_value = too_much.is_none() && self.test.wants_a_value(inverted);
         let missing = self.test.kind.spots().into_iter().chain([&self.at]).filter(|_| wants_a_value);
         let missing = missing.filter(|spot| spot.has_no_value(documents)).last();
         Failure { clause: self, missing, too_much, inverted }

@@ -26,12 +26,6 @@ impl Right {
         }
     }
 
-    /// Whether any of what it stands for passes, turned into what is compared.
-    pub(super) fn any(&self, convert: Option<Convert>, documents: &dyn Documents, passes: impl Fn(&Operand<'_>) -> bool) -> bool {
-        let values = self.values(documents);
-        values.iter().any(|value| self.operand(value, convert, documents).is_some_and(|right| passes(&right)))
-    }
-
     /// `value`, which it stands for, turned into what is compared. Only what a rule says may count from the event.
     pub(super) fn operand<'v>(&self, value: &'v Value, convert: Option<Convert>, documents: &dyn Documents) -> Option<Operand<'v>> {
         let circumstances = documents.circumstances();

@@ -19,17 +19,24 @@ pub(super) struct Sides<'d> {
 }
 
 impl<'d> Sides<'d> {
-    /// Nothing where finding them takes too much.
-    pub(super) fn of(kind: &'d TestKind, documents: &'d dyn Documents) -> Option<Self> {
-        let values = |right: &'d Right| Some(right.values(documents)).filter(|nodes| !nodes.is_too_much());
-        let rights = kind.rights().into_iter().map(|right| Some((right, values(right)?.iter().collect())));
-        Some(Self { documents, rights: rights.collect::<Option<_>>()? })
+    pub(super) fn of(kind: &'d TestKind, documents: &'d dyn Documents) -> Self {
+        let rights = kind.rights().into_iter().map(|right| (right, right.values(documents).iter().collect()));
+        Self { documents, rights: rights.collect() }
     }
 
-    /// Whether so many nodes are too many to be compared with all that stands here.
-    pub(super) fn is_too_much_for(&self, nodes: usize) -> bool {
-        let values: usize = self.rights.iter().map(|(_, values)| values.len()).sum();
-        nodes.saturating_mul(values) > PAIRS_MAX
+    /// Whether `nodes` are too many to be compared with all that stands here.
+    pub(super) fn is_too_much_for(&self, kind: &TestKind, nodes: &Nodes<'_>) -> bool {
+        let elements = |value: &Value| value.as_array().map_or(1, Vec::len);
+        let left: usize = match kind {
+            TestKind::Contains(_) => nodes.iter().map(elements).sum(),
+            _ => nodes.iter().count(),
+        };
+        let right = |(right, values): &(&Right, Vec<&Value>)| match (kind, right) {
+            // A list that stands at a path is what may be: its elements.
+            (TestKind::In(_), Right::At(_)) => values.iter().copied().map(elements).sum(),
+            _ => values.len(),
+        };
+        left.saturating_mul(self.rights.iter().map(right).sum()) > PAIRS_MAX
     }
 
     /// Whether any of what the right side at `index` stands for passes, turned into what is compared.
@@ -42,7 +49,7 @@ impl<'d> Sides<'d> {
 impl TestKind {
     /// Whether `value` alone passes.
     pub(crate) fn takes(&self, value: &Value, convert: Option<Convert>, documents: &dyn Documents) -> bool {
-        Sides::of(self, documents).is_some_and(|sides| self.passes(value, convert, &sides))
+        self.passes(value, convert, &Sides::of(self, documents))
     }
 
     /// Whether `node` passes. Presence and change are not questions about one node; they are answered by the clause.
@@ -151,9 +158,10 @@ impl Clause {
         if old.is_too_much() || new.is_too_much() {
             return None;
         }
+        let (from, to) = (self.is_any(from, &old, documents)?, self.is_any(to, &new, documents)?);
         let mentioned = new.iter().next().is_some();
         let same = old.iter().count() == new.iter().count() && old.iter().zip(new.iter()).all(|(old, new)| self.same(old, new, documents));
-        Some(mentioned && !same && self.is_any(from, &old, documents) && self.is_any(to, &new, documents))
+        Some(mentioned && !same && from && to)
     }
 
     /// Whether two values are the same, turned into what is compared; what cannot be turned is compared as it is.
@@ -165,10 +173,15 @@ impl Clause {
         }
     }
 
-    /// Whether any of `nodes` is what is wanted, where something is.
-    fn is_any(&self, wanted: Option<&Right>, nodes: &Nodes<'_>, documents: &dyn Documents) -> bool {
-        let Some(wanted) = wanted else { return true };
-        let left = nodes.iter().filter_map(|node| Operand::of(node, self.convert, documents.circumstances()));
-        left.into_iter().any(|left| wanted.any(self.convert, documents, |right| left.equals(right)))
+    /// Whether any of `nodes` is what is wanted, where something is; nothing where that takes too much to tell.
+    fn is_any(&self, wanted: Option<&Right>, nodes: &Nodes<'_>, documents: &dyn Documents) -> Option<bool> {
+        let Some(wanted) = wanted else { return Some(true) };
+        let values = wanted.values(documents);
+        if nodes.iter().count().saturating_mul(values.iter().count()) > PAIRS_MAX {
+            return None;
+        }
+        let rights: Vec<Operand<'_>> = values.iter().filter_map(|value| wanted.operand(value, self.convert, documents)).collect();
+        let mut left = nodes.iter().filter_map(|node| Operand::of(node, self.convert, documents.circumstances()));
+        Some(left.any(|left| rights.iter().any(|right| left.equals(right))))
     }
 }

@@ -34,12 +34,12 @@ impl Failure<'_> {
     }
 
     pub(crate) fn why_in(&self, language: Language) -> String {
+        if let Some(spot) = self.too_much {
+            let at = spot.name();
+            return language.pick(format!("avaliar {at} exige processamento demais"), format!("{at} takes too much to evaluate"));
+        }
         match self.missing {
             Some(spot) => format!("{} {}", spot.name(), language.pick("está faltando", "is missing")),
-            None if self.too_much => {
-                let at = self.clause.at.name();
-                language.pick(format!("avaliar {at} exige processamento demais"), format!("{at} takes too much to evaluate"))
-            }
             None => {
                 let (portuguese, english) = matter(&self.clause.test.kind, self.clause.test.negated != self.inverted);
                 format!("{} {}", self.clause.at.name(), language.pick(portuguese, english))

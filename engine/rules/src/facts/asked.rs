@@ -33,6 +33,7 @@ pub(super) struct Branch {
     names: Vec<(Name, u32)>,
     /// The bits of all names.
     bits: u64,
+    /// In order.
     indexes: Vec<(usize, u32)>,
     /// Below all names and indexes.
     pub(super) any: Option<u32>,
@@ -168,7 +169,10 @@ impl Branch {
                 self.bits |= bit(name.key());
                 self.names.insert(place, (name, there));
             }
-            Hop::Index(index) => self.indexes.push((*index, there)),
+            Hop::Index(index) => {
+                let place = self.indexes.partition_point(|(known, _)| known < index);
+                self.indexes.insert(place, (*index, there));
+            }
             Hop::Any => self.any = Some(there),
         }
     }
@@ -200,7 +204,8 @@ impl Branch {
 
     /// What is below an index.
     pub(super) fn indexed(&self, index: usize) -> Option<u32> {
-        self.indexes.iter().find(|(known, _)| *known == index).map(|(_, there)| *there)
+        let place = self.indexes.binary_search_by_key(&index, |(known, _)| *known).ok()?;
+        self.indexes.get(place).map(|(_, there)| *there)
     }
 
     /// Whether elements of a list matter.

@@ -86,6 +86,8 @@ impl Matching<'_> {
                 None if !about => None,
                 None => match failure.or_else(own) {
                     None => self.fire(action, joined),
+                    // Where nobody can tell, what is pending stays.
+                    Some(failure) if failure.is_undecided() => None,
                     Some(failure) => action.key.as_ref().and_then(|key| {
                         self.cancel(action, key, "no_longer_matches", format!("the event no longer matches: {}", failure.why()))
                     }),

@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 use super::gate::{Gate, Lock};
 use super::plan::{Handle, Handles, Plan, TestId};
 use super::score::Score;
-use super::test::{Test, identity};
+use super::test::{Test, ask, identity};
 use super::{Index, Kind, Lookups, conditions, scalar};
 use crate::condition::Condition;
 use crate::facts::{Asked, Slot};
@@ -24,6 +24,9 @@ impl Index {
         asked.for_each(|path| draft.asked.ask_value(path));
         let rules: Vec<&Rule> = rules.collect();
         let plans: Vec<Plan> = rules.iter().map(|rule| draft.plan_of(rule)).collect();
+        // Each action asks for itself, where the rule's own condition holds.
+        let own = rules.iter().flat_map(|rule| &rule.actions).filter_map(|action| action.when.as_ref());
+        own.flat_map(Condition::clauses).for_each(|clause| ask(clause, &mut draft.asked));
         let filings = draft.filings(&plans);
         let score = draft.score(&rules, &plans, &filings);
         if let Some(why) = score.refusal() {
@@ -34,11 +37,11 @@ impl Index {
         let mut files: BTreeMap<u64, Vec<Gate>> = BTreeMap::new();
         for (number, (rule, filing)) in (0..).zip(rules.iter().zip(filings)) {
             let source = rule.source.as_ref().map_or(0, |source| numbered(&mut sources, source));
-            let gate = Gate::new(number, source, &filing.locks);
             for kind in &rule.on {
                 let next = kinds.len() as u32;
                 let kind = kinds.entry(kind.clone()).or_insert_with(|| Kind { number: next, ..Kind::default() });
-                kind.look_at(filing.locks.iter().flat_map(Lock::slots));
+                let gate = Gate::new(number, kind.number, source, &filing.locks);
+                kind.look_at(gate.slots());
                 match &filing.handles {
                     None => kind.rest.push(gate),
                     Some(handles) => handles.each.iter().for_each(|handle| {
@@ -133,7 +136,10 @@ impl Draft {
             Condition::All(parts) => Plan::all(parts.iter().map(|part| self.plan(part)).collect()),
             Condition::Any(parts) => Plan::Any(parts.iter().map(|part| self.plan(part)).collect()),
             Condition::Not(part) => Plan::Not(Box::new(self.plan(part))),
-            Condition::Clause(_) if !condition.is_fixed() => Plan::Unknown,
+            Condition::Clause(clause) if !condition.is_fixed() => {
+                ask(clause, &mut self.asked);
+                Plan::Unknown
+            }
             Condition::Clause(clause) => {
                 let identity = identity(clause);
                 if let Some(id) = identity.as_ref().and_then(|identity| self.known.get(identity)) {

@@ -19,8 +19,10 @@ const LOCKS: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gate {
     pub(super) rule: RuleNo,
-    /// The number of the source whose events it is about; 0 for all.
-    pub(super) source: u32,
+    /// The number of the type of events that it is about, here.
+    kind: u32,
+    /// That of the source whose events it is about; 0 for all.
+    source: u32,
     locks: [Lock; LOCKS],
 }
 
@@ -45,8 +47,8 @@ pub(super) enum Lock {
     Begins(Slot, u8, u64),
 }
 
-/// What stands in a slot, summed up.
-#[derive(Clone, Copy, Debug)]
+/// What stands in a slot, summed up: of a person, so it is never printed.
+#[derive(Clone, Copy)]
 pub(super) struct Sight {
     nodes: u32,
     texts: u32,
@@ -64,16 +66,22 @@ pub(super) struct Sight {
 
 impl Gate {
     /// Made of locks, the most telling first.
-    pub(super) fn new(rule: RuleNo, source: u32, locks: &[Lock]) -> Self {
+    pub(super) fn new(rule: RuleNo, kind: u32, source: u32, locks: &[Lock]) -> Self {
         let mut own = [Lock::Open; LOCKS];
         own.iter_mut().zip(locks).for_each(|(own, lock)| *own = *lock);
-        Self { rule, source, locks: own }
+        Self { rule, kind, source, locks: own }
     }
 
-    /// Whether the rule may be met.
+    /// What it looks at.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.locks.iter().flat_map(Lock::slots)
+    }
+
+    /// Whether the rule may be met by an event of a kind and a source. It may stand where those of another kind are looked up: hashes
+    /// are no proof.
     #[inline]
-    pub(super) fn is_open(&self, source: u32, sights: &[Sight]) -> bool {
-        (self.source == 0 || self.source == source) && self.locks.iter().all(|lock| lock.is_open(sights))
+    pub(super) fn is_open(&self, kind: u32, source: u32, sights: &[Sight]) -> bool {
+        self.kind == kind && (self.source == 0 || self.source == source) && self.locks.iter().all(|lock| lock.is_open(sights))
     }
 }
 
@@ -125,7 +133,7 @@ impl Lock {
     }
 
     /// What it looks at.
-    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+    fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         let (one, other) = match *self {
             Self::Open => (None, None),
             Self::Holds { list, elements, .. } => (Some(list.into()), Some(elements.into())),
@@ -257,7 +265,9 @@ mod tests {
         {
             assert!(lock.is_open(&[several]), "{lock:?}");
         }
-        assert!(!Gate::new(1, 2, &[]).is_open(3, &[]), "another source");
+        assert!(!Gate::new(1, 0, 2, &[]).is_open(0, 3, &[]), "another source");
+        assert!(!Gate::new(1, 0, 0, &[]).is_open(1, 3, &[]), "another kind");
+        assert!(Gate::new(1, 0, 0, &[]).is_open(0, 3, &[]));
     }
 
     #[test]

@@ -80,6 +80,9 @@ struct Lookups {
     texts: bool,
 }
 
+/// So much room is kept from event to event.
+const KEPT_MAX: usize = 4_096;
+
 /// What is known of an event, for one after the other.
 #[derive(Default)]
 struct Memo {
@@ -129,7 +132,7 @@ impl Index {
         let source = self.sources.iter().zip(1..).find(|(known, _)| *known == source).map_or(0, |(_, number)| number);
         let files = memo.files.iter().filter_map(|(from, to)| self.gates.get(*from as usize..*to as usize));
         let gates = files.chain([&*kind.rest]).flatten();
-        memo.open.extend(gates.filter(|gate| gate.is_open(source, &memo.sights)).map(|gate| gate.rule));
+        memo.open.extend(gates.filter(|gate| gate.is_open(kind.number, source, &memo.sights)).map(|gate| gate.rule));
         // A rule is filed under several values, and an event may have more than one of them.
         memo.open.sort_unstable();
         memo.open.dedup();
@@ -164,6 +167,9 @@ impl Index {
                 }
             }
         }
+        // Many elements of a list may have one value.
+        memo.files.sort_unstable();
+        memo.files.dedup();
     }
 
     #[inline]
@@ -199,7 +205,10 @@ impl Index {
         memo
     }
 
-    fn give_back(&self, memo: Memo) {
+    fn give_back(&self, mut memo: Memo) {
+        // Of an event that had many, no more is kept than the next may need.
+        memo.files.shrink_to(KEPT_MAX);
+        memo.open.shrink_to(KEPT_MAX);
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(memo);
     }
 }

@@ -12,6 +12,9 @@ pub(super) type TestId = u32;
 /// So many tests are held in one piece.
 const FEW: usize = 4;
 
+/// Of the locks of a rule, so many of the most telling are looked at.
+const LOCKS_LOOKED_AT: usize = 64;
+
 /// A condition over distinct clauses.
 #[derive(Debug)]
 pub(super) enum Plan {
@@ -98,14 +101,15 @@ impl Plan {
         self.needed(&mut needed);
         needed.retain(|id| filed.is_none_or(|handles| handles.of != Some(*id)));
         let lock = |test: &Test| Some((test.lock()?, Handles::of(test).map_or_else(|| test.generosity(), |handles| rarity(&handles))));
-        let mut locks: Vec<(Lock, f64)> = Vec::new();
-        for (lock, generosity) in needed.iter().filter_map(|id| lock(tests.get(*id as usize)?)) {
-            if !locks.iter_mut().any(|(own, _)| own.takes_in(lock)) {
-                locks.push((lock, generosity));
+        let mut all: Vec<(Lock, f64)> = needed.iter().filter_map(|id| lock(tests.get(*id as usize)?)).collect();
+        all.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        let mut locks: Vec<Lock> = Vec::new();
+        for (lock, _) in all.into_iter().take(LOCKS_LOOKED_AT) {
+            if !locks.iter_mut().any(|own| own.takes_in(lock)) {
+                locks.push(lock);
             }
         }
-        locks.sort_by(|(_, a), (_, b)| a.total_cmp(b));
-        locks.into_iter().map(|(lock, _)| lock).collect()
+        locks
     }
 
     /// The clauses all of which must hold.

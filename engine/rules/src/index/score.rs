@@ -2,7 +2,7 @@
 
 /// No index takes more memory, by this estimate, in bytes.
 const MEMORY_MAX: u64 = 1 << 30;
-/// No event costs more work, counted in plain tests of unfiled rules.
+/// No event costs more work for rules that are not filed, counted in plain tests.
 const WORK_MAX: u64 = 1_000_000;
 
 /// What an index costs.

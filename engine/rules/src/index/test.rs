@@ -120,7 +120,10 @@ impl Test {
     fn is_too_much(&self, facts: &Facts<'_>) -> bool {
         let (slot, rights) = match &self.check {
             Check::Equals(slot, _) | Check::StartsWith(slot, _) | Check::EndsWith(slot, _) | Check::Compare(slot, ..) => (slot, 1),
-            Check::Contains { list, .. } => (list, 1),
+            Check::Contains { list, elements, .. } => {
+                let others = || facts.at(*list).filter(|node| !matches!(node, Node::List(_))).count();
+                return facts.len() > PAIRS_MAX && facts.at(*elements).count() + others() > PAIRS_MAX;
+            }
             Check::Between(slot, ..) => (slot, 2),
             Check::In(slot, rights) => (slot, rights.len()),
             Check::Exists(_) | Check::IsNull(_) | Check::Missing(_) | Check::Fits(..) | Check::Other(_) => return false,
@@ -191,11 +194,8 @@ fn in_order(node: &Node<'_>, right: &Number) -> Option<Ordering> {
 }
 
 /// Asks for all that a clause looks at.
-fn ask(clause: &Clause, asked: &mut Asked) {
-    let right_sides = clause.test.kind.rights().into_iter().filter_map(|right| if let Right::At(spot) = right { Some(spot) } else { None });
-    for spot in right_sides.chain([&clause.at]).filter(|spot| spot.record.is_none()) {
-        asked.ask(&spot.path);
-    }
+pub(super) fn ask(clause: &Clause, asked: &mut Asked) {
+    clause.spots().into_iter().filter(|spot| spot.record.is_none()).for_each(|spot| _ = asked.ask(&spot.path));
 }
 
 fn native(clause: &Clause, asked: &mut Asked) -> Option<Check> {

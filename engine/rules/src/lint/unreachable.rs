@@ -14,7 +14,7 @@ use crate::rule::{Action, Rule};
 
 /// A condition of more alternatives is not looked at as a whole.
 const ALTERNATIVES_MAX: usize = 128;
-/// Of longer lists no two conditions are held against each other, only all of them.
+/// Of longer lists only conditions on one place are held against each other, and of no more of these each two.
 const PAIRS_OF_MAX: usize = 200;
 
 /// Looks at all conditions of a rule.
@@ -61,6 +61,10 @@ fn alternatives(condition: &Condition, wanted: bool) -> Option<Vec<Vec<Literal<'
 fn all_of<'c>(parts: &[Vec<Vec<Literal<'c>>>]) -> Option<Vec<Vec<Literal<'c>>>> {
     let mut ways: Vec<Vec<Literal<'_>>> = vec![Vec::new()];
     for part in parts {
+        if let [only] = part.as_slice() {
+            ways.iter_mut().for_each(|way| way.extend(only));
+            continue;
+        }
         if ways.len() * part.len() > ALTERNATIVES_MAX {
             return None;
         }
@@ -78,6 +82,31 @@ fn never(condition: &Condition, wanted: bool) -> bool {
 fn exclude(parts: &[&Condition]) -> bool {
     let parts = parts.iter().map(|part| alternatives(part, true)).collect::<Option<Vec<_>>>();
     parts.and_then(|parts| all_of(&parts)).is_some_and(|ways| ways.iter().all(|way| contradict(way)))
+}
+
+/// Two conditions that never hold together.
+fn pair<'c>(list: &[&'c Condition]) -> Option<(&'c Condition, &'c Condition)> {
+    (0..list.len()).find_map(|second| {
+        let (before, rest) = list.split_at_checked(second)?;
+        let second = *rest.first()?;
+        before.iter().find(|first| may_exclude(first, second) && exclude(&[first, second])).map(|first| (*first, second))
+    })
+}
+
+/// The clauses among conditions, those on one place together.
+fn by_place<'c>(list: &[&'c Condition]) -> Vec<Vec<&'c Condition>> {
+    let mut places: HashMap<Asked<'c>, usize> = HashMap::new();
+    let mut groups: Vec<Vec<&Condition>> = Vec::new();
+    for part in list {
+        let Condition::Clause(clause) = part else { continue };
+        let next = groups.len();
+        let place = *places.entry(Asked::by(clause)).or_insert(next);
+        match groups.get_mut(place) {
+            Some(group) => group.push(part),
+            None => groups.push(vec![part]),
+        }
+    }
+    groups
 }
 
 /// Whether two conditions, each of which may hold, have anything to do with each other.
@@ -128,8 +157,7 @@ impl Look<'_> {
             Condition::Any(_) => disjuncts(condition),
             _ => Vec::new(),
         };
-        let twice = self.duplicates(&list);
-        if inner || twice {
+        if inner || self.duplicates(&list) {
             return true;
         }
         match condition {
@@ -160,19 +188,16 @@ impl Look<'_> {
 
     /// Reports conditions of which some never hold together: two of them where two are enough.
     fn together(&self, parts: &Vec<&Condition>) {
-        let held = if parts.len() > PAIRS_OF_MAX { 0 } else { parts.len() };
-        let pair = (0..held).find_map(|second| {
-            let (before, rest) = parts.split_at_checked(second)?;
-            let second = rest.first()?;
-            before.iter().find(|first| may_exclude(first, second) && exclude(&[first, second])).map(|first| (*first, *second))
-        });
+        let of_places = if parts.len() > PAIRS_OF_MAX { by_place(parts) } else { vec![parts.clone()] };
+        let pair = of_places.iter().filter(|list| list.len() <= PAIRS_OF_MAX).find_map(|list| pair(list));
         if let Some((Some(first), Some(second))) = pair.map(|(first, second)| (first_clause(first), first_clause(second))) {
             let (line, _) = self.report.file.position(first.spans.path.start);
             let text = format!("this never holds together with the condition on `{}` in line {line}", first.at.path.as_str());
             self.report.push(warning("never-holds", second.spans.right.clone(), text).help(ADVICE));
-        } else if exclude(parts)
-            && let Some(clause) = parts.first().and_then(|part| first_clause(part))
-        {
+            return;
+        }
+        let list = of_places.iter().find(|list| exclude(list)).or_else(|| exclude(parts).then_some(parts));
+        if let Some(clause) = list.and_then(|list| first_clause(list.first()?)) {
             let text = "this never holds together with the conditions beside it";
             self.report.push(warning("never-holds", clause.spans.right.clone(), text).help(ADVICE));
         }

@@ -42,16 +42,35 @@ pub(super) enum Found<'a> {
     Number(usize),
 }
 
-/// The nodes that `segments` yield in `document`, in order.
-pub(super) fn nodes<'v>(segments: &[Segment], document: &'v Value) -> Result<Vec<&'v Value>, TooMuch> {
+/// The nodes that `segments` yield below `node`, in order. `$` in filters is `root`.
+pub(super) fn nodes<'v>(segments: &[Segment], node: &'v Value, root: &'v Value) -> Result<Vec<&'v Value>, TooMuch> {
     let mut found = Vec::new();
     let mut evaluation =
-        Evaluation { root: document, steps_left: STEPS_MAX, depth: 0, is_too_much: false, whole: BTreeMap::new(), part: BTreeMap::new() };
-    let _ = evaluation.visit(segments, document, &mut |node| {
+        Evaluation { root, steps_left: STEPS_MAX, depth: 0, is_too_much: false, whole: BTreeMap::new(), part: BTreeMap::new() };
+    let _ = evaluation.visit(segments, node, &mut |node| {
         found.push(node);
         ControlFlow::Continue(())
     });
     if evaluation.is_too_much { Err(TooMuch) } else { Ok(found) }
+}
+
+/// The children of `nodes` that a segment of names, indexes or `*` chooses.
+pub(super) fn children<'v>(segment: &Segment, nodes: &[&'v Value]) -> Vec<&'v Value> {
+    let mut found = Vec::new();
+    for node in nodes {
+        for selector in &segment.selectors {
+            match (selector, node) {
+                (Selector::Name(name), Value::Object(members)) => found.extend(members.get(name)),
+                (Selector::Index(index), Value::Array(elements)) => {
+                    found.extend(super::query::position(*index, elements.len()).and_then(|index| elements.get(index)));
+                }
+                (Selector::Wildcard, Value::Array(elements)) => found.extend(elements),
+                (Selector::Wildcard, Value::Object(members)) => found.extend(members.values()),
+                _ => {}
+            }
+        }
+    }
+    found
 }
 
 impl<'v> Evaluation<'v> {

@@ -361,3 +361,36 @@ fn too_many_pairs_are_not_compared() {
         assert_eq!(tried.fires(&data), holds, "{many}");
     }
 }
+
+#[test]
+fn elements_of_lists_are_pairs_too() {
+    let list = |count: usize| Value::from((0..count).map(|number| json!(number)).collect::<Vec<_>>());
+    let tried = Tried::new([
+        "path = \"$.data.a[*]\"\nin = { path = \"$.data.b\" }",
+        "path = \"$.data.a[*]\"\nnot_in = { path = \"$.data.b\" }",
+        "path = \"$.data.a\"\ncontains = { path = \"$.data.b[*]\" }",
+        "path = \"$.data.a\"\nnot_contains = { path = \"$.data.b[*]\" }",
+    ]);
+    for (many, holds) in [(900, [true, false, true, false]), (1_200, [false; 4])] {
+        let mut data = changed("new-appointment", &[]);
+        data["data"]["a"] = list(many);
+        data["data"]["b"] = list(many);
+        assert_eq!(tried.fires(&data), holds, "{many}");
+    }
+}
+
+#[test]
+fn whatever_takes_too_much_on_either_side_is_not_decided() {
+    let deep = Value::from(vec![(0..50).fold(json!("x"), |inner, _| json!([inner])); 1_500]);
+    let edits = Tried::new([
+        "path = \"$.data.mother_name\"\nchanged = { to = { path = \"$..*..*\" } }",
+        "not = { path = \"$.data.mother_name\", changed = { from = { path = \"$..*..*\" } } }",
+        "path = \"$.data.name\"\nnot_equals = { path = \"$..*..nothing\" }",
+        "not = { path = \"$.timestamp\", within = { from = \"00:00\", to = \"00:01\", timezone = { path = \"$..*..*\" } } }",
+    ]);
+    let fires = |data: &Value| edits.why_not("patient/edit", data).iter().map(Option::is_none).collect::<Vec<_>>();
+    let mut data = changed("edit-patient", &[]);
+    assert!(fires(&data)[2], "it is small");
+    data["data"]["deep"] = deep;
+    assert_eq!(fires(&data), [false; 4]);
+}

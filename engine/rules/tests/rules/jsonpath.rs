@@ -176,6 +176,16 @@ fn what_takes_too_much_yields_nothing_and_says_so() {
 }
 
 #[test]
+fn names_indexes_and_wildcards_are_never_too_much() {
+    let long = json!({ "a": vec![json!([0, { "b": 1 }]); 600_000] });
+    for (query, found) in [("$.a[*]", 600_000), ("$.a[*][*]", 1_200_000), ("$.a[*][-1].b", 600_000), ("$.*[*].b", 0)] {
+        let nodes = Path::parse(query).unwrap().try_nodes(&long).map(|nodes| nodes.iter().count());
+        assert_eq!(nodes, Ok(found), "{query}");
+    }
+    assert!(Path::parse("$..a[*][*]").unwrap().try_nodes(&long).is_err());
+}
+
+#[test]
 fn depth_has_a_bound_that_a_small_stack_bears() {
     let deep = |depth: usize| (0..depth).fold(json!({ "end": 1 }), |inner, _| json!({ "a": inner, "b": [0] }));
     let work = move || {

@@ -76,3 +76,35 @@ fn a_file_full_of_conditions_is_read() {
         assert!(loaded.set.is_some(), "{:?}", loaded.diagnostics.first());
     }
 }
+
+/// What is said of a rule with this [when]: the code, and what stands at its place.
+fn said(when: &str) -> Vec<(&'static str, String)> {
+    let file = rule("odd", when);
+    let loaded = load(&Files { rules: vec![file.clone()], ..shipped() }, &Installed);
+    loaded.diagnostics.into_iter().map(|found| (found.code, file.text[found.span].to_owned())).collect()
+}
+
+#[test]
+fn alternatives_beside_many_conditions_are_looked_through() {
+    let either =
+        (0..7).map(|number| format!("{{ any = [{{ path = \"$.a{number}\", equals = 1 }}, {{ path = \"$.b{number}\", equals = 1 }}] }}"));
+    let many = (0..10_000).map(|number| format!("{{ path = \"$.c{number}\", exists = true }}"));
+    assert_eq!(said(&format!("all = [{}]", either.chain(many).collect::<Vec<_>>().join(", "))), []);
+}
+
+#[test]
+fn in_a_long_list_the_conditions_that_exclude_each_other_are_named() {
+    let clause = |number: usize| match number {
+        150 => "{ path = \"$.z\", equals = 1 }".to_owned(),
+        180 => "{ path = \"$.z\", equals = 2 }".to_owned(),
+        _ => format!("{{ path = \"$.c{number}\", exists = true }}"),
+    };
+    assert_eq!(said(&format!("all = [{}]", (0..250).map(clause).collect::<Vec<_>>().join(", "))), [("never-holds", "2".to_owned())]);
+}
+
+#[test]
+fn a_condition_that_stands_twice_is_said_once() {
+    let clause = "{ path = \"$.x\", equals = 1 }";
+    let nested = format!("all = [{{ all = [{clause}, {clause}] }}, {{ path = \"$.y\", exists = true }}]");
+    assert_eq!(said(&nested), [("duplicate-condition", "\"$.x\"".to_owned())]);
+}

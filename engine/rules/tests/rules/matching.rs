@@ -424,3 +424,17 @@ fn whatever_an_event_decides_makes_a_rule_less_than_plain() {
     let set = with_rule(&both.replace("plugin =", "on = \"appointment.updated\"\nplugin ="));
     assert!(in_force(&set, vec![automation("plain", None, json!({}))]).candidates(&event_of(&set), &indexer()).is_empty());
 }
+
+#[test]
+fn where_nobody_can_tell_what_is_pending_stays() {
+    let keyed = PLAIN
+        .replace("plugin =", "key = \"$.data.id\"\nplugin =")
+        .replace("$.data.event_status\", equals = \"scheduled\"", "$..*..*\", not_equals = \"nowhere\"");
+    let set = with_rule(&keyed);
+    let in_force = in_force(&set, vec![automation("plain", None, json!({}))]);
+    let found = |data: &Value| in_force.candidates(&event(&set, "appointment/new", data), &indexer());
+    let small = found(&scheduled(&[]));
+    assert!(matches!(small.as_slice(), [Candidate { plan: Plan::Fire { .. }, .. }]), "{small:?}");
+    let deep = Value::from(vec![(0..50).fold(json!(1), |inner, _| json!([inner])); 1_500]);
+    assert!(found(&scheduled(&[("/data/clinic/name", deep)])).is_empty(), "neither fired nor ended");
+}
