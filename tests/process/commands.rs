@@ -178,3 +178,32 @@ fn schemas_are_printed_as_they_ship() {
     }
     assert_eq!(house.zelo(&["schema", "plugin"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_plugin_is_tried_without_doing_anything() {
+    let house = House::new("");
+    let plugin = house.path("plugins/message.wasm");
+    let plugin = plugin.to_str().unwrap();
+    let said = house.ok(&["plugin", "run", plugin, "--input", r#"{"to":"x","text":"Olá, Ana!"}"#]);
+    assert!(said.contains("outcome   sent") && said.contains(r#"would     message channel="outbox" text="Olá, Ana!" to="x""#), "{said}");
+    let json = house.ok(&["plugin", "run", plugin, "--input", r#"{"to":"x","text":"y"}"#, "--format", "json"]);
+    let told: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&told["end"]["code"], &told["effects"][0]["to"]), (&json!("sent"), &json!("x")));
+
+    for (input, code) in [("{}", 1), ("[]", 2), ("{", 2)] {
+        assert_eq!(house.zelo(&["plugin", "run", plugin, "--input", input]).status.code(), Some(code), "{input}");
+    }
+
+    let cases = house.path("cases.toml");
+    let case = |expect: &str| format!("[[case]]\nname = \"it greets\"\ninput = {{ to = \"x\", text = \"y\" }}\nexpect = {{ {expect} }}\n");
+    let tried = |expect: &str| {
+        fs::write(&cases, case(expect)).unwrap();
+        let output = house.zelo(&["plugin", "test", plugin, cases.to_str().unwrap()]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(tried("end = \"outcome\", code = \"sent\""), (Some(0), "✓ it greets\n1 passed, 0 failed\n".to_owned()));
+    let (code, said) = tried("end = \"outcome\", effects = [{ to = \"z\" }]");
+    assert!(code == Some(1) && said.contains("effects[0].to: expected \"z\", got \"x\""), "{said}");
+    assert_eq!(tried("end = \"fine\"").0, Some(2));
+    assert_eq!(tried("end = \"outcome\", cod = 1").0, Some(2));
+}

@@ -7,6 +7,7 @@
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
+//! - [`dry`]: runs a plugin by itself, and performs nothing.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
@@ -17,6 +18,7 @@ pub mod backtest;
 pub mod budgets;
 pub mod catalog;
 pub mod connection;
+pub mod dry;
 pub mod explain;
 pub mod intake;
 pub mod keeper;

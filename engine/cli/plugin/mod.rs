@@ -1,10 +1,13 @@
-//! `zelo plugin`: from a compiled module to a plugin.
+//! `zelo plugin`: from a compiled module to a plugin, and what it does by itself.
 
-use std::path::PathBuf;
+mod cases;
+mod dry;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use zelo_host::package;
+use zelo_host::{Host, Plugin, package};
 
 use super::{Findings, Format, print_line, setup};
 
@@ -28,6 +31,10 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Run a plugin once, in the sandbox, and show how it ends and what it would do. Nothing is done.
+    Run(dry::Arguments),
+    /// Run a plugin on the cases of a file, and compare what it would do.
+    Test(cases::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Findings> {
@@ -42,9 +49,7 @@ pub(super) fn run(command: &Command) -> Result<Findings> {
             std::fs::rename(&part, out).with_context(|| format!("{} cannot be written", out.display()))?;
         }
         Command::Inspect { file, format } => {
-            let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-            let hint = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let plugin = setup::host_in_memory()?.load(&hint, &bytes).with_context(|| file.display().to_string())?;
+            let plugin = load(&setup::host_in_memory()?, file)?;
             let manifest = plugin.manifest();
             let imports: Vec<&str> = plugin.imports().iter().map(|capability| capability.as_str()).collect();
             let wants: Vec<String> = manifest.wanted().iter().map(|capability| capability.as_str().to_owned()).collect();
@@ -64,6 +69,15 @@ pub(super) fn run(command: &Command) -> Result<Findings> {
                 }
             }
         }
+        Command::Run(arguments) => return dry::run(arguments),
+        Command::Test(arguments) => return cases::run(arguments),
     }
     Ok(Findings::None)
+}
+
+/// The plugin in a file.
+fn load(host: &Host, file: &Path) -> Result<Plugin> {
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let hint = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    host.load(&hint, &bytes).with_context(|| file.display().to_string())
 }
