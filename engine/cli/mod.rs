@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
-        Command::Plugin(command) => plugin::run(&command),
+        Command::Plugin(command) => plugin::run(config, &command),
     };
     match found {
         Ok(Findings::None) => ExitCode::SUCCESS,

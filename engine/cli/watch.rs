@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use zelo_host::Host;
 use zelo_rules::Source;
 use zelo_runtime::rulebook::{self, Edition};
-use zelo_runtime::{Catalog, Runtime};
+use zelo_runtime::{Catalog, Installed, Runtime};
 
 use crate::config::Config;
 
@@ -30,15 +30,13 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn now(config: &Config) -> Self {
-        Self { rules: stamp(&config.rules(), "toml"), plugins: stamp(&config.plugins(), "wasm"), samples: Stamp::new() }
+        let installed = config.plugins();
+        let plugins = stamp(&installed.folder, "wasm").into_iter().chain([of(&installed.lock)]);
+        Self { rules: stamp(&config.rules(), "toml"), plugins: plugins.collect(), samples: Stamp::new() }
     }
 
     /// The same with the files `samples`.
     pub(super) fn with_samples(config: &Config, samples: &[PathBuf]) -> Self {
-        let of = |path: &PathBuf| {
-            let found = std::fs::metadata(path).ok();
-            (path.clone(), found.as_ref().map_or(0, Metadata::len), found.and_then(|found| found.modified().ok()))
-        };
         Self { samples: samples.iter().map(of).collect(), ..Self::now(config) }
     }
 
@@ -46,6 +44,12 @@ impl Seen {
     pub(super) fn same_plugins(&self, other: &Self) -> bool {
         self.plugins == other.plugins
     }
+}
+
+/// What one file looks like, which may not be there.
+fn of(path: &PathBuf) -> (PathBuf, u64, Option<SystemTime>) {
+    let found = std::fs::metadata(path).ok();
+    (path.clone(), found.as_ref().map_or(0, Metadata::len), found.and_then(|found| found.modified().ok()))
 }
 
 /// The files of the samples of `source`.
@@ -107,9 +111,9 @@ async fn load(config: &Config, runtime: &Runtime, plugins_changed: bool) -> Resu
 }
 
 /// Compiling takes a while; others go on meanwhile.
-async fn load_plugins(host: &Arc<Host>, folder: PathBuf) -> Result<Arc<Catalog>, rulebook::Error> {
+async fn load_plugins(host: &Arc<Host>, installed: Installed) -> Result<Arc<Catalog>, rulebook::Error> {
     let host = host.clone();
-    match tokio::task::spawn_blocking(move || Catalog::load(&host, &folder)).await {
+    match tokio::task::spawn_blocking(move || Catalog::load(&host, &installed)).await {
         Ok(loaded) => Ok(Arc::new(loaded?)),
         Err(broken) => Err(rulebook::Error::Broken(broken.to_string())),
     }

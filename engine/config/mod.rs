@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use zelo_runtime::Installed;
 
 mod budget;
 pub mod secrets;
@@ -150,9 +151,9 @@ impl Config {
         self.path(&self.paths.rules)
     }
 
-    /// The folder of plugins.
-    pub fn plugins(&self) -> PathBuf {
-        self.path(&self.paths.plugins)
+    /// Where plugins are installed: their folder, and `zelo.lock` beside the configuration.
+    pub fn plugins(&self) -> Installed {
+        Installed { folder: self.path(&self.paths.plugins), lock: self.path(Path::new("zelo.lock")) }
     }
 
     /// The database file.

@@ -15,7 +15,7 @@ use zelo_rules::{Delivery, Headers, InForce, RuleSet};
 use zelo_runtime::backtest::{Backtest, Counted, Counts, replay};
 use zelo_runtime::intake::Accepted;
 use zelo_runtime::rulebook::{self, Edition, everything_on};
-use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, simulation};
+use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared, simulation};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Range};
 
@@ -33,7 +33,7 @@ impl Ground {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let host = Arc::new(Host::new(HostConfig::default()).unwrap());
-        let catalog = Arc::new(Catalog::load(&host, &root.join("plugins/dist")).unwrap());
+        let catalog = Arc::new(Catalog::load(&host, &Installed { folder: root.join("plugins/dist"), lock: root.join("no.lock") }).unwrap());
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         Self { host, catalog, rules: Arc::new(rules) }

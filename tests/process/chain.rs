@@ -22,7 +22,7 @@ use zelo_core::{
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers};
 use zelo_runtime::rulebook::{self, Edition, everything_on};
-use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
+use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome,
@@ -163,7 +163,7 @@ impl Ground {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let host = Arc::new(Host::new(HostConfig::default()).unwrap());
-        let catalog = Arc::new(Catalog::load(&host, &root.join("plugins/dist")).unwrap());
+        let catalog = Arc::new(Catalog::load(&host, &Installed { folder: root.join("plugins/dist"), lock: root.join("no.lock") }).unwrap());
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         let name = "clinicarx".to_owned();

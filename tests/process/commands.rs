@@ -207,3 +207,38 @@ fn a_plugin_is_tried_without_doing_anything() {
     assert_eq!(tried("end = \"fine\"").0, Some(2));
     assert_eq!(tried("end = \"outcome\", cod = 1").0, Some(2));
 }
+
+#[test]
+fn a_plugin_that_the_lock_does_not_name_does_not_run() {
+    let house = House::new("");
+    let plugins = house.path("plugins");
+    let dist = fs::canonicalize(&plugins).unwrap();
+    fs::remove_file(&plugins).unwrap();
+    fs::create_dir(&plugins).unwrap();
+    for entry in fs::read_dir(dist).unwrap().map(Result::unwrap).filter(|entry| entry.path().extension().is_some_and(|end| end == "wasm")) {
+        fs::copy(entry.path(), plugins.join(entry.file_name())).unwrap();
+    }
+    assert_eq!(house.zelo(&["plugin", "lock", "--check"]).status.code(), Some(1), "there is none");
+    house.ok(&["plugin", "lock"]);
+    house.ok(&["plugin", "lock", "--check"]);
+    assert!(fs::read_to_string(house.path("zelo.lock")).unwrap().contains("[plugins.reminder]"));
+    house.ok(&["check"]);
+
+    // The same plugin with an empty custom section at its end: as good as before, and not the same.
+    let reminder = plugins.join("reminder.wasm");
+    let mut bytes = fs::read(&reminder).unwrap();
+    bytes.extend([0, 1, 0]);
+    fs::write(&reminder, bytes).unwrap();
+    for command in [&["check"][..], &["serve"], &["test"], &["simulate", "examples/day/day.jsonl"]] {
+        let output = house.zelo(command);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+        assert!(said.contains("reminder.wasm is not among the plugins") && said.contains("zelo plugin lock"), "{said}");
+    }
+    house.ok(&["plugin", "lock"]);
+    house.ok(&["check"]);
+
+    fs::write(house.path("zelo.lock"), "plugins = 1").unwrap();
+    let output = house.zelo(&["check"]);
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("zelo.lock is no lock"));
+}

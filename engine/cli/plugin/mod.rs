@@ -9,6 +9,10 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use zelo_host::{Host, Plugin, package};
 
+use zelo_runtime::{Catalog, Lock};
+
+use crate::config::Config;
+
 use super::{Findings, Format, print_line, setup};
 
 #[derive(Debug, clap::Subcommand)]
@@ -31,13 +35,19 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Write zelo.lock: the plugins that are installed now, and no others, may run.
+    Lock {
+        /// Write nothing; fail where it would change.
+        #[arg(long)]
+        check: bool,
+    },
     /// Run a plugin once, in the sandbox, and show how it ends and what it would do. Nothing is done.
     Run(dry::Arguments),
     /// Run a plugin on the cases of a file, and compare what it would do.
     Test(cases::Arguments),
 }
 
-pub(super) fn run(command: &Command) -> Result<Findings> {
+pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> {
     match command {
         Command::Pack { module, manifest, out } => {
             let bytes = std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
@@ -69,9 +79,31 @@ pub(super) fn run(command: &Command) -> Result<Findings> {
                 }
             }
         }
+        Command::Lock { check } => return lock(&Config::load(config)?, *check),
         Command::Run(arguments) => return dry::run(arguments),
         Command::Test(arguments) => return cases::run(arguments),
     }
+    Ok(Findings::None)
+}
+
+/// Writes the lock of what is installed, or says whether it would change.
+fn lock(config: &Config, check: bool) -> Result<Findings> {
+    let installed = config.plugins();
+    let catalog = Catalog::load_unlocked(&setup::host_for_tools(config)?, &installed)?;
+    let (lock, path) = (Lock::of(&catalog), installed.lock.display());
+    let count = catalog.plugins().count();
+    if Lock::read(&installed.lock)?.as_ref() == Some(&lock) {
+        print_line(&format!("{path} names the {count} plugins that are installed"));
+        return Ok(Findings::None);
+    }
+    if check {
+        print_line(&format!("{path} is not what is installed"));
+        return Ok(Findings::Some);
+    }
+    let part = installed.lock.with_extension("lock.part");
+    std::fs::write(&part, lock.to_text()).with_context(|| format!("{} cannot be written", part.display()))?;
+    std::fs::rename(&part, &installed.lock).with_context(|| format!("{path} cannot be written"))?;
+    print_line(&format!("{path} names the {count} plugins that are installed now"));
     Ok(Findings::None)
 }
 

@@ -34,5 +34,5 @@ pub use effects::{Effects, Level, Stop};
 pub use host::{Capacity, Error, Host, HostConfig};
 pub use limits::{Limit, Limits};
 pub use manifest::Manifest;
-pub use plugin::{LoadError, MissingGrants, Plugin, Prepared, Problem};
+pub use plugin::{LoadError, MissingGrants, Plugin, Prepared, Problem, digest};
 pub use run::{End, Run};

@@ -83,7 +83,7 @@ pub enum Problem {
 impl Plugin {
     pub(crate) fn load(engine: &Engine, cache: Option<&Cache>, bytes: &[u8]) -> Result<Self, Problem> {
         let inspected = inspect::inspect(bytes)?;
-        let digest = hex(&Sha256::digest(bytes));
+        let digest = digest(bytes);
         let component = match cache.and_then(|cache| cache.get(engine, &digest)) {
             Some(component) => component,
             None => {
@@ -138,6 +138,11 @@ impl Prepared {
     pub(crate) fn pre(&self) -> &AutomationPre<State> {
         &self.0.0.pre
     }
+}
+
+/// What tells components apart: the SHA-256 of the file, hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Prints name, version and digest.

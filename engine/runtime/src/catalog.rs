@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::lock::{Installed, Lock};
 use zelo_core::grants::Capability;
 use zelo_host::{Host, LoadError, MissingGrants, Plugin, Prepared};
 use zelo_rules::{Localised, PluginFacts, PluginWords, Plugins, Text};
@@ -34,11 +35,31 @@ pub enum Error {
     },
     #[error("{} and another file are both plugin `{name}`", path.display())]
     Twice { path: PathBuf, name: String },
+    #[error("{} is no lock: {why}", path.display())]
+    Lock { path: PathBuf, why: String },
+    #[error("{} is not among the plugins that {} names: its digest is {digest}; `zelo plugin lock` takes over what is installed", path.display(), lock.display())]
+    NotLocked { path: PathBuf, lock: PathBuf, digest: String },
 }
 
 impl Catalog {
-    /// Loads every `*.wasm` in `folder`; a folder that does not exist has none.
-    pub fn load(host: &Host, folder: &Path) -> Result<Self, Error> {
+    /// Loads every `*.wasm` that is installed; a folder that does not exist has none.
+    ///
+    /// # Errors
+    /// One of them is no plugin, or not the one that the lock names.
+    pub fn load(host: &Host, installed: &Installed) -> Result<Self, Error> {
+        Self::load_locked(host, installed, Lock::read(&installed.lock)?.as_ref())
+    }
+
+    /// The same, whatever the lock says: for who writes it.
+    ///
+    /// # Errors
+    /// One of them is no plugin.
+    pub fn load_unlocked(host: &Host, installed: &Installed) -> Result<Self, Error> {
+        Self::load_locked(host, installed, None)
+    }
+
+    fn load_locked(host: &Host, installed: &Installed, lock: Option<&Lock>) -> Result<Self, Error> {
+        let folder = installed.folder.as_path();
         let mut catalog = Self::default();
         let read = |path: &Path, source| Error::Read { path: path.to_owned(), source };
         let entries = match std::fs::read_dir(folder) {
@@ -50,6 +71,10 @@ impl Catalog {
         paths.sort();
         for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
             let bytes = std::fs::read(&path).map_err(|error| read(&path, error))?;
+            let digest = zelo_host::digest(&bytes);
+            if lock.is_some_and(|lock| !lock.names(&digest)) {
+                return Err(Error::NotLocked { path, lock: installed.lock.clone(), digest });
+            }
             let hint = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let plugin = host.load(&hint, &bytes).map_err(|source| Error::Load { path: path.clone(), source: Box::new(source) })?;
             let name = plugin.manifest().name.clone();

@@ -8,6 +8,7 @@
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
+//! - [`lock`]: which plugins may run at all.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
@@ -22,6 +23,7 @@ pub mod dry;
 pub mod explain;
 pub mod intake;
 pub mod keeper;
+pub mod lock;
 mod recorder;
 pub mod rehearsal;
 pub mod rulebook;
@@ -40,6 +42,7 @@ pub use budgets::Budgets;
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use intake::{Incoming, Receipt, Refused};
+pub use lock::{Installed, Lock};
 pub use rulebook::Rulebook;
 
 /// All that the loops share. Cheap to clone.

@@ -1,0 +1,73 @@
+//! `zelo.lock`: which plugins may run, by digest. Where the file is there, a component that it does not name is refused before it is even
+//! compiled: whoever can write into the folder of plugins cannot put another one in force unseen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::Catalog;
+use crate::catalog::Error;
+
+/// Where plugins are installed.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The folder of `*.wasm`.
+    pub folder: PathBuf,
+    /// The lock file, where there is one.
+    pub lock: PathBuf,
+}
+
+/// The plugins that may run.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    plugins: BTreeMap<String, Locked>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Locked {
+    /// For people: the digest decides.
+    version: String,
+    /// SHA-256 of the component, hexadecimal.
+    digest: String,
+}
+
+impl Lock {
+    /// Names what is in `catalog`, and nothing else.
+    pub fn of(catalog: &Catalog) -> Self {
+        let locked = catalog.plugins().map(|plugin| {
+            let (manifest, digest) = (plugin.manifest(), plugin.digest().to_owned());
+            (manifest.name.clone(), Locked { version: manifest.version.to_string(), digest })
+        });
+        Self { plugins: locked.collect() }
+    }
+
+    /// The lock of a file; nothing where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none: then nothing may run.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+        };
+        toml::from_str(&text).map(Some).map_err(|error| Error::Lock { path: path.to_owned(), why: error.to_string() })
+    }
+
+    /// As the file says it.
+    pub fn to_text(&self) -> String {
+        let mut text = "# The plugins that may run, by the SHA-256 of their files. `zelo plugin lock` writes it.\n".to_owned();
+        for (name, locked) in &self.plugins {
+            text.push_str(&format!("\n[plugins.{name}]\nversion = \"{}\"\ndigest  = \"{}\"\n", locked.version, locked.digest));
+        }
+        text
+    }
+
+    /// Whether the component with this digest may run.
+    pub(crate) fn names(&self, digest: &str) -> bool {
+        self.plugins.values().any(|locked| locked.digest == digest)
+    }
+}
