@@ -4,12 +4,13 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use zelo_core::{Clock, Entropy};
 use zelo_runtime::Runtime;
 use zelo_runtime::keeper::Pace;
+use zelo_runtime::outbound::Internet;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
 use zelo_server::access;
@@ -102,7 +103,9 @@ async fn start(config: &Config) -> Result<Runtime> {
     let edition = Edition::new(rules, catalog, &store.automations().await?)?;
     // The rules may have changed while the server was down.
     store.retime(edition.in_force.clone()).await?;
-    Ok(setup::runtime(config, Ground { store, host, clock, entropy }, edition, connections))
+    let outbound = Arc::new(Internet::new(config.http.bounds()?).map_err(|why| anyhow!("no requests can be made: {why}"))?);
+    let ground = Ground { store, host, clock, entropy, outbound, secrets: config.header_secrets()? };
+    Ok(setup::runtime(config, ground, edition, connections))
 }
 
 /// Says where everything is. Goes to standard output, never to the log: the link lets its reader in.

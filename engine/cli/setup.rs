@@ -10,7 +10,7 @@ use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::RuleSet;
 use zelo_runtime::intake::Counts;
 use zelo_runtime::rulebook::{self, Edition};
-use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared};
+use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Outbound, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AutomationRow, MasterKey, Store};
 
@@ -221,17 +221,21 @@ pub(super) struct Ground {
     pub(super) host: Arc<Host>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) outbound: Arc<dyn Outbound>,
+    pub(super) secrets: zelo_runtime::Secrets,
 }
 
 /// Puts a runtime together.
 pub(super) fn runtime(config: &Config, ground: Ground, edition: Edition, connections: HashMap<String, Connection>) -> Runtime {
-    let Ground { store, host, clock, entropy } = ground;
+    let Ground { store, host, clock, entropy, outbound, secrets } = ground;
     Runtime::new(Shared {
         store,
         host,
         rules: Rulebook::new(edition),
         connections,
         channels: channels(config),
+        outbound,
+        secrets,
         clock,
         entropy,
         retry: RetryPolicy::default(),

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
+use zelo_core::http::Answer;
 use zelo_core::{ManualClock, SeededEntropy, Timestamp};
+use zelo_runtime::outbound::Answers;
 use zelo_runtime::rulebook::{Edition, everything_on};
 use zelo_runtime::simulation::{self, Row};
 use zelo_store::MasterKey;
@@ -17,6 +20,10 @@ use crate::config::Config;
 pub(super) struct Arguments {
     /// One delivery a line, {at, source, path, body}, in order of arrival.
     file: PathBuf,
+    /// What other people's machines answer to the requests of plugins: TOML of `[[http]]` with `request`, `status`, `headers` and `body`.
+    /// Without it nobody answers.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// How to print what happens.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -48,7 +55,8 @@ async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     let edition = Edition::new(rules, catalog, &rows)?;
     let master = MasterKey::generate(entropy.as_ref());
     let store = setup::store_in_memory(master, entropy.clone()).await?;
-    let ground = Ground { store, host, clock: clock.clone(), entropy };
+    let outbound = Arc::new(arguments.answers.as_deref().map(answers).transpose()?.unwrap_or_default());
+    let ground = Ground { store, host, clock: clock.clone(), entropy, outbound, secrets: zelo_runtime::Secrets::Unsaid };
     let runtime = setup::runtime(&config, ground, edition, connections);
 
     let format = arguments.format;
@@ -66,6 +74,18 @@ async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         Some(error) => Err(error.into()),
         None => Ok(Findings::None),
     }
+}
+
+/// The answers of a file.
+fn answers(path: &Path) -> Result<Answers> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        http: Vec<Answer>,
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(Answers(file.http))
 }
 
 /// A row for people: when, what became of it, what it is, what happened.

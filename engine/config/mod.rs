@@ -12,9 +12,11 @@ use serde_json::{Map, Value};
 use zelo_runtime::Installed;
 
 mod budget;
+mod http;
 pub mod secrets;
 
 pub use budget::Budget;
+pub use http::{Http, Secret};
 use secrets::SecretRef;
 
 /// The configuration as written, defaults filled in.
@@ -26,6 +28,8 @@ pub struct Config {
     pub paths: Paths,
     pub connections: BTreeMap<String, Connection>,
     pub channels: BTreeMap<String, Channel>,
+    pub http: Http,
+    pub secrets: BTreeMap<String, Secret>,
     pub budget: Budget,
     pub automations: Vec<Automation>,
     /// The folder that paths are relative to.

@@ -63,6 +63,8 @@ impl Ground {
             rules: Rulebook::new(edition),
             connections,
             channels: outbox(),
+            outbound: Arc::new(zelo_runtime::outbound::Answers::default()),
+            secrets: zelo_runtime::Secrets::Unsaid,
             clock: clock.clone(),
             entropy,
             retry: RetryPolicy::default(),

@@ -202,6 +202,8 @@ impl Ground {
             rules: Rulebook::new(edition),
             connections: HashMap::from([(self.connection.name.clone(), self.connection.clone())]),
             channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
+            outbound: Arc::new(zelo_runtime::outbound::Answers::default()),
+            secrets: zelo_runtime::Secrets::Unsaid,
             clock: self.clock.clone(),
             entropy,
             retry: RetryPolicy::default(),

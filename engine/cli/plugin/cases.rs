@@ -57,7 +57,7 @@ fn locale() -> String {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expect {
-    /// `outcome`, `retry`, `permanent`, `missing`, `limit` or `trap`.
+    /// `outcome`, `retry`, `permanent`, `missing`, `limit`, `trap`, or `stopped`: at a request that no answer is given for.
     end: String,
     code: Option<String>,
     summary: Option<String>,
@@ -69,7 +69,7 @@ struct Expect {
     effects: Option<Vec<Value>>,
 }
 
-const ENDS: [&str; 6] = ["outcome", "retry", "permanent", "missing", "limit", "trap"];
+const ENDS: [&str; 7] = ["outcome", "retry", "permanent", "missing", "limit", "trap", "stopped"];
 
 pub(super) fn run(arguments: &Arguments) -> Result<Findings> {
     let path = arguments.cases.display();

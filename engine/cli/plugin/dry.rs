@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use zelo_core::Clock;
+use zelo_core::http::Answer;
 use zelo_runtime::dry::{self, Trial, Tried};
 use zelo_runtime::system::SystemClock;
 
@@ -25,7 +26,7 @@ pub(in super::super) struct Arguments {
     /// The same from a file; `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "input")]
     input_file: Option<PathBuf>,
-    /// What it finds: `[records.TYPE.ID]`, `[state]` and `[counters]`, in TOML.
+    /// What it finds: `[records.TYPE.ID]`, `[state]`, `[counters]` and answers to its requests, `[[http]]`, in TOML.
     #[arg(long, value_name = "FILE")]
     given: Option<PathBuf>,
     /// The present instant, RFC 3339; default: now.
@@ -49,12 +50,14 @@ pub(super) struct Given {
     records: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     state: BTreeMap<String, String>,
     counters: BTreeMap<String, u64>,
+    http: Vec<Answer>,
 }
 
 impl Given {
     /// A run that finds it.
     pub(super) fn trial(self, input: Value, now: Timestamp, seed: u64, locale: String) -> Trial {
-        Trial { input, now: now.to_string(), seed, locale, records: self.records, state: self.state, counters: self.counters }
+        let Self { records, state, counters, http: answers } = self;
+        Trial { input, now: now.to_string(), seed, locale, records, state, counters, answers }
     }
 }
 

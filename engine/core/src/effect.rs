@@ -6,12 +6,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::{Request, Response};
 use crate::invocation::Invocation;
 
 /// One doing that a plugin asked for.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Effect {
+    /// A request over HTTP.
+    Http(Request),
     /// A message to a person.
     Message(Message),
     /// A document, kept.
@@ -136,6 +139,10 @@ pub struct Emitted {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EffectResult {
+    /// The destination of a request answered.
+    Answered { response: Response },
+    /// It answered with what is not handed on.
+    Unusable { reason: String },
     /// The message stands in the channel.
     Sent { message: String, channel: String },
     /// The document is kept under this id.
@@ -160,12 +167,19 @@ pub enum JournalEntry {
     Invocation(Box<Invocation>),
     /// An effect with its final result.
     Effect { effect: Effect, result: EffectResult },
+    /// An effect on somebody else's machine whose end is not known. The last entry of its journal.
+    Begun {
+        effect: Effect,
+        /// Whether it may have been carried out; if not, it is known that it was not.
+        in_flight: bool,
+    },
 }
 
 impl Effect {
     /// A word for logs and pages: never its content.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Http(_) => "http",
             Self::Message(_) => "message",
             Self::Document(_) => "document",
             Self::RecordGet { .. } => "record_get",
@@ -218,6 +232,8 @@ impl fmt::Debug for Emitted {
 impl fmt::Debug for EffectResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Answered { .. } => "Answered",
+            Self::Unusable { .. } => "Unusable",
             Self::Sent { .. } => "Sent",
             Self::Kept { .. } => "Kept",
             Self::Record { .. } => "Record",
@@ -235,19 +251,21 @@ impl fmt::Debug for JournalEntry {
         match self {
             Self::Invocation(invocation) => invocation.fmt(f),
             Self::Effect { effect, result } => write!(f, "{effect:?} = {result:?}"),
+            Self::Begun { effect, .. } => write!(f, "{effect:?} begun"),
         }
     }
 }
 
-mod base64_bytes {
+/// Bytes in JSON.
+pub(crate) mod base64_bytes {
     use data_encoding::BASE64;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&BASE64.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         BASE64.decode(String::deserialize(deserializer)?.as_bytes()).map_err(D::Error::custom)
     }
 }

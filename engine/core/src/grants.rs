@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
+use crate::http::HttpGrant;
 
 /// The doings that one action is capable of, after its templates were rendered.
 ///
@@ -12,6 +13,9 @@ use crate::budget::Budget;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
+    /// The requests that it may make.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Messages>,
     /// May make documents.
@@ -57,6 +61,8 @@ pub struct RecordFields {
 pub enum Capability {
     /// Lines in the job's log. Always granted: they stay with the job, sealed.
     Log,
+    /// Requests to granted addresses.
+    Http,
     Messages,
     Documents,
     Records,
@@ -66,12 +72,13 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability of this version.
-    pub const ALL: [Self; 6] = [Self::Log, Self::Messages, Self::Documents, Self::Records, Self::State, Self::Events];
+    pub const ALL: [Self; 7] = [Self::Log, Self::Http, Self::Messages, Self::Documents, Self::Records, Self::State, Self::Events];
 
     /// The word in rules, manifests and WIT.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Log => "log",
+            Self::Http => "http",
             Self::Messages => "messages",
             Self::Documents => "documents",
             Self::Records => "records",
@@ -91,6 +98,7 @@ impl Grants {
     pub fn capabilities(&self) -> Vec<Capability> {
         let granted = [
             (Capability::Log, true),
+            (Capability::Http, !self.http.is_empty()),
             (Capability::Messages, self.messages.is_some()),
             (Capability::Documents, self.documents),
             (Capability::Records, !self.records.is_empty()),

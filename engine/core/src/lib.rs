@@ -15,6 +15,7 @@ pub mod entropy;
 pub mod event;
 pub mod grants;
 pub mod hash;
+pub mod http;
 pub mod id;
 pub mod invocation;
 pub mod job;

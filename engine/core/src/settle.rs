@@ -29,6 +29,8 @@ pub enum AttemptEnd {
     Retry { reason: Reason, after: Option<SignedDuration> },
     /// Failed for good.
     Dead(Reason),
+    /// Something was begun on somebody else's machine, and nobody can know whether it happened.
+    Unknown(Reason),
     /// Not wanted any more.
     Cancelled(Reason),
     /// Not run, as the rule says.
@@ -115,24 +117,36 @@ pub enum LocalWrite {
     Record { hash: KeyHash, stamp: Stamp, edit: RecordEdit },
 }
 
-/// What must be on disk in the midst of an attempt, before its plugin goes on: a counter's new value with all that the
-/// attempt did before it. Commits as one.
+/// What must be on disk in the midst of an attempt, before its plugin goes on, with all that the attempt did before it. Commits as
+/// one.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     pub job: JobId,
     /// The lease that the worker holds; another one changes nothing.
     pub lease: u64,
-    /// Journal entries that are not stored yet, by their place; the counter's own comes after them.
+    /// Journal entries that are not stored yet, by their place. An entry takes the place of one that had begun.
     pub journal: Vec<(u32, JournalEntry)>,
     pub local: Vec<LocalWrite>,
     pub emitted: Vec<Arrival>,
-    /// The counter that goes up, and the place of its effect in the journal.
-    pub counter: (KeyHash, u32, Effect),
+    pub purpose: Purpose,
+}
+
+/// What a checkpoint is for.
+#[derive(Clone, Debug)]
+pub enum Purpose {
+    /// A counter goes up: its effect, and the place of that in the journal.
+    Count { slot: KeyHash, index: u32, effect: Effect },
+    /// Something outward is about to be done, unless the job was asked to stop.
+    Begin,
+    /// Something outward was done: its result is kept, whatever was asked since.
+    Done,
 }
 
 /// What became of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checkpointed {
+    /// On disk.
+    Kept,
     /// On disk: what the counter stands at now.
     Counted(u64),
     /// The job was asked to stop, so nothing was written.
@@ -173,6 +187,7 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
         }
         (_, AttemptEnd::Done { code }) => end(&mut next, JobState::Done, Reason::new(code, code.as_str())),
         (_, AttemptEnd::Dead(reason)) => end(&mut next, JobState::Dead, reason.clone()),
+        (_, AttemptEnd::Unknown(reason)) => end(&mut next, JobState::Unknown, reason.clone()),
         (Some(reason), _) => {
             keep_effects = settlement.outward;
             end(&mut next, JobState::Cancelled, reason.clone());

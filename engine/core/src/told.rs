@@ -5,9 +5,11 @@
 use serde_json::{Value, json};
 
 use crate::effect::{Attachment, Body, Effect, EffectResult, JournalEntry, Message};
+use crate::http::{Body as Bytes, HeaderValue, Request, Response};
 
 /// The kinds of effects that are told, each with the members that it may have beside `kind`.
-pub const KINDS: [(&str, &[&str]); 7] = [
+pub const KINDS: [(&str, &[&str]); 8] = [
+    ("http", &["method", "url", "headers", "body", "bytes", "status", "unusable", "unknown"]),
     ("message", &["channel", "to", "text", "template", "attachments"]),
     ("document", &["id", "name", "media_type", "text", "bytes"]),
     ("record", &["record", "id", "set", "append", "fields"]),
@@ -20,9 +22,27 @@ pub const KINDS: [(&str, &[&str]); 7] = [
 impl JournalEntry {
     /// The effect as a JSON object with its `kind`; `None` for what did nothing but read.
     pub fn told(&self) -> Option<Value> {
-        let Self::Effect { effect, result } = self else { return None };
+        let (effect, result) = match self {
+            Self::Effect { effect, result } => (effect, result),
+            Self::Begun { effect: Effect::Http(request), in_flight: true } => {
+                let mut told = request.told();
+                told["unknown"] = json!(true);
+                return Some(told);
+            }
+            _ => return None,
+        };
         match (effect, result) {
             (_, EffectResult::Refused { reason }) => Some(json!({ "kind": "refused", "effect": effect.kind(), "reason": reason })),
+            (Effect::Http(request), EffectResult::Answered { response }) => {
+                let mut told = request.told();
+                told["status"] = json!(response.status);
+                Some(told)
+            }
+            (Effect::Http(request), EffectResult::Unusable { reason }) => {
+                let mut told = request.told();
+                told["unusable"] = json!(reason);
+                Some(told)
+            }
             (Effect::Document(document), EffectResult::Kept { document: id }) => Some(json!({
                 "kind": "document", "id": id, "name": document.name, "media_type": document.media_type, "text": document.text,
                 "bytes": document.content.len(),
@@ -40,6 +60,43 @@ impl JournalEntry {
                 Some(json!({ "kind": "state", "key": key }))
             }
             _ => None,
+        }
+    }
+}
+
+impl Request {
+    /// The request in the form that people read. Of a secret, the name.
+    pub fn told(&self) -> Value {
+        let mut told = json!({ "kind": "http", "method": self.method.as_str(), "url": self.url.as_str() });
+        if !self.headers.is_empty() {
+            let headers = self.headers.iter().map(|header| match &header.value {
+                HeaderValue::Text(text) => (header.name.clone(), json!(text)),
+                HeaderValue::Secret(name) => (header.name.clone(), json!({ "secret": name })),
+            });
+            told["headers"] = Value::Object(headers.collect());
+        }
+        self.body.iter().for_each(|body| body.tell(&mut told));
+        told
+    }
+}
+
+impl Response {
+    /// The answer in the form that people read.
+    pub fn told(&self) -> Value {
+        let mut told = json!({ "kind": "answered", "status": self.status, "headers": self.headers });
+        self.body.tell(&mut told);
+        told
+    }
+}
+
+impl Bytes {
+    /// JSON and text as they are, anything else by its size.
+    fn tell(&self, told: &mut Value) {
+        let Self(bytes) = self;
+        match (serde_json::from_slice::<Value>(bytes), std::str::from_utf8(bytes)) {
+            (Ok(json), _) => told["body"] = json,
+            (_, Ok(text)) => told["body"] = json!(text),
+            _ => told["bytes"] = json!(bytes.len()),
         }
     }
 }
@@ -66,6 +123,14 @@ mod tests {
 
     use super::*;
     use crate::effect::{Document, Emitted, File, RecordEdit};
+    use crate::http::{Header, Method, Target};
+
+    fn request(body: Option<&[u8]>) -> Request {
+        let secret = Header { name: "authorization".into(), value: HeaderValue::Secret("crm".into()) };
+        let text = Header { name: "a".into(), value: HeaderValue::Text("b".into()) };
+        let url = Target::parse("https://api.example.com/v1").unwrap();
+        Request { method: Method::Post, url, headers: vec![secret, text], body: body.map(|body| Bytes(body.to_vec())) }
+    }
 
     /// One of each: what is told of it has the members that are listed, and no others.
     #[test]
@@ -78,7 +143,11 @@ mod tests {
         let file = File { name: "f".into(), media_type: "text/plain".into(), content: vec![1] };
         let document = Document { name: "d".into(), media_type: "text/plain".into(), content: vec![1], text: "x".into() };
         let edit = RecordEdit { record: "contact".into(), id: "1".into(), set: Map::new(), append: [(key(), "x".to_owned())].into() };
-        let done: [(Effect, EffectResult); 9] = [
+        let answered = || EffectResult::Answered { response: Response { status: 201, headers: Vec::new(), body: Bytes(Vec::new()) } };
+        let done: [(Effect, EffectResult); 12] = [
+            (Effect::Http(request(Some(&b"{}"[..]))), answered()),
+            (Effect::Http(request(Some(&[255]))), answered()),
+            (Effect::Http(request(None)), EffectResult::Unusable { reason: "r".into() }),
             (message(Body::Text { text: "x".into() }, vec![Attachment::File(file), Attachment::Document { id: "d".into() }]), sent()),
             (message(Body::Template { name: "n".into(), parameters: Vec::new() }, Vec::new()), sent()),
             (Effect::Document(document), EffectResult::Kept { document: "d".into() }),
@@ -99,6 +168,9 @@ mod tests {
                 seen.insert((kind, member.clone()));
             }
         }
+        let begun = JournalEntry::Begun { effect: Effect::Http(request(None)), in_flight: true }.told().unwrap();
+        assert_eq!(begun["unknown"], json!(true));
+        seen.insert(("http", "unknown".to_owned()));
         assert_eq!(seen.len(), KINDS.iter().map(|(_, members)| members.len()).sum::<usize>(), "nothing is listed that is never told");
     }
 

@@ -13,7 +13,7 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use self::zelo::automation::{documents, events, log, messages, records, state, types};
+pub(crate) use self::zelo::automation::{documents, events, http, log, messages, records, state, types};
 
 /// The package that plugins import from.
 const PACKAGE: &str = "zelo:automation";
@@ -45,6 +45,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine, capabilities: &[Capability]) -> 
     for capability in capabilities {
         match capability {
             Capability::Log => log::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
+            Capability::Http => http::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             Capability::Messages => messages::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             Capability::Documents => documents::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,
             Capability::Records => records::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?,

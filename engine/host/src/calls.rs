@@ -5,7 +5,7 @@
 use zelo_core::effect::{Attachment, Body, Button, Document, Emitted, File, Message};
 use zelo_core::{Effect, EffectResult};
 
-use crate::bindings::{documents, events, log, messages, records, state, types};
+use crate::bindings::{documents, events, http, log, messages, records, state, types};
 use crate::check;
 use crate::effects::{Level, Stop};
 use crate::run::{End, State};
@@ -26,6 +26,26 @@ impl log::Host for State {
         };
         self.log(level, cut(&text, LOG_LINE_MAX));
         Ok(())
+    }
+}
+
+impl http::Host for State {
+    async fn send(&mut self, request: http::Request) -> wasmtime::Result<Result<http::Response, http::Error>> {
+        self.called(request_bytes(&request))?;
+        let request = match check::request(request) {
+            Ok(request) => request,
+            Err(problem) => return Ok(Err(http::Error::Invalid(problem))),
+        };
+        match self.perform(Effect::Http(request)).await? {
+            EffectResult::Answered { response } => {
+                let headers: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+                self.give(headers + response.body.0.len())?;
+                Ok(Ok(http::Response { status: response.status, headers: response.headers, body: response.body.0 }))
+            }
+            EffectResult::Unusable { reason } => Ok(Err(http::Error::Unusable(reason))),
+            EffectResult::Refused { reason } => Ok(Err(http::Error::Refused(reason))),
+            other => Err(self.mismatch("http", &other)),
+        }
     }
 }
 
@@ -189,6 +209,13 @@ fn from_wit(message: messages::Message) -> Message {
         attachments: attachments.into_iter().map(attachment).collect(),
         buttons: buttons.into_iter().map(|messages::Button { id, title }| Button { id, title }).collect(),
     }
+}
+
+fn request_bytes(request: &http::Request) -> usize {
+    let header = |header: &http::Header| match &header.value {
+        http::HeaderValue::Text(value) | http::HeaderValue::Secret(value) => header.name.len() + value.len(),
+    };
+    request.url.len() + request.headers.iter().map(header).sum::<usize>() + request.body.as_ref().map_or(0, Vec::len)
 }
 
 fn message_bytes(message: &messages::Message) -> usize {

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use zelo_core::effect::RecordEdit;
+use zelo_core::http::{Body, Header, HeaderValue, Method, Request, Target};
 
-use crate::bindings::{documents, messages, records};
+use crate::bindings::{documents, http, messages, records};
 
 /// Of a recipient, a channel, a name or a media type, bytes.
 const NAME_MAX: usize = 512;
@@ -35,7 +36,87 @@ const DEPTH_MAX: usize = 32;
 /// Fields that one edit may name.
 const FIELDS_MAX: usize = 64;
 
+/// Of a URL, bytes.
+const URL_MAX: usize = 8 << 10;
+/// Of the value of a header, bytes.
+const HEADER_MAX: usize = 4 << 10;
+/// Headers of one request.
+const HEADERS_MAX: usize = 64;
+/// Of the body of a request, bytes.
+const BODY_MAX: usize = 1 << 20;
+
+/// Headers that belong to the connection, or to the host: what they say follows from the request.
+const HOST_HEADERS: [&str; 14] = [
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
 type Checked = Result<(), String>;
+
+/// A request, read.
+pub(crate) fn request(request: http::Request) -> Result<Request, String> {
+    let http::Request { method, url, headers, body } = request;
+    within("the URL", &url, URL_MAX)?;
+    let url = Target::parse(&url).map_err(|problem| format!("the URL cannot be used: {problem}"))?;
+    if headers.len() > HEADERS_MAX {
+        return Err(format!("the request has {} headers; {HEADERS_MAX} are allowed", headers.len()));
+    }
+    let headers = headers.into_iter().map(header).collect::<Result<_, _>>()?;
+    let method = match method {
+        http::Method::Get => Method::Get,
+        http::Method::Head => Method::Head,
+        http::Method::Post => Method::Post,
+        http::Method::Put => Method::Put,
+        http::Method::Patch => Method::Patch,
+        http::Method::Delete => Method::Delete,
+    };
+    match &body {
+        Some(_) if method.is_safe() => return Err(format!("a {} has no body", method.as_str())),
+        Some(body) if body.len() > BODY_MAX => return Err(format!("the body has {} bytes; {BODY_MAX} are allowed", body.len())),
+        _ => Ok(Request { method, url, headers, body: body.map(Body) }),
+    }
+}
+
+/// A field name is a token and its value is text on one line ([RFC 9110, 5.1 and 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5)).
+fn header(header: http::Header) -> Result<Header, String> {
+    let http::Header { name: title, value } = header;
+    name("a header's name", &title)?;
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if !title.chars().all(is_token) {
+        return Err("a header's name has a character that names cannot have".into());
+    }
+    let title = title.to_ascii_lowercase();
+    if HOST_HEADERS.contains(&title.as_str()) {
+        return Err(format!("the header `{title}` is the host's to set"));
+    }
+    let value = match value {
+        http::HeaderValue::Text(text) => {
+            within("a header's value", &text, HEADER_MAX)?;
+            if !text.chars().all(|c| c == '\t' || (' '..='~').contains(&c)) {
+                return Err(format!("the value of the header `{title}` is not printable ASCII on one line"));
+            }
+            HeaderValue::Text(text)
+        }
+        http::HeaderValue::Secret(secret) => {
+            name("a secret's name", &secret)?;
+            HeaderValue::Secret(secret)
+        }
+    };
+    Ok(Header { name: title, value })
+}
+
 
 pub(crate) fn message(message: &messages::Message) -> Checked {
     if let Some(channel) = &message.channel {

@@ -51,6 +51,8 @@ pub enum Stop {
     Cancelled(Reason),
     /// The effect cannot be done now, but perhaps later: its destination is down, or asks to wait.
     Later { reason: String, after: Option<Duration> },
+    /// It was begun on somebody else's machine, and nobody can know whether it happened.
+    Unknown { reason: String },
     /// The journal could not be read or written.
     Store(String),
     /// A replay asks for something else than the first attempt did. Words for kinds and places, never content.
@@ -63,6 +65,7 @@ impl fmt::Debug for Stop {
         match self {
             Self::Cancelled(reason) => write!(f, "Cancelled({})", reason.code),
             Self::Later { after, .. } => write!(f, "Later({after:?})"),
+            Self::Unknown { .. } => f.write_str("Unknown"),
             Self::Store(_) => f.write_str("Store"),
             Self::Differs { asked, recorded } => write!(f, "Differs({asked}, {recorded})"),
         }

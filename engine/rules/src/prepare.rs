@@ -228,6 +228,7 @@ impl Rendering<'_> {
             Ok((grant.record.clone(), RecordFields { fields: grant.fields.clone(), ids }))
         });
         Ok(Grants {
+            http: granted.http.clone(),
             messages,
             documents: granted.documents,
             records: records.collect::<Result<_, Unprepared>>()?,

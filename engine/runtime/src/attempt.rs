@@ -283,6 +283,10 @@ fn ended(end: End) -> (AttemptEnd, Said) {
         End::Trap { message } => (dead("trap", "the plugin broke off".to_owned()), Said::because(message)),
         End::Stopped(Stop::Cancelled(reason)) => (AttemptEnd::Cancelled(reason), Said::default()),
         End::Stopped(Stop::Later { reason, after }) => (later("later", "an effect could not be done yet", after), Said::because(reason)),
+        End::Stopped(Stop::Unknown { reason }) => {
+            let text = "a request was begun, and nobody can know whether it was carried out; look there, and decide";
+            (AttemptEnd::Unknown(Reason::new("unknown", text)), Said::because(reason))
+        }
         End::Stopped(Stop::Store(why)) => (later("store", &why, None), Said::default()),
         End::Stopped(Stop::Differs { asked, recorded }) => {
             let text = format!("this attempt asks for {asked}, where an earlier one did {recorded}; a plugin must do the same again");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use zelo_core::effect::{Attachment, Message};
+use zelo_core::http::Answer;
 use zelo_core::invocation::EventRef;
 use zelo_core::{Effect, EffectResult, Grants, Invocation, JournalEntry};
 use zelo_host::{Effects, Host, Level, Limits, MissingGrants, Plugin, Run, Stop};
@@ -24,6 +25,8 @@ pub struct Trial {
     pub state: BTreeMap<String, String>,
     /// Where counters stand before the run.
     pub counters: BTreeMap<String, u64>,
+    /// What other people's machines answer.
+    pub answers: Vec<Answer>,
 }
 
 /// What came of it.
@@ -56,7 +59,7 @@ pub async fn run(host: &Host, plugin: &Plugin, trial: Trial) -> Result<Tried, Mi
         fields: Vec::new(),
     };
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let world = World { records: trial.records, state: trial.state, counters: trial.counters, made: Vec::new(), seen: Arc::clone(&seen) };
+    let world = World { records: trial.records, state: trial.state, counters: trial.counters, answers: trial.answers, made: Vec::new(), seen: Arc::clone(&seen) };
     let limits = Limits::default().lowered_to(manifest);
     let run = host.run(&prepared, &invocation, Box::new(world), &limits).await;
     let seen = std::mem::take(&mut *lock(&seen));
@@ -75,14 +78,20 @@ struct World {
     records: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     state: BTreeMap<String, String>,
     counters: BTreeMap<String, u64>,
+    answers: Vec<Answer>,
     /// The ids of the documents it made.
     made: Vec<String>,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl World {
-    fn answer(&mut self, effect: &Effect) -> EffectResult {
-        match effect {
+    /// What `effect` comes to; nothing where nobody answers.
+    fn answer(&mut self, effect: &Effect) -> Option<EffectResult> {
+        Some(match effect {
+            Effect::Http(request) => {
+                let fits = |answer: &&Answer| answer.request.allows(request.method, &request.url);
+                EffectResult::Answered { response: self.answers.iter().find(fits)?.response() }
+            }
             Effect::Message(message) => self.send(message),
             Effect::Document(_) => {
                 let document = format!("document-{}", self.made.len() + 1);
@@ -108,7 +117,7 @@ impl World {
                 self.state.remove(key);
                 EffectResult::Done
             }
-        }
+        })
     }
 
     fn send(&self, message: &Message) -> EffectResult {
@@ -124,7 +133,11 @@ impl World {
 #[async_trait]
 impl Effects for World {
     async fn perform(&mut self, effect: Effect) -> Result<EffectResult, Stop> {
-        let result = self.answer(&effect);
+        let Some(result) = self.answer(&effect) else {
+            lock(&self.seen).journal.push(JournalEntry::Begun { effect, in_flight: true });
+            let reason = "no answer is given for this request, so nobody can know what the plugin does next".to_owned();
+            return Err(Stop::Unknown { reason });
+        };
         lock(&self.seen).journal.push(JournalEntry::Effect { effect, result: result.clone() });
         Ok(result)
     }
@@ -163,7 +176,8 @@ fn end(run: &Run) -> Value {
         End::Permanent { reason } | End::Missing { reason } => json!({ "kind": kind, "reason": reason }),
         End::Limit(limit) => json!({ "kind": kind, "reason": limit.to_string() }),
         End::Trap { message } => json!({ "kind": kind, "reason": message }),
-        // Nothing stops a dry run from outside.
+        End::Stopped(Stop::Unknown { reason }) => json!({ "kind": kind, "reason": reason }),
+        // Nothing else stops a dry run from outside.
         End::Stopped(stop) => json!({ "kind": kind, "reason": format!("{stop:?}") }),
     }
 }

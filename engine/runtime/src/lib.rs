@@ -9,6 +9,7 @@
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
 //! - [`lock`]: which plugins may run at all.
+//! - [`outbound`]: requests of plugins, and how far they go.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
@@ -24,6 +25,7 @@ pub mod explain;
 pub mod intake;
 pub mod keeper;
 pub mod lock;
+pub mod outbound;
 mod recorder;
 pub mod rehearsal;
 pub mod rulebook;
@@ -43,6 +45,7 @@ pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use intake::{Incoming, Receipt, Refused};
 pub use lock::{Installed, Lock};
+pub use outbound::{Outbound, Secrets};
 pub use rulebook::Rulebook;
 
 /// All that the loops share. Cheap to clone.
@@ -56,6 +59,8 @@ pub struct Shared {
     pub rules: Rulebook,
     pub connections: HashMap<String, Connection>,
     pub channels: Channels,
+    pub outbound: Arc<dyn Outbound>,
+    pub secrets: Secrets,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub retry: RetryPolicy,

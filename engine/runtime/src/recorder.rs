@@ -1,12 +1,14 @@
 //! What a plugin did in one attempt: checked against its grants, replayed from the journal or done anew, and written down.
 
+mod request;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use zelo_core::effect::{Attachment, Message};
-use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine};
+use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine, Purpose};
 use zelo_core::{
     Arrival, AutomationId, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX, Stamp,
 };
@@ -70,9 +72,14 @@ impl Recorder {
         frozen: bool,
     ) -> (Self, Arc<Mutex<Trace>>) {
         let journal = if frozen { Vec::new() } else { vec![(0, JournalEntry::Invocation(Box::new(invocation.clone())))] };
-        // A number that an earlier attempt was given is given for good.
-        let counted = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Counted { .. }, .. });
-        let outward = work.journal.iter().any(counted);
+        // A number that an earlier attempt was given is given for good, and what was sent cannot be taken back.
+        let outward = work.journal.iter().any(|entry| match entry {
+            JournalEntry::Effect { effect, result } => {
+                is_outward(effect) && !matches!(result, EffectResult::Refused { .. })
+            }
+            JournalEntry::Begun { in_flight, .. } => *in_flight,
+            JournalEntry::Invocation(_) => false,
+        });
         let trace = Arc::new(Mutex::new(Trace { journal, outward, ..Trace::default() }));
         let lineage = lineage(&work);
         let event = Event { subjects: subjects(&work), ..work.event };
@@ -92,13 +99,15 @@ impl Recorder {
         (recorder, trace)
     }
 
-    /// Does an effect for the first time. All but counters are local: they commit with the settlement.
-    async fn perform_new(&mut self, index: u32, effect: &Effect) -> Result<EffectResult, Stop> {
+    /// Does an effect. All but counters and requests are local: they commit with the settlement. `begun` says what an earlier
+    /// attempt left of a request.
+    async fn perform_new(&mut self, index: u32, effect: &Effect, begun: Begun) -> Result<EffectResult, Stop> {
         if let Some(reason) = self.not_granted(effect) {
             return Ok(EffectResult::Refused { reason });
         }
         match effect {
             Effect::Message(message) => self.send(index, message).await,
+            Effect::Http(request) => self.request(index, request, begun).await,
             Effect::Document(document) => {
                 self.documents.insert(index);
                 lock(&self.trace).local.push(LocalWrite::Document { index, document: document.clone() });
@@ -131,6 +140,8 @@ impl Recorder {
     fn not_granted(&self, effect: &Effect) -> Option<String> {
         let not = |what: &str| Some(format!("{what} not granted"));
         match effect {
+            // What an earlier attempt has begun has to be told apart first.
+            Effect::Http(_) => None,
             Effect::Message(message) => match &self.grants.messages {
                 None => not("messages are"),
                 Some(granted) if !granted.to.contains(&message.to) => not("this recipient is"),
@@ -242,6 +253,13 @@ impl Recorder {
     /// Counts, and puts all that the attempt has done so far on disk with it: what comes after a number must not be able to
     /// forget what came before.
     async fn count(&mut self, index: u32, key: &str, effect: &Effect) -> Result<EffectResult, Stop> {
+        let counted = self.checkpoint(Purpose::Count { slot: self.slot(key), index, effect: effect.clone() }).await?;
+        lock(&self.trace).outward = true;
+        counted.map(|value| EffectResult::Counted { value }).ok_or_else(|| Stop::Store("a counter did not count".to_owned()))
+    }
+
+    /// Puts all that the attempt has done so far on disk; what a counter stands at then.
+    async fn checkpoint(&self, purpose: Purpose) -> Result<Option<u64>, Stop> {
         let checkpoint = {
             let mut trace = lock(&self.trace);
             Checkpoint {
@@ -250,20 +268,18 @@ impl Recorder {
                 journal: std::mem::take(&mut trace.journal),
                 local: std::mem::take(&mut trace.local),
                 emitted: std::mem::take(&mut trace.emitted),
-                counter: (self.slot(key), index, effect.clone()),
+                purpose,
             }
         };
         let (store, now) = (self.runtime.store.clone(), self.runtime.clock.now());
-        match undivided(async move { store.checkpoint(checkpoint, now).await }).await? {
-            Checkpointed::Counted(value) => {
-                let mut trace = lock(&self.trace);
-                trace.outward = true;
-                trace.places.stored();
-                Ok(EffectResult::Counted { value })
-            }
-            Checkpointed::Cancelled(reason) => Err(Stop::Cancelled(reason)),
-            Checkpointed::Stale => Err(Stop::Store("another worker holds this job now".to_owned())),
-        }
+        let counted = match undivided(async move { store.checkpoint(checkpoint, now).await }).await? {
+            Checkpointed::Kept => None,
+            Checkpointed::Counted(value) => Some(value),
+            Checkpointed::Cancelled(reason) => return Err(Stop::Cancelled(reason)),
+            Checkpointed::Stale => return Err(Stop::Store("another worker holds this job now".to_owned())),
+        };
+        lock(&self.trace).places.stored();
+        Ok(counted)
     }
 
     /// An event of the plugin, unless the chain that leads to it is too long to be meant.
@@ -339,13 +355,17 @@ impl Effects for Recorder {
     async fn perform(&mut self, effect: Effect) -> Result<EffectResult, Stop> {
         let index = self.next;
         self.next += 1;
+        let mut begun = Begun::Not;
         match self.stored.get(index as usize) {
             Some(JournalEntry::Effect { effect: before, result }) if *before == effect => {
                 let result = result.clone();
                 self.replayed(index, &effect, &result);
                 return Ok(result);
             }
-            Some(JournalEntry::Effect { effect: before, .. }) => {
+            Some(JournalEntry::Begun { effect: before, in_flight }) if *before == effect => {
+                begun = if *in_flight { Begun::InFlight } else { Begun::NotDone };
+            }
+            Some(JournalEntry::Effect { effect: before, .. } | JournalEntry::Begun { effect: before, .. }) => {
                 let name = |effect: &Effect| format!("effect {index}: {}", effect.kind());
                 let (asked, mut recorded) = (name(&effect), name(before));
                 if asked == recorded {
@@ -356,14 +376,20 @@ impl Effects for Recorder {
             Some(JournalEntry::Invocation(_)) => return Err(Stop::Store("the journal holds two invocations".to_owned())),
             None => {}
         }
-        let result = self.perform_new(index, &effect).await?;
+        let result = self.perform_new(index, &effect, begun).await?;
         if matches!(result, EffectResult::Refused { .. }) {
             // Why stands in the journal: it may repeat what the plugin wrote.
             tracing::warn!(job = %self.job.id, rule = self.job.rule, action = self.job.action, effect = effect.kind(), "an effect was refused");
         }
-        // A counter's entry is on disk with its number.
-        if !matches!(result, EffectResult::Counted { .. }) {
-            lock(&self.trace).journal.push((index, JournalEntry::Effect { effect, result: result.clone() }));
+        match &result {
+            // Its entry is on disk with its number.
+            EffectResult::Counted { .. } => {}
+            _ => lock(&self.trace).journal.push((index, JournalEntry::Effect { effect: effect.clone(), result: result.clone() })),
+        }
+        if is_outward(&effect) && matches!(result, EffectResult::Answered { .. } | EffectResult::Unusable { .. }) {
+            // On disk before the plugin knows it.
+            lock(&self.trace).outward = true;
+            self.checkpoint(Purpose::Done).await?;
         }
         Ok(result)
     }
@@ -371,6 +397,25 @@ impl Effects for Recorder {
     /// A line may hold personal data: it stays with the job, sealed.
     fn log(&mut self, level: Level, text: &str) {
         lock(&self.trace).lines.push(LogLine { level: level.as_str().to_owned(), text: text.to_owned() });
+    }
+}
+
+/// What an earlier attempt left of an effect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Not,
+    /// It is known that it was not carried out.
+    NotDone,
+    /// Nobody knows whether it was.
+    InFlight,
+}
+
+/// Whether no cancellation can take it back once it was done: a number was given, somebody else's machine has changed.
+fn is_outward(effect: &Effect) -> bool {
+    match effect {
+        Effect::StateNext { .. } => true,
+        Effect::Http(request) => !request.method.is_safe(),
+        _ => false,
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) async fn runtime_with(budget: Option<Budget>) -> (Runtime, Arc<Manual
         rules: Rulebook::new(Edition::new(Arc::new(rules), catalog, &[]).unwrap()),
         connections: HashMap::new(),
         channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
+        outbound: Arc::new(crate::outbound::Answers::default()),
+        secrets: crate::Secrets::Unsaid,
         clock: clock.clone(),
         entropy,
         retry: RetryPolicy::default(),

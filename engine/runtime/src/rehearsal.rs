@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use zelo_core::decide::OnKnown;
+use zelo_core::http::Answer;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Settlement};
 use zelo_core::{Arrival, Indexer, JobId, JournalEntry, ManualClock, RecordWrite, SeededEntropy, Timestamp};
@@ -19,8 +20,9 @@ use zelo_store::{Import, MasterKey, Work};
 use crate::attempt::{Call, MISSING, MISSING_LATE, PLUGIN};
 use crate::budgets::Places;
 use crate::intake::Counts;
+use crate::outbound::Answers;
 use crate::rulebook::Edition;
-use crate::{Budgets, Catalog, Channels, Rulebook, Runtime, Shared};
+use crate::{Budgets, Catalog, Channels, Rulebook, Runtime, Secrets, Shared};
 
 /// Runs plugins for tests.
 pub struct Rehearsal {
@@ -48,7 +50,13 @@ impl Rehearsal {
         Self { tasks, host, rules, catalog, channels, indexer: master().indexer() }
     }
 
-    async fn place(&self, in_force: Arc<InForce>, arrival: Arrival, records: Vec<RecordWrite>) -> Result<Place<'_>, zelo_store::Error> {
+    async fn place(
+        &self,
+        in_force: Arc<InForce>,
+        arrival: Arrival,
+        records: Vec<RecordWrite>,
+        answers: Vec<Answer>,
+    ) -> Result<Place<'_>, zelo_store::Error> {
         let now = arrival.event.received;
         let clock = Arc::new(ManualClock::new(now));
         let store = SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master(), entropy()).await?;
@@ -59,6 +67,8 @@ impl Rehearsal {
             rules: Rulebook::new(Edition { in_force: in_force.clone(), rules: self.rules.clone(), catalog: self.catalog.clone() }),
             connections: HashMap::new(),
             channels: self.channels.clone(),
+            outbound: Arc::new(Answers(answers)),
+            secrets: Secrets::Unsaid,
             clock: clock.clone(),
             entropy: entropy(),
             retry: RetryPolicy::default(),
@@ -87,8 +97,14 @@ impl Runner for Rehearsal {
         &self.indexer
     }
 
-    fn stage(&self, in_force: Arc<InForce>, arrival: Arrival, records: Vec<RecordWrite>) -> Result<Box<dyn Stage + '_>, String> {
-        let place = self.tasks.block_on(self.place(in_force, arrival, records)).map_err(|error| error.to_string())?;
+    fn stage(
+        &self,
+        in_force: Arc<InForce>,
+        arrival: Arrival,
+        records: Vec<RecordWrite>,
+        answers: Vec<Answer>,
+    ) -> Result<Box<dyn Stage + '_>, String> {
+        let place = self.tasks.block_on(self.place(in_force, arrival, records, answers)).map_err(|error| error.to_string())?;
         Ok(Box::new(place))
     }
 }
@@ -141,6 +157,8 @@ fn said(end: &AttemptEnd) -> Option<String> {
     match end {
         AttemptEnd::Done { .. } | AttemptEnd::Moved(_) => None,
         AttemptEnd::Retry { reason, .. } | AttemptEnd::Wait { reason, .. } => Some(reason.text.clone()),
-        AttemptEnd::Dead(reason) | AttemptEnd::Cancelled(reason) | AttemptEnd::Skipped(reason) => Some(reason.text.clone()),
+        AttemptEnd::Dead(reason) | AttemptEnd::Unknown(reason) | AttemptEnd::Cancelled(reason) | AttemptEnd::Skipped(reason) => {
+            Some(reason.text.clone())
+        }
     }
 }

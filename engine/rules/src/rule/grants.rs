@@ -9,6 +9,7 @@ use std::ops::Range;
 use zelo_core::Budget;
 use zelo_core::budget::BudgetError;
 use zelo_core::grants::Capability;
+use zelo_core::http::{HttpGrant, Pattern};
 
 use super::Plugin;
 use super::file::Draft;
@@ -22,6 +23,8 @@ use crate::template::Template;
 /// The doings that a rule grants to an action. Nothing is granted by default.
 #[derive(Clone, Debug, Default)]
 pub struct Granted {
+    /// The requests that it may make: no field and no setting can stand in them.
+    pub http: Vec<HttpGrant>,
     pub messages: Option<MessageGrant>,
     /// May make documents.
     pub documents: bool,
@@ -124,6 +127,7 @@ fn given(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> (Grante
         yes.unwrap_or(false)
     };
     let granted = Granted {
+        http: table.get("http").map(http).unwrap_or_default(),
         documents: flag(Capability::Documents),
         state: flag(Capability::State),
         messages: table.get("messages").and_then(|item| messages(&item.table("messages")?, names, draft)),
@@ -154,6 +158,51 @@ fn check(report: &Report<'_>, named: &Named, plugin: &Plugin, place: &Range<usiz
             _ => {}
         }
     }
+}
+
+/// `["GET https://api.example.com/v1/*", { request = "POST https://…", idempotency_key = "Idempotency-Key", secrets = ["crm"] }]`
+fn http(item: Item<'_>) -> Vec<HttpGrant> {
+    let items = if item.is_array() { item.array().unwrap_or_default() } else { vec![item] };
+    if items.is_empty() {
+        item.report().push(error("empty-list", item.span(), "`http` names no request"));
+    }
+    items.into_iter().filter_map(request).collect()
+}
+
+fn request(item: Item<'_>) -> Option<HttpGrant> {
+    if !item.is_table() {
+        return Some(HttpGrant { request: pattern(item)?, idempotency_key: None, secrets: BTreeSet::new() });
+    }
+    let table = item.table("http")?;
+    let request = table.need("request").and_then(pattern);
+    let key = table.get("idempotency_key").and_then(header);
+    let secrets = table.get("secrets").and_then(Item::strings).unwrap_or_default();
+    secrets.iter().for_each(|secret| check_name(table.report(), secret));
+    table.finish();
+    let secrets = secrets.into_iter().map(|secret| secret.value.to_owned()).collect();
+    Some(HttpGrant { request: request?, idempotency_key: key, secrets })
+}
+
+/// A method and a URL, with one host.
+pub(crate) fn pattern(item: Item<'_>) -> Option<Pattern> {
+    let text = item.string()?.value;
+    let explain = |bad| {
+        let finding = error("bad-request", item.span(), format!("this grants no request: {bad}"));
+        item.report().push(finding.help("write a method and one host, as in `POST https://api.example.com/v1/*`"));
+    };
+    text.parse().map_err(explain).ok()
+}
+
+/// The name of a header: a token ([RFC 9110, 5.1](https://www.rfc-editor.org/rfc/rfc9110#section-5.1)).
+fn header(item: Item<'_>) -> Option<String> {
+    let name = item.string()?.value;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.is_empty() || !name.chars().all(plain) {
+        let finding = error("bad-name", item.span(), format!("`{name}` is not the name of a header"));
+        item.report().push(finding.help("most destinations call it `Idempotency-Key`"));
+        return None;
+    }
+    Some(name.to_ascii_lowercase())
 }
 
 fn messages(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<MessageGrant> {

@@ -19,12 +19,24 @@ pub(super) fn grant() -> Value {
 fn of(capability: Capability) -> Option<(&'static str, Value)> {
     match capability {
         Capability::Log => None,
+        Capability::Http => Some(("Make these requests, and no others.", http())),
         Capability::Messages => Some(("Send to these recipients, through the first of the channels that is configured.", messages())),
         Capability::Documents => Some(("Make documents.", boolean())),
         Capability::Records => Some(("Write these fields of these records, and read them.", records())),
         Capability::State => Some(("Keep values of its own, and count.", boolean())),
         Capability::Events => Some(("Emit events of these types; not of a type that a source gives.", one_or_some(&emitted()))),
     }
+}
+
+fn http() -> Value {
+    let pattern = || with(fitting(patterns::REQUEST), json!({ "examples": ["POST https://api.example.com/v1/*"] }));
+    let more = Keys::new()
+        .need("request", "A method and a URL with one host; a `*` in the path is any segment, at its end any rest.", pattern())
+        .may("idempotency_key", "The header by which the destination tells a repeated request from a new one.", fitting(patterns::HEADER))
+        .may("secrets", "The secrets of `zelo.toml` that its headers may carry.", one_or_list(&name()))
+        .schema();
+    let one = any_of([pattern(), more]);
+    any_of([one.clone(), super::values::some(&one)])
 }
 
 fn emitted() -> Value {

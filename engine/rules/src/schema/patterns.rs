@@ -25,6 +25,10 @@ pub(super) const MOMENT: &str = r"^(now|[+-]\s*([0-9]+[smhd])+\s*|\s*[0-9]{4}-[0
 pub(super) const SIZE: &str = r"^\s*[0-9]+\s*(KiB|MiB)?$";
 /// An article of the LGPD.
 pub(super) const BASIS: &str = r"^lgpd:(7|11)(\.[IVX]+(\.[a-z])?)?$";
+/// A request: a method and a URL.
+pub(super) const REQUEST: &str = r"^\s*(GET|HEAD|POST|PUT|PATCH|DELETE)\s+https?:";
+/// The name of a header.
+pub(super) const HEADER: &str = "^[A-Za-z0-9-]+$";
 /// What is signed: a text with the body in it.
 pub(super) const SIGNED: &str = r"^([^{]|\{(body|url|header:[^}]+)\})*\{body\}([^{]|\{(body|url|header:[^}]+)\})*$";
 /// The name of an element.

@@ -19,6 +19,7 @@ pub(super) fn test() -> Value {
         .need("now", "When the event happens and arrives: `2026-03-06T13:00:00Z`.", instant())
         .may("connection", "Whose event it is. Absent: of a connection with the source's name.", string())
         .may("records", "The record of a lookup, or a list of them, by the lookup's name.", named(&json!({}), &record))
+        .may("http", "What other people's machines answer; what nobody answers finds nobody there.", list(&answer()))
         .may("steps", "What an action gave that others need, by its name.", anything_by_name())
         .may("settings", "What was chosen; the rest is defaults.", anything_by_name())
         .need("expect", "What the rule must do.", expect())
@@ -31,6 +32,15 @@ fn instant() -> Value {
 
 fn before() -> Value {
     payload(Keys::new()).may("at", "When it happens and arrives. Absent: at `now`.", instant()).schema()
+}
+
+fn answer() -> Value {
+    Keys::new()
+        .need("request", "The requests it answers, as in a grant; the first that fits answers.", fitting(patterns::REQUEST))
+        .may("status", "Absent: 200.", json!({ "type": "integer", "minimum": 100, "maximum": 599 }))
+        .may("headers", "By their names.", named(&json!({}), &string()))
+        .may("body", "A text as it is, anything else as JSON.", anything())
+        .schema()
 }
 
 fn payload(event: Keys) -> Keys {

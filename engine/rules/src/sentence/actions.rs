@@ -1,5 +1,9 @@
 //! What is done: the doing of a plugin, to whom, with what is fixed.
 
+use std::collections::BTreeSet;
+
+use zelo_core::http::HttpGrant;
+
 use super::speaker::Speaker;
 use super::words::{capital, inner, list, quoted, value};
 use crate::condition::{Condition, Spot};
@@ -81,17 +85,29 @@ impl Speaker<'_> {
         let words = &action.plugin.words;
         let does = words.does.as_ref().and_then(|does| does.get(self.locale)).map(|does| inner(does));
         let granted = &action.grant;
-        let only_messages = !granted.documents && granted.records.is_empty() && granted.events.is_empty();
+        let only_messages = granted.http.is_empty() && !granted.documents && granted.records.is_empty() && granted.events.is_empty();
         let done = match (&granted.messages, does) {
             (Some(messages), _) if only_messages => self.sends(messages, action),
             (Some(messages), Some(does)) => format!("{does}, {} {}", self.pick("e", "and"), self.sends(messages, action)),
             (None, Some(does)) => does,
             (_, None) => format!("{} {}", self.pick("executa o plugin", "runs the plugin"), quoted(&action.plugin.name)),
         };
+        let done = match self.requests(&granted.http) {
+            Some(requests) => format!("{done}, {} {requests}", self.pick("e", "and")),
+            None => done,
+        };
         let title = words.title.as_ref().and_then(|title| title.get(self.locale)).filter(|title| !done.contains(&title.to_lowercase()));
         let title = title.filter(|_| only_messages && granted.messages.is_some()).cloned();
         let notes: Vec<String> = title.into_iter().chain(self.fixed(action)).collect();
         if notes.is_empty() { done } else { format!("{done} ({})", notes.join("; ")) }
+    }
+
+    /// Requests, and to whom.
+    pub(super) fn requests(&self, grants: &[HttpGrant]) -> Option<String> {
+        let hosts: BTreeSet<String> = grants.iter().map(|grant| grant.request.host()).collect();
+        let hosts: Vec<String> = hosts.into_iter().map(|host| self.with("a", "to", &host)).collect();
+        let sends = self.pick("faz pedidos pela internet", "makes requests over the internet");
+        (!hosts.is_empty()).then(|| format!("{sends} {}", list(&hosts, self.pick("e", "and"))))
     }
 
     /// A message, to whom, through what.

@@ -162,6 +162,9 @@ fn grants(action: &Action, speakers: &Speakers<'_>) -> Vec<GrantTold> {
     let granted = &action.grant;
     let grant = |grant: &'static str, words: &dyn Fn(&Speaker<'_>) -> String| GrantTold { grant, words: told(speakers, words) };
     let mut found = Vec::new();
+    if !granted.http.is_empty() {
+        found.push(grant("http", &|speaker| speaker.requests(&granted.http).unwrap_or_default()));
+    }
     if let Some(messages) = &granted.messages {
         found.push(grant("messages", &|speaker| speaker.sends(messages, action)));
     }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use zelo_core::http::Answer;
 
 use super::{Payload, RuleTest, TestEvent, expect};
 use crate::diagnostic::{Report, error};
 use crate::path::Path;
 use crate::reader::{At, Item, Table};
+use crate::rule::grants::pattern;
 use crate::rule::names::LookedUp;
 use crate::rule::{Action, Setting, check_settings};
 
@@ -57,6 +59,8 @@ pub(crate) fn read(table: &Table<'_>, declared: &Declared<'_>) -> Option<RuleTes
     let records = table.table("records").map(|table| records(&table, declared)).unwrap_or_default();
     let settings = table.get("settings").map(|item| settings(item, declared)).unwrap_or_default();
     let steps = table.table("steps").map(|table| steps(&table, declared)).unwrap_or_default();
+    let answers = table.get("http").and_then(Item::array).unwrap_or_default().into_iter();
+    let answers = answers.filter_map(|item| answer(&item.table("http")?)).collect();
     let expect = table.need("expect").and_then(|item| item.table("expect")).map(|table| expect::read(&table, declared));
     table.finish();
     let (line, _) = table.report().file.position(table.span.start);
@@ -69,6 +73,7 @@ pub(crate) fn read(table: &Table<'_>, declared: &Declared<'_>) -> Option<RuleTes
         now: now?,
         records,
         settings,
+        answers,
         steps,
         expect: expect?,
     })
@@ -105,6 +110,22 @@ fn event(table: &Table<'_>, declared: &Declared<'_>, at: Option<Timestamp>) -> O
         }
     };
     Some(TestEvent { kind: kind?.value.to_owned(), payload: payload?, set, at })
+}
+
+/// `{ request = "POST https://api.example.com/v1/*", status = 201, body = { id = 7 } }`
+fn answer(table: &Table<'_>) -> Option<Answer> {
+    let request = table.need("request").and_then(pattern);
+    let status = table.get("status").map(|item| {
+        let code = item.integer().and_then(|code| u16::try_from(code).ok()).filter(|code| (100..600).contains(code));
+        code.or_else(|| item.mismatch("a status from 100 to 599"))
+    });
+    let headers = table.table("headers").map(|headers| {
+        let texts = headers.entries().into_iter().filter_map(|(name, item)| Some((name.value.to_owned(), item.string()?.value.to_owned())));
+        texts.collect()
+    });
+    let body = table.get("body").and_then(Item::json);
+    table.finish();
+    Some(Answer { request: request?, status: status.unwrap_or(Some(200))?, headers: headers.unwrap_or_default(), body })
 }
 
 fn assignments(table: &Table<'_>) -> Vec<(Path, Value)> {

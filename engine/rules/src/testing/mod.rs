@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use zelo_core::http::Answer;
 
 use crate::path::Path;
 use crate::reader::At;
@@ -44,6 +45,8 @@ pub(crate) struct RuleTest {
     /// The documents of the lookups.
     pub(crate) records: BTreeMap<String, Value>,
     pub(crate) settings: Map<String, Value>,
+    /// What other people's machines answer.
+    pub(crate) answers: Vec<Answer>,
     /// What the steps before an action gave.
     pub(crate) steps: Map<String, Value>,
     pub(crate) expect: Expect,

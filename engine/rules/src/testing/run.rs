@@ -167,7 +167,7 @@ impl<'t> Run<'t> {
             candidate
         });
         let arrival = Arrival { candidates: candidates.collect(), ..own.clone() };
-        Some(runner.stage(Arc::clone(&self.world.in_force), arrival, self.world.records.clone()))
+        Some(runner.stage(Arc::clone(&self.world.in_force), arrival, self.world.records.clone(), self.test.answers.clone()))
     }
 
     /// What comes of an action that fires, before it runs.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use zelo_core::http::Answer;
 use zelo_core::{Arrival, Indexer, JobId, RecordWrite};
 
 use crate::in_force::InForce;
@@ -14,11 +15,18 @@ pub trait Runner {
     /// Makes the keyed hashes under which the runs look for things.
     fn indexer(&self) -> &Indexer;
 
-    /// A place of its own for the runs of one test: `arrival` has come into it, and it knows `records` and nothing else.
+    /// A place of its own for the runs of one test: `arrival` has come into it, it knows `records` and nothing else, and requests get
+    /// `answers` or none.
     ///
     /// # Errors
     /// Why there is none.
-    fn stage(&self, in_force: Arc<InForce>, arrival: Arrival, records: Vec<RecordWrite>) -> Result<Box<dyn Stage + '_>, String>;
+    fn stage(
+        &self,
+        in_force: Arc<InForce>,
+        arrival: Arrival,
+        records: Vec<RecordWrite>,
+        answers: Vec<Answer>,
+    ) -> Result<Box<dyn Stage + '_>, String>;
 }
 
 /// Where the jobs of one arrival are run, a step before those that need it.

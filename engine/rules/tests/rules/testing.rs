@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use zelo_core::http::Answer;
 use zelo_core::{Arrival, Indexer, JobId, Plan, RecordWrite, Timestamp};
 use zelo_rules::{Ended, InForce, Prepared, Ran, Runner, Stage, TestResult, Testing, run_tests};
 
@@ -62,7 +63,13 @@ impl Runner for Pretender {
         &self.indexer
     }
 
-    fn stage(&self, _: Arc<InForce>, arrival: Arrival, _: Vec<RecordWrite>) -> Result<Box<dyn Stage + '_>, String> {
+    fn stage(
+        &self,
+        _: Arc<InForce>,
+        arrival: Arrival,
+        _: Vec<RecordWrite>,
+        _: Vec<Answer>,
+    ) -> Result<Box<dyn Stage + '_>, String> {
         for candidate in &arrival.candidates {
             let Plan::Fire { needs, .. } = &candidate.plan else { continue };
             self.seen.borrow_mut().push(format!("stage {} {needs:?}", candidate.origin.action));

@@ -161,8 +161,32 @@ enum JournalJson {
     Effect {
         index: u32,
         effect: EffectJson,
-        result: EffectResult,
+        result: ResultJson,
     },
+    /// A request whose answer is not known.
+    Begun {
+        index: u32,
+        effect: EffectJson,
+        /// Whether it may have been carried out.
+        in_flight: bool,
+    },
+}
+
+/// A result as in the journal; the body of an answer as JSON or text where it is that.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ResultJson {
+    Answered(Value),
+    Other(EffectResult),
+}
+
+impl ResultJson {
+    fn new(result: EffectResult) -> Self {
+        match result {
+            EffectResult::Answered { response } => Self::Answered(response.told()),
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// An effect as in the journal, under the word of [`Effect::kind`]; without the bytes of documents and files.
@@ -178,6 +202,9 @@ enum EffectJson {
     StateGet { key: String },
     StateSet { key: String, value: String },
     StateDelete { key: String },
+    /// With its `kind`, as it is told everywhere.
+    #[serde(untagged)]
+    Http(Value),
 }
 
 impl JournalJson {
@@ -187,7 +214,10 @@ impl JournalJson {
                 let Invocation { now, locale, fields, input, grants, plugin_digest, .. } = *invocation;
                 Self::Invocation { index, now, locale, fields, input, grants, plugin_digest }
             }
-            JournalEntry::Effect { effect, result } => Self::Effect { index, effect: EffectJson::new(effect), result },
+            JournalEntry::Effect { effect, result } => {
+                Self::Effect { index, effect: EffectJson::new(effect), result: ResultJson::new(result) }
+            }
+            JournalEntry::Begun { effect, in_flight } => Self::Begun { index, effect: EffectJson::new(effect), in_flight },
         }
     }
 }
@@ -195,6 +225,7 @@ impl JournalJson {
 impl EffectJson {
     fn new(effect: Effect) -> Self {
         match effect {
+            Effect::Http(request) => Self::Http(request.told()),
             Effect::Message(message) => Self::Message(ContentJson::new(&message, message.channel.as_deref())),
             Effect::Document(Document { name, media_type, content, text }) => {
                 Self::Document { name, media_type, bytes: content.len(), text }

@@ -180,6 +180,8 @@ impl House {
             rules: Rulebook::new(edition()),
             connections: connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect::<HashMap<_, _>>(),
             channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
+            outbound: Arc::new(zelo_runtime::outbound::Answers::default()),
+            secrets: zelo_runtime::Secrets::Unsaid,
             clock: clock.clone(),
             entropy,
             retry: zelo_core::retry::RetryPolicy::default(),

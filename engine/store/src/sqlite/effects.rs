@@ -27,7 +27,8 @@ const INSERT_JOURNAL: Rows = Rows {
     doing: "store a journal",
     head: "INSERT OR FAIL INTO journal (job_id, seq, connection, clinic, kind, at, key_id, sealed) SELECT * FROM (VALUES",
     columns: 8,
-    tail: ") WHERE column1 IS NOT NULL",
+    // What had begun gets its end; any other entry stands for good, and writing over it takes its whole settlement back.
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (job_id, seq) DO UPDATE SET kind = excluded.kind, at = excluded.at, key_id = excluded.key_id, sealed = excluded.sealed WHERE journal.kind = 'begun'",
 };
 
 // No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
@@ -291,6 +292,7 @@ fn kind(entry: &JournalEntry) -> &'static str {
     match entry {
         JournalEntry::Invocation(_) => "invocation",
         JournalEntry::Effect { effect, .. } => effect.kind(),
+        JournalEntry::Begun { .. } => "begun",
     }
 }
 

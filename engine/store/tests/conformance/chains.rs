@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use zelo_core::decide::{Imported, OnKnown};
 use zelo_core::job::Reason;
-use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, Report, Settlement};
+use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, Purpose, Report, Settlement};
 use zelo_core::{Cause, Document, Effect, EffectResult, Job, JobState, JournalEntry, RecordEdit, RecordWrite, Status};
 use zelo_store::{Import, Page, Work, effect_id, parse_effect_id};
 
@@ -42,7 +42,7 @@ fn counting(work: &Work, index: u32) -> Checkpoint {
         journal: Vec::new(),
         local: Vec::new(),
         emitted: Vec::new(),
-        counter: (slot, index, effect),
+        purpose: Purpose::Count { slot, index, effect },
     }
 }
 

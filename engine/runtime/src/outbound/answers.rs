@@ -1,0 +1,20 @@
+//! Answers that were given beforehand, for dry runs, tests and simulations: nothing leaves the process.
+
+use async_trait::async_trait;
+use zelo_core::http::Answer;
+
+use super::{Exchange, Hop, Outbound};
+
+/// What other people's machines answer. What nobody answers here finds nobody there.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(pub Vec<Answer>);
+
+#[async_trait]
+impl Outbound for Answers {
+    async fn exchange(&self, hop: &Hop<'_>) -> Exchange {
+        match self.0.iter().find(|answer| answer.request.allows(hop.method, hop.url)) {
+            Some(answer) => Exchange::Answered(answer.response()),
+            None => Exchange::Unsent(format!("no answer is given for {} to this address of {}", hop.method.as_str(), hop.url.origin())),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Requests over HTTP in the journal.
+//!
+//! What only asks is done and noted. Anything else is put on disk as begun before it goes out, and with its answer before the plugin
+//! sees that. Where neither an answer nor a refusal to try came, nobody knows whether it was carried out: it is repeated where the
+//! destination can tell, by the same `Idempotency-Key`, that it is the same request, and otherwise the job ends as unknown.
+
+use zelo_core::http::Request;
+use zelo_core::settle::Purpose;
+use zelo_core::{Effect, EffectResult, JournalEntry};
+use zelo_host::Stop;
+use zelo_store::effect_id;
+
+use super::{Begun, Recorder, lock};
+use crate::outbound::{self, Rules, Sent};
+
+impl Recorder {
+    /// What may go where.
+    pub(super) fn ways(&self) -> Rules<'_> {
+        Rules { grants: &self.grants.http, secrets: &self.runtime.secrets }
+    }
+
+    pub(super) async fn request(&mut self, index: u32, request: &Request, begun: Begun) -> Result<EffectResult, Stop> {
+        let in_flight = begun == Begun::InFlight;
+        let unknown = || {
+            let reason = format!("a request to {} had begun when an earlier attempt ended", request.url.origin());
+            Err(Stop::Unknown { reason })
+        };
+        let grant = match outbound::granted(request, &self.ways()) {
+            Ok(grant) => grant.clone(),
+            Err(_) if in_flight => return unknown(),
+            Err(reason) => return Ok(EffectResult::Refused { reason }),
+        };
+        let asks = request.method.is_safe();
+        let repeatable = grant.repeatable(request.method);
+        if in_flight && !repeatable {
+            return unknown();
+        }
+        if !asks && !in_flight {
+            self.note(index, request, true);
+            self.checkpoint(Purpose::Begin).await?;
+            // From now on it may happen, whatever becomes of this process.
+            lock(&self.trace).outward = true;
+        }
+        let key = effect_id(self.job.id, index);
+        let sent = outbound::send(self.runtime.outbound.as_ref(), request, (&grant, &key), &self.ways(), self.runtime.clock.now()).await;
+        match sent {
+            Sent::Answered(response) => Ok(EffectResult::Answered { response }),
+            Sent::Unusable(reason) => Ok(EffectResult::Unusable { reason }),
+            Sent::Refused(_) if in_flight => unknown(),
+            Sent::Refused(reason) => Ok(EffectResult::Refused { reason }),
+            Sent::NotYet { reason, after } => {
+                // What an earlier attempt sent may have been carried out all the same.
+                if !asks && !in_flight {
+                    self.note(index, request, false);
+                }
+                Err(Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) })
+            }
+            Sent::Lost(reason) if repeatable => Err(Stop::Later { reason, after: None }),
+            Sent::Lost(reason) => Err(Stop::Unknown { reason }),
+        }
+    }
+
+    /// Notes that a request has begun, and whether it may have been carried out.
+    fn note(&self, index: u32, request: &Request, in_flight: bool) {
+        let entry = JournalEntry::Begun { effect: Effect::Http(request.clone()), in_flight };
+        lock(&self.trace).journal.push((index, entry));
+    }
+}
