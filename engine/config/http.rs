@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_for_its_hosts() {
-        let of = |more: &str| secrets(&format!("[secrets.crm]\nfrom = {{ file = \"crm\" }}\nhosts = [\"API.example.com\"]\n{more}")).unwrap();
+        let of =
+            |more: &str| secrets(&format!("[secrets.crm]\nfrom = {{ file = \"crm\" }}\nhosts = [\"API.example.com\"]\n{more}")).unwrap();
         assert_eq!(of(""), "user:s3cr3t for api.example.com");
         assert_eq!(of("as = \"bearer\""), "Bearer user:s3cr3t for api.example.com");
         assert_eq!(of("as = \"basic\""), "Basic dXNlcjpzM2NyM3Q= for api.example.com");

@@ -142,8 +142,10 @@ pub enum BadPattern {
     Method(String),
     #[error("{0}")]
     Target(#[from] BadTarget),
-    #[error("its host is not spelt out: a request goes to one host, and neither wildcards nor fields can stand in its name")]
+    #[error("its host is not spelt out: a request goes to one host, without wildcards")]
     Host,
+    #[error("it holds `{{`: neither fields nor settings can stand in what is granted; a `*` in the path stands for any segment")]
+    Field,
     #[error("a `*` stands for a whole segment of the path, as in `/v1/*/notes`")]
     Star,
 }
@@ -336,13 +338,13 @@ impl FromStr for Pattern {
         let method = known.ok_or_else(|| BadPattern::Method(method.to_owned()))?;
         // Before it is read as a URL: that would encode what stands in a name.
         let host = url.trim().split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
-        if host.contains(['*', '{', '}']) {
+        if url.contains("{{") {
+            return Err(BadPattern::Field);
+        }
+        if host.contains('*') {
             return Err(BadPattern::Host);
         }
         let target = Target::parse(url.trim())?;
-        if url.contains("{{") || target.host().is_empty() {
-            return Err(BadPattern::Host);
-        }
         if target.0.path().split('/').any(|segment| segment != "*" && segment.contains('*')) {
             return Err(BadPattern::Star);
         }
@@ -454,9 +456,7 @@ mod tests {
         assert!(!allows(api, Method::Put, "https://api.example.com/v1/contacts"), "another method");
         let notes = "GET https://api.example.com/v1/*/notes";
         assert!(allows(notes, Method::Get, "https://api.example.com/v1/7/notes"));
-        for url in
-            ["https://api.example.com/v1/7/8/notes", "https://api.example.com/v1//notes", "https://api.example.com/v1/7/notes/1"]
-        {
+        for url in ["https://api.example.com/v1/7/8/notes", "https://api.example.com/v1//notes", "https://api.example.com/v1/7/notes/1"] {
             assert!(!allows(notes, Method::Get, url), "{url}");
         }
         let exact = "GET https://api.example.com/v1/me?full=1";
@@ -484,8 +484,8 @@ mod tests {
         assert_eq!(bad("https://api.example.com/"), BadPattern::Words);
         assert_eq!(bad("FETCH https://api.example.com/"), BadPattern::Method("FETCH".into()));
         assert_eq!(bad("GET https://*.example.com/"), BadPattern::Host);
-        assert_eq!(bad("GET https://{{ host }}/v1"), BadPattern::Host);
-        assert_eq!(bad("GET https://api.example.com/{{ id }}"), BadPattern::Host);
+        assert_eq!(bad("GET https://{{ host }}/v1"), BadPattern::Field);
+        assert_eq!(bad("GET https://api.example.com/{{ id }}"), BadPattern::Field);
         assert_eq!(bad("GET https://api.example.com/v1/a*"), BadPattern::Star);
         assert!(matches!(bad("GET api.example.com/v1"), BadPattern::Target(_)));
     }

@@ -83,8 +83,8 @@ pub(crate) fn request(request: http::Request) -> Result<Request, String> {
         http::Method::Delete => Method::Delete,
     };
     match &body {
-        Some(_) if method.is_safe() => return Err(format!("a {} has no body", method.as_str())),
-        Some(body) if body.len() > BODY_MAX => return Err(format!("the body has {} bytes; {BODY_MAX} are allowed", body.len())),
+        Some(_) if method.is_safe() => Err(format!("a {} has no body", method.as_str())),
+        Some(body) if body.len() > BODY_MAX => Err(format!("the body has {} bytes; {BODY_MAX} are allowed", body.len())),
         _ => Ok(Request { method, url, headers, body: body.map(Body) }),
     }
 }
@@ -116,7 +116,6 @@ fn header(header: http::Header) -> Result<Header, String> {
     };
     Ok(Header { name: title, value })
 }
-
 
 pub(crate) fn message(message: &messages::Message) -> Checked {
     if let Some(channel) = &message.channel {

@@ -5,8 +5,9 @@
 mod support;
 
 use serde_json::json;
-use support::{DOCUMENTS, EVENTS, MESSAGES, NEXT, RECORDS, Runtime, run, run_with};
+use support::{DOCUMENTS, EVENTS, HTTP, MESSAGES, NEXT, RECORDS, Runtime, run, run_with};
 use zelo_core::effect::{Attachment, Document, Emitted, File, RecordEdit};
+use zelo_core::http::{Body, Header, HeaderValue, Method, Request, Response, Target};
 use zelo_core::{Effect, EffectResult};
 use zelo_host::{End, Limit, Limits, Stop};
 
@@ -266,4 +267,96 @@ async fn what_is_missing_is_said() {
     let end = run("", body).await.end;
     assert_eq!(end, End::Missing { reason: "marker".into() });
     assert_eq!((end.kind(), format!("{end:?}").as_str()), ("missing", "Missing"), "what it says is not printed");
+}
+
+/// A request of `method` (its place in the enum) to `url`, with headers of a name and a text or, after a `$`, the name of a secret.
+fn asking(method: u32, url: &str, headers: &[(&str, &str)], body: Option<&str>) -> (String, String) {
+    let mut memory = Texts::default();
+    let url = memory.put(url);
+    // Each is a name, the case of the value, and its text: 20 bytes.
+    let stores: Vec<String> = headers
+        .iter()
+        .enumerate()
+        .map(|(number, (name, value))| {
+            let (case, value) = value.strip_prefix('$').map_or((0, *value), |secret| (1, secret));
+            let store = |at: usize, text: &str| {
+                let (address, length) = text.rsplit_once(" (").unwrap();
+                format!("(i32.store (i32.const {at}) {address}) (i32.store (i32.const {}) ({length})", at + 4)
+            };
+            let at = 6000 + 20 * number;
+            let (name, value) = (memory.put(name), memory.put(value));
+            format!("{} (i32.store8 (i32.const {}) (i32.const {case})) {}", store(at, &name), at + 8, store(at + 12, &value))
+        })
+        .collect();
+    let body = body.map_or("(i32.const 0) (i32.const 0) (i32.const 0)".to_owned(), |body| format!("(i32.const 1) {}", memory.put(body)));
+    let call = format!(
+        "{} (call $http (i32.const {method}) {url} (i32.const 6000) (i32.const {}) {body} (i32.const 4096)) {} {}",
+        stores.join(" "),
+        headers.len(),
+        or_fail(4100),
+        done_with(4112)
+    );
+    (memory.with(HTTP), call)
+}
+
+const POST: u32 = 2;
+
+#[tokio::test]
+async fn a_request_becomes_an_effect_and_its_answer_comes_back() {
+    let headers = [("Accept", "application/json"), ("authorization", "$crm")];
+    let effect = one_effect(asking(POST, "https://API.example.com:443/v1/a b", &headers, Some("{}")), done("taken")).await;
+    let header = |name: &str, value| Header { name: name.into(), value };
+    let request = Request {
+        method: Method::Post,
+        url: Target::parse("https://api.example.com/v1/a%20b").unwrap(),
+        headers: vec![
+            header("accept", HeaderValue::Text("application/json".into())),
+            header("authorization", HeaderValue::Secret("crm".into())),
+        ],
+        body: Some(Body(b"{}".to_vec())),
+    };
+    assert_eq!(effect, Effect::Http(request));
+}
+
+#[tokio::test]
+async fn what_is_no_request_never_leaves_the_host() {
+    let url = "https://api.example.com/v1";
+    let with = |name: &str, value: &str| asking(POST, url, &[(name, value)], None);
+    invalid(asking(0, "/v1", &[], None), "the URL cannot be used: it is not an absolute URL: relative URL without a base").await;
+    invalid(
+        asking(0, "file:///etc/passwd", &[], None),
+        "the URL cannot be used: it begins with `file:`; a request begins with `https:` or `http:`",
+    )
+    .await;
+    invalid(
+        asking(0, "https://api.example.com/v1/..%2fadmin", &[], None),
+        "the URL cannot be used: its path holds an encoded `..` or `.` between slashes",
+    )
+    .await;
+    invalid(asking(0, url, &[], Some("x")), "a GET has no body").await;
+    invalid(with("Host", "evil.example"), "the header `host` is the host's to set").await;
+    invalid(with("Idempotency-Key", "mine"), "the header `idempotency-key` is the host's to set").await;
+    invalid(with("x y", "z"), "a header's name has a character that names cannot have").await;
+    invalid(with("x", "y\r\nhost: evil.example"), "the value of the header `x` is not printable ASCII on one line").await;
+    invalid(with("x", "$"), "a secret's name is empty").await;
+    let many = vec![("x", "y"); 65];
+    invalid(asking(0, url, &many, None), "the request has 65 headers; 64 are allowed").await;
+}
+
+#[tokio::test]
+async fn why_a_request_got_no_answer_is_told() {
+    for (result, why) in [
+        (EffectResult::Refused { reason: "not granted".into() }, "not granted"),
+        (EffectResult::Unusable { reason: "too large".into() }, "too large"),
+    ] {
+        let runtime = Runtime::answering(move |_| Ok(result.clone()));
+        let (imports, body) = asking(0, "https://api.example.com/v1", &[], None);
+        assert_eq!(run_with(&imports, &body, Limits::default(), &runtime).await.end, permanent(why));
+    }
+    let (imports, body) = asking(0, "https://api.example.com/v1", &[], None);
+    let runtime = Runtime::answering(|_| Err(Stop::Unknown { reason: "cut off".into() }));
+    assert!(matches!(run_with(&imports, &body, Limits::default(), &runtime).await.end, End::Stopped(Stop::Unknown { .. })));
+    let giant = Response { status: 200, headers: Vec::new(), body: Body(vec![b'x'; 2 << 20]) };
+    let runtime = Runtime::answering(move |_| Ok(EffectResult::Answered { response: giant.clone() }));
+    assert_eq!(run_with(&imports, &body, Limits::default(), &runtime).await.end, End::Limit(Limit::BytesIn));
 }

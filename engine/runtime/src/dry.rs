@@ -59,7 +59,14 @@ pub async fn run(host: &Host, plugin: &Plugin, trial: Trial) -> Result<Tried, Mi
         fields: Vec::new(),
     };
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let world = World { records: trial.records, state: trial.state, counters: trial.counters, answers: trial.answers, made: Vec::new(), seen: Arc::clone(&seen) };
+    let world = World {
+        records: trial.records,
+        state: trial.state,
+        counters: trial.counters,
+        answers: trial.answers,
+        made: Vec::new(),
+        seen: Arc::clone(&seen),
+    };
     let limits = Limits::default().lowered_to(manifest);
     let run = host.run(&prepared, &invocation, Box::new(world), &limits).await;
     let seen = std::mem::take(&mut *lock(&seen));

@@ -74,9 +74,7 @@ impl Recorder {
         let journal = if frozen { Vec::new() } else { vec![(0, JournalEntry::Invocation(Box::new(invocation.clone())))] };
         // A number that an earlier attempt was given is given for good, and what was sent cannot be taken back.
         let outward = work.journal.iter().any(|entry| match entry {
-            JournalEntry::Effect { effect, result } => {
-                is_outward(effect) && !matches!(result, EffectResult::Refused { .. })
-            }
+            JournalEntry::Effect { effect, result } => is_outward(effect) && !matches!(result, EffectResult::Refused { .. }),
             JournalEntry::Begun { in_flight, .. } => *in_flight,
             JournalEntry::Invocation(_) => false,
         });

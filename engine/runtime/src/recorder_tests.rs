@@ -21,8 +21,9 @@ use zelo_store::{MasterKey, Outcome, Page};
 use super::*;
 use crate::connection::Channels;
 use crate::intake::Counts;
+use crate::outbound::Answers;
 use crate::rulebook::{Edition, Rulebook};
-use crate::{Catalog, Shared};
+use crate::{Catalog, Outbound, Shared};
 
 pub(crate) const TO: &str = "+55 11 90000-0001";
 
@@ -44,6 +45,11 @@ async fn runtime() -> (Runtime, Arc<ManualClock>) {
 }
 
 pub(crate) async fn runtime_with(budget: Option<Budget>) -> (Runtime, Arc<ManualClock>) {
+    runtime_over(budget, Arc::new(Answers::default())).await
+}
+
+/// A runtime whose requests go through `outbound`.
+pub(crate) async fn runtime_over(budget: Option<Budget>, outbound: Arc<dyn Outbound>) -> (Runtime, Arc<ManualClock>) {
     let entropy = Arc::new(SeededEntropy::new(1));
     let master = MasterKey::generate(entropy.as_ref());
     let store = SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master, entropy.clone()).await.unwrap();
@@ -56,7 +62,7 @@ pub(crate) async fn runtime_with(budget: Option<Budget>) -> (Runtime, Arc<Manual
         rules: Rulebook::new(Edition::new(Arc::new(rules), catalog, &[]).unwrap()),
         connections: HashMap::new(),
         channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
-        outbound: Arc::new(crate::outbound::Answers::default()),
+        outbound,
         secrets: crate::Secrets::Unsaid,
         clock: clock.clone(),
         entropy,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 use zelo_core::grants::{Capability, Grants};
+use zelo_core::http::{Body, Response};
 use zelo_core::invocation::EventRef;
 use zelo_core::{Effect, EffectResult, Invocation};
 use zelo_host::{Effects, Host, HostConfig, Level, Limits, Plugin, Prepared, Run, Stop, package};
@@ -16,6 +17,8 @@ use zelo_host::{Effects, Host, HostConfig, Level, Limits, Plugin, Prepared, Run,
 pub const LOG: &str = r#"(import "zelo:automation/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
 pub const MESSAGES: &str = r#"(import "zelo:automation/messages@0.1.0" "send"
     (func $send (param i32 i32 i32  i32 i32  i32 i32 i32 i32 i32  i32 i32  i32 i32  i32)))"#;
+pub const HTTP: &str = r#"(import "zelo:automation/http@0.1.0" "send"
+    (func $http (param i32  i32 i32  i32 i32  i32 i32 i32  i32)))"#;
 pub const STATE: &str = r#"(import "zelo:automation/state@0.1.0" "get" (func $get (param i32 i32 i32)))
     (import "zelo:automation/state@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32)))"#;
 pub const NEXT: &str = r#"(import "zelo:automation/state@0.1.0" "next" (func $next (param i32 i32 i32)))"#;
@@ -31,6 +34,7 @@ pub const MANIFEST: &str = r#"
     title = { en = "A guest" }
     inputs = { type = "object" }
     wants = [
+        { capability = "http", reason = { en = "for tests" } },
         { capability = "messages", reason = { en = "for tests" } },
         { capability = "documents", reason = { en = "for tests" } },
         { capability = "records", reason = { en = "for tests" } },
@@ -150,6 +154,10 @@ impl Default for Runtime {
     fn default() -> Self {
         Self::answering(|effect| {
             Ok(match effect {
+                Effect::Http(_) => {
+                    let headers = vec![("x-a".into(), "b".into())];
+                    EffectResult::Answered { response: Response { status: 201, headers, body: Body(b"taken".to_vec()) } }
+                }
                 Effect::Message(message) => {
                     EffectResult::Sent { message: "msg_1".into(), channel: message.channel.clone().unwrap_or("outbox".into()) }
                 }

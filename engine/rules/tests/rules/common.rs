@@ -13,7 +13,7 @@ use zelo_rules::{
 
 use super::schema;
 
-/// The installed plugins: the shipped `reminder`, and a `maker` that can do everything.
+/// The installed plugins: the shipped `reminder`, a `maker` that can do everything inside, and a `caller` that calls elsewhere.
 pub(crate) struct Installed;
 
 impl Plugins for Installed {
@@ -21,13 +21,23 @@ impl Plugins for Installed {
         if name == "maker" {
             let inputs =
                 json!({ "type": "object", "properties": { "any": {}, "document": { "type": "string" }, "list": { "type": "array" } } });
-            let imports = Capability::ALL.to_vec();
+            let imports = Capability::ALL.into_iter().filter(|capability| *capability != Capability::Http).collect();
             return Some(PluginFacts {
                 name: "maker".to_owned(),
                 version: "1.0.0".to_owned(),
                 digest: "22".repeat(32),
                 imports,
                 inputs,
+                words: PluginWords::default(),
+            });
+        }
+        if name == "caller" {
+            return Some(PluginFacts {
+                name: "caller".to_owned(),
+                version: "1.0.0".to_owned(),
+                digest: "33".repeat(32),
+                imports: vec![Capability::Log, Capability::Http],
+                inputs: json!({ "type": "object", "properties": { "any": {} } }),
                 words: PluginWords::default(),
             });
         }
@@ -50,7 +60,7 @@ impl Plugins for Installed {
     }
 
     fn names(&self) -> Vec<String> {
-        vec!["maker".to_owned(), "reminder".to_owned()]
+        vec!["caller".to_owned(), "maker".to_owned(), "reminder".to_owned()]
     }
 }
 

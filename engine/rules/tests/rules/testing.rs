@@ -63,13 +63,7 @@ impl Runner for Pretender {
         &self.indexer
     }
 
-    fn stage(
-        &self,
-        _: Arc<InForce>,
-        arrival: Arrival,
-        _: Vec<RecordWrite>,
-        _: Vec<Answer>,
-    ) -> Result<Box<dyn Stage + '_>, String> {
+    fn stage(&self, _: Arc<InForce>, arrival: Arrival, _: Vec<RecordWrite>, _: Vec<Answer>) -> Result<Box<dyn Stage + '_>, String> {
         for candidate in &arrival.candidates {
             let Plan::Fire { needs, .. } = &candidate.plan else { continue };
             self.seen.borrow_mut().push(format!("stage {} {needs:?}", candidate.origin.action));

@@ -107,11 +107,8 @@ impl Internet {
     /// Reads what came back, as far as it may go.
     async fn read(&self, mut answer: reqwest::Response) -> Exchange {
         let status = answer.status().as_u16();
-        let headers = answer
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-            .collect();
+        let headers =
+            answer.headers().iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
         let too_large = |length: u64| usize::try_from(length).map_or(true, |length| length > self.response_max);
         if answer.content_length().is_some_and(too_large) {
             return Exchange::TooLarge(self.response_max);

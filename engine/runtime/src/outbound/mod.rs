@@ -61,7 +61,10 @@ pub(crate) enum Sent {
     /// Nothing was sent, and nothing will be.
     Refused(String),
     /// It was not carried out, and may be another time.
-    NotYet { reason: String, after: Option<SignedDuration> },
+    NotYet {
+        reason: String,
+        after: Option<SignedDuration>,
+    },
     /// Nobody knows whether it was carried out.
     Lost(String),
 }

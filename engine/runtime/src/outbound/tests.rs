@@ -56,7 +56,8 @@ fn grants() -> Vec<HttpGrant> {
 }
 
 fn secrets() -> Secrets {
-    let secret = |value: &str, host: &str| Secret { value: format!("Bearer {value}"), bare: value.to_owned(), hosts: vec![host.to_owned()] };
+    let secret =
+        |value: &str, host: &str| Secret { value: format!("Bearer {value}"), bare: value.to_owned(), hosts: vec![host.to_owned()] };
     Secrets::Known([("crm".to_owned(), secret("s3cr3t", "api.example.com")), ("other".to_owned(), secret("x", "files.example.com"))].into())
 }
 
@@ -95,7 +96,8 @@ fn status(sent: &Sent) -> u16 {
 
 #[tokio::test]
 async fn a_request_carries_its_secret_and_its_key() {
-    let post = request(Method::Post, "https://api.example.com/v1/contacts", vec![("authorization", secret("crm")), ("accept", text("*/*"))]);
+    let post =
+        request(Method::Post, "https://api.example.com/v1/contacts", vec![("authorization", secret("crm")), ("accept", text("*/*"))]);
     let (sent, asked) = sent(&post, vec![answer(201, &[("x-echo", "s3cr3t")])]).await;
     let Sent::Answered(response) = sent else { panic!("it was answered") };
     assert_eq!((response.status, response.body.0.as_slice()), (201, &b"echo [secret]"[..]));
@@ -225,7 +227,9 @@ async fn server() -> SocketAddr {
 }
 
 fn reply(path: &str, head: &str) -> Vec<Vec<u8>> {
-    let with = |status: &str, body: &str| format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{body}", body.len() - 2).into_bytes();
+    let with = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{body}", body.len() - 2).into_bytes()
+    };
     match path {
         "/echo" => vec![with("200 OK", &format!("\r\n{head}"))],
         "/large" => vec![b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n".to_vec()],

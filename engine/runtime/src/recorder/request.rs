@@ -66,3 +66,7 @@ impl Recorder {
         lock(&self.trace).journal.push((index, entry));
     }
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -194,14 +194,39 @@ impl ResultJson {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum EffectJson {
     Message(ContentJson),
-    Document { name: String, media_type: String, bytes: usize, text: String },
-    RecordGet { record: String, id: String },
-    Record { record: String, id: String, set: Map<String, Value>, append: BTreeMap<String, String> },
-    Counter { key: String },
-    Event { r#type: String, data: Value },
-    StateGet { key: String },
-    StateSet { key: String, value: String },
-    StateDelete { key: String },
+    Document {
+        name: String,
+        media_type: String,
+        bytes: usize,
+        text: String,
+    },
+    RecordGet {
+        record: String,
+        id: String,
+    },
+    Record {
+        record: String,
+        id: String,
+        set: Map<String, Value>,
+        append: BTreeMap<String, String>,
+    },
+    Counter {
+        key: String,
+    },
+    Event {
+        r#type: String,
+        data: Value,
+    },
+    StateGet {
+        key: String,
+    },
+    StateSet {
+        key: String,
+        value: String,
+    },
+    StateDelete {
+        key: String,
+    },
     /// With its `kind`, as it is told everywhere.
     #[serde(untagged)]
     Http(Value),
