@@ -37,7 +37,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         super::tokio()?.block_on(watch(&config, &host, printed))?;
         return Ok(Findings::None);
     }
-    let catalog = Catalog::load(&host, &config.plugins())?;
+    let catalog = Catalog::load(&host, &config.installed())?;
     let checked = check(&config, &catalog, printed)?;
     print(&checked.said);
     Ok(checked.findings)
@@ -154,7 +154,7 @@ impl Watched<'_> {
     fn look(&mut self, now: &Seen) -> Result<String> {
         let catalog = match self.plugins.take() {
             Some((seen, catalog)) if seen.same_plugins(now) => catalog,
-            _ => Catalog::load(self.host, &self.config.plugins())?,
+            _ => Catalog::load(self.host, &self.config.installed())?,
         };
         let (_, catalog) = self.plugins.insert((now.clone(), catalog));
         let checked = check(self.config, catalog, self.printed)?;

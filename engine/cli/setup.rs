@@ -10,7 +10,7 @@ use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::RuleSet;
 use zelo_runtime::intake::Counts;
 use zelo_runtime::rulebook::{self, Edition};
-use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Outbound, Rulebook, Runtime, Shared};
+use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Installed, Outbound, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AutomationRow, MasterKey, Store};
 
@@ -197,9 +197,9 @@ pub(super) async fn keep_automations(store: &dyn Store, wanted: Vec<AutomationRo
     Ok(())
 }
 
-/// The rule files and plugins of `config`, checked.
-pub(super) fn rules(config: &Config, host: &Host) -> Result<(Arc<RuleSet>, Arc<Catalog>)> {
-    let catalog = Catalog::load(host, &config.plugins())?;
+/// The rule files of `config` and the plugins that are `installed`, checked.
+pub(super) fn rules(config: &Config, host: &Host, installed: &Installed) -> Result<(Arc<RuleSet>, Arc<Catalog>)> {
+    let catalog = Catalog::load(host, installed)?;
     let files = rulebook::read_files(&config.rules())?;
     let (rules, warnings) = rulebook::check(&files, &catalog)?;
     if !warnings.is_empty() {

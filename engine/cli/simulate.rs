@@ -43,7 +43,7 @@ async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     let clock = Arc::new(ManualClock::new(start));
 
     let host = Arc::new(setup::host_in_memory()?);
-    let (rules, catalog) = setup::rules(&config, &host)?;
+    let (rules, catalog) = setup::rules(&config, &host, &config.installed())?;
     let entropy = Arc::new(SeededEntropy::new(0));
     let connections = setup::connections(&config, &rules, entropy.as_ref(), Secrets::Unused)?;
     // A configuration that is only lying about must not leave rules out.

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let config = Config::load(config)?;
     let host = Arc::new(setup::host_for_tools(&config)?);
-    let catalog = Arc::new(Catalog::load(&host, &config.plugins())?);
+    let catalog = Arc::new(Catalog::load(&host, &config.installed())?);
     let files = rulebook::read_files(&config.rules())?;
     let (rules, mut warnings) = rulebook::check(&files, &catalog)?;
     warnings.extend(zelo_rules::missing_fixtures(&rules, &files, &|path| Path::new(path).is_file()));

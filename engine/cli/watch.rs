@@ -30,8 +30,9 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn now(config: &Config) -> Self {
-        let installed = config.plugins();
-        let plugins = stamp(&installed.folder, "wasm").into_iter().chain([of(&installed.lock)]);
+        let installed = config.installed();
+        let signatures = stamp(&installed.folder, "minisig");
+        let plugins = stamp(&installed.folder, "wasm").into_iter().chain(signatures).chain([of(&installed.lock)]);
         Self { rules: stamp(&config.rules(), "toml"), plugins: plugins.collect(), samples: Stamp::new() }
     }
 
@@ -104,8 +105,12 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
 }
 
 async fn load(config: &Config, runtime: &Runtime, plugins_changed: bool) -> Result<Arc<Edition>, rulebook::Error> {
-    let catalog =
-        if plugins_changed { load_plugins(&runtime.host, config.plugins()).await? } else { runtime.rules.current().catalog.clone() };
+    let catalog = if plugins_changed {
+        let installed = config.installed_for_jobs().map_err(|error| rulebook::Error::Broken(error.to_string()))?;
+        load_plugins(&runtime.host, installed).await?
+    } else {
+        runtime.rules.current().catalog.clone()
+    };
     let rules = rulebook::load(&config.rules(), &catalog).await?;
     runtime.rules.exchange(runtime.store.as_ref(), move |_, rows| Edition::new(rules, catalog, rows)).await
 }

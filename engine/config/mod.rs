@@ -28,6 +28,7 @@ pub struct Config {
     pub paths: Paths,
     pub connections: BTreeMap<String, Connection>,
     pub channels: BTreeMap<String, Channel>,
+    pub plugins: Plugins,
     pub http: Http,
     pub secrets: BTreeMap<String, Secret>,
     pub budget: Budget,
@@ -69,6 +70,14 @@ pub struct Store {
 pub struct Paths {
     pub rules: PathBuf,
     pub plugins: PathBuf,
+}
+
+/// `[plugins]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugins {
+    /// Public keys as `minisign` prints them. With any, a plugin runs only if one of them has signed it.
+    pub signed_by: Vec<String>,
 }
 
 /// `[connections.NAME]`
@@ -155,9 +164,22 @@ impl Config {
         self.path(&self.paths.rules)
     }
 
-    /// Where plugins are installed: their folder, and `zelo.lock` beside the configuration.
-    pub fn plugins(&self) -> Installed {
-        Installed { folder: self.path(&self.paths.plugins), lock: self.path(Path::new("zelo.lock")) }
+    /// Where plugins are installed: their folder, and `zelo.lock` beside the configuration; and who must have signed them.
+    pub fn installed(&self) -> Installed {
+        Installed {
+            folder: self.path(&self.paths.plugins),
+            lock: self.path(Path::new("zelo.lock")),
+            signers: self.plugins.signed_by.clone(),
+            shelf: None,
+        }
+    }
+
+    /// The same for who runs jobs: what they began with is kept beside the data.
+    ///
+    /// # Errors
+    /// The store is not one that this version knows.
+    pub fn installed_for_jobs(&self) -> Result<Installed> {
+        Ok(Installed { shelf: Some(self.data()?.join("plugins")), ..self.installed() })
     }
 
     /// The database file.

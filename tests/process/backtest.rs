@@ -33,7 +33,7 @@ impl Ground {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let host = Arc::new(Host::new(HostConfig::default()).unwrap());
-        let catalog = Arc::new(Catalog::load(&host, &Installed { folder: root.join("plugins/dist"), lock: root.join("no.lock") }).unwrap());
+        let catalog = Arc::new(Catalog::load(&host, &Installed::in_folder(root.join("plugins/dist"))).unwrap());
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         Self { host, catalog, rules: Arc::new(rules) }

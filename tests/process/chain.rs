@@ -163,7 +163,7 @@ impl Ground {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let host = Arc::new(Host::new(HostConfig::default()).unwrap());
-        let catalog = Arc::new(Catalog::load(&host, &Installed { folder: root.join("plugins/dist"), lock: root.join("no.lock") }).unwrap());
+        let catalog = Arc::new(Catalog::load(&host, &Installed::in_folder(root.join("plugins/dist"))).unwrap());
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         let name = "clinicarx".to_owned();
@@ -190,12 +190,17 @@ impl Ground {
 
     /// A start of the server, which dies after `left` half-writes.
     async fn life(&self, left: i64, seed: u64) -> Runtime {
+        self.life_with(&self.catalog, left, seed).await
+    }
+
+    /// The same with other plugins.
+    async fn life_with(&self, catalog: &Arc<Catalog>, left: i64, seed: u64) -> Runtime {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let config = SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() };
         let inner = SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy.clone()).await.unwrap();
         inner.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
         let rows = everything_on(&self.rules, &[&self.connection], self.clock.now());
-        let edition = Edition::new(self.rules.clone(), self.catalog.clone(), &rows).unwrap();
+        let edition = Edition::new(self.rules_with(catalog), catalog.clone(), &rows).unwrap();
         Runtime::new(Shared {
             store: Arc::new(Mortal { inner, left: AtomicI64::new(left) }),
             host: self.host.clone(),
@@ -212,6 +217,15 @@ impl Ground {
             bell: tokio::sync::Notify::new(),
             counts: Default::default(),
         })
+    }
+
+    /// The rules, about these plugins.
+    fn rules_with(&self, catalog: &Arc<Catalog>) -> Arc<zelo_rules::RuleSet> {
+        if Arc::ptr_eq(catalog, &self.catalog) {
+            return self.rules.clone();
+        }
+        let files = rulebook::read_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules")).unwrap();
+        Arc::new(rulebook::check(&files, catalog).unwrap().0)
     }
 
     async fn deliver(&self, runtime: &Runtime, path: &str, data: Value) {
@@ -296,4 +310,61 @@ async fn one_number_one_document_one_message_wherever_it_dies() {
         deaths += 1;
     }
     assert!(deaths >= 10, "claims, the number, settlements: {deaths}");
+}
+
+/// The plugins that ship, `receipt` in another version; with a shelf, where there is one.
+fn with_another_receipt(host: &Host, shelf: &Path) -> [Arc<Catalog>; 2] {
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/dist");
+    let installed = |folder: &Path| Installed { shelf: Some(shelf.to_owned()), ..Installed::in_folder(folder) };
+    let first = Catalog::load(host, &installed(&dist)).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    for entry in
+        std::fs::read_dir(dist).unwrap().map(Result::unwrap).filter(|entry| entry.path().extension().is_some_and(|end| end == "wasm"))
+    {
+        let mut bytes = std::fs::read(entry.path()).unwrap();
+        if entry.file_name() == "receipt.wasm" {
+            let version = b"version = \"1.0.0\"";
+            let at = bytes.windows(version.len()).position(|window| window == version).unwrap();
+            bytes[at + 11] = b'2';
+        }
+        std::fs::write(other.path().join(entry.file_name()), bytes).unwrap();
+    }
+    let second = Catalog::load(host, &installed(other.path())).unwrap();
+    [Arc::new(first), Arc::new(second)]
+}
+
+#[tokio::test]
+async fn a_job_that_has_begun_ends_with_the_version_it_began_with() {
+    let house = Ground::new();
+    let shelf = tempfile::tempdir().unwrap();
+    let [first, second] = with_another_receipt(&house.host, shelf.path());
+    let digest = |catalog: &Catalog| catalog.named("receipt").unwrap().digest().to_owned();
+    assert_ne!(digest(&first), digest(&second));
+    let mut began_with = std::collections::BTreeSet::new();
+    for left in 0.. {
+        let ground = house.afresh();
+        let life = ground.life_with(&first, i64::MAX, 1).await;
+        ground.day(&life).await;
+        life.store.close().await.unwrap();
+        let mortal = ground.life_with(&first, left, 2).await;
+        let whole = run(&mortal).await.is_ok();
+        mortal.store.close().await.unwrap();
+        // The plugin was replaced while nobody looked.
+        let last = ground.life_with(&second, i64::MAX, 3).await;
+        for _ in 0..4 {
+            ground.clock.set(ground.clock.now() + SignedDuration::from_mins(10));
+            run(&last).await.unwrap();
+        }
+        assert_eq!(left_behind(&last).await, (vec![json!(1)], 1, 1, 0), "died after {left} half-writes");
+        let issued = last.store.jobs(&Page { limit: 99, ..Page::default() }, None).await.unwrap();
+        let issued = issued.into_iter().find(|view| view.job.action == "issue").expect("the receipt's job").job.id;
+        let journal = last.store.journal(issued).await.unwrap();
+        let [JournalEntry::Invocation(invocation), ..] = &journal[..] else { panic!("it begins with what was frozen") };
+        began_with.insert(invocation.plugin_digest.clone());
+        last.store.close().await.unwrap();
+        if whole {
+            break;
+        }
+    }
+    assert_eq!(began_with, [digest(&first), digest(&second)].into(), "some had begun when the plugin was replaced, some had not");
 }

@@ -221,7 +221,7 @@ fn a_plugin_that_the_lock_does_not_name_does_not_run() {
     assert_eq!(house.zelo(&["plugin", "lock", "--check"]).status.code(), Some(1), "there is none");
     house.ok(&["plugin", "lock"]);
     house.ok(&["plugin", "lock", "--check"]);
-    assert!(fs::read_to_string(house.path("zelo.lock")).unwrap().contains("[plugins.reminder]"));
+    assert!(fs::read_to_string(house.path("zelo.lock")).unwrap().contains("name    = \"reminder\""));
     house.ok(&["check"]);
 
     // The same plugin with an empty custom section at its end: as good as before, and not the same.

@@ -88,7 +88,7 @@ pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> 
 
 /// Writes the lock of what is installed, or says whether it would change.
 fn lock(config: &Config, check: bool) -> Result<Findings> {
-    let installed = config.plugins();
+    let installed = config.installed();
     let catalog = Catalog::load_unlocked(&setup::host_for_tools(config)?, &installed)?;
     let (lock, path) = (Lock::of(&catalog), installed.lock.display());
     let count = catalog.plugins().count();

@@ -23,6 +23,8 @@ use crate::template::{RenderError, Template, Templates, Values, find};
 pub struct Prepared {
     /// The plugin's own name.
     pub plugin: String,
+    /// Which of its versions: SHA-256 of the component, hexadecimal.
+    pub plugin_digest: String,
     /// The inputs, rendered: a JSON object.
     pub input: Value,
     pub grants: Grants,
@@ -196,7 +198,14 @@ impl Rendering<'_> {
         }
         let locale = self.values.locale;
         let fields = self.action.action.disclosed(locale).into_iter().filter(|name| present.contains(*name)).map(str::to_owned).collect();
-        Ok(Prepared { plugin: plugin.name.clone(), input: Value::Object(input), grants: self.grants()?, fields, locale: locale.to_owned() })
+        Ok(Prepared {
+            plugin: plugin.name.clone(),
+            plugin_digest: plugin.digest.clone(),
+            input: Value::Object(input),
+            grants: self.grants()?,
+            fields,
+            locale: locale.to_owned(),
+        })
     }
 
     fn input(&self, input: &Input) -> Result<Value, RenderError> {

@@ -66,7 +66,7 @@ impl Runtime {
         let events = if work.collected.is_empty() { std::slice::from_ref(&work.event) } else { &work.collected };
         let seen = Seen { event: &work.event, collected: events, records: &work.records, steps: &work.steps, index: self.store.indexer() };
         let (prepared, due) = readiness(&edition.in_force, job, &seen, now)?;
-        Call::first(edition, work, prepared, now, (waiting_until(job, due.expires), due.expires))
+        Ok(Call::first(work, prepared, now, (waiting_until(job, due.expires), due.expires)))
     }
 
     /// Keeps a place free for a message to each recipient whose budget allows one more; skips the job where none does. A job
@@ -108,11 +108,11 @@ impl Runtime {
 
     async fn call(&self, edition: &Edition, work: Work, call: Call, places: Places) -> (AttemptEnd, Trace, Said) {
         let Call { invocation, frozen, until, expires: _ } = call;
-        let Some(plugin) = edition.catalog.with_digest(&invocation.plugin_digest) else {
-            let text = "the plugin it began with is gone; bring that file back, or start the job anew";
+        let Some(plugin) = edition.catalog.with_digest(&self.host, &invocation.plugin_digest).await else {
+            let text = "the version of the plugin that it began with is gone; bring that file back, or start the job anew";
             return (dead("no_plugin", text.to_owned()), Trace::default(), Said::default());
         };
-        let prepared = match edition.catalog.prepared(&self.host, plugin, invocation.grants.capabilities()) {
+        let prepared = match edition.catalog.prepared(&self.host, &plugin, invocation.grants.capabilities()) {
             Ok(prepared) => prepared,
             Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), Said::default()),
         };
@@ -148,17 +148,8 @@ pub(crate) struct Call {
 impl Call {
     /// The first call for `work`, at `now`, with what was prepared for it; it may wait `until` then for what is missing, and is
     /// too late when it `expires`.
-    pub(crate) fn first(
-        edition: &Edition,
-        work: &Work,
-        prepared: Prepared,
-        now: Timestamp,
-        (until, expires): (Timestamp, Option<Timestamp>),
-    ) -> Result<Self, AttemptEnd> {
+    pub(crate) fn first(work: &Work, prepared: Prepared, now: Timestamp, (until, expires): (Timestamp, Option<Timestamp>)) -> Self {
         let job = &work.job;
-        let Some(plugin) = edition.catalog.named(&prepared.plugin) else {
-            return Err(dead("no_plugin", format!("there is no plugin `{}`", prepared.plugin)));
-        };
         let invocation = Invocation {
             job: job.id.to_string(),
             rule: job.rule.clone(),
@@ -169,10 +160,10 @@ impl Call {
             locale: prepared.locale,
             input: prepared.input,
             grants: prepared.grants,
-            plugin_digest: plugin.digest().to_owned(),
+            plugin_digest: prepared.plugin_digest,
             fields: prepared.fields,
         };
-        Ok(Self { invocation, frozen: false, until, expires })
+        Self { invocation, frozen: false, until, expires }
     }
 }
 

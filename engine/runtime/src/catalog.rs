@@ -1,20 +1,27 @@
 //! The plugins that can be run.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::lock::{Installed, Lock};
 use zelo_core::grants::Capability;
 use zelo_host::{Host, LoadError, MissingGrants, Plugin, Prepared};
 use zelo_rules::{Localised, PluginFacts, PluginWords, Plugins, Text};
 
-/// Plugins by name and by digest.
+use crate::installed::{File, Installed};
+use crate::lock::Lock;
+
+/// Plugins by name, version and digest.
 ///
-/// Loaded as a whole and never changed; a job that has begun finds its plugin again by digest.
+/// Loaded as a whole and never changed. Several versions of one plugin may be there side by side: a rule gets the highest, or the highest of
+/// the major version that it pins; and a job that has begun finds the version that it began with again by its digest.
 #[derive(Default)]
 pub struct Catalog {
-    by_name: BTreeMap<String, Plugin>,
+    /// The versions of each, the highest last.
+    by_name: BTreeMap<String, Vec<Plugin>>,
+    installed: Installed,
+    /// From the shelf, for jobs that began with them.
+    former: Mutex<HashMap<String, Plugin>>,
     prepared: Mutex<HashMap<(String, Vec<Capability>), Prepared>>,
 }
 
@@ -33,19 +40,29 @@ pub enum Error {
         #[source]
         source: Box<LoadError>,
     },
-    #[error("{} and another file are both plugin `{name}`", path.display())]
-    Twice { path: PathBuf, name: String },
+    #[error("{} and another file are both plugin `{name}` in version {version}; take one away, or give it a version of its own", path.display())]
+    Twice { path: PathBuf, name: String, version: String },
     #[error("{} is no lock: {why}", path.display())]
     Lock { path: PathBuf, why: String },
     #[error("{} is not among the plugins that {} names: its digest is {digest}; `zelo plugin lock` takes over what is installed", path.display(), lock.display())]
     NotLocked { path: PathBuf, lock: PathBuf, digest: String },
+    #[error("{} may not run: {why}", path.display())]
+    NotSigned { path: PathBuf, why: String },
+    #[error("[plugins] signed_by: `{key}` is not a public key as minisign prints them, `RW…`")]
+    Signer { key: String },
+    #[error("{} cannot be kept for the jobs that begin with it", path.display())]
+    Shelf {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl Catalog {
     /// Loads every `*.wasm` that is installed; a folder that does not exist has none.
     ///
     /// # Errors
-    /// One of them is no plugin, or not the one that the lock names.
+    /// One of them is no plugin, is not one that the lock names, or is not signed where it must be.
     pub fn load(host: &Host, installed: &Installed) -> Result<Self, Error> {
         Self::load_locked(host, installed, Lock::read(&installed.lock)?.as_ref())
     }
@@ -53,55 +70,63 @@ impl Catalog {
     /// The same, whatever the lock says: for who writes it.
     ///
     /// # Errors
-    /// One of them is no plugin.
+    /// One of them is no plugin, or is not signed where it must be.
     pub fn load_unlocked(host: &Host, installed: &Installed) -> Result<Self, Error> {
         Self::load_locked(host, installed, None)
     }
 
     fn load_locked(host: &Host, installed: &Installed, lock: Option<&Lock>) -> Result<Self, Error> {
-        let folder = installed.folder.as_path();
-        let mut catalog = Self::default();
-        let read = |path: &Path, source| Error::Read { path: path.to_owned(), source };
-        let entries = match std::fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(catalog),
-            Err(error) => return Err(read(folder, error)),
-        };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        paths.sort();
-        for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
-            let bytes = std::fs::read(&path).map_err(|error| read(&path, error))?;
-            let digest = zelo_host::digest(&bytes);
-            if lock.is_some_and(|lock| !lock.names(&digest)) {
-                return Err(Error::NotLocked { path, lock: installed.lock.clone(), digest });
-            }
+        let mut catalog = Self { installed: installed.clone(), ..Self::default() };
+        for File { path, bytes } in installed.files(lock)? {
             let hint = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let plugin = host.load(&hint, &bytes).map_err(|source| Error::Load { path: path.clone(), source: Box::new(source) })?;
-            let name = plugin.manifest().name.clone();
-            if catalog.by_name.insert(name.clone(), plugin).is_some() {
-                return Err(Error::Twice { path, name });
+            let manifest = plugin.manifest();
+            let versions = catalog.by_name.entry(manifest.name.clone()).or_default();
+            let place = versions.partition_point(|other| other.manifest().version < manifest.version);
+            if versions.get(place).is_some_and(|other| other.manifest().version == manifest.version) {
+                return Err(Error::Twice { path, name: manifest.name.clone(), version: manifest.version.to_string() });
             }
+            installed.shelve(plugin.digest(), &bytes)?;
+            versions.insert(place, plugin);
         }
         Ok(catalog)
     }
 
-    /// The plugins, by name.
+    /// The plugins, by name and version.
     pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
-        self.by_name.values()
+        self.by_name.values().flatten()
     }
 
-    /// The plugin called `name`, or `name@major`.
+    /// The highest version of the plugin called `name`, or of `name@major`.
     pub fn named(&self, name: &str) -> Option<&Plugin> {
         let (name, major) = match name.split_once('@') {
             Some((name, major)) => (name, Some(major)),
             None => (name, None),
         };
-        self.by_name.get(name).filter(|plugin| major.is_none_or(|major| plugin.manifest().version.major.to_string() == major))
+        let fits = |plugin: &&Plugin| major.is_none_or(|major| plugin.manifest().version.major.to_string() == major);
+        self.by_name.get(name)?.iter().rev().find(fits)
     }
 
-    /// The plugin with this digest.
-    pub fn with_digest(&self, digest: &str) -> Option<&Plugin> {
-        self.by_name.values().find(|plugin| plugin.digest() == digest)
+    /// The plugin with this digest: one that is installed, or one that was.
+    pub async fn with_digest(self: &Arc<Self>, host: &Arc<Host>, digest: &str) -> Option<Plugin> {
+        if let Some(plugin) = self.plugins().find(|plugin| plugin.digest() == digest) {
+            return Some(plugin.clone());
+        }
+        let (catalog, host, digest) = (Arc::clone(self), Arc::clone(host), digest.to_owned());
+        // Compiling takes a while; others go on meanwhile.
+        tokio::task::spawn_blocking(move || catalog.former(&host, &digest)).await.ok().flatten()
+    }
+
+    /// The plugin with this digest from the shelf.
+    fn former(&self, host: &Host, digest: &str) -> Option<Plugin> {
+        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = former.get(digest) {
+            return Some(plugin.clone());
+        }
+        let bytes = self.installed.shelved(digest)?;
+        let plugin = host.load("former", &bytes).map_err(|error| tracing::error!(%error, digest, "a former plugin cannot be used")).ok()?;
+        former.insert(digest.to_owned(), plugin.clone());
+        Some(plugin)
     }
 
     /// `plugin` with `granted` linked into it: made once, kept.
@@ -140,3 +165,7 @@ fn text(told: &zelo_host::manifest::Text) -> Text {
     let portuguese = told.pt_br.clone().map(|text| ("pt-BR".to_owned(), text));
     Localised::Each([english].into_iter().chain(portuguese).collect())
 }
+
+#[cfg(test)]
+#[path = "catalog_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
-//! - [`lock`]: which plugins may run at all.
+//! - [`installed`] and [`lock`]: which plugins are there, and which of them may run at all.
 //! - [`outbound`]: requests of plugins, and how far they go.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
@@ -22,6 +22,7 @@ pub mod catalog;
 pub mod connection;
 pub mod dry;
 pub mod explain;
+pub mod installed;
 pub mod intake;
 pub mod keeper;
 pub mod lock;
@@ -43,8 +44,9 @@ use zelo_store::Store;
 pub use budgets::Budgets;
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
+pub use installed::Installed;
 pub use intake::{Incoming, Receipt, Refused};
-pub use lock::{Installed, Lock};
+pub use lock::Lock;
 pub use outbound::{Outbound, Secrets};
 pub use rulebook::Rulebook;
 

@@ -1,34 +1,25 @@
 //! `zelo.lock`: which plugins may run, by digest. Where the file is there, a component that it does not name is refused before it is even
 //! compiled: whoever can write into the folder of plugins cannot put another one in force unseen.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::Catalog;
 use crate::catalog::Error;
 
-/// Where plugins are installed.
-#[derive(Clone, Debug)]
-pub struct Installed {
-    /// The folder of `*.wasm`.
-    pub folder: PathBuf,
-    /// The lock file, where there is one.
-    pub lock: PathBuf,
-}
-
 /// The plugins that may run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    plugins: BTreeMap<String, Locked>,
+    plugins: Vec<Locked>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Locked {
-    /// For people: the digest decides.
+    /// Name and version are for people: the digest decides.
+    name: String,
     version: String,
     /// SHA-256 of the component, hexadecimal.
     digest: String,
@@ -39,7 +30,7 @@ impl Lock {
     pub fn of(catalog: &Catalog) -> Self {
         let locked = catalog.plugins().map(|plugin| {
             let (manifest, digest) = (plugin.manifest(), plugin.digest().to_owned());
-            (manifest.name.clone(), Locked { version: manifest.version.to_string(), digest })
+            Locked { name: manifest.name.clone(), version: manifest.version.to_string(), digest }
         });
         Self { plugins: locked.collect() }
     }
@@ -60,14 +51,14 @@ impl Lock {
     /// As the file says it.
     pub fn to_text(&self) -> String {
         let mut text = "# The plugins that may run, by the SHA-256 of their files. `zelo plugin lock` writes it.\n".to_owned();
-        for (name, locked) in &self.plugins {
-            text.push_str(&format!("\n[plugins.{name}]\nversion = \"{}\"\ndigest  = \"{}\"\n", locked.version, locked.digest));
+        for Locked { name, version, digest } in &self.plugins {
+            text.push_str(&format!("\n[[plugins]]\nname    = \"{name}\"\nversion = \"{version}\"\ndigest  = \"{digest}\"\n"));
         }
         text
     }
 
     /// Whether the component with this digest may run.
     pub(crate) fn names(&self, digest: &str) -> bool {
-        self.plugins.values().any(|locked| locked.digest == digest)
+        self.plugins.iter().any(|locked| locked.digest == digest)
     }
 }

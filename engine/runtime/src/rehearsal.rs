@@ -124,10 +124,8 @@ impl Place<'_> {
         self.due.extend(claimed.into_iter().map(|work| (work.job.id, work)));
         let work = self.due.remove(&job).ok_or("its job is not due")?;
         let edition = runtime.rules.current();
-        let settlement = match Call::first(&edition, &work, prepared.clone(), now, (Timestamp::MAX, None)) {
-            Ok(call) => runtime.perform(&edition, work, call, Places::default()).await.0,
-            Err(end) => return Err(said(&end).unwrap_or_default()),
-        };
+        let call = Call::first(&work, prepared.clone(), now, (Timestamp::MAX, None));
+        let (settlement, _) = runtime.perform(&edition, work, call, Places::default()).await;
         let mut ran = ran(&settlement);
         runtime.store.settle(settlement, now).await.map_err(failed)?;
         // A checkpoint stores what is no part of the settlement: all that was done stands in the journal now.

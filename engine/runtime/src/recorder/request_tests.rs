@@ -208,7 +208,8 @@ async fn an_answer_that_passes_ends_the_attempt_and_the_request_is_made_again() 
         let begun = second.journal.last().unwrap();
         assert!(matches!(begun, JournalEntry::Begun { in_flight: false, .. }), "known not to have been carried out: {begun:?}");
         assert_eq!(attempt(&runtime, &shop, &second, false, Method::Post, Death::Never).await, Some(JobState::Done));
-        assert_eq!((shop.orders.lock().unwrap().len(), messages(&runtime).await), (1, 2));
+        let orders = shop.orders.lock().unwrap().len();
+        assert_eq!((orders, messages(&runtime).await), (1, 2));
     }
 }
 

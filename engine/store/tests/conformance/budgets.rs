@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use zelo_core::budget::PER_MAX;
-use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, Settlement};
+use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, Purpose, Settlement};
 use zelo_core::{AutomationId, Effect, KeyHash};
 use zelo_store::Work;
 
@@ -74,8 +74,9 @@ conforming! {
         let work = claimed(&db, 1, "thank", 1).await;
         let Settlement { job, lease, local, .. } = sends(&work, &["55119", "55119"]);
         let effect = Effect::StateNext { key: "receipts".into() };
-        let counter = (db.store.indexer().state("centro", "7", "reminder", "thank", "receipts"), 3, effect);
-        let checkpoint = Checkpoint { job, lease, journal: Vec::new(), local, emitted: Vec::new(), counter };
+        let slot = db.store.indexer().state("centro", "7", "reminder", "thank", "receipts");
+        let purpose = Purpose::Count { slot, index: 3, effect };
+        let checkpoint = Checkpoint { job, lease, journal: Vec::new(), local, emitted: Vec::new(), purpose };
         assert_eq!(db.store.checkpoint(checkpoint, minute(2)).await.unwrap(), Checkpointed::Counted(1));
         assert_eq!(since(&db, "55119", None, minute(0)).await, 2);
         db.store.settle(settlement(&work, done()), minute(3)).await.unwrap();
