@@ -114,6 +114,9 @@ impl Store for Mortal {
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
         self.inner.messages(page).await
     }
+    async fn audit(&self, page: &Page) -> Result<Vec<zelo_store::AuditView>, Error> {
+        self.inner.audit(page).await
+    }
     async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {
         self.inner.documents(page).await
     }

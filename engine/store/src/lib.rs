@@ -99,6 +99,8 @@ pub trait Store: Send + Sync + 'static {
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error>;
     /// Messages in the outbox channels, newest first.
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error>;
+    /// What has to be answered for, newest first.
+    async fn audit(&self, page: &Page) -> Result<Vec<AuditView>, Error>;
     /// Documents, newest first.
     async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error>;
     /// The document that effect `index` of `job` made, with its content.
@@ -124,6 +126,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Finishes the writes that wait, and closes the files.
     async fn close(&self) -> Result<(), Error>;
+}
+
+/// An entry of the audit log: no value of anybody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditView {
+    pub cursor: i64,
+    pub at: Timestamp,
+    /// `refused`: a plugin asked for what its rule does not grant.
+    pub kind: String,
+    pub connection: String,
+    pub clinic: Option<String>,
+    pub job: JobId,
+    /// Where the journal of the job says the rest.
+    pub entry: u32,
+    pub rule: String,
+    pub action: String,
+    /// The kind of the effect.
+    pub effect: String,
 }
 
 /// A claimed job with all that its attempt reads.

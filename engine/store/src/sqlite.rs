@@ -28,8 +28,8 @@ use zelo_core::timing::Timetable;
 use zelo_core::{Arrival, AutomationId, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, RecordRow};
 
 use crate::{
-    Archive, AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome,
-    Page, RecordView, Store, Work,
+    Archive, AttemptView, AuditView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView,
+    Outcome, Page, RecordView, Store, Work,
 };
 
 mod archive;
@@ -227,6 +227,10 @@ impl Store for SqliteStore {
 
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
         self.read(|reader| lists::messages(reader, page.clone())).await
+    }
+
+    async fn audit(&self, page: &Page) -> Result<Vec<AuditView>, Error> {
+        self.read(|reader| lists::audit(reader, page.clone())).await
     }
 
     async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {

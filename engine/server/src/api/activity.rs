@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use zelo_core::{EventId, JobId, JobState};
 
 use super::query::{List, Parameters};
-use super::views::{EventJson, JobJson, MessageJson, RecordJson};
+use super::views::{AuditJson, EventJson, JobJson, MessageJson, RecordJson};
 use crate::App;
 use crate::problem::Problem;
 
@@ -58,6 +58,12 @@ pub(super) async fn messages(State(app): State<App>, parameters: Parameters) -> 
     let wanted = parameters.page("")?;
     let rows = app.runtime.store.messages(&wanted.page).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, MessageJson::new)))
+}
+
+pub(super) async fn audit(State(app): State<App>, parameters: Parameters) -> Result<Json<List<AuditJson>>, Problem> {
+    let wanted = parameters.page("")?;
+    let rows = app.runtime.store.audit(&wanted.page).await?;
+    Ok(Json(wanted.answer(&rows, |row| row.cursor, AuditJson::new)))
 }
 
 pub(super) async fn records(State(app): State<App>, mut parameters: Parameters) -> Result<Json<List<RecordJson>>, Problem> {

@@ -30,6 +30,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/messages", get(activity::messages))
         .route("/documents", get(documents::documents))
         .route("/documents/{job}/{index}", get(documents::document))
+        .route("/audit", get(activity::audit))
         .route("/records", get(activity::records))
         .route("/rules", get(in_force::rules))
         .route("/rules/{id}", get(in_force::rule))

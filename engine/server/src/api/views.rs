@@ -9,7 +9,7 @@ use zelo_core::effect::{Attachment, Body, Button, Document, Emitted, Message, Re
 use zelo_core::job::Reason;
 use zelo_core::settle::LogLine;
 use zelo_core::{Cause, Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Need, Status};
-use zelo_store::{AttemptView, DocumentView, EventView, JobView, MessageView, RecordView};
+use zelo_store::{AttemptView, AuditView, DocumentView, EventView, JobView, MessageView, RecordView};
 
 use crate::document_url;
 
@@ -263,6 +263,27 @@ impl EffectJson {
             Effect::StateSet { key, value } => Self::StateSet { key, value },
             Effect::StateDelete { key } => Self::StateDelete { key },
         }
+    }
+}
+
+/// What has to be answered for; the rest stands in the journal of the job, at `entry`.
+#[derive(Serialize)]
+pub(super) struct AuditJson {
+    at: Timestamp,
+    kind: String,
+    connection: String,
+    clinic: Option<String>,
+    job: JobId,
+    entry: u32,
+    rule: String,
+    action: String,
+    effect: String,
+}
+
+impl AuditJson {
+    pub(super) fn new(view: &AuditView) -> Self {
+        let AuditView { at, kind, connection, clinic, job, entry, rule, action, effect, .. } = view.clone();
+        Self { at, kind, connection, clinic, job, entry, rule, action, effect }
     }
 }
 

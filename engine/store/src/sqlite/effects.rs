@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::effect::{Document, Message, RecordEdit};
 use zelo_core::settle::{LocalWrite, Report};
-use zelo_core::{Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, Stamp};
+use zelo_core::{EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, Stamp};
 
 use super::budgets::{self, Sent};
 use super::bulk::{Bound, Rows, expect_rows, in_list};
@@ -29,6 +29,13 @@ const INSERT_JOURNAL: Rows = Rows {
     columns: 8,
     // What had begun gets its end; any other entry stands for good, and writing over it takes its whole settlement back.
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (job_id, seq) DO UPDATE SET kind = excluded.kind, at = excluded.at, key_id = excluded.key_id, sealed = excluded.sealed WHERE journal.kind = 'begun'",
+};
+
+const INSERT_AUDIT: Rows = Rows {
+    doing: "store what was refused",
+    head: "INSERT INTO audit (job_id, entry, connection, clinic, at, kind, rule, action, effect) SELECT * FROM (VALUES",
+    columns: 9,
+    tail: ") WHERE column1 IS NOT NULL",
 };
 
 // No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
@@ -134,6 +141,7 @@ impl<'a> Effects<'a> {
         within: &Within<'_>,
     ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
         self.store_journal(conn, within).await?;
+        self.store_refusals(conn, within).await?;
         self.store_messages(conn, within).await?;
         self.store_documents(conn, within).await?;
         self.store_reports(conn, within).await?;
@@ -154,6 +162,22 @@ impl<'a> Effects<'a> {
             })
             .await?;
         expect_rows("journal", "store a journal", wanted, touched)
+    }
+
+    async fn store_refusals(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        for (id, place, entry, at) in &self.journal {
+            if let JournalEntry::Effect { effect, result: EffectResult::Refused { .. } } = entry {
+                rows.push((within.of(*id)?, *place, ms(*at), effect.kind()));
+            }
+        }
+        let wanted = rows.len();
+        let touched = INSERT_AUDIT
+            .run(conn, rows, |query, (of, place, at, effect)| {
+                of_job(query, of.job, place).bind(at).bind("refused").bind(of.job.rule.as_str()).bind(of.job.action.as_str()).bind(effect)
+            })
+            .await?;
+        expect_rows("audit", "store what was refused", wanted, touched)
     }
 
     async fn store_messages(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {

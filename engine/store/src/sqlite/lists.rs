@@ -13,7 +13,7 @@ use super::load::{load_records, open_record};
 use super::reader::{ReadConnection, Reader};
 use super::settle::summary_at;
 use crate::envelope::{self, DocumentHead};
-use crate::{AttemptView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
+use crate::{AttemptView, AuditView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
 
 const JOB: &str = concat!(
     "SELECT ",
@@ -54,6 +54,9 @@ const DOCUMENTS: &str = "SELECT seq, job_id, effect, connection, clinic, at, siz
 
 const DOCUMENT: &str =
     "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE job_id = ?1 AND effect = ?2";
+
+const AUDIT: &str = "SELECT seq, at, kind, connection, clinic, job_id, entry, rule, action, effect FROM audit WHERE seq < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4";
 
 const STATE: &str = "SELECT slot, key_id, sealed FROM state WHERE slot = ?1";
 
@@ -149,6 +152,28 @@ pub(crate) async fn messages(reader: Reader, page: Page) -> Result<Vec<MessageVi
             })
         })
         .collect()
+}
+
+/// A page of the audit log.
+pub(crate) async fn audit(reader: Reader, page: Page) -> Result<Vec<AuditView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = fetch_page(&mut conn, "read the audit log", AUDIT, page, None).await?;
+    let rows = rows.iter().map(|row| Columns::new(row, "audit", "seq"));
+    rows.map(|row| {
+        Ok(AuditView {
+            cursor: row.get("seq")?,
+            at: row.time("at")?,
+            kind: row.get("kind")?,
+            connection: row.get("connection")?,
+            clinic: row.get("clinic")?,
+            job: row.job_id("job_id")?,
+            entry: row.small("entry")?,
+            rule: row.get("rule")?,
+            action: row.get("action")?,
+            effect: row.get("effect")?,
+        })
+    })
+    .collect()
 }
 
 /// A page of documents.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use zelo_core::job::Reason;
-use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settled, Settlement};
-use zelo_core::{JobState, JournalEntry};
+use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, LogLine, Purpose, Report, Settled, Settlement};
+use zelo_core::{Effect, EffectResult, JobState, JournalEntry};
 use zelo_store::{Page, effect_id};
 
 use crate::build::{DAY, Db, done, message, minute, sending, settlement};
@@ -49,6 +49,75 @@ conforming! {
         let rest = Settlement { journal: whole.journal[1..].to_vec(), ..settlement(&again, done()) };
         db.store.settle(rest, minute(61)).await.unwrap();
         assert_eq!(db.store.journal(work.job.id).await.unwrap().len(), 3);
+    }
+
+    async fn what_has_begun_gets_its_end_and_nothing_else_is_written_over(kind) {
+        let db = Db::open(kind).await;
+        db.record(db.delivery(1, 0).fires("thank")).await;
+        let work = db.claim(1).await.remove(0);
+        let index = db.store.indexer().clone();
+        let slot = index.state("centro", "7", "reminder", "thank", "last");
+        let frozen = sending(&work, slot, "5511", "Olá").journal.remove(0);
+        let entry = |in_flight: Option<bool>| match in_flight {
+            Some(in_flight) => (1, JournalEntry::Begun { effect: Effect::StateGet { key: "k".into() }, in_flight }),
+            None => (1, JournalEntry::Effect { effect: Effect::StateGet { key: "k".into() }, result: EffectResult::Value { value: None } }),
+        };
+        let check = |journal, purpose| Checkpoint {
+            job: work.job.id,
+            lease: work.job.lease,
+            journal,
+            local: Vec::new(),
+            emitted: Vec::new(),
+            purpose,
+        };
+        let kept = async |journal, purpose| db.store.checkpoint(check(journal, purpose), minute(2)).await;
+        assert_eq!(kept(vec![frozen.clone(), entry(Some(true))], Purpose::Begin).await.unwrap(), Checkpointed::Kept);
+        assert_eq!(db.store.journal(work.job.id).await.unwrap(), [frozen.1.clone(), entry(Some(true)).1]);
+        assert_eq!(kept(vec![entry(Some(false))], Purpose::Begin).await.unwrap(), Checkpointed::Kept, "it is known not to be");
+        assert_eq!(kept(vec![entry(None)], Purpose::Done).await.unwrap(), Checkpointed::Kept);
+        assert_eq!(db.store.journal(work.job.id).await.unwrap(), [frozen.1.clone(), entry(None).1]);
+        kept(vec![entry(Some(true))], Purpose::Begin).await.expect_err("a result stands for good");
+        kept(vec![frozen.clone()], Purpose::Begin).await.expect_err("so does what was frozen");
+        assert_eq!(db.store.journal(work.job.id).await.unwrap(), [frozen.1, entry(None).1]);
+
+        let late = Checkpoint { lease: work.job.lease + 1, ..check(Vec::new(), Purpose::Done) };
+        assert_eq!(db.store.checkpoint(late, minute(3)).await.unwrap(), Checkpointed::Stale);
+        let unknown = AttemptEnd::Unknown(Reason::new("unknown", "nobody knows"));
+        db.store.settle(Settlement { end: unknown, ..settlement(&work, done()) }, minute(3)).await.unwrap();
+        let view = db.store.job(work.job.id).await.unwrap().unwrap();
+        assert_eq!((view.job.state, view.job.reason.unwrap().code.as_str()), (JobState::Unknown, "unknown"));
+    }
+
+    async fn a_job_that_was_asked_to_stop_begins_nothing_and_keeps_what_was_done(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).fires_for(&index, "77", DAY, None)).await;
+        let work = db.claim(1).await.remove(0);
+        db.record(db.delivery(2, 1).cancels(&index, "77")).await;
+        let check = |purpose| {
+            let (journal, local, emitted) = (Vec::new(), Vec::new(), Vec::new());
+            Checkpoint { job: work.job.id, lease: work.job.lease, journal, local, emitted, purpose }
+        };
+        assert!(matches!(db.store.checkpoint(check(Purpose::Begin), minute(2)).await.unwrap(), Checkpointed::Cancelled(_)));
+        assert_eq!(db.store.checkpoint(check(Purpose::Done), minute(2)).await.unwrap(), Checkpointed::Kept);
+    }
+
+    async fn what_was_refused_has_to_be_answered_for(kind) {
+        let db = Db::open(kind).await;
+        db.record(db.delivery(1, 0).fires("thank")).await;
+        let work = db.claim(1).await.remove(0);
+        let effect = |result| JournalEntry::Effect { effect: Effect::StateGet { key: "Ana".into() }, result };
+        let refused = || effect(EffectResult::Refused { reason: "not granted: Ana".into() });
+        let journal = vec![(0, refused()), (1, effect(EffectResult::Value { value: None })), (2, refused())];
+        db.store.settle(Settlement { journal, ..settlement(&work, done()) }, minute(2)).await.unwrap();
+        let db = db.reopen().await;
+        let rows = db.store.audit(&Page::default()).await.unwrap();
+        let told: Vec<_> = rows.iter().map(|row| (row.entry, row.kind.as_str(), row.effect.as_str(), row.at, row.job)).collect();
+        let expected = |entry| (entry, "refused", "state_get", minute(2), work.job.id);
+        assert_eq!(told, [expected(2), expected(0)]);
+        assert_eq!((rows[0].rule.as_str(), rows[0].action.as_str(), rows[0].clinic.as_deref()), ("reminder", "thank", Some("7")));
+        let elsewhere = Page { clinic: Some("8".into()), ..Page::default() };
+        assert_eq!(db.store.audit(&elsewhere).await.unwrap(), []);
     }
 
     async fn a_cancellation_takes_local_effects_back(kind) {
