@@ -1,6 +1,6 @@
 //! Looks at a component's bytes before they are compiled: imports, exports, manifest, and what it must not have.
 
-use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload, TypeBounds};
+use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 use zelo_core::grants::Capability;
 
 use crate::bindings::{self, Interface};
@@ -65,12 +65,14 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Problem> {
 
 fn walk(bytes: &[u8]) -> Result<Seen<'_>, wasmparser::BinaryReaderError> {
     let mut seen = Seen::default();
-    let mut depth = 0_usize;
+    let mut within = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
-            Payload::Version { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentSection { .. } => seen.composed = true,
+        let payload = payload?;
+        let depth = within.len();
+        seen.composed |= within.get(1) == Some(&Encoding::Component) && !is_of_a_shell(&payload);
+        match payload {
+            Payload::Version { encoding, .. } => within.push(encoding),
+            Payload::End(_) => drop(within.pop()),
             Payload::MemorySection(memories) => seen.memories = seen.memories.saturating_add(memories.count()),
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => seen.manifests.push(section.data()),
             Payload::ComponentImportSection(imports) if depth == 1 => {
@@ -91,6 +93,24 @@ fn walk(bytes: &[u8]) -> Result<Seen<'_>, wasmparser::BinaryReaderError> {
     seen.imports.sort_unstable();
     seen.imports.dedup();
     Ok(seen)
+}
+
+/// Whether a component inside may have this.
+///
+/// Encoders export an interface by wrapping it in a component of names and types: componentize-py leaves such a one. It is
+/// no program of its own as long as it cannot hold or make instances: then it has no code and no memory, and what it costs
+/// does not multiply.
+fn is_of_a_shell(payload: &Payload<'_>) -> bool {
+    matches!(
+        payload,
+        Payload::Version { .. }
+            | Payload::ComponentTypeSection(_)
+            | Payload::ComponentImportSection(_)
+            | Payload::ComponentAliasSection(_)
+            | Payload::ComponentExportSection(_)
+            | Payload::CustomSection(_)
+            | Payload::End(_)
+    )
 }
 
 impl Seen<'_> {

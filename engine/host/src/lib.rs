@@ -19,6 +19,7 @@ mod bindings;
 mod cache;
 mod calls;
 mod check;
+pub mod contract;
 mod effects;
 mod engine;
 mod host;

@@ -1,6 +1,11 @@
-//! Makes plugins: a core module and its `plugin.toml` become one component.
+//! Makes plugins: what a compiler made and its `plugin.toml` become one component.
 
+use std::borrow::Cow;
+
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
+
+use crate::contract;
 
 use crate::inspect::{self, MANIFEST_SECTION};
 use crate::manifest::{Manifest, ManifestError};
@@ -11,32 +16,48 @@ use crate::plugin::Problem;
 pub enum Error {
     #[error("plugin.toml: {0}")]
     Manifest(#[from] ManifestError),
-    #[error("the module cannot be made a component: {0}")]
+    #[error("the module cannot be made a component (was it built with bindings of `zelo:automation`?): {0}")]
     Encode(String),
-    /// Also what becomes of a module that was built without bindings: the encoder finds no world in it, and nothing to
-    /// export.
-    #[error("the result is no plugin (was the module built with bindings of `zelo:automation`?): {0}")]
+    #[error("it carries a manifest already: pack what the compiler made, not what was packed")]
+    Packed,
+    #[error("the result is no plugin: {0}")]
     Result(#[from] Problem),
 }
 
-/// The component of `core_module` (built with bindings of the world `zelo:automation`) with `manifest_toml` inside.
+/// The component of `wasm` with `manifest_toml` inside.
+///
+/// `wasm` is a component, as the tools for JavaScript and Python make them, or a core module, as compilers do. A module
+/// that does not say which world it is of is taken to be of `zelo:automation/automation`.
 ///
 /// The same bytes in give the same bytes out, so a digest can be reproduced.
 ///
 /// # Errors
 /// What a host would refuse is refused here already, where its author sees it.
-pub fn pack(core_module: &[u8], manifest_toml: &str) -> Result<Vec<u8>, Error> {
+pub fn pack(wasm: &[u8], manifest_toml: &str) -> Result<Vec<u8>, Error> {
     Manifest::parse(manifest_toml)?;
-    let encode = |error: &dyn std::fmt::Display| Error::Encode(error.to_string());
-    let mut component = ComponentEncoder::default()
-        .validate(true)
-        .module(core_module)
-        .map_err(|error| encode(&format!("{error:#}")))?
-        .encode()
-        .map_err(|error| encode(&format!("{error:#}")))?;
+    let mut component = if Parser::is_component(wasm) { wasm.to_vec() } else { componentize(wasm)? };
+    if inspect::manifest_text(&component).is_ok() {
+        return Err(Error::Packed);
+    }
     append_section(&mut component, MANIFEST_SECTION, manifest_toml.as_bytes());
     inspect::inspect(&component)?;
     Ok(component)
+}
+
+fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut module = Cow::Borrowed(module);
+    if !names_its_world(&module) {
+        contract::embed(module.to_mut()).map_err(Error::Encode)?;
+    }
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true).module(&module).and_then(ComponentEncoder::encode).map_err(|error| Error::Encode(format!("{error:#}")))
+}
+
+/// Whether bindings have left the world in it, which they do in a custom section.
+fn names_its_world(module: &[u8]) -> bool {
+    Parser::new(0).parse_all(module).any(
+        |payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type")),
+    )
 }
 
 /// The manifest inside a component, as its author wrote it.

@@ -94,7 +94,12 @@ fn what_is_no_plugin_is_refused() {
     assert!(refusal(b"#!/bin/sh").contains("not WebAssembly"));
     assert!(refusal(&module("", "(global.get $done)")).contains("core module"));
     assert!(refusal(&component("(component)")).contains("does not export the function `run`"));
-    assert!(refusal(&component("(component (component))")).contains("components inside"));
+    for inside in ["(core module)", "(component)", "(instance)", "(core type (func))", "(core func (canon resource.new 0))"] {
+        let refusal = refusal(&component(&format!("(component (component (type (resource (rep i32))) {inside}))")));
+        assert!(refusal.contains("components inside"), "{inside}: {refusal}");
+    }
+    let shell = "(component (component (import \"f\" (func $f)) (type string) (export \"g\" (func $f))))";
+    assert!(refusal(&component(shell)).contains("does not export the function `run`"), "names and types alone are no component of its own");
     let mut cut = guest("", "(global.get $done)");
     cut.truncate(cut.len() / 2);
     assert!(refusal(&cut).contains("not a well-formed component"));
@@ -135,8 +140,23 @@ fn a_manifest_is_there_and_wants_what_is_imported() {
     let refused = package::pack(&core, modest).unwrap_err().to_string();
     assert!(refused.contains("imports `messages`, which its manifest does not want"), "{refused}");
     assert!(package::pack(&core, "name = 1").unwrap_err().to_string().contains("plugin.toml"));
-    let refused = package::pack(&module("", "(global.get $done)"), MANIFEST).unwrap_err().to_string();
-    assert!(refused.contains("does not export the function `run`") && refused.contains("bindings"), "{refused}");
+}
+
+#[test]
+fn a_plugin_is_made_of_a_module_or_a_component() {
+    let module = module(MESSAGES, "(global.get $done)");
+    let component = wit_component::ComponentEncoder::default().module(&with_world(module.clone())).unwrap().encode().unwrap();
+    let of_component = package::pack(&component, MANIFEST).unwrap();
+    assert_eq!(of_component, package::pack(&with_world(module.clone()), MANIFEST).unwrap());
+    assert_eq!(load(&host(), &of_component).imports(), [Capability::Messages]);
+    let without_bindings = package::pack(&module, MANIFEST).unwrap();
+    assert_eq!(load(&host(), &without_bindings).imports(), [Capability::Messages], "and none of the world that it does not call");
+
+    let again = package::pack(&of_component, MANIFEST).unwrap_err().to_string();
+    assert!(again.contains("carries a manifest already"), "{again}");
+    let stranger = wat::parse_str("(module (func (export \"walk\")))").unwrap();
+    let refused = package::pack(&stranger, MANIFEST).unwrap_err().to_string();
+    assert!(refused.contains("bindings of `zelo:automation`") && refused.contains("run"), "{refused}");
 }
 
 #[test]
