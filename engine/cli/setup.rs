@@ -30,6 +30,27 @@ pub(super) fn host_for_tools(config: &Config) -> Result<Host> {
     host(config).or_else(|_| host_in_memory())
 }
 
+/// The sandbox, for those who write plugins: compiled ones are kept with the user's other caches, because half a minute for one
+/// in Python is too long to wait at each run.
+pub(super) fn host_for_authors() -> Result<Host> {
+    let caches = |home: std::ffi::OsString| std::path::Path::new(&home).join(".cache");
+    let caches = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from).or_else(|| std::env::var_os("HOME").map(caches));
+    let Some(folder) = caches.map(|caches| caches.join("zelo/plugins")) else { return host_in_memory() };
+    forget_all_but(16, &folder);
+    Host::new(HostConfig { cache_dir: Some(folder), ..HostConfig::default() }).or_else(|_| host_in_memory())
+}
+
+/// Removes all files but the newest: each change of a plugin leaves one behind, of up to a hundred megabytes.
+fn forget_all_but(count: usize, folder: &std::path::Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    files.sort();
+    for (_, path) in files.iter().rev().skip(count) {
+        // Whoever else removes it at the same time has done as well.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// The sandbox, without keeping anything.
 pub(super) fn host_in_memory() -> Result<Host> {
     Host::new(HostConfig::default()).context("the sandbox cannot be made")

@@ -1,26 +1,34 @@
-//! `zelo plugin`: from a compiled module to a plugin, and what it does by itself.
+//! `zelo plugin`: from nothing to a plugin, and what it does by itself.
 
+mod build;
 mod cases;
 mod dry;
+mod inspect;
+mod language;
+mod new;
+mod template;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
 use zelo_host::{Host, Plugin, package};
 
 use zelo_runtime::{Catalog, Lock};
 
 use crate::config::Config;
 
-use super::{Findings, Format, print_line, setup};
+use super::{Findings, print_line, setup};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Make a plugin of a core WebAssembly module and its manifest: one file, one digest.
+    /// Make the folder of a new plugin, in Rust, JavaScript, Python or C.
+    New(new::Arguments),
+    /// Make a plugin of such a folder, with the tools of its language.
+    Build(build::Arguments),
+    /// Make a plugin of what a compiler made and its manifest: one file, one digest.
     Pack {
-        /// The module that a compiler made.
-        module: PathBuf,
+        /// The core module or the component that a compiler made.
+        wasm: PathBuf,
         /// Its plugin.toml.
         #[arg(long)]
         manifest: PathBuf,
@@ -28,13 +36,8 @@ pub(super) enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Show what a plugin is, what it imports, and why.
-    Inspect {
-        file: PathBuf,
-        /// How to print it.
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
+    /// Show what a plugin is, what it may do and why, and what it takes.
+    Inspect(inspect::Arguments),
     /// Write zelo.lock: the plugins that are installed now, and no others, may run.
     Lock {
         /// Write nothing; fail where it would change.
@@ -49,41 +52,27 @@ pub(super) enum Command {
 
 pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> {
     match command {
-        Command::Pack { module, manifest, out } => {
-            let bytes = std::fs::read(module).with_context(|| format!("{} cannot be read", module.display()))?;
+        Command::New(arguments) => return new::run(arguments),
+        Command::Build(arguments) => return build::run(arguments),
+        Command::Pack { wasm, manifest, out } => {
+            let bytes = std::fs::read(wasm).with_context(|| format!("{} cannot be read", wasm.display()))?;
             let text = std::fs::read_to_string(manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
-            let packed = package::pack(&bytes, &text).with_context(|| format!("{} with {}", module.display(), manifest.display()))?;
-            // Written whole under another name first: a server that watches the folder never sees half a plugin.
-            let part = out.with_extension("part");
-            std::fs::write(&part, packed).with_context(|| format!("{} cannot be written", part.display()))?;
-            std::fs::rename(&part, out).with_context(|| format!("{} cannot be written", out.display()))?;
+            let packed = package::pack(&bytes, &text).with_context(|| format!("{} with {}", wasm.display(), manifest.display()))?;
+            write_whole(out, &packed)?;
         }
-        Command::Inspect { file, format } => {
-            let plugin = load(&setup::host_in_memory()?, file)?;
-            let manifest = plugin.manifest();
-            let imports: Vec<&str> = plugin.imports().iter().map(|capability| capability.as_str()).collect();
-            let wants: Vec<String> = manifest.wanted().iter().map(|capability| capability.as_str().to_owned()).collect();
-            match format {
-                Format::Json => print_line(&serde_json::to_string_pretty(&json!({
-                    "name": manifest.name, "version": manifest.version, "digest": plugin.digest(), "bytes": plugin.size(),
-                    "imports": imports, "wants": wants, "inputs": manifest.inputs,
-                }))?),
-                Format::Text => {
-                    print_line(&format!("{} {}  {} bytes", manifest.name, manifest.version, plugin.size()));
-                    print_line(&format!("digest   {}", plugin.digest()));
-                    print_line(&format!("imports  {}", imports.join(", ")));
-                    for want in &manifest.wants {
-                        print_line(&format!("wants    {}: {}", want.capability.as_str(), want.reason.in_locale("en")));
-                    }
-                    print_line(&format!("inputs   {}", manifest.input_names().join(", ")));
-                }
-            }
-        }
+        Command::Inspect(arguments) => return inspect::run(arguments),
         Command::Lock { check } => return lock(&Config::load(config)?, *check),
         Command::Run(arguments) => return dry::run(arguments),
         Command::Test(arguments) => return cases::run(arguments),
     }
     Ok(Findings::None)
+}
+
+/// Writes a plugin under another name first: a server that watches the folder never sees half of one.
+fn write_whole(out: &Path, bytes: &[u8]) -> Result<()> {
+    let part = out.with_extension("part");
+    std::fs::write(&part, bytes).with_context(|| format!("{} cannot be written", part.display()))?;
+    std::fs::rename(&part, out).with_context(|| format!("{} cannot be written", out.display()))
 }
 
 /// Writes the lock of what is installed, or says whether it would change.
@@ -110,6 +99,10 @@ fn lock(config: &Config, check: bool) -> Result<Findings> {
 /// The plugin in a file.
 fn load(host: &Host, file: &Path) -> Result<Plugin> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    // Those of Rust and C compile in a moment.
+    if bytes.len() > 2 << 20 && !host.is_compiled(&bytes) {
+        eprintln!("compiling {} for this machine, which takes up to a minute and is kept for the next time", file.display());
+    }
     let hint = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     host.load(&hint, &bytes).with_context(|| file.display().to_string())
 }

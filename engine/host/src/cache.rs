@@ -26,15 +26,19 @@ impl Cache {
         Ok(Self { dir: dir.to_owned() })
     }
 
+    /// Whether there is a component with this digest, compiled by an engine like this one.
+    pub(crate) fn has(&self, engine: &Engine, digest: &str) -> bool {
+        self.path(engine, digest).exists()
+    }
+
     /// The component with this digest as compiled earlier by an engine like this one.
     ///
     /// A file that cannot be read is as good as none: it is compiled again and replaced.
     pub(crate) fn get(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let path = self.path(engine, digest);
-        if !path.exists() {
+        if !self.has(engine, digest) {
             return None;
         }
-        match deserialize(engine, &path) {
+        match deserialize(engine, &self.path(engine, digest)) {
             Ok(component) => Some(component),
             Err(error) => {
                 tracing::warn!(digest, error = format!("{error:#}"), "a compiled plugin cannot be read back: it is compiled again");

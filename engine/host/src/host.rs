@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::effects::Effects;
 use crate::engine;
 use crate::limits::Limits;
-use crate::plugin::{LoadError, MissingGrants, Plugin, Prepared, Problem};
+use crate::plugin::{self, LoadError, MissingGrants, Plugin, Prepared, Problem};
 use crate::run::{self, Run};
 
 /// How large a host is.
@@ -99,6 +99,11 @@ impl Host {
             return Err(LoadError { plugin: name.to_owned(), problem });
         }
         Plugin::load(&self.engine, self.cache.as_ref(), bytes).map_err(|problem| LoadError { plugin: name.to_owned(), problem })
+    }
+
+    /// Whether [`load`](Self::load) has nothing to compile, because the cache has it.
+    pub fn is_compiled(&self, bytes: &[u8]) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.has(&self.engine, &plugin::digest(bytes)))
     }
 
     /// The plugin, ready to run with what a rule grants it.

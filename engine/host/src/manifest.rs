@@ -8,6 +8,15 @@ use zelo_core::grants::Capability;
 /// No manifest is larger, in bytes.
 pub const MANIFEST_MAX: usize = 64 << 10;
 
+/// What [`is_name`] asks for, in words.
+pub const NAME_RULE: &str = "1 to 64 small letters, digits and hyphens, a letter first";
+
+/// Whether a plugin may be called this.
+pub fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 && name.chars().all(plain)
+}
+
 /// What a plugin says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +76,7 @@ pub enum ManifestError {
     NotText,
     #[error("its manifest cannot be read: {0}")]
     Toml(#[from] toml::de::Error),
-    #[error("its manifest's `name` is `{0}`; it needs 1 to 64 small letters, digits and hyphens, a letter first")]
+    #[error("its manifest's `name` is `{0}`; it needs {NAME_RULE}")]
     Name(String),
     #[error("its manifest's `{field}` {problem}")]
     Field { field: &'static str, problem: &'static str },
@@ -88,8 +97,7 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !self.name.starts_with(|c: char| c.is_ascii_lowercase()) || self.name.len() > 64 || !self.name.chars().all(plain) {
+        if !is_name(&self.name) {
             return Err(ManifestError::Name(self.name.clone()));
         }
         if self.title.en.is_empty() {

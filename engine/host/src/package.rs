@@ -55,9 +55,9 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
 
 /// Whether bindings have left the world in it, which they do in a custom section.
 fn names_its_world(module: &[u8]) -> bool {
-    Parser::new(0).parse_all(module).any(
-        |payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type")),
-    )
+    Parser::new(0)
+        .parse_all(module)
+        .any(|payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type")))
 }
 
 /// The manifest inside a component, as its author wrote it.

@@ -30,7 +30,9 @@ async fn a_second_host_finds_what_the_first_compiled() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("plugins");
     let bytes = guest("", "(global.get $done)");
+    assert!(!host(&dir).is_compiled(&bytes));
     assert!(works(&host(&dir), &bytes).await);
+    assert!(host(&dir).is_compiled(&bytes));
     let [file] = &files(&dir)[..] else { panic!("one file, and nothing left aside") };
     let written = fs::metadata(file).unwrap().modified().unwrap();
     assert!(works(&host(&dir), &bytes).await);
