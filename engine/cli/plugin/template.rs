@@ -33,7 +33,8 @@ const C: &[File] = files!["examples/plugins/c":
 /// The SDK goes beside a plugin in Rust as long as no registry has it. It finds the contract under `wit/` of the plugin, where
 /// it stands in `vendor/zelo-plugin` just as in zelo's own folders.
 const SDK: &[File] = files!["plugins/sdk":
-    "Cargo.toml", "src/backend.rs", "src/bindings.rs", "src/documents.rs", "src/events.rs", "src/lib.rs", "src/log.rs", "src/messages.rs",
+    "Cargo.toml", "src/backend.rs", "src/bindings.rs", "src/documents.rs", "src/events.rs",
+    "src/http.rs", "src/lib.rs", "src/log.rs", "src/messages.rs",
     "src/records.rs", "src/refusals.rs", "src/state.rs", "src/testing.rs",
 ];
 const SDK_FOLDER: &str = "vendor/zelo-plugin";

@@ -4,7 +4,7 @@
 mod wasm {
     use crate::bindings::zelo::automation as wit;
     use crate::log::Level;
-    use crate::{documents, events, messages, records, state};
+    use crate::{documents, events, http, messages, records, state};
 
     pub(crate) fn log(level: Level, text: &str) {
         let level = match level {
@@ -82,6 +82,32 @@ mod wasm {
         Ok(wit::events::emit(kind, data)?)
     }
 
+    pub(crate) fn request(request: http::Request) -> Result<http::Response, http::Error> {
+        let http::Request { method, url, headers, body } = request;
+        let method = match method {
+            http::Method::Get => wit::http::Method::Get,
+            http::Method::Head => wit::http::Method::Head,
+            http::Method::Post => wit::http::Method::Post,
+            http::Method::Put => wit::http::Method::Put,
+            http::Method::Patch => wit::http::Method::Patch,
+            http::Method::Delete => wit::http::Method::Delete,
+        };
+        let headers = headers.into_iter().map(|(name, value)| wit::http::Header { name, value: header_value(value) }).collect();
+        match wit::http::send(&wit::http::Request { method, url, headers, body }) {
+            Ok(wit::http::Response { status, headers, body }) => Ok(http::Response { status, headers, body }),
+            Err(wit::http::Error::Refused(reason)) => Err(http::Error::Refused(reason)),
+            Err(wit::http::Error::Invalid(reason)) => Err(http::Error::Invalid(reason)),
+            Err(wit::http::Error::Unusable(reason)) => Err(http::Error::Unusable(reason)),
+        }
+    }
+
+    fn header_value(value: http::HeaderValue) -> wit::http::HeaderValue {
+        match value {
+            http::HeaderValue::Text(text) => wit::http::HeaderValue::Text(text),
+            http::HeaderValue::Secret(name) => wit::http::HeaderValue::Secret(name),
+        }
+    }
+
     pub(crate) fn get(key: &str) -> Result<Option<String>, state::Error> {
         Ok(wit::state::get(key)?)
     }
@@ -100,7 +126,7 @@ mod wasm {
 }
 
 #[cfg(target_family = "wasm")]
-pub(crate) use wasm::{delete, edit, emit, get, log, next, record, send, set, store};
+pub(crate) use wasm::{delete, edit, emit, get, log, next, record, request, send, set, store};
 
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use crate::testing::{delete, edit, emit, get, log, next, record, send, set, store};
+pub(crate) use crate::testing::{delete, edit, emit, get, log, next, record, request, send, set, store};

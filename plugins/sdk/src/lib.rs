@@ -49,6 +49,7 @@ mod backend;
 pub mod bindings;
 pub mod documents;
 pub mod events;
+pub mod http;
 pub mod log;
 pub mod messages;
 pub mod records;

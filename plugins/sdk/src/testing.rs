@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::documents::{self, Document};
+use crate::http::{self, Method, Request, Response};
 use crate::log::Level;
 use crate::messages::{self, Message, Sent};
 use crate::records::{self, Edit};
@@ -28,6 +29,8 @@ pub struct Run {
     pub records: Vec<Edit>,
     /// The events that were emitted, in order.
     pub events: Vec<Emitted>,
+    /// The requests over HTTP that were sent, in order.
+    pub requests: Vec<Request>,
     /// The lines of log, in order.
     pub log: Vec<(Level, String)>,
     /// The state after the run, as JSON texts.
@@ -45,6 +48,17 @@ pub struct Emitted {
     pub data: Value,
 }
 
+/// What a request over HTTP comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The method that it is for.
+    pub method: Method,
+    /// The address that it is for, as the plugin writes it.
+    pub url: String,
+    /// What the plugin gets.
+    pub gives: Result<Response, http::Error>,
+}
+
 #[derive(Default)]
 struct Recorder {
     messages: Vec<Message>,
@@ -52,6 +66,8 @@ struct Recorder {
     records: Vec<Edit>,
     known: BTreeMap<(String, String), Map<String, Value>>,
     events: Vec<Emitted>,
+    requests: Vec<Request>,
+    answers: Vec<Answer>,
     counters: BTreeMap<String, u64>,
     log: Vec<(Level, String)>,
     state: BTreeMap<String, String>,
@@ -104,12 +120,21 @@ pub struct Setup {
     pub records: BTreeMap<(String, String), Map<String, Value>>,
     /// Recipients that are not granted.
     pub refused: Vec<String>,
+    /// What requests over HTTP come to: to each, the first that fits.
+    pub answers: Vec<Answer>,
 }
 
 impl Setup {
-    /// [`context`], an empty state, no records, every recipient granted.
+    /// [`context`], an empty state, no records, every recipient granted, nobody who answers.
     pub fn new() -> Self {
-        Self { context: context(), state: BTreeMap::new(), counters: BTreeMap::new(), records: BTreeMap::new(), refused: Vec::new() }
+        Self {
+            context: context(),
+            state: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            records: BTreeMap::new(),
+            refused: Vec::new(),
+            answers: Vec::new(),
+        }
     }
 
     /// With a record.
@@ -122,22 +147,34 @@ impl Setup {
         self
     }
 
+    /// With an answer to requests of this method and address; [`response`] makes one.
+    ///
+    /// # Panics
+    /// The status is one that passes: the host tries the job again, and no plugin sees it.
+    pub fn answer(mut self, method: Method, url: impl Into<String>, gives: Result<Response, http::Error>) -> Self {
+        if let Ok(Response { status: status @ (408 | 425 | 429 | 500..), .. }) = &gives {
+            panic!("no plugin sees an answer with {status}: the host tries the job again");
+        }
+        self.answers.push(Answer { method, url: url.into(), gives });
+        self
+    }
+
     /// Runs the plugin's function with this input, which goes through JSON as it would in the host.
     ///
     /// # Panics
-    /// The input cannot be written as JSON.
+    /// The input cannot be written as JSON, or the plugin sends a request that nobody answers.
     pub fn run<I: DeserializeOwned>(self, run: impl FnOnce(I, &Context) -> Result<Outcome, Failure>, input: impl Serialize) -> Run {
         let input = match serde_json::to_string(&input) {
             Ok(input) => input,
             Err(error) => panic!("the input is not JSON: {error}"),
         };
+        let Self { context, state, counters, records: known, refused, answers } = self;
         RECORDER.with_borrow_mut(|recorder| {
-            *recorder =
-                Recorder { state: self.state, counters: self.counters, known: self.records, refused: self.refused, ..Recorder::default() };
+            *recorder = Recorder { state, counters, known, refused, answers, ..Recorder::default() };
         });
-        let end = crate::call(run, &input, &self.context);
-        let Recorder { messages, documents, records, events, log, state, counters, .. } = RECORDER.take();
-        Run { end, messages, documents, records, events, log, state, counters }
+        let end = crate::call(run, &input, &context);
+        let Recorder { messages, documents, records, events, requests, log, state, counters, .. } = RECORDER.take();
+        Run { end, messages, documents, records, events, requests, log, state, counters }
     }
 }
 
@@ -162,6 +199,11 @@ pub fn context() -> Context {
         seed: 42,
         locale: "pt-BR".into(),
     }
+}
+
+/// An answer over HTTP, without headers.
+pub fn response(status: u16, body: impl Into<Vec<u8>>) -> Response {
+    Response { status, headers: Vec::new(), body: body.into() }
 }
 
 pub(crate) fn log(level: Level, text: &str) {
@@ -203,6 +245,15 @@ pub(crate) fn emit(kind: &str, data: &str) -> Result<(), events::Error> {
     }
     RECORDER.with_borrow_mut(|recorder| recorder.events.push(Emitted { kind: kind.to_owned(), data }));
     Ok(())
+}
+
+pub(crate) fn request(request: Request) -> Result<Response, http::Error> {
+    let (method, url) = (request.method, request.url.clone());
+    let answer = RECORDER.with_borrow_mut(|recorder| {
+        recorder.requests.push(request);
+        recorder.answers.iter().find(|answer| answer.method == method && answer.url == url).map(|answer| answer.gives.clone())
+    });
+    answer.unwrap_or_else(|| panic!("the test gives no answer to {} {url}: see `Setup::answer`", method.as_str()))
 }
 
 pub(crate) fn next(key: &str) -> Result<u64, state::Error> {
