@@ -30,7 +30,10 @@ impl House {
         let dist = root().join("plugins/dist");
         assert!(dist.join("reminder.wasm").exists(), "plugins/dist/reminder.wasm is missing; run plugins/build");
         copy(&root().join("rules"), &folder.path().join("rules"));
-        copy(&root().join("examples"), &folder.path().join("examples"));
+        // Not the plugins among the examples: they come with the tools of their languages.
+        for part in ["examples/day", "examples/events"] {
+            copy(&root().join(part), &folder.path().join(part));
+        }
         std::os::unix::fs::symlink(&dist, folder.path().join("plugins")).unwrap();
         fs::create_dir(folder.path().join("secrets")).unwrap();
         fs::write(folder.path().join("secrets/clinicarx"), SECRET).unwrap();
@@ -47,6 +50,12 @@ impl House {
     /// Runs a command to its end.
     pub(crate) fn zelo(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).current_dir(self.folder.path()).output().unwrap()
+    }
+
+    /// Runs a command where no other program is to be found.
+    pub(crate) fn without_programs(&self, arguments: &[&str]) -> Output {
+        let nowhere = self.folder.path().join("nowhere");
+        Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).env("PATH", nowhere).current_dir(self.folder.path()).output().unwrap()
     }
 
     /// Runs a command that must succeed; its output.
