@@ -11,17 +11,29 @@ use crate::inspect::{self, MANIFEST_SECTION};
 use crate::manifest::{Manifest, ManifestError};
 use crate::plugin::Problem;
 
-/// Why there is no component.
+/// Why there is no component. What is wrong stands in the message itself, and not once more as a source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("plugin.toml: {0}")]
-    Manifest(#[from] ManifestError),
+    Manifest(ManifestError),
     #[error("the module cannot be made a component (was it built with bindings of `zelo:automation`?): {0}")]
     Encode(String),
     #[error("it carries a manifest already: pack what the compiler made, not what was packed")]
     Packed,
     #[error("the result is no plugin: {0}")]
-    Result(#[from] Problem),
+    Result(Problem),
+}
+
+impl From<ManifestError> for Error {
+    fn from(error: ManifestError) -> Self {
+        Self::Manifest(error)
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Result(problem)
+    }
 }
 
 /// The component of `wasm` with `manifest_toml` inside.
@@ -49,8 +61,25 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
     if !names_its_world(&module) {
         contract::embed(module.to_mut()).map_err(Error::Encode)?;
     }
+    let foreign = wasi_imports(&module);
+    if !foreign.is_empty() {
+        return Err(Problem::UnknownImports { names: foreign }.into());
+    }
     let mut encoder = ComponentEncoder::default();
     encoder.validate(true).module(&module).and_then(ComponentEncoder::encode).map_err(|error| Error::Encode(format!("{error:#}")))
+}
+
+/// The functions of WASI that a module calls: what a C library makes of `printf`, say.
+fn wasi_imports(module: &[u8]) -> Vec<String> {
+    let sections = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+        Ok(Payload::ImportSection(imports)) => Some(imports.into_imports().flatten()),
+        _ => None,
+    });
+    sections
+        .flatten()
+        .filter(|import| import.module.starts_with("wasi"))
+        .map(|import| format!("{} {}", import.module, import.name))
+        .collect()
 }
 
 /// Whether bindings have left the world in it, which they do in a custom section.

@@ -171,7 +171,7 @@ fn quoted(names: &[String]) -> String {
 
 fn wasi_hint(names: &[String]) -> &'static str {
     if names.iter().any(|name| name.starts_with("wasi:") || name.starts_with("wasi_")) {
-        "; plugins get no WASI: build for a target without it (in Rust, `wasm32-unknown-unknown`)"
+        "; plugins get no WASI: build for a target without it (in Rust, `wasm32-unknown-unknown`; in C, call nothing that prints, reads files or asks the time)"
     } else {
         ""
     }

@@ -154,6 +154,9 @@ fn a_plugin_is_made_of_a_module_or_a_component() {
 
     let again = package::pack(&of_component, MANIFEST).unwrap_err().to_string();
     assert!(again.contains("carries a manifest already"), "{again}");
+    let printing = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))))"#;
+    let refused = package::pack(&wat::parse_str(printing).unwrap(), MANIFEST).unwrap_err().to_string();
+    assert!(refused.contains("imports `wasi_snapshot_preview1 fd_write`") && refused.contains("plugins get no WASI"), "{refused}");
     let stranger = wat::parse_str("(module (func (export \"walk\")))").unwrap();
     let refused = package::pack(&stranger, MANIFEST).unwrap_err().to_string();
     assert!(refused.contains("bindings of `zelo:automation`") && refused.contains("run"), "{refused}");

@@ -3,6 +3,8 @@
 Anything else that is raised is a mistake of the plugin and ends the run as a trap.
 """
 
+from traceback import walk_tb
+
 from componentize_py_types import Err
 from wit_world.imports.types import Failure, Failure_Missing, Failure_Permanent, Failure_Retry, Retry
 
@@ -20,3 +22,10 @@ def missing(reason: str) -> Err[Failure]:
 def retry(reason: str, after_ms: int | None = None) -> Err[Failure]:
     """It may work later, no sooner than `after_ms`: the job is tried again."""
     return Err(Failure_Retry(Retry(reason, after_ms)))
+
+
+def told(error: Exception) -> str:
+    """What was raised, and where. `traceback` tells more, but reads source files for it, and a plugin that asks for a file ends."""
+    frames = walk_tb(error.__traceback__)
+    lines = [f"  {frame.f_code.co_filename}:{line} in {frame.f_code.co_name}" for frame, line in frames]
+    return "\n".join([f"{type(error).__name__}: {error}", *lines])

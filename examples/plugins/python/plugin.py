@@ -1,12 +1,11 @@
 """Greets a person by message."""
 
 import json
-import traceback
 from typing import Any
 
 import wit_world
 from componentize_py_types import Err
-from failures import permanent
+from failures import permanent, told
 from wit_world.imports import log, messages
 from wit_world.imports.log import Level
 from wit_world.imports.messages import Body_Text, Error_Invalid, Error_Refused, Error_Undeliverable, Message, Sent
@@ -21,9 +20,9 @@ class WitWorld(wit_world.WitWorld):
             return greet(json.loads(call.input), call.event.id)
         except Err:
             raise
-        except Exception:
+        except Exception as error:
             # A mistake of the plugin's own ends the run as a trap, which says nothing. The job's log says where it was.
-            log.write(Level.ERROR, traceback.format_exc())
+            log.write(Level.ERROR, told(error))
             raise
 
 

@@ -66,6 +66,10 @@ pub(super) fn js(project: &Project) -> Result<Option<PathBuf>> {
     if !componentize.exists() {
         bail!("{} does not name @bytecodealliance/componentize-js, which makes components of JavaScript", path.display());
     }
+    // It says where the mistake is; componentize-js only that there is one.
+    if !Tool::new("node", folder, NODE).arg("--check").arg(main).run()?.success() {
+        return Ok(None);
+    }
     let component = project.aside()?.join("component.wasm");
     let made = Tool::new("node", folder, NODE)
         .arg(componentize)
@@ -76,6 +80,9 @@ pub(super) fn js(project: &Project) -> Result<Option<PathBuf>> {
         .arg(&component)
         .run()?
         .success();
+    if !made {
+        say(&what_there_is(project));
+    }
     Ok(made.then_some(component))
 }
 
@@ -90,7 +97,16 @@ pub(super) fn python(project: &Project) -> Result<Option<PathBuf>> {
         .arg(&component)
         .run()?
         .success();
+    if !made {
+        say(&what_there_is(project));
+    }
     Ok(made.then_some(component))
+}
+
+/// What else a component may have failed for: neither tool knows of the manifest.
+fn what_there_is(project: &Project) -> String {
+    let wanted: Vec<&str> = project.manifest.wanted().iter().map(|capability| capability.as_str()).collect();
+    format!("what can be imported is what plugin.toml wants: {}", wanted.join(", "))
 }
 
 /// WASI's C library, of which nothing is linked that asks for WASI as long as nothing is called that does. A stack of 64 KiB

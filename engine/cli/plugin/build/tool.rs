@@ -20,7 +20,8 @@ impl Tool {
     pub(super) fn new(program: impl AsRef<Path>, folder: &Path, missing: &'static str) -> Self {
         let program = program.as_ref();
         let mut command = Command::new(program);
-        command.current_dir(folder).stdin(Stdio::null());
+        // Where the tool's own code stands helps nobody who reads what is wrong with a plugin.
+        command.current_dir(folder).stdin(Stdio::null()).env("RUST_BACKTRACE", "0");
         Self { command, name: program.file_name().unwrap_or_default().to_string_lossy().into_owned(), missing }
     }
 
