@@ -38,7 +38,8 @@ impl Language {
     }
 }
 
-/// The files below a folder that a person wrote: without what tools put there, which is hidden or named here.
+/// The files below a folder that a plugin is made of: without what tools put there, which is hidden or named here, and without
+/// what only people read.
 pub(super) fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -51,11 +52,55 @@ pub(super) fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
                 if !name.starts_with('.') && !matches!(&*name, "target" | "node_modules" | "build" | "__pycache__") {
                     folders.push(path);
                 }
-            } else if !name.ends_with(".wasm") && !name.ends_with(".part") {
+            } else if ![".wasm", ".part", ".md"].iter().any(|end| name.ends_with(end)) {
                 found.push(path);
             }
         }
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_folder_tells_its_language_by_its_files() {
+        for (files, language) in [
+            (&[("Cargo.toml", ""), ("helper.c", "")][..], Some(Language::Rust)),
+            (&[("package.json", "{}"), ("native/fast.c", "")], Some(Language::Js)),
+            (&[("requirements.txt", "componentize-py==0.25.0")], Some(Language::Python)),
+            (&[("requirements.txt", "ziglang==0.17.1"), ("source/plugin.c", "")], Some(Language::C)),
+            (&[("requirements.txt", "ziglang==0.17.1"), (".venv/include/x.c", ""), ("build/x.c", "")], None),
+            (&[("plugin.rs", "")], None),
+        ] {
+            assert_eq!(Language::of(folder(files).path()).ok(), language, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn what_tools_make_and_people_read_is_no_source() {
+        let folder = folder(&[
+            ("plugin.py", ""),
+            ("wit/x/types.wit", ""),
+            ("README.md", ""),
+            ("greeter.wasm", ""),
+            ("node_modules/a/index.js", ""),
+            ("target/x", ""),
+            ("__pycache__/plugin.pyc", ""),
+        ]);
+        let found = sources(folder.path()).unwrap();
+        assert_eq!(found, ["plugin.py", "wit/x/types.wit"].map(|path| folder.path().join(path)));
+    }
 }

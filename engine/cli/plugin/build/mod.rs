@@ -104,3 +104,27 @@ impl Project {
         Ok(folder)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_up_to_date_as_long_as_nothing_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, out) = (folder.path().join("plugin.py"), folder.path().join("greeter.wasm"));
+        let written_at = |path: &Path, seconds: u64| {
+            fs::write(path, "").unwrap();
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+        };
+        written_at(&source, 1_000);
+        assert!(!is_newest(&out, folder.path()).unwrap(), "there is none");
+        written_at(&out, 2_000);
+        assert!(is_newest(&out, folder.path()).unwrap());
+        written_at(&source, 3_000);
+        assert!(!is_newest(&out, folder.path()).unwrap());
+    }
+}
