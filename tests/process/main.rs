@@ -16,6 +16,7 @@ mod house;
 mod import;
 mod over_time;
 mod play;
+mod requests;
 mod rules;
 mod send;
 mod serve;

@@ -1,14 +1,16 @@
 //! `zelo plugin inspect`: what a plugin is, what it may do and why, what it takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use zelo_host::Plugin;
 use zelo_host::manifest::Text;
+use zelo_runtime::installed;
 
 use super::super::{Findings, Format, print_line, setup};
 use super::load;
+use crate::config::Config;
 
 #[derive(Debug, clap::Args)]
 pub(in super::super) struct Arguments {
@@ -22,13 +24,30 @@ pub(in super::super) struct Arguments {
     format: Format,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Findings> {
+pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let plugin = load(&setup::host_for_authors()?, &arguments.file)?;
+    let signature = signature(&Config::load(config)?, &arguments.file)?;
     match arguments.format {
-        Format::Json => print_line(&serde_json::to_string_pretty(&whole(&plugin, &arguments.lang))?),
-        Format::Text => lines(&plugin, &arguments.lang).iter().for_each(|line| print_line(line)),
+        Format::Json => print_line(&serde_json::to_string_pretty(&whole(&plugin, &signature, &arguments.lang))?),
+        Format::Text => lines(&plugin, &signature, &arguments.lang).iter().for_each(|line| print_line(line)),
     }
     Ok(Findings::None)
+}
+
+/// Who signed the plugin in a file, in words.
+fn signature(config: &Config, file: &Path) -> Result<String> {
+    let signers = &config.plugins.signed_by;
+    if !installed::signature_of(file).exists() {
+        return Ok(if signers.is_empty() { "no".to_owned() } else { "no, and zelo.toml asks for it: it would not run".to_owned() });
+    }
+    if signers.is_empty() {
+        return Ok("a signature is there; `[plugins] signed_by` names no key to check it with".to_owned());
+    }
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(match installed::signature(file, &bytes, signers) {
+        Ok(said) => format!("yes: {said}"),
+        Err(why) => format!("no: {why}"),
+    })
 }
 
 fn imports(plugin: &Plugin) -> Vec<&str> {
@@ -36,7 +55,7 @@ fn imports(plugin: &Plugin) -> Vec<&str> {
 }
 
 /// Everything, with the texts in one language.
-fn whole(plugin: &Plugin, lang: &str) -> Value {
+fn whole(plugin: &Plugin, signature: &str, lang: &str) -> Value {
     let manifest = plugin.manifest();
     let wants = manifest.wants.iter().map(|want| json!({ "capability": want.capability.as_str(), "reason": want.reason.in_locale(lang) }));
     json!({
@@ -45,6 +64,7 @@ fn whole(plugin: &Plugin, lang: &str) -> Value {
         "title": manifest.title.in_locale(lang),
         "description": manifest.description.as_ref().map(|text| text.in_locale(lang)),
         "digest": plugin.digest(),
+        "signature": signature,
         "bytes": plugin.size(),
         "imports": imports(plugin),
         "wants": wants.collect::<Vec<_>>(),
@@ -53,7 +73,7 @@ fn whole(plugin: &Plugin, lang: &str) -> Value {
     })
 }
 
-fn lines(plugin: &Plugin, lang: &str) -> Vec<String> {
+fn lines(plugin: &Plugin, signature: &str, lang: &str) -> Vec<String> {
     let manifest = plugin.manifest();
     let mut lines = vec![format!("{} {}  {} bytes", manifest.name, manifest.version, plugin.size())];
     let mut line = |what: &str, says: String| lines.push(format!("{what:<9}{says}"));
@@ -62,6 +82,7 @@ fn lines(plugin: &Plugin, lang: &str) -> Vec<String> {
         line("about", description.in_locale(lang).to_owned());
     }
     line("digest", plugin.digest().to_owned());
+    line("signed", signature.to_owned());
     line("imports", imports(plugin).join(", "));
     for want in &manifest.wants {
         line("wants", format!("{}: {}", want.capability.as_str(), want.reason.in_locale(lang)));

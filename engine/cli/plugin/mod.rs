@@ -60,7 +60,7 @@ pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> 
             let packed = package::pack(&bytes, &text).with_context(|| format!("{} with {}", wasm.display(), manifest.display()))?;
             write_whole(out, &packed)?;
         }
-        Command::Inspect(arguments) => return inspect::run(arguments),
+        Command::Inspect(arguments) => return inspect::run(config, arguments),
         Command::Lock { check } => return lock(&Config::load(config)?, *check),
         Command::Run(arguments) => return dry::run(arguments),
         Command::Test(arguments) => return cases::run(arguments),

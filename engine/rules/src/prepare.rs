@@ -212,6 +212,17 @@ impl Rendering<'_> {
         match input {
             Input::Literal(value) => Ok(value.clone()),
             Input::List(inputs) => inputs.iter().map(|input| self.input(input)).collect::<Result<_, _>>().map(Value::Array),
+            Input::Object(members) => {
+                let mut object = Map::new();
+                for (name, member) in members {
+                    match self.input(member) {
+                        Ok(value) => drop(object.insert(name.clone(), value)),
+                        Err(RenderError::Missing(missing)) if member.is_field(self.values.locale) && !of_step(missing.as_deref()) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(Value::Object(object))
+            }
             Input::Template(template) => match template.get(self.values.locale) {
                 Some(template) => self.template(template),
                 None => Err(RenderError::Failed("it has no text".to_owned())),

@@ -18,7 +18,7 @@ use crate::path::Path;
 use crate::reader::{At, Item, Table};
 use crate::source::{Class, check_name};
 use crate::template::{Template, Templates};
-use crate::text::{Localised, Text, localised, text};
+use crate::text::{LOCALES, Localised, Text, localised, text};
 
 /// One thing that a rule does.
 #[derive(Clone, Debug)]
@@ -64,6 +64,8 @@ pub enum Input {
     /// A number, true or false.
     Literal(Value),
     List(Vec<Input>),
+    /// Its members, by name.
+    Object(Vec<(String, Input)>),
 }
 
 impl Action {
@@ -96,6 +98,7 @@ impl Input {
             Self::Template(template) => template.get(locale).into_iter().collect(),
             Self::Literal(_) => Vec::new(),
             Self::List(inputs) => inputs.iter().flat_map(|input| input.templates(locale)).collect(),
+            Self::Object(members) => members.iter().flat_map(|(_, input)| input.templates(locale)).collect(),
         }
     }
 }
@@ -331,7 +334,8 @@ fn inputs(table: &Table<'_>, names: &Names, templates: &mut Templates, plugin: O
                 let finding = error("unknown-input", name.span, format!("plugin `{}` has no input `{}`", plugin.name, name.value));
                 table.report().push(finding.meant(name.value, plugin.inputs()));
             }
-            let input = input(item, names, templates)?;
+            let types = plugin.map(|(plugin, _)| plugin.types(name.value)).unwrap_or_default();
+            let input = input(item, types.is_empty() || types.contains(&"object"), names, templates)?;
             if let Some((plugin, _)) = plugin {
                 check_literal(table.report(), plugin, name.value, &input, item.span());
             }
@@ -340,9 +344,17 @@ fn inputs(table: &Table<'_>, names: &Names, templates: &mut Templates, plugin: O
         .collect()
 }
 
-fn input(item: Item<'_>, names: &Names, templates: &mut Templates) -> Option<Input> {
+/// An input. A table is a text by language, unless the plugin takes `objects` and it has other names than those of languages.
+fn input(item: Item<'_>, objects: bool, names: &Names, templates: &mut Templates) -> Option<Input> {
     if item.is_array() {
-        return Some(Input::List(item.array()?.into_iter().filter_map(|item| input(item, names, templates)).collect()));
+        return Some(Input::List(item.array()?.into_iter().filter_map(|item| input(item, objects, names, templates)).collect()));
+    }
+    if item.is_table() && objects {
+        let members = item.table("an object")?.entries();
+        if members.is_empty() || !members.iter().all(|(name, _)| LOCALES.contains(&name.value)) {
+            let member = |(name, item): (At<&str>, Item<'_>)| Some((name.value.to_owned(), input(item, true, names, templates)?));
+            return Some(Input::Object(members.into_iter().filter_map(member).collect()));
+        }
     }
     if item.is_string() || item.is_table() {
         return localised(item, |item| names.template(item, templates, Reach::Fields)).map(Input::Template);
@@ -356,6 +368,7 @@ fn check_literal(report: &Report<'_>, plugin: &PluginFacts, name: &str, input: &
     let fits = match input {
         Input::Template(_) => true,
         Input::List(_) => wanted == "array",
+        Input::Object(_) => wanted == "object",
         Input::Literal(value) => match wanted {
             "integer" => value.is_i64() || value.is_u64(),
             "number" => value.is_number(),

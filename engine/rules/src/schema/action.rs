@@ -56,5 +56,5 @@ fn field() -> Value {
 
 /// What one input of a plugin is given.
 pub(super) fn input() -> Value {
-    any_of([json!({ "type": ["string", "number", "boolean"] }), list(&refers("input")), by_language()])
+    any_of([json!({ "type": ["string", "number", "boolean"] }), list(&refers("input")), by_language(), named(&json!({}), &refers("input"))])
 }

@@ -162,7 +162,7 @@ impl Speaker<'_> {
                     serde_json::Value::String(text.get(self.locale).filter(|text| text.names().is_empty())?.text().to_owned())
                 }
                 Input::Literal(literal) => literal.clone(),
-                Input::List(_) => return None,
+                Input::List(_) | Input::Object(_) => return None,
             };
             let property = action.plugin.inputs.get("properties").and_then(|all| all.get(name));
             let label = property.and_then(|property| told_text(property.get("label")?)).and_then(|label| label.get(self.locale).cloned());

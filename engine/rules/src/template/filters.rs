@@ -11,6 +11,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::{OUTPUT_MAX, Values};
@@ -40,6 +41,7 @@ pub(super) const FILTERS: &[&str] = &[
     "title",
     "trim",
     "upper",
+    "urlencode",
     "weekday",
 ];
 /// Every test.
@@ -61,6 +63,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("title", filters::title);
     environment.add_filter("trim", filters::trim);
     environment.add_filter("upper", filters::upper);
+    environment.add_filter("urlencode", urlencode);
     environment.add_filter("currency", currency);
     environment.add_filter("plural", plural);
     environment.add_filter("first_name", first_name);
@@ -109,6 +112,18 @@ fn first_name(value: &Value) -> Result<String, Error> {
 
 fn digits(value: &Value) -> Result<String, Error> {
     forms::digits(&text(value)?).map_err(unfit)
+}
+
+/// What stands for a text in a URL: all but the unreserved characters encoded
+/// ([RFC 3986, 2.3](https://www.rfc-editor.org/rfc/rfc3986#section-2.3)), so that it can be a segment or a value and nothing more.
+fn urlencode(value: &Value) -> Result<String, Error> {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    let text = text(value)?;
+    // Alone in a segment these would mean a folder, however they are encoded.
+    if matches!(text.as_ref(), "." | "..") {
+        return Err(unfit(Unfit::Text));
+    }
+    Ok(utf8_percent_encode(text.as_ref(), RESERVED).to_string())
 }
 
 /// `+5511987654321`.
