@@ -70,6 +70,7 @@ pub(super) fn js(project: &Project) -> Result<Option<PathBuf>> {
     if !Tool::new("node", folder, NODE).arg("--check").arg(main).run()?.success() {
         return Ok(None);
     }
+    say(&format!("making a component of {main}"));
     let component = project.aside()?.join("component.wasm");
     let made = Tool::new("node", folder, NODE)
         .arg(componentize)
@@ -89,6 +90,7 @@ pub(super) fn js(project: &Project) -> Result<Option<PathBuf>> {
 /// The component that componentize-py makes of `plugin.py`.
 pub(super) fn python(project: &Project) -> Result<Option<PathBuf>> {
     let programs = venv(&project.folder)?;
+    say("making a component of plugin.py");
     let component = project.aside()?.join("component.wasm");
     let made = Tool::new(programs.join("componentize-py"), &project.folder, "requirements.txt has to name componentize-py")
         .arg("--wit-path")
