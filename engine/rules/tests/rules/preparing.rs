@@ -96,20 +96,22 @@ fn a_budget_of_the_rule_goes_with_the_grant() {
 #[test]
 fn an_object_is_made_of_inputs() {
     let of = |with: &str| {
+        let fields = [("status", "$.data.event_status"), ("absent", "$.data.clinic.nothing"), ("clinic", "$.data.clinic.id")];
+        let used = fields.iter().filter(|(name, _)| with.contains(&format!("{{{{ {name} }}}}")));
+        let allow: String = used.map(|(name, path)| format!("allow.{name} = \"{path}\"\n")).collect();
         with_rule(&format!(
             "id = \"r\"\ntitle = \"R\"\non = \"appointment.*\"\n[[then]]\nname = \"a\"\nplugin = \"caller\"\n\
-             allow = {{ status = \"$.data.event_status\", none = \"$.data.clinic.nothing\", clinic = \"$.data.clinic.id\" }}\n\
-             with = {{ any = {with} }}\ngrant = {{ http = \"GET https://api.example.com/\" }}\n"
+             grant = {{ http = \"GET https://api.example.com/\" }}\nwith = {{ any = {with} }}\n{allow}"
         ))
     };
     let data = changed("new-appointment", &[("/data/event_status", json!("scheduled")), ("/data/clinic/id", json!(7))]);
     let given = |with: &str| prepare(&of(with), "r", json!({}), &data, &json!({})).map(|prepared| prepared.input["any"].clone());
-    let object = r#"{ stage = "{{ status }}", n = "{{ clinic }}", deep = { list = ["x", { at = "{{ clinic }}!" }] }, none = "{{ none }}", yes = true, en = "y" }"#;
+    let object = r#"{ stage = "{{ status }}", n = "{{ clinic }}", deep = { list = ["x", { at = "{{ clinic }}!" }] }, none = "{{ absent }}", yes = true, en = "y" }"#;
     let expected = json!({ "stage": "scheduled", "n": 7, "deep": { "list": ["x", { "at": "7!" }] }, "yes": true, "en": "y" });
     assert_eq!(given(object).unwrap(), expected, "a member that is an absent field is left out");
     assert_eq!(given(r#"{ en = "one", pt-BR = "um" }"#).unwrap(), json!("um"), "a text by language");
     assert_eq!(given("{}").unwrap(), json!({}));
-    assert!(matches!(given(r#"{ a = "x{{ none }}" }"#), Err(Unprepared::Wait(_))));
+    assert!(matches!(given(r#"{ a = "x{{ absent }}" }"#), Err(Unprepared::Wait(_))));
     let prepared = prepare(&of(object), "r", json!({}), &data, &json!({})).unwrap();
     assert_eq!(prepared.fields, ["clinic", "status"]);
 }
