@@ -190,6 +190,8 @@ fn a_plugin_is_tried_without_doing_anything() {
     let told: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&told["end"]["code"], &told["effects"][0]["to"]), (&json!("sent"), &json!("x")));
 
+    let dry = |how: &str| house.zelo(&["plugin", "run", plugin, "--input", r#"{"to":"x","text":"y"}"#, how]).status.code();
+    assert_eq!((dry("--dry-run"), dry("--dry-run=false")), (Some(0), Some(2)));
     for (input, code) in [("{}", 1), ("[]", 2), ("{", 2)] {
         assert_eq!(house.zelo(&["plugin", "run", plugin, "--input", input]).status.code(), Some(code), "{input}");
     }

@@ -38,6 +38,9 @@ pub(in super::super) struct Arguments {
     /// The language of its texts.
     #[arg(long, default_value = "pt-BR")]
     locale: String,
+    /// Perform nothing, and list what would be done. Without a rule nothing is granted, so there is no other way.
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, default_value_t = true, default_missing_value = "true")]
+    dry_run: bool,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -62,6 +65,9 @@ impl Given {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Findings> {
+    if !arguments.dry_run {
+        bail!("without a rule nothing is granted, so a plugin by itself can do nothing; to see it act, let a rule run it");
+    }
     let input = match &arguments.input_file {
         None => arguments.input.clone(),
         Some(path) => read(path)?,

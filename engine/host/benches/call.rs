@@ -4,6 +4,7 @@
 //! `cargo bench -p zelo-host`; needs `plugins/build` to have run.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use wasmtime::{Config, Engine, PoolingAllocationConfig, Store};
 use zelo_core::grants::{Capability, Grants};
 use zelo_core::invocation::EventRef;
 use zelo_core::{Effect, EffectResult, Invocation};
-use zelo_host::{Effects, End, Host, HostConfig, Level, Limits, Stop};
+use zelo_host::{Effects, End, Host, HostConfig, Level, Limits, Prepared, Stop};
 
 mod bare {
     wasmtime::component::bindgen!({
@@ -119,6 +120,29 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
+/// Calls a second of two tasks on two threads.
+fn on_two_threads(host: Host, prepared: Prepared, call: Invocation, limits: Limits) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime");
+    let (host, call) = (Arc::new(host), Arc::new(call));
+    let calls = ROUNDS * CALLS;
+    runtime.block_on(async {
+        let start = Instant::now();
+        let tasks = [(); 2].map(|()| {
+            let (host, prepared, call) = (Arc::clone(&host), prepared.clone(), Arc::clone(&call));
+            tokio::spawn(async move {
+                for _ in 0..calls {
+                    let run = host.run(&prepared, &call, Box::new(Yes), &limits).await;
+                    assert!(matches!(run.end, End::Outcome { .. }));
+                }
+            })
+        });
+        for task in tasks {
+            task.await.expect("it runs");
+        }
+        2.0 * calls as f64 / start.elapsed().as_secs_f64()
+    })
+}
+
 fn main() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/dist/reminder.wasm");
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}; `plugins/build` makes it"));
@@ -176,9 +200,11 @@ fn main() {
             }
         }
     });
+    let both = on_two_threads(host, prepared.clone(), call.clone(), limits);
     let (zelo, bare) = (median(with_zelo), median(with_bare));
     println!("plugin call, fresh instance, 3 KB in, {} bytes of component", bytes.len());
     println!("  zelo            {:>8.1} µs  {:>8.0} calls/s on one thread", zelo.as_secs_f64() * 1e6, 1.0 / zelo.as_secs_f64());
     println!("  bare wasmtime   {:>8.1} µs  {:>8.0} calls/s on one thread", bare.as_secs_f64() * 1e6, 1.0 / bare.as_secs_f64());
+    println!("  zelo            {:>20.0} calls/s on two threads", both);
     println!("  zelo / bare     {:>8.2}     (budget 1.25)", zelo.as_secs_f64() / bare.as_secs_f64());
 }

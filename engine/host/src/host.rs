@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use zelo_core::Invocation;
@@ -24,6 +25,8 @@ pub struct HostConfig {
     pub memory_max: usize,
     /// No component is larger, in bytes.
     pub component_max: usize,
+    /// No component is compiled for longer.
+    pub compile_max: Duration,
     /// Where compiled components are kept, so that a restart compiles nothing. Private to the user that zelo runs as:
     /// what lies there is executed. `None` keeps nothing.
     pub cache_dir: Option<PathBuf>,
@@ -31,7 +34,7 @@ pub struct HostConfig {
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { instances: 32, memory_max: 64 << 20, component_max: 32 << 20, cache_dir: None }
+        Self { instances: 32, memory_max: 64 << 20, component_max: 32 << 20, compile_max: Duration::from_secs(300), cache_dir: None }
     }
 }
 
@@ -98,7 +101,8 @@ impl Host {
             let problem = Problem::TooLarge { size: bytes.len(), max: self.config.component_max };
             return Err(LoadError { plugin: name.to_owned(), problem });
         }
-        Plugin::load(&self.engine, self.cache.as_ref(), bytes).map_err(|problem| LoadError { plugin: name.to_owned(), problem })
+        Plugin::load(&self.engine, self.cache.as_ref(), self.config.compile_max, bytes)
+            .map_err(|problem| LoadError { plugin: name.to_owned(), problem })
     }
 
     /// Whether [`load`](Self::load) has nothing to compile, because the cache has it.

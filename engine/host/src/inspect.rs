@@ -26,6 +26,8 @@ struct Seen<'a> {
     runs: bool,
     composed: bool,
     memories: u32,
+    /// Whether a memory is shared between threads.
+    threads: bool,
     manifests: Vec<&'a [u8]>,
 }
 
@@ -46,6 +48,9 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Problem> {
     }
     if !seen.runs {
         return Err(Problem::NoRun);
+    }
+    if seen.threads {
+        return Err(Problem::Threads);
     }
     if seen.memories > 1 {
         return Err(Problem::Memories { count: seen.memories });
@@ -73,7 +78,12 @@ fn walk(bytes: &[u8]) -> Result<Seen<'_>, wasmparser::BinaryReaderError> {
         match payload {
             Payload::Version { encoding, .. } => within.push(encoding),
             Payload::End(_) => drop(within.pop()),
-            Payload::MemorySection(memories) => seen.memories = seen.memories.saturating_add(memories.count()),
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    seen.memories = seen.memories.saturating_add(1);
+                    seen.threads |= memory?.shared;
+                }
+            }
             Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => seen.manifests.push(section.data()),
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {

@@ -1,7 +1,8 @@
 //! A plugin: a component that was checked and compiled.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -66,6 +67,8 @@ pub enum Problem {
     NoRun,
     #[error("it has {count} linear memories, one is allowed")]
     Memories { count: u32 },
+    #[error("it has a memory that threads share; a plugin runs on one thread")]
+    Threads,
     #[error("it carries no manifest (the custom section `zelo:manifest`): make it with `zelo plugin pack`")]
     NoManifest,
     #[error("it carries {count} manifests")]
@@ -76,18 +79,20 @@ pub enum Problem {
     Unwanted { capabilities: Vec<Capability> },
     #[error("it does not compile: {0}")]
     Compile(String),
+    #[error("it is not compiled after {} s, which is what may be taken", .0.as_secs_f64())]
+    Slow(Duration),
     #[error("its functions differ from those of `zelo:automation@0.1.0`: {0}")]
     Contract(String),
 }
 
 impl Plugin {
-    pub(crate) fn load(engine: &Engine, cache: Option<&Cache>, bytes: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn load(engine: &Engine, cache: Option<&Cache>, longest: Duration, bytes: &[u8]) -> Result<Self, Problem> {
         let inspected = inspect::inspect(bytes)?;
         let digest = digest(bytes);
         let component = match cache.and_then(|cache| cache.get(engine, &digest)) {
             Some(component) => component,
             None => {
-                let component = Component::from_binary(engine, bytes).map_err(|error| Problem::Compile(format!("{error:#}")))?;
+                let component = compile(engine, longest, bytes)?;
                 if let Some(cache) = cache {
                     cache.put(engine, &digest, &component);
                 }
@@ -137,6 +142,23 @@ impl Prepared {
 
     pub(crate) fn pre(&self) -> &AutomationPre<State> {
         &self.0.0.pre
+    }
+}
+
+/// Compiles, for so long at most. Compiling cannot be interrupted: on a thread of its own it comes to its end some time, and whoever
+/// waited has gone on.
+fn compile(engine: &Engine, longest: Duration, bytes: &[u8]) -> Result<Component, Problem> {
+    let failed = |error: &dyn fmt::Display| Problem::Compile(error.to_string());
+    let (tell, told) = mpsc::sync_channel(1);
+    let (engine, bytes) = (engine.clone(), bytes.to_vec());
+    let work = move || drop(tell.send(Component::from_binary(&engine, &bytes)));
+    // As much stack as the main thread has.
+    let thread = std::thread::Builder::new().name("zelo-compile".into()).stack_size(8 << 20);
+    thread.spawn(work).map_err(|error| failed(&error))?;
+    match told.recv_timeout(longest) {
+        Ok(compiled) => compiled.map_err(|error| failed(&format!("{error:#}"))),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Problem::Slow(longest)),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(failed(&"the compiler broke off")),
     }
 }
 

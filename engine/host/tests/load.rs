@@ -100,9 +100,10 @@ fn what_is_no_plugin_is_refused() {
     }
     let shell = "(component (component (import \"f\" (func $f)) (type string) (export \"g\" (func $f))))";
     assert!(refusal(&component(shell)).contains("does not export the function `run`"), "names and types alone are no component of its own");
-    let mut cut = guest("", "(global.get $done)");
-    cut.truncate(cut.len() / 2);
-    assert!(refusal(&cut).contains("not a well-formed component"));
+    let (host, whole) = (host(), guest("", "(global.get $done)"));
+    let refusals = (8..whole.len()).map(|length| host.load("visitor", &whole[..length]).expect_err("a part is none").to_string());
+    let malformed = refusals.filter(|refusal| refusal.contains("not a well-formed component")).count();
+    assert!(malformed > whole.len() / 2, "all but the places between two sections: {malformed}");
 }
 
 #[test]
@@ -110,6 +111,21 @@ fn two_memories_are_one_too_many() {
     let text = "(component (core module (memory 1)) (core module (memory 1)) (core module $m (func (export \"f\")))
         (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"f\"))))";
     assert!(refusal(&component(text)).contains("2 linear memories"));
+}
+
+#[test]
+fn threads_are_refused() {
+    let text = "(component (core module (memory 1 2 shared)) (core module $m (func (export \"f\")))
+        (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"f\"))))";
+    assert!(refusal(&component(text)).contains("a memory that threads share"));
+}
+
+#[test]
+fn what_takes_too_long_to_compile_is_refused_and_the_host_serves_on() {
+    let host = Host::new(HostConfig { compile_max: std::time::Duration::ZERO, ..HostConfig::default() }).unwrap();
+    let refusal = host.load("visitor", &guest("", "(global.get $done)")).expect_err("it is refused").to_string();
+    assert!(refusal.contains("`visitor`") && refusal.contains("not compiled after 0 s"), "{refusal}");
+    assert_eq!(host.capacity().running, 0);
 }
 
 #[test]
