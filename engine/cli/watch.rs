@@ -107,7 +107,9 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
 async fn load(config: &Config, runtime: &Runtime, plugins_changed: bool) -> Result<Arc<Edition>, rulebook::Error> {
     let catalog = if plugins_changed {
         let installed = config.installed_for_jobs().map_err(|error| rulebook::Error::Broken(error.to_string()))?;
-        load_plugins(&runtime.host, installed).await?
+        // A lock that is gone would let anything in: what was locked stays locked.
+        let locked = installed.locked || runtime.rules.current().catalog.is_locked();
+        load_plugins(&runtime.host, Installed { locked, ..installed }).await?
     } else {
         runtime.rules.current().catalog.clone()
     };

@@ -76,6 +76,8 @@ pub struct Paths {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plugins {
+    /// Whether `zelo.lock` must be there.
+    pub locked: bool,
     /// Public keys as `minisign` prints them. With any, a plugin runs only if one of them has signed it.
     pub signed_by: Vec<String>,
 }
@@ -169,6 +171,7 @@ impl Config {
         Installed {
             folder: self.path(&self.paths.plugins),
             lock: self.path(Path::new("zelo.lock")),
+            locked: self.plugins.locked,
             signers: self.plugins.signed_by.clone(),
             shelf: None,
         }

@@ -79,9 +79,10 @@ fn write_whole(out: &Path, bytes: &[u8]) -> Result<()> {
 fn lock(config: &Config, check: bool) -> Result<Findings> {
     let installed = config.installed();
     let catalog = Catalog::load_unlocked(&setup::host_for_tools(config)?, &installed)?;
-    let (lock, path) = (Lock::of(&catalog), installed.lock.display());
+    let before = Lock::read(&installed.lock)?;
+    let (lock, path) = (Lock::of(&catalog, before.clone()), installed.lock.display());
     let count = catalog.plugins().count();
-    if Lock::read(&installed.lock)?.as_ref() == Some(&lock) {
+    if before.as_ref() == Some(&lock) {
         print_line(&format!("{path} names the {count} plugins that are installed"));
         return Ok(Findings::None);
     }

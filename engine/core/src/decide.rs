@@ -425,9 +425,7 @@ impl<'a> Change<'a> {
             job.cancel = Some(reason.clone());
             return self.touch(id);
         }
-        job.state = JobState::Cancelled;
-        job.reason = Some(reason.clone());
-        job.attention = None;
+        job.end(JobState::Cancelled, reason.clone());
         if let Some(row) = self.state.keys.get_mut(&key) {
             row.live = None;
         }
@@ -488,6 +486,7 @@ impl<'a> Change<'a> {
             reason: due.err(),
             cancel: None,
             again: false,
+            in_flight: false,
         };
         let live = job.state.is_live();
         if live {
@@ -529,9 +528,7 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
                 job.cancel.get_or_insert(reason);
                 return news;
             }
-            job.state = JobState::Cancelled;
-            job.reason = Some(reason);
-            job.attention = None;
+            job.end(JobState::Cancelled, reason);
             true
         }
         _ if begun => false,
@@ -545,9 +542,7 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
             true
         }
         Err(reason) => {
-            job.state = JobState::Skipped;
-            job.reason = Some(reason);
-            job.attention = None;
+            job.end(JobState::Skipped, reason);
             true
         }
     }

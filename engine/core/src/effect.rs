@@ -175,6 +175,13 @@ pub enum JournalEntry {
     },
 }
 
+impl JournalEntry {
+    /// Whether what may have been in flight before is not any more.
+    pub(crate) fn lands(&self) -> bool {
+        matches!(self, Self::Begun { in_flight: false, .. } | Self::Effect { effect: Effect::Http(_), .. })
+    }
+}
+
 impl Effect {
     /// A word for logs and pages: never its content.
     pub fn kind(&self) -> &'static str {

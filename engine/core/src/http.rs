@@ -14,6 +14,9 @@ use crate::effect::base64_bytes;
 /// ([draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// A path is percent-encoded no more often than this, one layer in another.
+const ENCODED_MAX: u32 = 2;
+
 /// What is to be done with a resource ([RFC 9110, 9.3](https://www.rfc-editor.org/rfc/rfc9110#section-9.3), and
 /// [RFC 5789](https://www.rfc-editor.org/rfc/rfc5789)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,6 +134,10 @@ pub enum BadTarget {
     User,
     #[error("its path holds an encoded `..` or `.` between slashes")]
     Dots,
+    #[error("its path holds an encoded control character")]
+    Control,
+    #[error("its path is percent-encoded more than twice over")]
+    Encoded,
 }
 
 /// Why a text is no pattern of requests.
@@ -202,8 +209,25 @@ impl Target {
             return Err(BadTarget::User);
         }
         // A server that decodes before it looks for dots would leave the folder that was granted.
-        if unescaped(url.path()).split(['/', '\\']).any(|segment| segment == ".." || segment == ".") {
-            return Err(BadTarget::Dots);
+        let (mut path, mut rounds) = (url.path().to_owned(), 0);
+        loop {
+            if path.chars().any(char::is_control) {
+                return Err(BadTarget::Control);
+            }
+            // What follows a `;` in a segment are parameters, which some cut off before they look.
+            let name = |segment: &str| segment.split(';').next().map(|name| matches!(name, "." | "..")).unwrap_or_default();
+            if path.split(['/', '\\']).any(name) {
+                return Err(BadTarget::Dots);
+            }
+            let decoded = unescaped(&path);
+            if decoded == path {
+                break;
+            }
+            rounds += 1;
+            if rounds > ENCODED_MAX {
+                return Err(BadTarget::Encoded);
+            }
+            path = decoded;
         }
         url.set_fragment(None);
         Ok(Self(url))
@@ -231,6 +255,11 @@ impl Target {
             Host::Ipv6(address) => Some(address.into()),
             Host::Domain(_) => None,
         }
+    }
+
+    /// Whether what goes there is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.scheme() == "https"
     }
 
     /// Scheme, host and port: without path and query, which may hold what is nobody's business.
@@ -287,21 +316,23 @@ impl Pattern {
         let (own, other) = (&self.target.0, &target.0);
         self.method == method
             && self.target.same_origin(target)
-            && fits(own.path(), other.path())
+            && fits(own.path(), other.path(), matches!(method, Method::Put | Method::Patch | Method::Delete))
             && own.query().is_none_or(|query| other.query() == Some(query))
     }
 }
 
-/// Whether `path` is one of `pattern`. Both begin with a slash.
-fn fits(pattern: &str, path: &str) -> bool {
+/// Whether `path` is one of `pattern`. Both begin with a slash. `one`: it has to name something below a last `*`; to change or delete
+/// all that is there is something else than one of it.
+fn fits(pattern: &str, path: &str, one: bool) -> bool {
     let mut segments = path.split('/');
     let mut wanted = pattern.split('/').peekable();
     while let Some(word) = wanted.next() {
         if word == "*" && wanted.peek().is_none() {
-            return segments.next().is_some();
+            return segments.next().is_some_and(|first| !(one && first.is_empty()));
         }
         match segments.next() {
-            Some(segment) if word == "*" && !segment.is_empty() => {}
+            // Servers that decode early would see two segments.
+            Some(segment) if word == "*" && !segment.is_empty() && !unescaped(segment).contains(['/', '\\']) => {}
             Some(segment) if word == segment => {}
             _ => return false,
         }
@@ -456,8 +487,18 @@ mod tests {
         assert!(!allows(api, Method::Put, "https://api.example.com/v1/contacts"), "another method");
         let notes = "GET https://api.example.com/v1/*/notes";
         assert!(allows(notes, Method::Get, "https://api.example.com/v1/7/notes"));
-        for url in ["https://api.example.com/v1/7/8/notes", "https://api.example.com/v1//notes", "https://api.example.com/v1/7/notes/1"] {
+        for url in [
+            "https://api.example.com/v1/7/8/notes",
+            "https://api.example.com/v1/7%2f8/notes",
+            "https://api.example.com/v1//notes",
+            "https://api.example.com/v1/7/notes/1",
+        ] {
             assert!(!allows(notes, Method::Get, url), "{url}");
+        }
+        for (method, whole) in [("GET", true), ("POST", true), ("PUT", false), ("PATCH", false), ("DELETE", false)] {
+            let known = Method::ALL.into_iter().find(|known| known.as_str() == method).unwrap();
+            assert_eq!(allows(&format!("{method} https://e.com/v1/*"), known, "https://e.com/v1/"), whole, "{method} of all that is there");
+            assert!(allows(&format!("{method} https://e.com/v1/*"), known, "https://e.com/v1/7"));
         }
         let exact = "GET https://api.example.com/v1/me?full=1";
         assert!(allows(exact, Method::Get, "https://api.example.com/v1/me?full=1"));
@@ -472,9 +513,14 @@ mod tests {
         assert!(matches!(bad("/v1/contacts"), BadTarget::Url(_)));
         assert_eq!(bad("file:///etc/passwd"), BadTarget::Scheme("file".into()));
         assert_eq!(bad("https://ana:secret@example.com/"), BadTarget::User);
-        for dotted in ["https://e.com/v1/..%2fadmin", "https://e.com/v1/x%5c..%5cadmin", "https://e.com/v1/%2e%2e%2fadmin"] {
-            assert_eq!(bad(dotted), BadTarget::Dots, "{dotted}");
+        for dotted in
+            ["..%2fadmin", "x%5c..%5cadmin", "%2e%2e%2fadmin", "..;/admin", "..;x=1/admin", "%2e%2e;/admin", "..%3b/a", "%252e%252e/a"]
+        {
+            assert_eq!(bad(&format!("https://e.com/v1/{dotted}")), BadTarget::Dots, "{dotted}");
         }
+        assert_eq!(bad("https://e.com/v1/..%00/admin"), BadTarget::Control);
+        assert_eq!(bad("https://e.com/v1/a%0d%0ab"), BadTarget::Control);
+        assert_eq!(bad("https://e.com/v1/%25252525"), BadTarget::Encoded);
         assert!(Target::parse("https://e.com/a%20b/100%/%zz/..c").is_ok());
     }
 

@@ -136,9 +136,27 @@ pub struct Job {
     pub cancel: Option<Reason>,
     /// Set while it runs: a record that it may have read has changed.
     pub again: bool,
+    /// Something has begun on somebody else's machine, in this attempt or an earlier one, and nobody knows yet whether it was
+    /// carried out.
+    pub in_flight: bool,
 }
 
 impl Job {
+    /// Ends it, for `reason`. One that has something in flight, and is not done, ends as unknown whatever ends it: to say that it
+    /// was not done would be a guess.
+    pub(crate) fn end(&mut self, state: JobState, reason: Reason) {
+        self.cancel = None;
+        self.attention = None;
+        if std::mem::take(&mut self.in_flight) && matches!(state, JobState::Dead | JobState::Cancelled | JobState::Skipped) {
+            self.state = JobState::Unknown;
+            let text = format!("{}; a request had begun before, and nobody can know whether it was carried out", reason.text);
+            self.reason = Some(Reason::new("unknown", text));
+        } else {
+            self.state = state;
+            self.reason = Some(reason);
+        }
+    }
+
     /// Whether a step that it needs is not done yet: until then it is not looked at.
     pub fn waits(&self) -> bool {
         self.needs.iter().any(|need| !need.done)

@@ -179,27 +179,28 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
     next.attention = None;
     next.reason = None;
     next.again = false;
+    next.in_flight = job.in_flight && !settlement.journal.iter().any(|(_, entry)| entry.lands());
     let mut keep_effects = true;
     match (&job.cancel, &settlement.end) {
         (Some(reason), AttemptEnd::Done { .. } | AttemptEnd::Dead(_)) if !settlement.outward => {
             keep_effects = false;
-            end(&mut next, JobState::Cancelled, reason.clone());
+            next.end(JobState::Cancelled, reason.clone());
         }
-        (_, AttemptEnd::Done { code }) => end(&mut next, JobState::Done, Reason::new(code, code.as_str())),
-        (_, AttemptEnd::Dead(reason)) => end(&mut next, JobState::Dead, reason.clone()),
-        (_, AttemptEnd::Unknown(reason)) => end(&mut next, JobState::Unknown, reason.clone()),
+        (_, AttemptEnd::Done { code }) => next.end(JobState::Done, Reason::new(code, code.as_str())),
+        (_, AttemptEnd::Dead(reason)) => next.end(JobState::Dead, reason.clone()),
+        (_, AttemptEnd::Unknown(reason)) => next.end(JobState::Unknown, reason.clone()),
         (Some(reason), _) => {
             keep_effects = settlement.outward;
-            end(&mut next, JobState::Cancelled, reason.clone());
+            next.end(JobState::Cancelled, reason.clone());
         }
-        (None, AttemptEnd::Cancelled(reason)) => end(&mut next, JobState::Cancelled, reason.clone()),
+        (None, AttemptEnd::Cancelled(reason)) => next.end(JobState::Cancelled, reason.clone()),
         // It read what has been replaced since, so it looks again, at once.
         (None, AttemptEnd::Skipped(_) | AttemptEnd::Wait { .. } | AttemptEnd::Moved(_)) if job.again => {
             next.state = JobState::Ready;
             next.attempt = 0;
             next.run_at = now;
         }
-        (None, AttemptEnd::Skipped(reason)) => end(&mut next, JobState::Skipped, reason.clone()),
+        (None, AttemptEnd::Skipped(reason)) => next.end(JobState::Skipped, reason.clone()),
         (None, AttemptEnd::Wait { reason, until }) => {
             // It has not begun, however often it was looked at.
             next.state = JobState::Scheduled;
@@ -216,12 +217,17 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
         }
         (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),
     }
-    let key = key.filter(|row| job.key.is_some() && (row.live == Some(job.id) || next.state == JobState::Done)).map(|row| KeyRow {
+    let key = key.filter(|row| job.key.is_some() && (row.live == Some(job.id) || settled(next.state))).map(|row| KeyRow {
         live: row.live.filter(|live| *live != job.id || next.state.is_live()),
         newest: row.newest,
-        done: if next.state == JobState::Done { Some(DoneAnchor(job.anchor)) } else { row.done },
+        done: if settled(next.state) { Some(DoneAnchor(job.anchor)) } else { row.done },
     });
     Settled::Applied { job: Box::new(next), key, keep_effects }
+}
+
+/// Whether nothing may be made for the same time under the same key: it was done, or perhaps was.
+fn settled(state: JobState) -> bool {
+    matches!(state, JobState::Done | JobState::Unknown)
 }
 
 /// What the end of `step`, which stands at `state` for good, makes of a job that needs it. `None`: nothing.
@@ -236,7 +242,7 @@ pub fn step_ended(job: &Job, step: JobId, state: JobState) -> Option<Job> {
         need.done = true;
     } else {
         let text = format!("its step `{}` ended as {}", need.step, state.as_str());
-        end(&mut next, JobState::Cancelled, Reason::new("step", text));
+        next.end(JobState::Cancelled, Reason::new("step", text));
     }
     Some(next)
 }
@@ -246,33 +252,26 @@ pub fn reclaim(job: &Job, policy: RetryPolicy) -> Job {
     let mut next = job.clone();
     next.again = false;
     match &job.cancel {
-        Some(reason) => end(&mut next, JobState::Cancelled, reason.clone()),
+        Some(reason) => next.end(JobState::Cancelled, reason.clone()),
         None if job.attempt >= policy.attempts => {
             let text = format!("given up: none of its {} attempts came to an end", job.attempt);
-            end(&mut next, JobState::Dead, Reason::new("crashed", text));
+            next.end(JobState::Dead, Reason::new("crashed", text));
         }
         None => next.state = JobState::Ready,
     }
     next
 }
 
-fn end(job: &mut Job, state: JobState, reason: Reason) {
-    job.state = state;
-    job.reason = Some(reason);
-    job.cancel = None;
-    job.attention = None;
-}
-
 fn retry(job: &mut Job, reason: &Reason, after: Option<SignedDuration>, policy: RetryPolicy, now: Timestamp) {
     let jitter = u64::from_le_bytes(std::array::from_fn(|place| job.id.bytes()[8 + place])).wrapping_mul(u64::from(job.attempt));
     let Some(wait) = policy.wait(job.attempt, after, jitter) else {
         let text = format!("given up after {} attempts: {}", job.attempt, reason.text);
-        return end(job, JobState::Dead, Reason::new(&reason.code, text));
+        return job.end(JobState::Dead, Reason::new(&reason.code, text));
     };
     let at = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     if job.expires.is_some_and(|expires| at >= expires) {
         let text = format!("given up: it expires before it could be tried again: {}", reason.text);
-        return end(job, JobState::Dead, Reason::new(&reason.code, text));
+        return job.end(JobState::Dead, Reason::new(&reason.code, text));
     }
     job.state = JobState::Scheduled;
     job.run_at = at;

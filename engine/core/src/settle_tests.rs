@@ -37,6 +37,7 @@ fn running() -> Job {
         reason: None,
         cancel: None,
         again: false,
+        in_flight: false,
     }
 }
 

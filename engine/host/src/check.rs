@@ -46,7 +46,8 @@ const HEADERS_MAX: usize = 64;
 const BODY_MAX: usize = 1 << 20;
 
 /// Headers that belong to the connection, or to the host: what they say follows from the request.
-const HOST_HEADERS: [&str; 14] = [
+const HOST_HEADERS: [&str; 24] = [
+    "accept-encoding",
     "connection",
     "content-length",
     "expect",
@@ -56,11 +57,21 @@ const HOST_HEADERS: [&str; 14] = [
     "keep-alive",
     "proxy-authorization",
     "proxy-connection",
+    "range",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "via",
+    // What some servers take for the method, the address or the sender of the request.
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
 ];
 
 type Checked = Result<(), String>;

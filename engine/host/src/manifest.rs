@@ -100,6 +100,9 @@ impl Manifest {
         if !is_name(&self.name) {
             return Err(ManifestError::Name(self.name.clone()));
         }
+        if !self.version.pre.is_empty() || !self.version.build.is_empty() {
+            return Err(ManifestError::Field { field: "version", problem: "is not `major.minor.patch`, and nothing more" });
+        }
         if self.title.en.is_empty() {
             return Err(ManifestError::Field { field: "title", problem: "has no text in `en`" });
         }
@@ -185,6 +188,9 @@ mod tests {
     fn says_what_is_wrong() {
         assert!(error("\"reminder\"", "\"Reminder\"").contains("`Reminder`"));
         assert!(error("1.2.3", "one").contains("line 3"));
+        for more in ["1.2.3-beta.1", "1.2.3+a"] {
+            assert!(error("1.2.3", more).contains("`version`"), "{more}");
+        }
         assert!(error("\"messages\"", "\"teleport\"").contains("teleport"));
         assert!(error("type = \"object\"", "type = \"array\"").contains("`inputs`"));
         assert!(error("version", "versoin").contains("versoin"));

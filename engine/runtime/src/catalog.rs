@@ -20,6 +20,8 @@ pub struct Catalog {
     /// The versions of each, the highest last.
     by_name: BTreeMap<String, Vec<Plugin>>,
     installed: Installed,
+    /// Whether there was a lock when it was loaded.
+    locked: bool,
     /// From the shelf, for jobs that began with them.
     former: Mutex<HashMap<String, Plugin>>,
     prepared: Mutex<HashMap<(String, Vec<Capability>), Prepared>>,
@@ -44,6 +46,8 @@ pub enum Error {
     Twice { path: PathBuf, name: String, version: String },
     #[error("{} is no lock: {why}", path.display())]
     Lock { path: PathBuf, why: String },
+    #[error("{} is not there, so no plugin may run; `zelo plugin lock` writes it", path.display())]
+    NoLock { path: PathBuf },
     #[error("{} is not among the plugins that {} names: its digest is {digest}; `zelo plugin lock` takes over what is installed", path.display(), lock.display())]
     NotLocked { path: PathBuf, lock: PathBuf, digest: String },
     #[error("{} may not run: {why}", path.display())]
@@ -64,7 +68,11 @@ impl Catalog {
     /// # Errors
     /// One of them is no plugin, is not one that the lock names, or is not signed where it must be.
     pub fn load(host: &Host, installed: &Installed) -> Result<Self, Error> {
-        Self::load_locked(host, installed, Lock::read(&installed.lock)?.as_ref())
+        let lock = Lock::read(&installed.lock)?;
+        if installed.locked && lock.is_none() {
+            return Err(Error::NoLock { path: installed.lock.clone() });
+        }
+        Self::load_locked(host, installed, lock.as_ref())
     }
 
     /// The same, whatever the lock says: for who writes it.
@@ -76,7 +84,7 @@ impl Catalog {
     }
 
     fn load_locked(host: &Host, installed: &Installed, lock: Option<&Lock>) -> Result<Self, Error> {
-        let mut catalog = Self { installed: installed.clone(), ..Self::default() };
+        let mut catalog = Self { installed: installed.clone(), locked: lock.is_some(), ..Self::default() };
         for File { path, bytes } in installed.files(lock)? {
             let hint = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let plugin = host.load(&hint, &bytes).map_err(|source| Error::Load { path: path.clone(), source: Box::new(source) })?;
@@ -90,6 +98,11 @@ impl Catalog {
             versions.insert(place, plugin);
         }
         Ok(catalog)
+    }
+
+    /// Whether a lock says which plugins may run.
+    pub fn is_locked(&self) -> bool {
+        self.locked
     }
 
     /// The plugins, by name and version.
@@ -122,6 +135,17 @@ impl Catalog {
         let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plugin) = former.get(digest) {
             return Some(plugin.clone());
+        }
+        match Lock::read(&self.installed.lock) {
+            Ok(lock) if lock.as_ref().is_none_or(|lock| lock.names(digest)) => {}
+            Ok(_) => {
+                tracing::error!(digest, "a job began with a plugin that the lock does not name any more, and is not run");
+                return None;
+            }
+            Err(error) => {
+                tracing::error!(%error, digest, "a former plugin is not run");
+                return None;
+            }
         }
         let bytes = self.installed.shelved(digest)?;
         let plugin = host.load("former", &bytes).map_err(|error| tracing::error!(%error, digest, "a former plugin cannot be used")).ok()?;

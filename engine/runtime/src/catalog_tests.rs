@@ -47,7 +47,7 @@ fn versions_stand_side_by_side() {
     assert_eq!((named("message@3"), named("message@1.2"), named("message@"), named("other")), (None, None, None, None));
     assert_eq!(catalog.names(), ["message"]);
     assert_eq!(catalog.plugin("message@1").unwrap().version, "1.9.0");
-    let locked = Lock::of(&catalog).to_text();
+    let locked = Lock::of(&catalog, None).to_text();
     assert_eq!(locked.matches("[[plugins]]").count(), 3, "{locked}");
 
     let twice = folder(&[("a.wasm", &first), ("b.wasm", &first)]);
@@ -75,6 +75,19 @@ async fn a_version_that_was_in_force_is_there_for_who_began_with_it() {
 
     let nothing_kept = Arc::new(Catalog::load(&host, &Installed::in_folder(plugins.path())).unwrap());
     assert!(nothing_kept.with_digest(&host, &began).await.is_none());
+
+    // A lock keeps what it named before, for them; who takes it out of the lock takes it away from them too.
+    let lock = plugins.path().join("zelo.lock");
+    let locked = Installed { lock: lock.clone(), locked: true, ..installed.clone() };
+    let no_lock = Catalog::load(&host, &locked).err().unwrap().to_string();
+    assert!(no_lock.contains("is not there, so no plugin may run"), "{no_lock}");
+    for (text, there) in [(Lock::of(&after, Some(Lock::of(&before, None))), true), (Lock::of(&after, None), false)] {
+        fs::write(&lock, text.to_text()).unwrap();
+        assert_eq!(Lock::read(&lock).unwrap(), Some(text));
+        let catalog = Arc::new(Catalog::load(&host, &locked).unwrap());
+        assert!(catalog.is_locked());
+        assert_eq!(catalog.with_digest(&host, &began).await.is_some(), there);
+    }
 
     fs::write(kept.join(&began).with_extension("wasm"), &next).unwrap();
     let afresh = Arc::new(Catalog::load(&host, &installed).unwrap());

@@ -15,6 +15,8 @@ pub struct Installed {
     pub folder: PathBuf,
     /// The lock file, where there is one.
     pub lock: PathBuf,
+    /// Whether the lock file must be there.
+    pub locked: bool,
     /// Who may sign plugins: public keys as `minisign` prints them. With any, a plugin that none of them has signed is refused.
     pub signers: Vec<String>,
     /// Where every plugin stays that was once in force, by its digest: a job that has begun goes on with the version it began with.

@@ -23,16 +23,25 @@ struct Locked {
     version: String,
     /// SHA-256 of the component, hexadecimal.
     digest: String,
+    /// Not installed any more: only jobs that began with it may still run it.
+    #[serde(default)]
+    former: bool,
 }
 
 impl Lock {
-    /// Names what is in `catalog`, and nothing else.
-    pub fn of(catalog: &Catalog) -> Self {
+    /// Names what is in `catalog`, and what `before` named, for jobs that began with it.
+    pub fn of(catalog: &Catalog, before: Option<Self>) -> Self {
         let locked = catalog.plugins().map(|plugin| {
             let (manifest, digest) = (plugin.manifest(), plugin.digest().to_owned());
-            Locked { name: manifest.name.clone(), version: manifest.version.to_string(), digest }
+            Locked { name: manifest.name.clone(), version: manifest.version.to_string(), digest, former: false }
         });
-        Self { plugins: locked.collect() }
+        let mut plugins: Vec<Locked> = locked.collect();
+        for former in before.into_iter().flat_map(|before| before.plugins) {
+            if !plugins.iter().any(|locked| locked.digest == former.digest) {
+                plugins.push(Locked { former: true, ..former });
+            }
+        }
+        Self { plugins }
     }
 
     /// The lock of a file; nothing where there is none.
@@ -51,8 +60,11 @@ impl Lock {
     /// As the file says it.
     pub fn to_text(&self) -> String {
         let mut text = "# The plugins that may run, by the SHA-256 of their files. `zelo plugin lock` writes it.\n".to_owned();
-        for Locked { name, version, digest } in &self.plugins {
+        for Locked { name, version, digest, former } in &self.plugins {
             text.push_str(&format!("\n[[plugins]]\nname    = \"{name}\"\nversion = \"{version}\"\ndigest  = \"{digest}\"\n"));
+            if *former {
+                text.push_str("former  = true   # for jobs that began with it\n");
+            }
         }
         text
     }

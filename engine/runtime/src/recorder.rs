@@ -36,9 +36,10 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Whether the attempt has done nothing but read.
+    /// Whether the attempt has done nothing but read. What was refused has to be answered for, so it counts as done.
     pub(crate) fn is_idle(&self) -> bool {
-        self.local.is_empty() && self.emitted.is_empty() && !self.outward
+        let refused = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Refused { .. }, .. });
+        self.local.is_empty() && self.emitted.is_empty() && !self.outward && !self.journal.iter().any(|(_, entry)| refused(entry))
     }
 }
 

@@ -173,5 +173,6 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
         reason: None,
         cancel: None,
         again: false,
+        in_flight: false,
     })
 }

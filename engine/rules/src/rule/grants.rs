@@ -197,8 +197,10 @@ pub(crate) fn pattern(item: Item<'_>) -> Option<Pattern> {
 fn header(item: Item<'_>) -> Option<String> {
     let name = item.string()?.value;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.is_empty() || !name.chars().all(plain) {
-        let finding = error("bad-name", item.span(), format!("`{name}` is not the name of a header"));
+    // It is a name of its own, so none that means something else can be it.
+    let own = name.to_ascii_lowercase().contains("idempotency") || name.to_ascii_lowercase().contains("request-id");
+    if !own || !name.chars().all(plain) {
+        let finding = error("bad-name", item.span(), format!("`{name}` is not the name of a header for idempotency keys"));
         item.report().push(finding.help("most destinations call it `Idempotency-Key`"));
         return None;
     }

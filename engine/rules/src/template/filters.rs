@@ -119,8 +119,8 @@ fn digits(value: &Value) -> Result<String, Error> {
 fn urlencode(value: &Value) -> Result<String, Error> {
     const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     let text = text(value)?;
-    // Alone in a segment these would mean a folder, however they are encoded.
-    if matches!(text.as_ref(), "." | "..") {
+    // Alone in a segment these would mean a folder, and all that is in it, however they are encoded.
+    if matches!(text.as_ref(), "" | "." | "..") {
         return Err(unfit(Unfit::Text));
     }
     Ok(utf8_percent_encode(text.as_ref(), RESERVED).to_string())

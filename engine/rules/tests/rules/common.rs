@@ -194,6 +194,7 @@ pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
         reason: None,
         cancel: None,
         again: false,
+        in_flight: false,
     }
 }
 

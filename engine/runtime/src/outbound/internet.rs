@@ -11,14 +11,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use zelo_core::http::{Body, Method, Response};
 
 use super::address::{Inside, is_public};
-use super::{Exchange, Hop, Outbound};
+use super::{Cut, Exchange, Hop, Outbound};
 
 /// How far requests go.
 #[derive(Clone, Debug)]
 pub struct InternetConfig {
     /// What of the operator's own network may be reached.
     pub inside: Vec<Inside>,
-    /// From the first byte out to the last byte in.
+    /// From the first byte out to the last byte in, redirects and all.
     pub timeout: Duration,
     /// No answer is longer, bytes.
     pub response_max: usize,
@@ -39,6 +39,7 @@ pub struct Internet {
     client: reqwest::Client,
     gate: Arc<Gate>,
     response_max: usize,
+    longest: Duration,
 }
 
 /// Who may be reached.
@@ -101,7 +102,7 @@ impl Internet {
             .pool_max_idle_per_host(8)
             .build()
             .map_err(|error| told(&error))?;
-        Ok(Self { client, gate, response_max: config.response_max })
+        Ok(Self { client, gate, response_max: config.response_max, longest: config.timeout })
     }
 
     /// Reads what came back, as far as it may go.
@@ -109,17 +110,20 @@ impl Internet {
         let status = answer.status().as_u16();
         let headers =
             answer.headers().iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
+        let head = Response { status, headers, body: Body(Vec::new()) };
         let too_large = |length: u64| usize::try_from(length).map_or(true, |length| length > self.response_max);
         if answer.content_length().is_some_and(too_large) {
-            return Exchange::TooLarge(self.response_max);
+            return Exchange::Headed { head, why: Cut::TooLarge(self.response_max) };
         }
         let mut body = Vec::new();
         loop {
             match answer.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > self.response_max => return Exchange::TooLarge(self.response_max),
+                Ok(Some(chunk)) if body.len() + chunk.len() > self.response_max => {
+                    return Exchange::Headed { head, why: Cut::TooLarge(self.response_max) };
+                }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Exchange::Answered(Response { status, headers, body: Body(body) }),
-                Err(error) => return Exchange::Lost(told(&error)),
+                Ok(None) => return Exchange::Answered(Response { body: Body(body), ..head }),
+                Err(error) => return Exchange::Headed { head, why: Cut::BrokenOff(told(&error)) },
             }
         }
     }
@@ -145,6 +149,10 @@ impl Outbound for Internet {
             Ok(answer) => self.read(answer).await,
             Err(error) => failed(&error),
         }
+    }
+
+    fn longest(&self) -> Duration {
+        self.longest
     }
 }
 

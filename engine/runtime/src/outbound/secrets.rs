@@ -22,16 +22,27 @@ pub enum Secrets {
 pub struct Secret {
     /// The whole value of a header.
     pub value: String,
-    /// What may not be repeated: the secret, without what the header says around it.
-    pub bare: String,
+    /// What answers may not repeat: the secret, and other forms that it is known in. None is shorter than [`SECRET_MIN`].
+    pub forms: Vec<String>,
     /// The hosts that it is bound to.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<Bound>,
+}
+
+/// Fewer bytes are no secret; and what is this long does not come about by chance.
+pub const SECRET_MIN: usize = 8;
+
+/// A host that a secret may be told to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    pub host: String,
+    /// Whether without encryption too: it is in the operator's own network.
+    pub plain: bool,
 }
 
 /// Prints the hosts only.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret(for {})", self.hosts.join(", "))
+        write!(f, "Secret(for {:?})", self.hosts)
     }
 }
 
@@ -39,7 +50,7 @@ impl Secret {
     /// Whether `target` may be told it.
     pub fn is_for(&self, target: &Target) -> bool {
         let host = target.host();
-        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(&host))
+        self.hosts.iter().any(|own| own.host.eq_ignore_ascii_case(&host) && (own.plain || target.is_encrypted()))
     }
 }
 
@@ -49,7 +60,9 @@ impl Secrets {
         let Self::Known(known) = self else { return None };
         match known.get(name) {
             None => Some(format!("no secret `{name}` is configured")),
-            Some(secret) if !secret.is_for(target) => Some(format!("the secret `{name}` is not bound to {}", target.host())),
+            Some(secret) if !secret.is_for(target) => {
+                Some(format!("the secret `{name}` is not bound to {}, or would go there unencrypted", target.host()))
+            }
             Some(_) => None,
         }
     }
@@ -62,27 +75,38 @@ impl Secrets {
         }
     }
 
-    /// Takes the secrets that `names` stand for out of what came back.
-    pub(super) fn take_out(&self, names: &[&str], response: &mut Response) {
-        for bare in names.iter().filter_map(|name| self.get(name)).map(|secret| secret.bare.as_str()).filter(|bare| !bare.is_empty()) {
+    /// Takes the secrets that `target` may have been told out of what came back from there, in the forms that they are known in.
+    pub(super) fn take_out(&self, target: &Target, response: &mut Response) {
+        let Self::Known(known) = self else { return };
+        let forms = known.values().filter(|secret| secret.is_for(target)).flat_map(|secret| &secret.forms);
+        for form in forms.filter(|form| form.len() >= SECRET_MIN) {
             for (_, value) in &mut response.headers {
-                if value.contains(bare) {
-                    *value = value.replace(bare, TAKEN_OUT);
+                if value.contains(form) {
+                    *value = value.replace(form, TAKEN_OUT);
                 }
             }
-            replace(&mut response.body.0, bare.as_bytes());
+            if let Some(body) = without(&response.body.0, form.as_bytes()) {
+                response.body.0 = body;
+            }
         }
     }
 }
 
-/// Takes `secret` out of `body`, everywhere.
-fn replace(body: &mut Vec<u8>, secret: &[u8]) {
-    let mut from = 0;
-    while let Some(found) = body.get(from..).and_then(|rest| rest.windows(secret.len()).position(|window| window == secret)) {
-        let at = from + found;
-        body.splice(at..at + secret.len(), TAKEN_OUT.bytes());
-        from = at + TAKEN_OUT.len();
+/// `body` without `secret`; nothing where it is not in there.
+fn without(body: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut rest = body;
+    while let Some(at) = memchr::memmem::find(rest, secret) {
+        let (before, after) = rest.split_at(at);
+        found.extend_from_slice(before);
+        found.extend_from_slice(TAKEN_OUT.as_bytes());
+        rest = &after[secret.len()..];
     }
+    if rest.len() == body.len() {
+        return None;
+    }
+    found.extend_from_slice(rest);
+    Some(found)
 }
 
 #[cfg(test)]
@@ -92,29 +116,41 @@ mod tests {
     use super::*;
 
     fn secrets() -> Secrets {
-        let secret = Secret { value: "Bearer s3cr3t".into(), bare: "s3cr3t".into(), hosts: vec!["api.example.com".into()] };
+        let forms = vec!["s3cr3t-marker".into(), "s3cr3t\\marker".into()];
+        let hosts = vec![Bound { host: "api.example.com".into(), plain: false }, Bound { host: "crm.interno".into(), plain: true }];
+        let secret = Secret { value: "Bearer s3cr3t-marker".into(), forms, hosts };
         Secrets::Known([("crm".to_owned(), secret)].into())
     }
 
+    fn at(url: &str) -> Target {
+        Target::parse(url).unwrap()
+    }
+
     #[test]
-    fn a_secret_is_for_its_hosts() {
+    fn a_secret_is_for_its_hosts_and_not_in_clear() {
         let secrets = secrets();
         let secret = secrets.get("crm").unwrap();
-        let is_for = |url: &str| secret.is_for(&Target::parse(url).unwrap());
-        assert!(is_for("https://API.example.com./v1"));
-        assert!(!is_for("https://example.com/") && !is_for("https://x.api.example.com/"));
-        assert_eq!(format!("{secret:?}"), "Secret(for api.example.com)");
+        assert!(secret.is_for(&at("https://API.example.com./v1")) && secret.is_for(&at("http://crm.interno/")));
+        for other in ["https://example.com/", "https://x.api.example.com/", "http://api.example.com/v1"] {
+            assert!(!secret.is_for(&at(other)), "{other}");
+            assert!(secrets.refusal("crm", &at(other)).is_some());
+        }
+        assert!(!format!("{secret:?}").contains("s3cr3t"));
     }
 
     #[test]
     fn what_an_answer_repeats_of_a_secret_is_taken_out() {
-        let mut response = Response {
+        let answer = || Response {
             status: 200,
-            headers: vec![("x-echo".into(), "Bearer s3cr3t".into())],
-            body: Body(b"\xffs3cr3ts3cr3t s3cr3".to_vec()),
+            headers: vec![("x-echo".into(), "Bearer s3cr3t-marker".into())],
+            body: Body(b"\xffs3cr3t-markers3cr3t-marker s3cr3t\\marker s3cr3t-marke".to_vec()),
         };
-        secrets().take_out(&["crm", "other"], &mut response);
+        let mut response = answer();
+        secrets().take_out(&at("https://api.example.com/v1"), &mut response);
         assert_eq!(response.headers[0].1, "Bearer [secret]");
-        assert_eq!(response.body.0, b"\xff[secret][secret] s3cr3");
+        assert_eq!(response.body.0, b"\xff[secret][secret] [secret] s3cr3t-marke");
+        let mut elsewhere = answer();
+        secrets().take_out(&at("https://other.example.com/"), &mut elsewhere);
+        assert_eq!(elsewhere, answer(), "it was not told there");
     }
 }

@@ -31,13 +31,21 @@ impl Outbound for Script {
         assert_eq!(headers.len(), hop.headers.len(), "no header comes twice");
         let asked = Asked { method: hop.method, url: hop.url.as_str().to_owned(), headers, body: hop.body.map(<[u8]>::to_vec) };
         self.asked.lock().unwrap().push(asked);
-        self.answers.lock().unwrap().pop_front().expect("an answer is left")
+        let next = self.answers.lock().unwrap().pop_front();
+        match next.expect("an answer is left") {
+            Exchange::Lost(never) if never == "never" => std::future::pending().await,
+            answer => answer,
+        }
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_secs(20)
     }
 }
 
 fn answer(status: u16, headers: &[(&str, &str)]) -> Exchange {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Exchange::Answered(Response { status, headers, body: Body(b"echo s3cr3t".to_vec()) })
+    Exchange::Answered(Response { status, headers, body: Body(b"echo s3cr3t-marker".to_vec()) })
 }
 
 fn grants() -> Vec<HttpGrant> {
@@ -56,9 +64,13 @@ fn grants() -> Vec<HttpGrant> {
 }
 
 fn secrets() -> Secrets {
-    let secret =
-        |value: &str, host: &str| Secret { value: format!("Bearer {value}"), bare: value.to_owned(), hosts: vec![host.to_owned()] };
-    Secrets::Known([("crm".to_owned(), secret("s3cr3t", "api.example.com")), ("other".to_owned(), secret("x", "files.example.com"))].into())
+    let secret = |value: &str, host: &str| {
+        let hosts = vec![Bound { host: host.to_owned(), plain: false }];
+        Secret { value: format!("Bearer {value}"), forms: vec![value.to_owned()], hosts }
+    };
+    Secrets::Known(
+        [("crm".to_owned(), secret("s3cr3t-marker", "api.example.com")), ("other".to_owned(), secret("x", "files.example.com"))].into(),
+    )
 }
 
 fn request(method: Method, url: &str, headers: Vec<(&str, HeaderValue)>) -> Request {
@@ -98,11 +110,11 @@ fn status(sent: &Sent) -> u16 {
 async fn a_request_carries_its_secret_and_its_key() {
     let post =
         request(Method::Post, "https://api.example.com/v1/contacts", vec![("authorization", secret("crm")), ("accept", text("*/*"))]);
-    let (sent, asked) = sent(&post, vec![answer(201, &[("x-echo", "s3cr3t")])]).await;
+    let (sent, asked) = sent(&post, vec![answer(201, &[("x-echo", "s3cr3t-marker")])]).await;
     let Sent::Answered(response) = sent else { panic!("it was answered") };
     assert_eq!((response.status, response.body.0.as_slice()), (201, &b"echo [secret]"[..]));
     assert_eq!(response.headers[0].1, "[secret]", "the plugin never sees it");
-    assert_eq!(asked[0].headers["authorization"], "Bearer s3cr3t");
+    assert_eq!(asked[0].headers["authorization"], "Bearer s3cr3t-marker");
     assert_eq!((asked[0].headers["idempotency-key"].as_str(), asked[0].headers["accept"].as_str()), ("job_1-1", "*/*"));
     assert_eq!(asked[0].body.as_deref(), Some(&b"body"[..]));
 }
@@ -137,12 +149,13 @@ async fn what_an_answer_means() {
     for final_one in [200, 204, 304, 400, 401, 404, 409, 422] {
         assert_eq!(status(&sent(&get, vec![answer(final_one, &[])]).await.0), final_one);
     }
-    for passing in [408, 425, 429, 500, 503, 507] {
+    for passing in [408, 425, 429, 501, 503, 505] {
         let (came, _) = sent(&get, vec![answer(passing, &[])]).await;
         assert!(matches!(&came, Sent::NotYet { reason, after: None } if reason.contains(&passing.to_string())), "{passing}: {came:?}");
     }
-    for between in [502, 504] {
-        assert!(matches!(sent(&get, vec![answer(between, &[])]).await.0, Sent::Lost(_)), "{between}");
+    for silent in [500, 502, 504, 507, 524, 599] {
+        let (came, _) = sent(&get, vec![answer(silent, &[("retry-after", "7")])]).await;
+        assert!(matches!(&came, Sent::Lost { after: Some(after), .. } if after.as_secs() == 7), "{silent}: {came:?}");
     }
     let after = async |value: &str| match sent(&get, vec![answer(429, &[("retry-after", value)])]).await.0 {
         Sent::NotYet { after, .. } => after.map(|after| after.as_secs()),
@@ -152,10 +165,21 @@ async fn what_an_answer_means() {
     assert_eq!(after("Thu, 05 Mar 2026 13:05:00 GMT").await, Some(300));
     assert_eq!(after("Thu, 05 Mar 2026 12:00:00 GMT").await, Some(0), "that is over");
     assert_eq!(after("soon").await, None);
-    assert!(matches!(sent(&get, vec![Exchange::TooLarge(9)]).await.0, Sent::Unusable(why) if why.contains("more than 9 bytes")));
+    let post = request(Method::Post, "https://api.example.com/v1/1", vec![]);
+    let cut = |status: u16, why: Cut| match answer(status, &[]) {
+        Exchange::Answered(head) => vec![Exchange::Headed { head, why }],
+        other => vec![other],
+    };
+    let broken = || Cut::BrokenOff("cut".into());
+    assert!(matches!(sent(&get, cut(200, Cut::TooLarge(9))).await.0, Sent::Unusable(why) if why.contains("more than 9 bytes")));
+    assert!(matches!(sent(&get, cut(429, Cut::TooLarge(9))).await.0, Sent::NotYet { .. }), "the status says enough");
+    assert!(matches!(sent(&post, cut(503, broken())).await.0, Sent::NotYet { .. }));
+    assert!(matches!(sent(&post, cut(500, broken())).await.0, Sent::Lost { .. }));
+    assert!(matches!(sent(&post, cut(201, broken())).await.0, Sent::Unusable(why) if why.contains("201")), "it was carried out");
+    assert!(matches!(sent(&get, cut(200, broken())).await.0, Sent::NotYet { .. }));
     assert!(matches!(sent(&get, vec![Exchange::Inside("i".into())]).await.0, Sent::Refused(_)));
     assert!(matches!(sent(&get, vec![Exchange::Unsent("u".into())]).await.0, Sent::NotYet { .. }));
-    assert!(matches!(sent(&get, vec![Exchange::Lost("l".into())]).await.0, Sent::Lost(_)));
+    assert!(matches!(sent(&get, vec![Exchange::Lost("l".into())]).await.0, Sent::Lost { .. }));
 }
 
 #[tokio::test]
@@ -191,10 +215,43 @@ async fn only_what_keeps_method_and_body_is_followed_with_a_body() {
         assert_eq!((status(&came), asked.len()), (handed_on, 1));
     }
     for kept in [307, 308] {
-        let (came, asked) = sent(&post, vec![answer(kept, &[("location", "https://files.example.com/x")]), answer(200, &[])]).await;
+        let (came, asked) = sent(&post, vec![answer(kept, &[("location", "/v1/2")]), answer(200, &[])]).await;
         assert_eq!((status(&came), asked[1].method, asked[1].body.as_deref()), (200, Method::Post, Some(&b"body"[..])));
-        assert_eq!(asked[1].headers.keys().collect::<Vec<_>>(), ["idempotency-key"]);
+        assert_eq!(asked[0].headers, asked[1].headers);
+        let (came, asked) = sent(&post, vec![answer(kept, &[("location", "https://files.example.com/x")])]).await;
+        assert!(matches!(came, Sent::Unusable(_)), "another grant may say something else about repeating it");
+        assert_eq!(asked.len(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_of_a_request_takes_no_longer_than_one_may() {
+    let get = request(Method::Get, "https://api.example.com/v1/1", vec![]);
+    let (came, asked) = sent(&get, vec![answer(302, &[("location", "/v1/2")]), Exchange::Lost("never".into())]).await;
+    assert!(matches!(came, Sent::Lost { reason, .. } if reason.contains("in time")));
+    assert_eq!(asked.len(), 2);
+}
+
+#[test]
+fn of_several_grants_one_that_has_the_secrets_and_may_be_repeated() {
+    let grant = |request: &str, key: Option<&str>, secrets: &[&str]| HttpGrant {
+        request: request.parse().unwrap(),
+        idempotency_key: key.map(str::to_owned),
+        secrets: secrets.iter().map(|secret| (*secret).to_owned()).collect(),
+    };
+    let grants = [
+        grant("POST https://api.example.com/*", None, &[]),
+        grant("POST https://api.example.com/v1/*", None, &["crm"]),
+        grant("POST https://api.example.com/v1/orders", Some("idempotency-key"), &["crm"]),
+    ];
+    let secrets = secrets();
+    let rules = Rules { grants: &grants, secrets: &secrets };
+    let of = |url: &str, headers| granted(&request(Method::Post, url, headers), &rules).map(|grant| grant.request.to_string());
+    let with = || vec![("authorization", secret("crm"))];
+    assert_eq!(of("https://api.example.com/v1/orders", with()).unwrap(), "POST https://api.example.com/v1/orders");
+    assert_eq!(of("https://api.example.com/v1/notes", with()).unwrap(), "POST https://api.example.com/v1/*");
+    assert!(of("https://api.example.com/v2", with()).unwrap_err().contains("`crm` is not granted"));
+    assert_eq!(of("https://api.example.com/v2", vec![]).unwrap(), "POST https://api.example.com/*");
 }
 
 /// A server on the loopback that answers by the path: see `reply`.
@@ -278,11 +335,15 @@ async fn an_answer_is_read_within_its_bounds() {
     let head = String::from_utf8(echo.body.0).unwrap();
     assert!(head.starts_with("GET /echo HTTP/1.1\r\n") && head.contains("x-a: b") && head.contains("user-agent: zelo/"), "{head}");
     assert!(!head.contains("accept-encoding"), "nothing is unpacked: {head}");
-    assert!(matches!(get(&open, &format!("{base}/large")).await, Exchange::TooLarge(1000)));
-    assert!(matches!(get(&open, &format!("{base}/endless")).await, Exchange::TooLarge(1000)));
+    for path in ["large", "endless"] {
+        let came = get(&open, &format!("{base}/{path}")).await;
+        assert!(matches!(&came, Exchange::Headed { head, why: Cut::TooLarge(1000) } if head.status == 200), "{path}: {came:?}");
+    }
+    let half = get(&open, &format!("{base}/half")).await;
+    assert!(matches!(&half, Exchange::Headed { head, why: Cut::BrokenOff(_) } if head.status == 200), "{half:?}");
     let none = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert!(matches!(get(&open, &format!("http://{none}/")).await, Exchange::Unsent(_)), "nobody listens there any more");
-    for path in ["hangup", "half", "slow"] {
+    for path in ["hangup", "slow"] {
         let came = get(&open, &format!("{base}/{path}")).await;
         assert!(matches!(&came, Exchange::Lost(why) if !why.contains("127.0.0.1")), "{path}: {came:?}");
     }

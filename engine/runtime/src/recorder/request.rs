@@ -6,7 +6,7 @@
 
 use zelo_core::http::Request;
 use zelo_core::settle::Purpose;
-use zelo_core::{Effect, EffectResult, JournalEntry};
+use zelo_core::{Effect, EffectResult, JournalEntry, SignedDuration};
 use zelo_host::Stop;
 use zelo_store::effect_id;
 
@@ -35,15 +35,25 @@ impl Recorder {
         if in_flight && !repeatable {
             return unknown();
         }
-        if !asks && !in_flight {
+        if !asks {
             self.note(index, request, true);
-            self.checkpoint(Purpose::Begin).await?;
-            // From now on it may happen, whatever becomes of this process.
-            lock(&self.trace).outward = true;
+            match self.checkpoint(Purpose::Begin).await {
+                // From now on it may happen, whatever becomes of this process.
+                Ok(_) => lock(&self.trace).outward = true,
+                Err(Stop::Cancelled(_)) if in_flight => return unknown(),
+                Err(stop) => return Err(stop),
+            }
         }
         let key = effect_id(self.job.id, index);
         let sent = outbound::send(self.runtime.outbound.as_ref(), request, (&grant, &key), &self.ways(), self.runtime.clock.now()).await;
+        let later =
+            |reason: String, after: Option<SignedDuration>| Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) };
         match sent {
+            // What an earlier attempt sent is still at work there
+            // (draft-ietf-httpapi-idempotency-key-header, 2.6).
+            Sent::Answered(response) if in_flight && response.status == 409 => {
+                Err(later(format!("{} is still at the same request", request.url.origin()), None))
+            }
             Sent::Answered(response) => Ok(EffectResult::Answered { response }),
             Sent::Unusable(reason) => Ok(EffectResult::Unusable { reason }),
             Sent::Refused(_) if in_flight => unknown(),
@@ -53,10 +63,10 @@ impl Recorder {
                 if !asks && !in_flight {
                     self.note(index, request, false);
                 }
-                Err(Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) })
+                Err(later(reason, after))
             }
-            Sent::Lost(reason) if repeatable => Err(Stop::Later { reason, after: None }),
-            Sent::Lost(reason) => Err(Stop::Unknown { reason }),
+            Sent::Lost { reason, after } if repeatable => Err(later(reason, after)),
+            Sent::Lost { reason, .. } => Err(Stop::Unknown { reason }),
         }
     }
 

@@ -75,6 +75,10 @@ impl Outbound for Shop {
         }
         Exchange::Answered(Response { status: 201, headers: Vec::new(), body: Body(br#"{"order":7}"#.to_vec()) })
     }
+
+    fn longest(&self) -> std::time::Duration {
+        std::time::Duration::MAX
+    }
 }
 
 impl Shop {
@@ -200,7 +204,7 @@ fn came(status: u16) -> Exchange {
 
 #[tokio::test]
 async fn an_answer_that_passes_ends_the_attempt_and_the_request_is_made_again() {
-    for passing in [came(503), came(429), came(500), Exchange::Unsent("nobody".into())] {
+    for passing in [came(503), came(429), Exchange::Unsent("nobody".into())] {
         let (runtime, shop, work) = shop(false).await;
         shop.next.lock().unwrap().push(passing.clone());
         assert_eq!(attempt(&runtime, &shop, &work, false, Method::Post, Death::Never).await, Some(JobState::Scheduled), "{passing:?}");
@@ -215,7 +219,7 @@ async fn an_answer_that_passes_ends_the_attempt_and_the_request_is_made_again() 
 
 #[tokio::test]
 async fn without_an_answer_only_who_heeds_keys_is_asked_again() {
-    for lost in [Exchange::Lost("cut off".into()), came(504)] {
+    for lost in [Exchange::Lost("cut off".into()), came(504), came(500), came(524)] {
         for (heeds, first) in [(true, JobState::Scheduled), (false, JobState::Unknown)] {
             let (runtime, shop, work) = shop(heeds).await;
             shop.next.lock().unwrap().push(lost.clone());
@@ -264,7 +268,7 @@ impl zelo_core::timing::Timetable for Off {
 #[tokio::test]
 async fn what_is_refused_is_told_and_sends_nothing() {
     let (runtime, shop, work) = shop(true).await;
-    let (mut recorder, _) = recording(&runtime, &work, grants(true));
+    let (mut recorder, trace) = recording(&runtime, &work, grants(true));
     let elsewhere = |url: &str, secret: Option<&str>| {
         let headers = secret.map(|name| zelo_core::http::Header {
             name: "authorization".into(),
@@ -281,5 +285,66 @@ async fn what_is_refused_is_told_and_sends_nothing() {
         let came = recorder.perform(effect).await.unwrap();
         assert!(matches!(&came, EffectResult::Refused { reason } if reason.contains(why)), "{came:?}");
     }
+    assert!(!lock_trace(&trace).is_idle(), "it has to be answered for");
     assert_eq!(shop.asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_conflict_while_the_first_is_at_work_is_waited_for() {
+    let (runtime, shop, work) = shop(true).await;
+    assert_eq!(attempt(&runtime, &shop, &work, true, Method::Post, Death::CarriedOut).await, None);
+    shop.next.lock().unwrap().push(came(409));
+    let second = again(&runtime).await;
+    assert_eq!(attempt(&runtime, &shop, &second, true, Method::Post, Death::Never).await, Some(JobState::Scheduled));
+    assert_eq!(attempt(&runtime, &shop, &again(&runtime).await, true, Method::Post, Death::Never).await, Some(JobState::Done));
+    assert_eq!(shop.orders.lock().unwrap().len(), 1);
+}
+
+/// Whatever else ends a job that has something in flight, it does not say that it was not done.
+#[tokio::test]
+async fn what_is_in_flight_is_unknown_however_the_job_ends() {
+    let ends = [
+        AttemptEnd::Skipped(Reason::new("expired", "too late")),
+        AttemptEnd::Cancelled(Reason::new("switched_off", "off")),
+        AttemptEnd::Dead(Reason::new("no_plugin", "gone")),
+    ];
+    for end in ends {
+        let (runtime, shop, work) = shop(true).await;
+        assert_eq!(attempt(&runtime, &shop, &work, true, Method::Post, Death::CarriedOut).await, None);
+        let second = again(&runtime).await;
+        assert!(second.job.in_flight);
+        let (_, trace) = recording(&runtime, &second, grants(true));
+        assert_eq!(state_after(&runtime, &second.job, &trace, end.clone()).await, JobState::Unknown, "{end:?}");
+        let told = runtime.store.job(work.job.id).await.unwrap().unwrap().job.reason.unwrap();
+        assert!(told.code == "unknown" && told.text.contains("a request had begun before"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_is_switched_off_while_it_waits_to_ask_again_is_unknown() {
+    let (runtime, shop, work) = shop(true).await;
+    shop.next.lock().unwrap().push(Exchange::Lost("cut off".into()));
+    assert_eq!(attempt(&runtime, &shop, &work, true, Method::Post, Death::Never).await, Some(JobState::Scheduled));
+    runtime.store.retime(Arc::new(Off)).await.unwrap();
+    assert_eq!(runtime.store.job(work.job.id).await.unwrap().unwrap().job.state, JobState::Unknown);
+}
+
+#[tokio::test]
+async fn a_job_that_is_asked_to_stop_while_its_request_is_in_flight_is_unknown() {
+    let (runtime, shop, work) = shop(true).await;
+    assert_eq!(attempt(&runtime, &shop, &work, true, Method::Post, Death::CarriedOut).await, None);
+    runtime.store.retime(Arc::new(Off)).await.unwrap();
+    give_up(&runtime).await;
+    assert_eq!(runtime.store.job(work.job.id).await.unwrap().unwrap().job.state, JobState::Unknown, "its worker died after it was asked");
+}
+
+#[tokio::test]
+async fn what_landed_is_not_in_flight_any_more() {
+    let (runtime, shop, work) = shop(false).await;
+    assert_eq!(attempt(&runtime, &shop, &work, false, Method::Post, Death::Unsettled).await, None);
+    assert!(!again(&runtime).await.job.in_flight, "its answer is known");
+    let (runtime, shop, work) = self::shop(false).await;
+    shop.next.lock().unwrap().push(came(503));
+    assert_eq!(attempt(&runtime, &shop, &work, false, Method::Post, Death::Never).await, Some(JobState::Scheduled));
+    assert!(!again(&runtime).await.job.in_flight, "it was not carried out");
 }

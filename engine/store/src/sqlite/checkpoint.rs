@@ -49,6 +49,11 @@ impl Write for Check {
             }
             Purpose::Begin | Purpose::Done => None,
         };
+        match purpose {
+            Purpose::Begin => jobs::fly(conn, kept, true).await?,
+            Purpose::Done => jobs::fly(conn, kept, false).await?,
+            Purpose::Count { .. } => {}
+        }
         let keys = Keys::load(conn, desk.sealer.ring(), vec![kept.key_id]).await?;
         let mut effects = Effects::default();
         effects.collect(job.id, journal, local, self.now);

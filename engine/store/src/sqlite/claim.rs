@@ -33,7 +33,7 @@ const CLAIM: &str = concat!(
     "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease = lease + 1, lease_expires = ?1, again = 0 WHERE seq IN \
      (SELECT seq FROM jobs WHERE state = 'ready' ORDER BY run_at, job_id LIMIT ?2) RETURNING ",
     job_columns!(),
-    ", lease_expires, again"
+    ", lease_expires, again, in_flight"
 );
 
 const JOURNALS: &str = in_list!("SELECT entry_id, job_id, seq, key_id, sealed FROM journal WHERE job_id", " ORDER BY job_id, seq");

@@ -23,16 +23,17 @@ macro_rules! job_columns {
 }
 pub(crate) use job_columns;
 
-const BY_ID: &str = in_list!(concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE job_id"), "");
+const BY_ID: &str = in_list!(concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE job_id"), "");
 
-const BY_SEQ: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))");
+const BY_SEQ: &str =
+    concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))");
 
 const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "");
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, waits) SELECT * FROM (VALUES"),
-    columns: 29,
+    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, in_flight, waits) SELECT * FROM (VALUES"),
+    columns: 30,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -47,8 +48,8 @@ const UPDATE: Rows = Rows {
     doing: "update jobs",
     head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
            lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
-           again = new.column12, needs = new.column13, waits = new.column14 FROM (VALUES",
-    columns: 14,
+           again = new.column12, needs = new.column13, waits = new.column14, in_flight = new.column15 FROM (VALUES",
+    columns: 15,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
@@ -180,7 +181,9 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
     let needs: Vec<_> = jobs.iter().flat_map(|(kept, job)| need_rows(*kept, job)).collect();
     let wanted = jobs.len();
     let touched = INSERT
-        .run(conn, jobs, |query, (kept, job)| bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.waits()))
+        .run(conn, jobs, |query, (kept, job)| {
+            bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight).bind(job.waits())
+        })
         .await?;
     expect_rows("jobs", "store jobs", wanted, touched)?;
     INSERT_NEEDS.run(conn, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq)).await?;
@@ -210,6 +213,7 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
                 .bind(job.again && job.state == JobState::Running)
                 .bind(needs(&job.needs))
                 .bind(job.waits())
+                .bind(job.in_flight)
         })
         .await?;
     expect_rows("jobs", "update jobs", wanted, touched)
@@ -240,6 +244,12 @@ pub(crate) async fn grow(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job, &[L
     DELETE_LOOKUPS.run(conn, before, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
     INSERT_LOOKUPS.run(conn, after, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
     Ok(())
+}
+
+/// Notes whether a request of a live job has begun whose answer is not known.
+pub(crate) async fn fly(conn: &mut SqliteConnection, kept: Kept, in_flight: bool) -> Result<(), Error> {
+    let done = sqlx::query("UPDATE jobs SET in_flight = ?2 WHERE seq = ?1").bind(kept.seq).bind(in_flight).execute(conn).await;
+    expect_rows("jobs", "note what has begun", 1, done.map_err(Error::database("note what has begun"))?.rows_affected())
 }
 
 /// Moves jobs that ended into the history.
@@ -366,7 +376,7 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
 pub(crate) fn live_job(row: &SqliteRow) -> Result<(Kept, Job), Error> {
     let row = Columns::new(row, "jobs", "seq");
     let kept = Kept { lease_expires: row.opt_time("lease_expires")?, ..kept(&row)? };
-    Ok((kept, Job { again: row.get("again")?, ..job(&row)? }))
+    Ok((kept, Job { again: row.get("again")?, in_flight: row.get("in_flight")?, ..job(&row)? }))
 }
 
 /// Place and key of a row of either table.
@@ -402,6 +412,7 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         reason: row.json("reason")?,
         cancel: row.json("cancel")?,
         again: false,
+        in_flight: false,
     })
 }
 

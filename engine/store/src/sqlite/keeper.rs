@@ -28,11 +28,11 @@ const PORTION: u32 = 512;
 const EXPIRED: &str = concat!(
     "SELECT ",
     job_columns!(),
-    ", lease_expires, again FROM jobs WHERE state = 'running' AND lease_expires <= ?1 ORDER BY lease_expires LIMIT ?2"
+    ", lease_expires, again, in_flight FROM jobs WHERE state = 'running' AND lease_expires <= ?1 ORDER BY lease_expires LIMIT ?2"
 );
 
 // Those that have begun too: they keep their time, but end where their automation is off.
-const LIVE: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+const LIVE: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2");
 
 const NEXT: &str = "SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM jobs WHERE state = 'ready' \
     UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled' AND waits = 0)";

@@ -79,6 +79,7 @@ fn what_does_not_fit_says_what_was_expected() {
         ("' ' | first_name", Unfit::Name),
         ("list | first_name", Unfit::Text),
         ("'..' | urlencode", Unfit::Text),
+        ("'' | urlencode", Unfit::Text),
         ("1.5 | digits", Unfit::Text),
         ("'none' | digits", Unfit::Digits),
         ("'98765-4321' | phone_e164", Unfit::AreaCode),
