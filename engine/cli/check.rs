@@ -31,13 +31,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let config = Config::load(config)?;
-    let host = setup::host_in_memory()?;
+    let host = setup::host_for_tools()?;
     let printed = Printed { format: arguments.format, strict: arguments.strict };
     if arguments.watch {
         super::tokio()?.block_on(watch(&config, &host, printed))?;
         return Ok(Findings::None);
     }
-    let catalog = Catalog::load(&host, &config.installed())?;
+    let catalog = setup::catalog(&host, &config.installed())?;
     let checked = check(&config, &catalog, printed)?;
     print(&checked.said);
     Ok(checked.findings)
@@ -154,7 +154,7 @@ impl Watched<'_> {
     fn look(&mut self, now: &Seen) -> Result<String> {
         let catalog = match self.plugins.take() {
             Some((seen, catalog)) if seen.same_plugins(now) => catalog,
-            _ => Catalog::load(self.host, &self.config.installed())?,
+            _ => setup::catalog(self.host, &self.config.installed())?,
         };
         let (_, catalog) = self.plugins.insert((now.clone(), catalog));
         let checked = check(self.config, catalog, self.printed)?;

@@ -10,7 +10,7 @@ use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::RuleSet;
 use zelo_runtime::intake::Counts;
 use zelo_runtime::rulebook::{self, Edition};
-use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Installed, Outbound, Rulebook, Runtime, Shared};
+use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Installed, Outbound, Rulebook, Runtime, Shared, catalog};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AutomationRow, MasterKey, Store};
 
@@ -24,19 +24,13 @@ pub(super) fn host(config: &Config) -> Result<Host> {
     Host::new(HostConfig { cache_dir: Some(data.join("cache")), ..HostConfig::default() }).context("the sandbox cannot be made")
 }
 
-/// The sandbox, for commands that need no data folder: compiled plugins are kept where that can be used, so that the next
-/// call is fast.
-pub(super) fn host_for_tools(config: &Config) -> Result<Host> {
-    host(config).or_else(|_| host_in_memory())
-}
-
-/// The sandbox, for those who write plugins: compiled ones are kept with the user's other caches, because half a minute for one
-/// in Python is too long to wait at each run.
-pub(super) fn host_for_authors() -> Result<Host> {
+/// The sandbox, for commands that need no data folder: compiled plugins are kept with the user's other caches, because half a minute
+/// for one in Python is too long to wait at each call.
+pub(super) fn host_for_tools() -> Result<Host> {
     let caches = |home: std::ffi::OsString| std::path::Path::new(&home).join(".cache");
     let caches = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from).or_else(|| std::env::var_os("HOME").map(caches));
     let Some(folder) = caches.map(|caches| caches.join("zelo/plugins")) else { return host_in_memory() };
-    forget_all_but(16, &folder);
+    forget_all_but(64, &folder);
     Host::new(HostConfig { cache_dir: Some(folder), ..HostConfig::default() }).or_else(|_| host_in_memory())
 }
 
@@ -218,9 +212,26 @@ pub(super) async fn keep_automations(store: &dyn Store, wanted: Vec<AutomationRo
     Ok(())
 }
 
+/// The plugins that are `installed`. Says so where it takes long.
+pub(super) fn catalog(host: &Host, installed: &Installed) -> Result<Catalog, catalog::Error> {
+    for path in std::fs::read_dir(&installed.folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            std::fs::read(&path).iter().for_each(|bytes| announce(host, &path, bytes));
+        }
+    }
+    Catalog::load(host, installed)
+}
+
+/// Says that a plugin is about to be compiled, if that takes long: those of Rust and C compile in a moment.
+pub(super) fn announce(host: &Host, path: &std::path::Path, bytes: &[u8]) {
+    if bytes.len() > 2 << 20 && !host.is_compiled(bytes) {
+        eprintln!("compiling {} for this machine, which takes up to a minute and is kept for the next time", path.display());
+    }
+}
+
 /// The rule files of `config` and the plugins that are `installed`, checked.
 pub(super) fn rules(config: &Config, host: &Host, installed: &Installed) -> Result<(Arc<RuleSet>, Arc<Catalog>)> {
-    let catalog = Catalog::load(host, installed)?;
+    let catalog = catalog(host, installed)?;
     let files = rulebook::read_files(&config.rules())?;
     let (rules, warnings) = rulebook::check(&files, &catalog)?;
     if !warnings.is_empty() {

@@ -42,7 +42,7 @@ async fn simulate(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     let start = day.first().map_or(Timestamp::UNIX_EPOCH, |(_, line)| line.at);
     let clock = Arc::new(ManualClock::new(start));
 
-    let host = Arc::new(setup::host_in_memory()?);
+    let host = Arc::new(setup::host_for_tools()?);
     let (rules, catalog) = setup::rules(&config, &host, &config.installed())?;
     let entropy = Arc::new(SeededEntropy::new(0));
     let connections = setup::connections(&config, &rules, entropy.as_ref(), Secrets::Unused)?;

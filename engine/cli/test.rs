@@ -6,7 +6,6 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::json;
 use zelo_rules::{RuleSet, TestResult, Testing};
-use zelo_runtime::Catalog;
 use zelo_runtime::rehearsal::Rehearsal;
 use zelo_runtime::rulebook;
 
@@ -25,8 +24,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let config = Config::load(config)?;
-    let host = Arc::new(setup::host_for_tools(&config)?);
-    let catalog = Arc::new(Catalog::load(&host, &config.installed())?);
+    let host = Arc::new(setup::host_for_tools()?);
+    let catalog = Arc::new(setup::catalog(&host, &config.installed())?);
     let files = rulebook::read_files(&config.rules())?;
     let (rules, mut warnings) = rulebook::check(&files, &catalog)?;
     warnings.extend(zelo_rules::missing_fixtures(&rules, &files, &|path| Path::new(path).is_file()));

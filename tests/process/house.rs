@@ -17,6 +17,13 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// zelo. What its tools compile they keep where only tests look.
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_zelo"));
+    program.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
+    program
+}
+
 /// A folder that zelo runs in. Rules and plugins are those that ship; the store is new.
 pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
@@ -49,13 +56,13 @@ impl House {
 
     /// Runs a command to its end.
     pub(crate) fn zelo(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).current_dir(self.folder.path()).output().unwrap()
+        program().args(arguments).current_dir(self.folder.path()).output().unwrap()
     }
 
     /// Runs a command where no other program is to be found.
     pub(crate) fn without_programs(&self, arguments: &[&str]) -> Output {
         let nowhere = self.folder.path().join("nowhere");
-        Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).env("PATH", nowhere).current_dir(self.folder.path()).output().unwrap()
+        program().args(arguments).env("PATH", nowhere).current_dir(self.folder.path()).output().unwrap()
     }
 
     /// Runs a command that must succeed; its output.
@@ -67,7 +74,7 @@ impl House {
 
     /// Starts a command that is spoken to while it runs.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zelo"));
+        let mut command = program();
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     }
@@ -75,13 +82,7 @@ impl House {
     /// Starts the server and waits until it answers.
     pub(crate) fn serve(&self) -> Server {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_zelo"))
-            .arg("serve")
-            .current_dir(self.folder.path())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = program().arg("serve").current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let welcome = std::thread::spawn(move || out.lines().map_while(Result::ok).collect::<Vec<_>>());
         let server = Server { child, port: self.port, welcome: Some(welcome), agent: agent() };

@@ -176,7 +176,7 @@ impl Way {
 
     async fn over(config: &Config, store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Result<Self> {
         let loaded = || {
-            let host = if config.data()?.exists() { setup::host(config)? } else { setup::host_in_memory()? };
+            let host = if config.data()?.exists() { setup::host(config)? } else { setup::host_for_tools()? };
             let (rules, catalog) = setup::rules(config, &host, &config.installed())?;
             let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Unused)?;
             let configured = setup::automations(config, &rules, &connections, SystemClock.now())?;

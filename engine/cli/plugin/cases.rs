@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Findings> {
     if let Some(case) = cases.case.iter().find(|case| !ENDS.contains(&case.expect.end.as_str())) {
         bail!("{path}: {}: there is no end `{}`; there are {}", case.name, case.expect.end, ENDS.join(", "));
     }
-    let host = setup::host_for_authors()?;
+    let host = setup::host_for_tools()?;
     let plugin = load(&host, &arguments.plugin)?;
     let tokio = tokio()?;
     let (count, mut failed) = (cases.case.len(), 0);

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Findings> {
         None => Given::default(),
         Some(path) => toml::from_str(&read(path)?).with_context(|| path.display().to_string())?,
     };
-    let host = setup::host_for_authors()?;
+    let host = setup::host_for_tools()?;
     let plugin = load(&host, &arguments.file)?;
     let trial = given.trial(input, arguments.now.unwrap_or_else(|| SystemClock.now()), arguments.seed, arguments.locale.clone());
     let tried = tokio()?.block_on(dry::run(&host, &plugin, trial))?;

@@ -25,7 +25,7 @@ pub(in super::super) struct Arguments {
 }
 
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
-    let plugin = load(&setup::host_for_authors()?, &arguments.file)?;
+    let plugin = load(&setup::host_for_tools()?, &arguments.file)?;
     let signature = signature(&Config::load(config)?, &arguments.file)?;
     match arguments.format {
         Format::Json => print_line(&serde_json::to_string_pretty(&whole(&plugin, &signature, &arguments.lang))?),

@@ -78,7 +78,7 @@ fn write_whole(out: &Path, bytes: &[u8]) -> Result<()> {
 /// Writes the lock of what is installed, or says whether it would change.
 fn lock(config: &Config, check: bool) -> Result<Findings> {
     let installed = config.installed();
-    let catalog = Catalog::load_unlocked(&setup::host_for_tools(config)?, &installed)?;
+    let catalog = Catalog::load_unlocked(&setup::host_for_tools()?, &installed)?;
     let before = Lock::read(&installed.lock)?;
     let (lock, path) = (Lock::of(&catalog, before.clone()), installed.lock.display());
     let count = catalog.plugins().count();
@@ -100,10 +100,7 @@ fn lock(config: &Config, check: bool) -> Result<Findings> {
 /// The plugin in a file.
 fn load(host: &Host, file: &Path) -> Result<Plugin> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    // Those of Rust and C compile in a moment.
-    if bytes.len() > 2 << 20 && !host.is_compiled(&bytes) {
-        eprintln!("compiling {} for this machine, which takes up to a minute and is kept for the next time", file.display());
-    }
+    setup::announce(host, file, &bytes);
     let hint = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     host.load(&hint, &bytes).with_context(|| file.display().to_string())
 }

@@ -40,7 +40,7 @@ pub struct Manifest {
 
 /// A text for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a text by language, as in { en = \"Greeter\", pt-BR = \"Saudação\" }")]
 pub struct Text {
     pub en: String,
     #[serde(rename = "pt-BR", default, skip_serializing_if = "Option::is_none")]
@@ -74,12 +74,94 @@ pub enum ManifestError {
     TooLarge { size: usize },
     #[error("its manifest is not UTF-8")]
     NotText,
+    /// What is wrong stands in the message itself, and not once more as a source.
     #[error("its manifest cannot be read: {0}")]
-    Toml(#[from] toml::de::Error),
+    Toml(toml::de::Error),
     #[error("its manifest's `name` is `{0}`; it needs {NAME_RULE}")]
     Name(String),
     #[error("its manifest's `{field}` {problem}")]
     Field { field: &'static str, problem: &'static str },
+    #[error("its manifest's `inputs` {0}")]
+    Inputs(String),
+}
+
+impl From<toml::de::Error> for ManifestError {
+    fn from(error: toml::de::Error) -> Self {
+        Self::Toml(error)
+    }
+}
+
+/// The types of JSON Schema ([validation, 6.1.1](https://json-schema.org/draft/2020-12/json-schema-validation#section-6.1.1)).
+const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+
+/// What may be said of an input: the keywords of JSON Schema that say something of a value, and zelo's own `label` and `words`.
+const KEYWORDS: [&str; 42] = [
+    "$comment",
+    "$defs",
+    "$ref",
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "const",
+    "contains",
+    "contentEncoding",
+    "contentMediaType",
+    "default",
+    "dependentRequired",
+    "deprecated",
+    "description",
+    "else",
+    "enum",
+    "examples",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "if",
+    "items",
+    "label",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "maxProperties",
+    "multipleOf",
+    "not",
+    "oneOf",
+    "pattern",
+    "prefixItems",
+    "properties",
+    "required",
+    "then",
+    "title",
+    "type",
+    "uniqueItems",
+];
+const WORDS: &str = "words";
+
+/// What is wrong with the schema of the inputs, as far as a misspelt word would go unnoticed.
+fn misspelt(inputs: &Value) -> Option<String> {
+    let properties = inputs.get("properties").and_then(Value::as_object);
+    for (name, schema) in properties.into_iter().flatten() {
+        let Some(schema) = schema.as_object() else { return Some(format!("says of `{name}` something that is no table")) };
+        if let Some(strange) = schema.keys().find(|key| !KEYWORDS.contains(&key.as_str()) && *key != WORDS) {
+            return Some(format!("says `{strange}` of `{name}`, which JSON Schema does not know"));
+        }
+        let types = match schema.get("type") {
+            Some(Value::Array(types)) => types.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        if let Some(strange) = types.iter().find(|kind| !kind.as_str().is_some_and(|kind| TYPES.contains(&kind))) {
+            return Some(format!("gives `{name}` the type {strange}; types are {}", TYPES.join(", ")));
+        }
+    }
+    let named = |name: &&Value| name.as_str().is_some_and(|name| properties.is_some_and(|all| all.contains_key(name)));
+    let required = inputs.get("required").and_then(Value::as_array);
+    let strange = required.into_iter().flatten().find(|name| !named(name))?;
+    Some(format!("requires {strange}, which is not among its properties"))
 }
 
 impl Manifest {
@@ -111,6 +193,9 @@ impl Manifest {
         }
         if self.inputs.get("properties").is_some_and(|properties| !properties.is_object()) {
             return Err(ManifestError::Field { field: "inputs.properties", problem: "is not a table" });
+        }
+        if let Some(problem) = misspelt(&self.inputs) {
+            return Err(ManifestError::Inputs(problem));
         }
         Ok(())
     }
@@ -191,6 +276,17 @@ mod tests {
         for more in ["1.2.3-beta.1", "1.2.3+a"] {
             assert!(error("1.2.3", more).contains("`version`"), "{more}");
         }
+        for (from, to, why) in [
+            ("properties.to = { type = \"string\" }", "properties.to = { type = \"strnig\" }", "the type \"strnig\"; types are array"),
+            ("properties.to = { type = \"string\" }", "properties.to = { type = [\"string\", 1] }", "the type 1"),
+            ("properties.to = { type = \"string\" }", "properties.to = { minLenght = 1 }", "says `minLenght` of `to`"),
+            ("properties.to = { type = \"string\" }", "properties.to = 1", "no table"),
+            ("required = [\"to\"]", "required = [\"to\", \"nmae\"]", "requires \"nmae\", which is not among"),
+        ] {
+            assert!(error(from, to).contains(why), "{}", error(from, to));
+        }
+        let plain = error("title = { en = \"Reminder\", pt-BR = \"Lembrete\" }", "title = \"Reminder\"");
+        assert!(plain.contains("expected a text by language, as in { en ="), "{plain}");
         assert!(error("\"messages\"", "\"teleport\"").contains("teleport"));
         assert!(error("type = \"object\"", "type = \"array\"").contains("`inputs`"));
         assert!(error("version", "versoin").contains("versoin"));

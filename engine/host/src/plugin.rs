@@ -75,7 +75,7 @@ pub enum Problem {
     Manifests { count: usize },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("it imports {}, which its manifest does not want", list(.capabilities))]
+    #[error("it imports {}, which its manifest does not want; plugin.toml needs `[[wants]]` with that `capability`, and a `reason`", list(.capabilities))]
     Unwanted { capabilities: Vec<Capability> },
     #[error("it does not compile: {0}")]
     Compile(String),

@@ -142,7 +142,7 @@ impl Effects for World {
     async fn perform(&mut self, effect: Effect) -> Result<EffectResult, Stop> {
         let Some(result) = self.answer(&effect) else {
             lock(&self.seen).journal.push(JournalEntry::Begun { effect, in_flight: true });
-            let reason = "no answer is given for this request, so nobody can know what the plugin does next".to_owned();
+            let reason = "no answer is given for this request (`[[http]]` in the file of `--given`, `given.http` in a case), so nobody can know what the plugin does next".to_owned();
             return Err(Stop::Unknown { reason });
         };
         lock(&self.seen).journal.push(JournalEntry::Effect { effect, result: result.clone() });

@@ -16,7 +16,12 @@ impl Outbound for Answers {
     async fn exchange(&self, hop: &Hop<'_>) -> Exchange {
         match self.0.iter().find(|answer| answer.request.allows(hop.method, hop.url)) {
             Some(answer) => Exchange::Answered(answer.response()),
-            None => Exchange::Unsent(format!("no answer is given for {} to this address of {}", hop.method.as_str(), hop.url.origin())),
+            None => {
+                let (method, origin) = (hop.method.as_str(), hop.url.origin());
+                Exchange::Unsent(format!(
+                    "no answer is given for {method} to this address of {origin}: give one, with `http` in a [[test]], or `--answers` of `zelo simulate`"
+                ))
+            }
         }
     }
 
