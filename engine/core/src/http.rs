@@ -249,7 +249,7 @@ impl Target {
     }
 
     /// The host where it is written as an address.
-    pub fn address(&self) -> Option<std::net::IpAddr> {
+    pub fn address(&self) -> Option<core::net::IpAddr> {
         match self.0.host()? {
             Host::Ipv4(address) => Some(address.into()),
             Host::Ipv6(address) => Some(address.into()),
