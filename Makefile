@@ -19,3 +19,4 @@ test:
 bench:
 	plugins/build
 	cargo bench --locked
+	cargo bench --locked -p zelo-store --bench privacy --features unsealed

@@ -2,23 +2,27 @@
 //!
 //! Exit codes: 0 fine, 1 findings (mistakes in files, failed tests, a refused delivery), 2 usage or configuration.
 
+mod audit;
 mod automation;
 mod backtest;
 mod check;
 mod control;
 mod explain;
 mod http;
+mod key;
 mod meant;
 mod path;
 mod play;
 mod plugin;
 mod records;
+mod retain;
 mod rules;
 mod schema;
 mod send;
 mod serve;
 mod setup;
 mod simulate;
+mod subject;
 mod test;
 mod token;
 mod watch;
@@ -72,6 +76,17 @@ enum Command {
     /// Make API tokens and sign-in links.
     #[command(subcommand)]
     Token(token::Command),
+    /// Find a person; hand out, erase or hold what is kept of them; say who saw it.
+    #[command(subcommand)]
+    Subject(subject::Command),
+    /// Verify, export, sign and prune the log of who did and saw what.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Change the master key.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Delete now what was kept for as long as [retention] says.
+    Retain(retain::Arguments),
     /// Make and look at plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -111,6 +126,10 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
+        Command::Subject(command) => subject::run(config, &command),
+        Command::Audit(command) => audit::run(config, &command),
+        Command::Key(command) => key::run(config, &command),
+        Command::Retain(arguments) => retain::run(config, &arguments),
         Command::Plugin(command) => plugin::run(config, &command),
     };
     match found {

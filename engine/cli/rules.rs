@@ -149,26 +149,52 @@ impl Lines<'_> {
             text(&action["plugin"]),
             text(&action["version"])
         )];
-        let why: Vec<&str> = [self.text(&action["purpose"]), text(&action["basis"])].into_iter().filter(|why| !why.is_empty()).collect();
+        let (basis, words) = (text(&action["basis"]), self.text(&action["basis_words"]));
+        let basis = if words.is_empty() { basis.to_owned() } else { format!("{basis} ({words})") };
+        let why: Vec<&str> = [self.text(&action["purpose"]), &basis].into_iter().filter(|why| !why.is_empty()).collect();
         if !why.is_empty() {
             lines.push(format!("  {}  {}", self.pick("para", "for "), why.join(", ")));
         }
+        if !action["consent"].is_null() {
+            lines.push(format!("        {}", self.text(&action["consent"]["words"])));
+        }
+        lines.push(format!("  {}  {}", self.pick("trata", "takes"), self.treats(text(&action["class"]))));
         for field in items(&action["fields"]) {
             let made = field["as"].as_str().map(|made| format!("  as {made}")).unwrap_or_default();
             let record = field["record"].as_str().map(|record| format!("{record} ")).unwrap_or_default();
             lines.push(format!(
-                "  {:<4}  {:<12} {:<9}  {}  {record}{}{made}",
+                "  {:<4}  {:<12} {:<9}  {}  {record}{}{made}{}",
                 self.pick("vê", "sees"),
                 text(&field["name"]),
                 self.class(text(&field["class"])),
                 self.text(&field["words"]),
                 text(&field["path"]),
+                self.class_from(field),
             ));
         }
         lines.extend(
             items(&action["grants"]).iter().map(|grant| format!("  {}  {}", self.pick("pode", "may "), self.text(&grant["words"]))),
         );
         lines
+    }
+
+    /// How delicate the most delicate is that reaches an action.
+    fn treats(&self, class: &str) -> &'static str {
+        match class {
+            "public" => self.pick("nada sobre pessoas", "nothing about people"),
+            "personal" => self.pick("dados pessoais", "personal data"),
+            _ => self.pick("dados sensíveis", "sensitive data"),
+        }
+    }
+
+    /// Who says how delicate a field is, where that is not its source.
+    fn class_from(&self, field: &Value) -> String {
+        let from = &field["class_from"];
+        match from["action"]["action"].as_str() {
+            Some(action) => format!("  {} {}/{action}", self.pick("de", "from"), text(&from["action"]["rule"])),
+            None if from == "nobody" => format!("  {}", self.pick("ninguém classificou", "nobody classified it")),
+            None => String::new(),
+        }
     }
 
     fn class(&self, class: &str) -> &'static str {

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use zelo_core::{Clock, Entropy};
-use zelo_runtime::Runtime;
+use zelo_core::http::Target;
+use zelo_core::{Actor, Clock, Entropy, Timestamp};
+use zelo_rules::Classified;
+use zelo_runtime::caretaker::Keeping;
 use zelo_runtime::keeper::Pace;
 use zelo_runtime::outbound::Internet;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
+use zelo_runtime::{Care, Holders, Runtime};
 use zelo_server::access;
 
 use super::setup::{self, Ground, Secrets};
@@ -63,12 +66,17 @@ async fn serve(config: &Config) -> Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let seen = files::Seen::now(config);
     let runtime = start(config).await?;
+    runtime.tell_rules().await;
     let (stop, stopped) = watch::channel(false);
     control::listen(config, runtime.clone(), listener.local_addr()?)?;
     files::spawn(config.clone(), runtime.clone(), seen, stopped.clone());
     let keeper = tokio::spawn({
         let (runtime, stopped) = (runtime.clone(), stopped.clone());
         async move { runtime.keep(Pace::default(), stopped).await }
+    });
+    let caretaker = tokio::spawn({
+        let (runtime, care, stopped) = (runtime.clone(), care(config)?, stopped.clone());
+        async move { runtime.take_care(care, stopped).await }
     });
     let settings = zelo_server::Settings {
         public_url: config.server.public_url.clone(),
@@ -86,6 +94,7 @@ async fn serve(config: &Config) -> Result<()> {
     stop.send_replace(true);
     server.await??;
     keeper.await?;
+    caretaker.await?;
     runtime.store.close().await?;
     Ok(())
 }
@@ -106,6 +115,19 @@ async fn start(config: &Config) -> Result<Runtime> {
     let outbound = Arc::new(Internet::new(config.http.bounds()?).map_err(|why| anyhow!("no requests can be made: {why}"))?);
     let ground = Ground { store, host, clock, entropy, outbound, secrets: config.header_secrets()? };
     Ok(setup::runtime(config, ground, edition, connections))
+}
+
+/// What is kept for how long, and who else holds the heads of the audit log.
+fn care(config: &Config) -> Result<Care> {
+    let webhook = config.audit.webhook.as_deref().map(Target::parse).transpose();
+    let webhook = webhook.map_err(|why| anyhow!("audit.webhook: this is no address that heads could be sent to: {why}"))?;
+    let keep = config.retention.clone();
+    Ok(Care {
+        heads: Holders { file: config.audit.file.as_deref().map(|file| config.path(file)), webhook },
+        audit: config.audit.keep.map(|span| span.0),
+        retention: (!keep.is_for_ever())
+            .then(|| Box::new(move |now: Timestamp, classified: &Classified| keep.at(now, classified)) as Keeping),
+    })
 }
 
 /// Says where everything is. Goes to standard output, never to the log: the link lets its reader in.
@@ -133,7 +155,8 @@ async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
     if runtime.store.has_credentials().await? {
         print_line("to sign in: zelo token link");
     } else {
-        let code = access::new_link(runtime.store.as_ref(), runtime.clock.as_ref(), runtime.entropy.as_ref()).await?;
+        let (store, clock, entropy) = (runtime.store.as_ref(), runtime.clock.as_ref(), runtime.entropy.as_ref());
+        let code = access::new_link(store, clock, entropy, Actor::command()).await?;
         print_line("sign in within fifteen minutes, once (later: zelo token link):");
         print_line(&format!("  {}", sign_in_link(config, &code)));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use zelo_core::retry::RetryPolicy;
-use zelo_core::{AutomationId, Clock, Entropy, Timestamp};
+use zelo_core::{Actor, AutomationId, Clock, Entropy, Timestamp};
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::RuleSet;
 use zelo_runtime::intake::Counts;
@@ -54,9 +54,25 @@ pub(super) fn host_in_memory() -> Result<Host> {
 pub(super) async fn open_store(config: &Config, entropy: Arc<dyn Entropy>) -> Result<Arc<dyn Store>> {
     let master = secrets::master_key(config, entropy.as_ref())?;
     secrets::private_folder(&config.data()?)?;
-    let path = config.database()?;
-    let sqlite = SqliteConfig { path: Some(path.clone()), ..SqliteConfig::default() };
-    Ok(SqliteStore::open(sqlite, master, entropy).await.with_context(|| format!("the store {}", path.display()))?)
+    let sqlite = sqlite(config)?;
+    let opened = SqliteStore::open(sqlite, master, entropy).await;
+    let explained =
+        opened.map_err(|error| match secrets::unfinished(config).filter(|_| matches!(error, zelo_store::Error::Sealed { .. })) {
+            Some(why) => anyhow::Error::new(error).context(why),
+            None => error.into(),
+        });
+    Ok(explained.with_context(|| format!("the store {}", config.database().unwrap_or_default().display()))?)
+}
+
+/// Where the store is, and what is kept of who is erased.
+pub(super) fn sqlite(config: &Config) -> Result<SqliteConfig> {
+    let register = secrets::register(config)?;
+    Ok(SqliteConfig {
+        path: Some(config.database()?),
+        register: Some(register),
+        duties: config.retention.duties(),
+        ..SqliteConfig::default()
+    })
 }
 
 /// A store that is gone with the process.
@@ -198,7 +214,7 @@ pub(super) async fn keep_automations(store: &dyn Store, wanted: Vec<AutomationRo
     let known = store.automations().await?;
     for row in known.iter().filter(|row| row.origin == "config" && row.enabled) {
         if !wanted.iter().any(|wanted| wanted.id == row.id) {
-            store.put_automation(AutomationRow { enabled: false, changed: now, ..row.clone() }).await?;
+            store.put_automation(AutomationRow { enabled: false, changed: now, ..row.clone() }, Actor::command()).await?;
         }
     }
     for row in wanted {
@@ -206,7 +222,7 @@ pub(super) async fn keep_automations(store: &dyn Store, wanted: Vec<AutomationRo
         let peoples = before.is_some_and(|before| before.origin != "config");
         let same = before.is_some_and(|before| AutomationRow { changed: row.changed, ..before.clone() } == row);
         if !peoples && !same {
-            store.put_automation(row).await?;
+            store.put_automation(row, Actor::command()).await?;
         }
     }
     Ok(())

@@ -95,6 +95,7 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
                 Ok(changed) => tracing::info!(rules, jobs = changed.len(), "changed rules are in force"),
                 Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
             }
+            runtime.tell_rules().await;
             runtime.bell.notify_one();
         }
         Err(error) => {

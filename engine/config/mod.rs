@@ -13,10 +13,12 @@ use zelo_runtime::Installed;
 
 mod budget;
 mod http;
+mod retention;
 pub mod secrets;
 
 pub use budget::Budget;
 pub use http::{Http, Secret};
+pub use retention::{Audit, Keep, Span};
 use secrets::SecretRef;
 
 /// The configuration as written, defaults filled in.
@@ -32,6 +34,8 @@ pub struct Config {
     pub http: Http,
     pub secrets: BTreeMap<String, Secret>,
     pub budget: Budget,
+    pub retention: Keep,
+    pub audit: Audit,
     pub automations: Vec<Automation>,
     /// The folder that paths are relative to.
     #[serde(skip)]
@@ -62,6 +66,8 @@ pub enum LogFormat {
 pub struct Store {
     pub url: String,
     pub master_key: SecretRef,
+    /// Who was erased: beside the master key by default, and never where backups of the database go.
+    pub erasures: PathBuf,
 }
 
 /// `[paths]`
@@ -121,7 +127,11 @@ impl Default for Server {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { url: "sqlite://data/zelo.db".to_owned(), master_key: SecretRef::File { file: "keys/master.key".into() } }
+        Self {
+            url: "sqlite://data/zelo.db".to_owned(),
+            master_key: SecretRef::File { file: "keys/master.key".into() },
+            erasures: "keys/erasures.jsonl".into(),
+        }
     }
 }
 

@@ -46,12 +46,13 @@ impl SecretRef {
 pub fn master_key(config: &Config, entropy: &dyn Entropy) -> Result<MasterKey> {
     if let SecretRef::File { file } = &config.store.master_key {
         let path = config.path(file);
-        outside(&path, &config.data()?)?;
+        outside(&path, &config.data()?, "the master key", "store.master_key", "the key")?;
         if !path.exists() {
             ensure!(
                 !config.database()?.exists(),
-                "the master key {} is not there, but the store it opens is: bring the key back; without it nothing sealed can be read",
-                path.display()
+                "the master key {} is not there, but the store it opens is: bring the key back; without it nothing sealed can be read{}",
+                path.display(),
+                unfinished(config).map(|why| format!(" ({why})")).unwrap_or_default()
             );
             make(&path, entropy)?;
         }
@@ -60,13 +61,53 @@ pub fn master_key(config: &Config, entropy: &dyn Entropy) -> Result<MasterKey> {
     MasterKey::parse(&text).context("the master key")
 }
 
-/// A copy of the data folder must not hold the key that opens it.
-fn outside(key: &Path, data: &Path) -> Result<()> {
+/// The files that a change of the master key in `file` goes through: the new one before it takes its place, and the old one after.
+pub fn beside(file: &Path) -> (PathBuf, PathBuf) {
+    let beside = |end: &str| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    (beside(".new"), beside(".old"))
+}
+
+/// What may be the matter where the master key does not open the store: a change of it that was not finished, or a copy of the store from
+/// before one.
+pub fn unfinished(config: &Config) -> Option<String> {
+    let SecretRef::File { file } = &config.store.master_key else { return None };
+    let (new, old) = beside(&config.path(file));
+    if new.exists() {
+        let text = "a change of the master key was not finished: the new key is in {}. Finish it with `zelo key rotate`";
+        return Some(text.replace("{}", &new.display().to_string()));
+    }
+    let text = "the master key was changed: the one before is in {}, and opens copies of the store from before the change";
+    old.exists().then(|| text.replace("{}", &old.display().to_string()))
+}
+
+/// A master key in a file: an existing one, or a new one where there is none.
+pub fn key_in(path: &Path, config: &Config, entropy: &dyn Entropy) -> Result<MasterKey> {
+    outside(path, &config.data()?, "the master key", "--new", "the key")?;
+    if !path.exists() {
+        make(path, entropy)?;
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("the master key {} cannot be read", path.display()))?;
+    MasterKey::parse(text.trim_end().as_bytes()).with_context(|| format!("the master key {}", path.display()))
+}
+
+/// Where the register of erasures is.
+pub fn register(config: &Config) -> Result<PathBuf> {
+    let path = config.path(&config.store.erasures);
+    outside(&path, &config.data()?, "the register of erasures", "store.erasures", "an old one")?;
+    Ok(path)
+}
+
+/// A copy of the data folder must not hold the key that opens it, nor go back to who was not erased yet.
+fn outside(path: &Path, data: &Path, what: &str, key: &str, short: &str) -> Result<()> {
     let folder = std::path::absolute(data)?;
     ensure!(
-        !std::path::absolute(key)?.starts_with(&folder),
-        "the master key {} lies inside the data folder {}; who copies the data must not get the key with it: set store.master_key elsewhere",
-        key.display(),
+        !std::path::absolute(path)?.starts_with(&folder),
+        "{what} {} lies inside the data folder {}; who copies the data must not get {short} with it: set {key} elsewhere",
+        path.display(),
         data.display()
     );
     Ok(())

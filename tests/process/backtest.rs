@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use zelo_core::retry::RetryPolicy;
-use zelo_core::{Arrival, AutomationId, Cause, Clock, Entropy, Event, EventId, ManualClock, SeededEntropy, Status};
+use zelo_core::{Arrival, AutomationId, Cause, Clock, Entropy, Event, EventId, ManualClock, Person, SeededEntropy, Status};
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers, InForce, RuleSet};
 use zelo_runtime::backtest::{Backtest, Counted, Counts, replay};
@@ -218,7 +218,8 @@ async fn it_knows_what_was_old_then_and_what_leads_back_to_itself() {
         body: Arc::from(emitted.data.to_string().into_bytes()),
         delivery: index.delivery("clinicarx", "appointment.created", "emitted"),
         entity: None,
-        subjects: vec![index.subject("clinicarx", "p-1")],
+        people: vec![Person::new(index.subject("clinicarx", "p-1"))],
+        consents: Vec::new(),
         records: Vec::new(),
         candidates: Vec::new(),
         timetable: runtime.rules.current().in_force.clone(),
@@ -361,6 +362,9 @@ fn shown(server: &Server, token: &str) -> Vec<Vec<Value>> {
 #[test]
 fn it_compares_and_changes_nothing_with_a_server_and_without() {
     let house = House::new(REMINDER_ON);
+    // As if it were no health service: there, what is personal would not load without a basis.
+    let source = house.path("rules/sources/clinicarx.toml");
+    fs::write(&source, fs::read_to_string(&source).unwrap().replacen("health = true", "health = false", 1)).unwrap();
     let server = house.serve();
     let token = house.ok(&["token", "new"]).trim().to_owned();
     let events = deliver(&server);

@@ -11,13 +11,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use zelo_core::audit::Head;
+use zelo_core::audit::verify::Verified;
 use zelo_core::decide::{Decision, Imported};
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
-    Arrival, AutomationId, Clock, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, ManualClock, RecordRow, SeededEntropy,
-    Timestamp,
+    Actor, Arrival, AuditEntry, AutomationId, Clock, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, ManualClock, Pseudonym,
+    RecordRow, SeededEntropy, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers};
@@ -25,8 +27,9 @@ use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
-    Archive, AttemptView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome,
-    Page, RecordView, Store, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
+    Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
+    SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -114,8 +117,56 @@ impl Store for Mortal {
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
         self.inner.messages(page).await
     }
-    async fn audit(&self, page: &Page) -> Result<Vec<zelo_store::AuditView>, Error> {
+    async fn audit(&self, page: &AuditPage) -> Result<Vec<AuditView>, Error> {
         self.inner.audit(page).await
+    }
+    async fn answer_for(&self, entries: Vec<AuditEntry>) -> Result<(), Error> {
+        self.inner.answer_for(entries).await
+    }
+    fn audit_key(&self) -> [u8; 32] {
+        self.inner.audit_key()
+    }
+    async fn sign_audit(&self, now: Timestamp) -> Result<Option<Head>, Error> {
+        self.inner.sign_audit(now).await
+    }
+    async fn unexported_heads(&self, limit: u32) -> Result<Vec<Head>, Error> {
+        self.inner.unexported_heads(limit).await
+    }
+    async fn exported_heads(&self, seqs: Vec<u64>) -> Result<(), Error> {
+        self.inner.exported_heads(seqs).await
+    }
+    async fn verify_audit(&self, others: Vec<Head>) -> Result<Verified, Error> {
+        self.inner.verify_audit(others).await
+    }
+    async fn prune_audit(&self, prune: AuditPrune, now: Timestamp) -> Result<Option<Head>, Error> {
+        self.inner.prune_audit(prune, now).await
+    }
+    async fn find_subjects(&self, who: Who) -> Result<Vec<SubjectView>, Error> {
+        self.inner.find_subjects(who).await
+    }
+    async fn export_subject(&self, subject: Pseudonym) -> Result<Option<SubjectExport>, Error> {
+        self.inner.export_subject(subject).await
+    }
+    async fn seen_of(&self, subject: Pseudonym) -> Result<Vec<AuditView>, Error> {
+        self.inner.seen_of(subject).await
+    }
+    async fn erase(&self, subject: Pseudonym, actor: Actor, now: Timestamp) -> Result<Option<Erasure>, Error> {
+        self.inner.erase(subject, actor, now).await
+    }
+    async fn hold(&self, subject: Pseudonym, reason: Option<String>, actor: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.hold(subject, reason, actor, now).await
+    }
+    async fn note_consent(&self, write: ConsentWrite, now: Timestamp) -> Result<Option<usize>, Error> {
+        self.inner.note_consent(write, now).await
+    }
+    async fn consent(&self, job: JobId, topic: &str) -> Result<Option<ConsentView>, Error> {
+        self.inner.consent(job, topic).await
+    }
+    async fn aged(&self, keep: Retention) -> Result<std::collections::BTreeMap<String, u64>, Error> {
+        self.inner.aged(keep).await
+    }
+    async fn retain(&self, keep: Retention, actor: Actor, now: Timestamp) -> Result<Retained, Error> {
+        self.inner.retain(keep, actor, now).await
     }
     async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {
         self.inner.documents(page).await
@@ -132,11 +183,11 @@ impl Store for Mortal {
     async fn automations(&self) -> Result<Vec<AutomationRow>, Error> {
         self.inner.automations().await
     }
-    async fn put_automation(&self, row: AutomationRow) -> Result<(), Error> {
-        self.inner.put_automation(row).await
+    async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
+        self.inner.put_automation(row, by).await
     }
-    async fn put_credential(&self, row: CredentialRow) -> Result<(), Error> {
-        self.inner.put_credential(row).await
+    async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
+        self.inner.put_credential(row, by).await
     }
     async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
         self.inner.credential(hash, now).await

@@ -81,8 +81,15 @@ impl House {
 
     /// Starts the server and waits until it answers.
     pub(crate) fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    /// The same with something in its environment.
+    pub(crate) fn serve_with(&self, environment: &[(&str, &str)]) -> Server {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut child = program().arg("serve").current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut command = program();
+        command.arg("serve").envs(environment.iter().copied()).current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let welcome = std::thread::spawn(move || out.lines().map_while(Result::ok).collect::<Vec<_>>());
         let server = Server { child, port: self.port, welcome: Some(welcome), agent: agent() };
@@ -212,14 +219,14 @@ pub(crate) fn within(what: &str, limit: Duration, mut check: impl FnMut() -> boo
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target);
-        } else {
+        } else if entry.path().is_file() {
             fs::copy(entry.path(), target).unwrap();
         }
     }

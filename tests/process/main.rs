@@ -16,6 +16,7 @@ mod house;
 mod import;
 mod over_time;
 mod play;
+mod privacy;
 mod requests;
 mod rules;
 mod send;

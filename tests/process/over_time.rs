@@ -44,6 +44,7 @@ on    = "message.received"
 name     = "answer"
 plugin   = "message"
 debounce = { wait = "30s", max = "5m", by = "$.contact" }
+basis    = "lgpd:7.V"
 
 [then.allow]
 to    = "$.contact"
@@ -70,6 +71,7 @@ default = 3
 name     = "remind"
 plugin   = "message"
 throttle = { limit = "{{ settings.limit }}", per = "1h", by = "$.contact" }
+basis    = "lgpd:7.V"
 
 [then.allow]
 to = "$.contact"

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use zelo_core::{AutomationId, Timestamp};
+use zelo_core::{Actor, AutomationId, Timestamp};
 use zelo_rules::RuleSet;
 use zelo_runtime::{Connection, rulebook};
 use zelo_store::AutomationRow;
@@ -43,7 +43,7 @@ pub(super) async fn switch(scene: &Scene<'_>, switch: &Switch) -> Result<Value> 
     for row in rows {
         let row = AutomationRow { origin: "people".to_owned(), changed: scene.clock.now(), ..row };
         told_rows.push(told(&row));
-        scene.store.put_automation(row).await?;
+        scene.store.put_automation(row, Actor::command()).await?;
     }
     Ok(Value::Array(told_rows))
 }

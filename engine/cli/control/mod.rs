@@ -3,12 +3,14 @@
 //! One JSON request a line, one JSON answer a line, over a Unix socket that only the server's user can reach (mode 0600). What takes
 //! long says how far it is on lines of its own before the answer.
 
+mod audit;
 mod automations;
 mod backtest;
 mod explain;
 mod follow;
 mod records;
 mod rules;
+mod subjects;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,7 +19,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,20 +27,22 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use zelo_core::{Clock, Entropy};
+use zelo_core::{Actor, Clock, Entropy};
 use zelo_rules::{InForce, RuleSet};
 use zelo_runtime::backtest::Progress;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
 use zelo_runtime::{Catalog, Channels, Connection, Runtime};
 use zelo_server::access::{self, Role};
-use zelo_store::{AutomationRow, MasterKey, Store};
+use zelo_store::{AutomationRow, MasterKey, Retention, Store};
 
+pub(super) use audit::{Ask as AuditAsk, Checked, Heads};
 pub(super) use automations::Switch;
 pub(super) use backtest::{Outcome, Text, Trial, Tried};
 pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use records::{Batch, Fields, Row, Tally};
+pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
 
 use super::setup::{self, Secrets};
 use crate::config::Config;
@@ -74,6 +78,14 @@ pub(super) enum Request {
     Follow(Since),
     /// What other rules would have done.
     Backtest(Trial),
+    /// About a person.
+    Subject(SubjectAsk),
+    /// About the audit log.
+    Audit(AuditAsk),
+    /// A round of deleting what was kept long enough; those that follow are asked for, too.
+    Retain(Retention),
+    /// How much that would be.
+    Aged(Retention),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -172,6 +184,22 @@ impl Way {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store = setup::store_in_memory(MasterKey::generate(entropy.as_ref()), entropy.clone()).await?;
         Self::over(config, store, entropy).await
+    }
+
+    /// The same for what needs no rules: nobody's data stay because of a mistake in a rule, or a plugin that is gone. There must be a
+    /// store.
+    pub(super) async fn aside(config: &Config) -> Result<Self> {
+        if let Some(server) = Self::to_server(config).await? {
+            return Ok(server);
+        }
+        let database = config.database()?;
+        ensure!(database.exists(), "there is no store yet: {} is made by the first `zelo serve`", database.display());
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let rules = Arc::new(setup::sources(config)?);
+        let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Unused)?;
+        let store = setup::open_store(config, entropy.clone()).await?;
+        let (catalog, channels) = (Arc::new(Catalog::default()), setup::channels(config));
+        Ok(Self::Store(Box::new(Opened { store, rules, catalog, connections, channels, entropy, configured: Vec::new() })))
     }
 
     async fn over(config: &Config, store: Arc<dyn Store>, entropy: Arc<dyn Entropy>) -> Result<Self> {
@@ -342,11 +370,11 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
 async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
     let Scene { store, clock, entropy, .. } = *scene;
     match request {
-        Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy).await? })),
+        Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy, Actor::command()).await? })),
         Request::Token { role, name } => {
             let role = Role::parse(role)
                 .with_context(|| format!("`{role}` is not a role; there are viewer, operator, integrator, approver, admin"))?;
-            Ok(json!({ "token": access::new_token(store, clock, entropy, role, name).await? }))
+            Ok(json!({ "token": access::new_token(store, clock, entropy, role, name, Actor::command()).await? }))
         }
         Request::Automations => automations::list(scene).await,
         Request::Rules => rules::list(scene).await,
@@ -357,8 +385,22 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Explain(ask) => explain::explain(scene, ask).await,
         Request::Here => Ok(serde_json::to_value(follow::here(scene).await?)?),
         Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
+        Request::Subject(ask) => subjects::answer(scene, ask).await,
+        Request::Audit(ask) => audit::answer(scene, ask).await,
+        Request::Aged(keep) => Ok(serde_json::to_value(store.aged(keep.clone()).await?)?),
+        Request::Retain(keep) => Ok(serde_json::to_value(store.retain(keep.clone(), Actor::command(), clock.now()).await?)?),
         Request::Backtest(trial) => Ok(serde_json::to_value(backtest::run(scene, trial, |_| ControlFlow::Continue(())).await?)?),
     }
+}
+
+/// Carries out `command` on the way to a store that is there already.
+pub(super) fn aside<T>(config: &Config, command: impl AsyncFnOnce(&Way) -> Result<T>) -> Result<T> {
+    super::tokio()?.block_on(async {
+        let way = Way::aside(config).await?;
+        let done = command(&way).await;
+        way.close().await?;
+        done
+    })
 }
 
 /// The configuration and the answer, for commands that ask for one thing.

@@ -101,7 +101,7 @@ fn ids_of(line: &Line, sources: &RuleSet) -> Vec<String> {
     let headers: Headers<'_> = sent.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let delivery = Delivery { path: &line.path, url: "", headers: &headers, body: body.as_bytes() };
     let Some(Ok(Read::Event(reading))) = sources.source(&line.source).map(|source| source.read(&delivery)) else { return Vec::new() };
-    let mut ids = reading.subjects;
+    let mut ids = reading.subjects();
     ids.extend(reading.entity.map(|entity| entity.id));
     ids.extend(reading.clinic);
     ids.extend(reading.records.into_iter().map(|record| record.id));

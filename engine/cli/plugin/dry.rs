@@ -60,7 +60,7 @@ impl Given {
     /// A run that finds it.
     pub(super) fn trial(self, input: Value, now: Timestamp, seed: u64, locale: String) -> Trial {
         let Self { records, state, counters, http: answers } = self;
-        Trial { input, now: now.to_string(), seed, locale, records, state, counters, answers }
+        Trial { input, now, seed, locale, records, state, counters, answers }
     }
 }
 

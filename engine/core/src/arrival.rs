@@ -1,9 +1,11 @@
 //! What intake hands to the store: one verified, read and matched delivery.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::Event;
@@ -23,8 +25,10 @@ pub struct Arrival {
     /// What orders it.
     pub entity: Option<KeyHash>,
     /// The people it is about, in the order of `event.subjects`.
-    pub subjects: Vec<KeyHash>,
+    pub people: Vec<Person>,
     pub records: Vec<RecordWrite>,
+    /// What its main person says about consents.
+    pub consents: Vec<ConsentSaid>,
     pub candidates: Vec<Candidate>,
     /// The rules that the candidates were matched with.
     pub timetable: Arc<dyn Timetable>,
@@ -35,6 +39,69 @@ impl fmt::Debug for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Arrival({:?}, {} candidates)", self.event, self.candidates.len())
     }
+}
+
+/// A person that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The person, as the connection names them.
+    pub hash: KeyHash,
+    /// What else they are known by.
+    pub identities: Vec<Identity>,
+    /// The parts of the body that are theirs alone: ranges of its bytes, each a JSON value, in order, that no other's overlap. `None`: the
+    /// body itself is about them.
+    pub parts: Option<Vec<Range<usize>>>,
+}
+
+impl Person {
+    /// Somebody that the whole body is about, and of whom nothing else is known.
+    pub fn new(hash: KeyHash) -> Self {
+        Self { hash, identities: Vec::new(), parts: None }
+    }
+}
+
+/// What a person is known by whoever names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    pub kind: IdentityKind,
+    /// Of the kind and the value as everybody writes it; the same in every connection.
+    pub hash: KeyHash,
+}
+
+/// What kind of identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityKind {
+    /// The number under which Brazil taxes a person: theirs alone.
+    Cpf,
+    /// May be shared by a family.
+    Phone,
+    /// May be shared by a family.
+    Email,
+}
+
+impl IdentityKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Cpf, Self::Phone, Self::Email];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpf => "cpf",
+            Self::Phone => "phone",
+            Self::Email => "email",
+        }
+    }
+}
+
+/// What an event says about a consent of its main person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentSaid {
+    pub topic: String,
+    /// Given, or withdrawn.
+    pub given: bool,
+    /// The actions of rules in force that ask for it, by rule and name: a withdrawal ends what is pending of them.
+    pub actions: Arc<[(String, String)]>,
 }
 
 /// What one event says about one record.
@@ -97,6 +164,8 @@ pub enum Plan {
         lookups: Vec<LookupRef>,
         /// Actions of the same rule that come before this one; their candidates come before this one's.
         needs: Vec<String>,
+        /// Those of the arrival's people beside the ones that its body itself is about, by their places, whose parts the action reads.
+        also_about: Vec<usize>,
         /// How often, from how many events on, or of how many events together. What is collected has neither key nor needs.
         over: OverTime,
     },
@@ -107,7 +176,7 @@ pub enum Plan {
 impl Plan {
     /// A job that nothing tells apart from others, as soon as may be.
     pub fn plain() -> Self {
-        Self::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() }
+        Self::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over: OverTime::default() }
     }
 
     /// The key that its job is known by: its own, or that of what is collected.

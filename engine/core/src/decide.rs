@@ -332,7 +332,7 @@ impl<'a> Change<'a> {
                     self.collect(candidate, key, lookups, over.throttle.as_ref());
                 }
             }
-            Plan::Fire { key, anchor, lookups, needs, over } => {
+            Plan::Fire { key, anchor, lookups, needs, over, also_about: _ } => {
                 if key.is_some_and(|key| !self.speaks(key)) || !self.count(candidate) {
                     return;
                 }

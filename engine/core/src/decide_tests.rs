@@ -52,6 +52,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
                 record: RecordRef { kind: "clinic".into(), hash: RECORD },
             }],
             needs: Vec::new(),
+            also_about: Vec::new(),
             over: OverTime::default(),
         },
         Ask::Cancel => Plan::Cancel { key: KEY, code: "cancelled_by_event", text: "cancelled".into() },
@@ -73,7 +74,8 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
         body: Arc::from(&b"{}"[..]),
         delivery: KeyHash(u128::from(number).to_le_bytes()),
         entity: Some(KeyHash([9; 16])),
-        subjects: Vec::new(),
+        people: Vec::new(),
+        consents: Vec::new(),
         records: Vec::new(),
         candidates: plan
             .map(|plan| Candidate {
@@ -264,6 +266,7 @@ fn chain(number: u64, time: i64) -> Arrival {
             anchor: None,
             lookups: Vec::new(),
             needs: needs.iter().map(|step| (*step).to_owned()).collect(),
+            also_about: Vec::new(),
             over: OverTime::default(),
         },
     };

@@ -7,14 +7,32 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
+use crate::arrival::IdentityKind;
 use crate::budget::contact;
 use crate::id::AutomationId;
 
 /// A keyed hash, as stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub [u8; 16]);
+
+/// As lower-case hexadecimal.
+impl Serialize for KeyHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| D::Error::custom(format_args!("`{text}` is no keyed hash")))
+    }
+}
 
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -73,6 +91,11 @@ impl Indexer {
     /// A person, as a connection names them.
     pub fn subject(&self, connection: &str, id: &str) -> KeyHash {
         self.hash("subject", &[connection.as_bytes(), id.as_bytes()])
+    }
+
+    /// What a person is known by whoever names them: `value` as everybody writes it. The same in every connection.
+    pub fn identity(&self, kind: IdentityKind, value: &str) -> KeyHash {
+        self.hash("identity", &[kind.as_str().as_bytes(), value.as_bytes()])
     }
 
     /// The job key: automation, action and the value at `key`.

@@ -76,6 +76,11 @@ macro_rules! id {
 }
 
 id!(
+    /// A person, as the audit log and people's handles know them: random, so that nothing leads back to them once they are erased.
+    Pseudonym, "sub", "a person's"
+);
+
+id!(
     /// One accepted event: a UUID version 7 (RFC 9562 §5.7), so ids sort by arrival.
     EventId, "evt", "an event"
 );

@@ -144,7 +144,7 @@ pub struct Job {
 impl Job {
     /// Ends it, for `reason`. One that has something in flight, and is not done, ends as unknown whatever ends it: to say that it
     /// was not done would be a guess.
-    pub(crate) fn end(&mut self, state: JobState, reason: Reason) {
+    pub fn end(&mut self, state: JobState, reason: Reason) {
         self.cancel = None;
         self.attention = None;
         if std::mem::take(&mut self.in_flight) && matches!(state, JobState::Dead | JobState::Cancelled | JobState::Skipped) {

@@ -7,6 +7,7 @@
 //! Start with [`decide`] (what an arrival changes) and [`settle`] (what the end of an attempt changes).
 
 pub mod arrival;
+pub mod audit;
 pub mod budget;
 pub mod clock;
 pub mod decide;
@@ -27,7 +28,8 @@ pub mod timing;
 pub mod told;
 pub mod window;
 
-pub use arrival::{Arrival, Candidate, LookupRef, Origin, Plan, RecordRef, RecordWrite};
+pub use arrival::{Arrival, Candidate, ConsentSaid, Identity, IdentityKind, LookupRef, Origin, Person, Plan, RecordRef, RecordWrite};
+pub use audit::{Actor, AuditEntry, AuditKind};
 pub use budget::{Budget, LINEAGE_MAX};
 pub use clock::{Clock, ManualClock};
 pub use effect::{Document, Effect, EffectResult, Emitted, JournalEntry, RecordEdit};
@@ -35,8 +37,8 @@ pub use entropy::{Entropy, SeededEntropy};
 pub use event::{Cause, Entity, Event, Status};
 pub use grants::Grants;
 pub use hash::{Indexer, KeyHash};
-pub use id::{AutomationId, EventId, JobId};
-pub use invocation::Invocation;
+pub use id::{AutomationId, EventId, JobId, Pseudonym};
+pub use invocation::{Disclosure, Invocation};
 pub use job::{Job, JobState, Need};
 pub use payload::Payload;
 pub use record::{RecordRow, Stamp};

@@ -50,6 +50,8 @@ pub struct Settlement {
     pub end: AttemptEnd,
     /// Journal entries that are not stored yet, by their place.
     pub journal: Vec<(u32, JournalEntry)>,
+    /// What a plugin was shown in an attempt of which nothing is kept.
+    pub shown: Option<Box<Invocation>>,
     /// Effects that commit together with the settlement.
     pub local: Vec<LocalWrite>,
     /// Events that commit together with the settlement, matched against the rules in force.

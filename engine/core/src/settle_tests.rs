@@ -47,6 +47,7 @@ fn settlement(job: &Job, end: AttemptEnd) -> Settlement {
         lease: 5,
         end,
         journal: vec![],
+        shown: None,
         local: vec![],
         emitted: vec![],
         outward: false,

@@ -94,7 +94,8 @@ fn invocation() -> Invocation {
         input: input(),
         grants: Grants::default(),
         plugin_digest: String::new(),
-        fields: vec![],
+        disclosure: Default::default(),
+        records: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use zelo_core::effect::RecordEdit;
-use zelo_core::http::{Body, Header, HeaderValue, Method, Request, Target};
+use zelo_core::http::{Body, Header, HeaderValue, Method, Request, Target, is_reserved};
 
 use crate::bindings::{documents, http, messages, records};
 
@@ -45,35 +45,6 @@ const HEADERS_MAX: usize = 64;
 /// Of the body of a request, bytes.
 const BODY_MAX: usize = 1 << 20;
 
-/// Headers that belong to the connection, or to the host: what they say follows from the request.
-const HOST_HEADERS: [&str; 24] = [
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    // What some servers take for the method, the address or the sender of the request.
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
-];
-
 type Checked = Result<(), String>;
 
 /// A request, read.
@@ -109,7 +80,7 @@ fn header(header: http::Header) -> Result<Header, String> {
         return Err("a header's name has a character that names cannot have".into());
     }
     let title = title.to_ascii_lowercase();
-    if HOST_HEADERS.contains(&title.as_str()) {
+    if is_reserved(&title) {
         return Err(format!("the header `{title}` is the host's to set"));
     }
     let value = match value {

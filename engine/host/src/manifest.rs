@@ -95,7 +95,7 @@ impl From<toml::de::Error> for ManifestError {
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
 /// What may be said of an input: the keywords of JSON Schema that say something of a value, and zelo's own `label` and `words`.
-const KEYWORDS: [&str; 42] = [
+const KEYWORDS: [&str; 43] = [
     "$comment",
     "$defs",
     "$ref",
@@ -138,15 +138,14 @@ const KEYWORDS: [&str; 42] = [
     "title",
     "type",
     "uniqueItems",
+    "words",
 ];
-const WORDS: &str = "words";
-
 /// What is wrong with the schema of the inputs, as far as a misspelt word would go unnoticed.
 fn misspelt(inputs: &Value) -> Option<String> {
     let properties = inputs.get("properties").and_then(Value::as_object);
     for (name, schema) in properties.into_iter().flatten() {
         let Some(schema) = schema.as_object() else { return Some(format!("says of `{name}` something that is no table")) };
-        if let Some(strange) = schema.keys().find(|key| !KEYWORDS.contains(&key.as_str()) && *key != WORDS) {
+        if let Some(strange) = schema.keys().find(|key| !KEYWORDS.contains(&key.as_str())) {
             return Some(format!("says `{strange}` of `{name}`, which JSON Schema does not know"));
         }
         let types = match schema.get("type") {

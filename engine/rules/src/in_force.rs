@@ -4,6 +4,7 @@
 //! prepared with it when they run, and due times are computed from it at any time between: `matching` says what a rule wants because
 //! of an event, `silence` why it wants nothing, `timetable` when a job is due. `outlook` answers those who count what it would do.
 
+mod consents;
 mod matching;
 mod outlook;
 mod silence;
@@ -30,7 +31,7 @@ use crate::digest;
 use crate::facts::Facts;
 use crate::index::RuleNo;
 use crate::load::RuleSet;
-use crate::rule::{Action, Rule, SetOverTime, SetTiming, locale};
+use crate::rule::{Action, Consent, Rule, SetOverTime, SetTiming, locale};
 use crate::template::Templates;
 use crate::text::Text;
 use matching::{Known, Matching};
@@ -176,6 +177,11 @@ impl<'f> ActionRef<'f> {
     /// Why the fields are shown to the plugin.
     pub fn purpose(&self) -> Option<&'f Text> {
         self.action.purpose.as_ref()
+    }
+
+    /// The consent that it heeds.
+    pub fn consent(&self) -> Option<&'f Consent> {
+        self.action.consent.as_ref()
     }
 
     /// On what legal basis.

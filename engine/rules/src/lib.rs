@@ -13,6 +13,7 @@
 //! Everything here is a function of its arguments: no files, no clock, no randomness, no network. Nothing prints a value
 //! of a payload, and no message carries one.
 
+mod classified;
 mod condition;
 mod diagnostic;
 mod digest;
@@ -41,6 +42,7 @@ mod text;
 mod time;
 mod xml;
 
+pub use classified::Classified;
 pub use condition::{
     Circumstances, Clause, ClauseTold, Comparison, Condition, Convert, Documents, Failure, Pattern, Right, Seen, Spans, Spot, Test,
     TestKind, Told, Within, ZoneOfTime,
@@ -56,14 +58,15 @@ pub use path::{Nodes, Path, PathError, TooMuch};
 pub use prepare::{Prepared, Unprepared};
 pub use render::{Colours, counts, render, render_in};
 pub use rule::{
-    Action, CancelOn, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, PluginWords, Plugins, RecordGrant, Rule, Setting,
-    SettingKind, Transform,
+    Action, CancelOn, ClassFrom, Consent, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, PluginWords, Plugins, RecordGrant,
+    Rule, Setting, SettingKind, Transform,
 };
 pub use schema::{rule_schema, source_schema};
-pub use sentence::{FieldTold, GrantTold, Overview, Sentence, Shown, Step};
+pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
-    Algorithm, Changes, Class, Classes, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match, Place, Read, Reading,
-    RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source, Through, Words,
+    Algorithm, Changes, Class, Classes, ConsentMapping, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match,
+    PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
+    Through, Words, common as common_identity,
 };
 pub use template::Template;
 pub use testing::{Difference, Ended, Ran, Runner, Stage, TestResult, Testing, missing_fixtures, run_tests};

@@ -48,7 +48,7 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
     let mut incomplete = false;
     let of_sources: Vec<Report<'_>> = files.sources.iter().map(Report::new).collect();
     for report in &of_sources {
-        match source::read(report) {
+        match source::read(report, &mut templates) {
             Some((id, source)) => keep(report, id.span, "source", &mut sources, (id.value, source)),
             None => incomplete = true,
         }
@@ -57,12 +57,13 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
     let mut promised = Promised::default();
     files.rules.iter().for_each(|file| promised.collect(&Report::new(file)));
     let catalog = Catalog { sources: &sources, incomplete, plugins, facts: RefCell::default(), promised: &promised };
-    let mut rules = BTreeMap::new();
     let of_rules: Vec<Report<'_>> = files.rules.iter().map(Report::new).collect();
-    for report in &of_rules {
-        if let Some((id, rule)) = rule::read(report, &catalog, &mut templates) {
-            keep(report, id.span, "rule", &mut rules, (id.value, rule));
-        }
+    let read = of_rules.iter().filter_map(|report| Some((report, rule::read(report, &catalog, &mut templates)?)));
+    let mut read: Vec<(&Report<'_>, rule::Read)> = read.collect();
+    rule::settle(&mut read, &catalog);
+    let mut rules = BTreeMap::new();
+    for (report, rule::Read { id, rule, .. }) in read {
+        keep(report, id.span, "rule", &mut rules, (id.value, rule));
     }
     let everything = Everything { files, sources: &sources, rules: &rules, templates: &templates, incomplete };
     lint::run(&everything, &of_sources, &of_rules);

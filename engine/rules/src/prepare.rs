@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use zelo_core::grants::{Messages, RecordFields};
 use zelo_core::job::Reason;
 use zelo_core::timing::Records;
-use zelo_core::{Event, Grants, Indexer, Job};
+use zelo_core::{Disclosure, Event, Grants, Indexer, Job, KeyHash};
 
 use crate::condition::{Circumstances, Condition, Documents};
 use crate::in_force::{ActionRef, InForce, document};
 use crate::path::{Nodes, Path};
-use crate::rule::{Input, Lookup, Making};
+use crate::rule::{Field, Input, Lookup, Making};
 use crate::template::{RenderError, Template, Templates, Values, find};
 
 /// What a plugin is given.
@@ -28,8 +28,10 @@ pub struct Prepared {
     /// The inputs, rendered: a JSON object.
     pub input: Value,
     pub grants: Grants,
-    /// The names of the fields that reached the inputs.
-    pub fields: Vec<String>,
+    /// What reached the inputs, and why.
+    pub disclosure: Disclosure,
+    /// The records that allowed fields were read from, whether an input has them or not.
+    pub records: Vec<KeyHash>,
     pub locale: String,
 }
 
@@ -47,7 +49,7 @@ pub enum Unprepared {
 /// Prints no value.
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Prepared({} {:?})", self.plugin, self.fields)
+        write!(f, "Prepared({} {:?})", self.plugin, self.disclosure.fields.keys())
     }
 }
 
@@ -101,7 +103,14 @@ impl InForce {
         let present = present.into_iter().chain(steps.keys().map(|step| format!("steps.{step}"))).collect();
         names.insert("steps".to_owned(), Value::Object(steps));
         let values = Values { names: &names, zone: &zone, clinic_zone: action.zone_of_clinics(), locale: action.locale() };
-        Rendering { action, values, templates: self.rules.templates() }.prepared(&present)
+        let prepared = Rendering { action, values, templates: self.rules.templates() }.prepared(&present)?;
+        let is_read = |name: &str| {
+            let of_it = |field: &&Field| field.record.as_deref() == Some(name);
+            action.action.allow.iter().filter(of_it).any(|field| present.contains(&field.name))
+        };
+        let read = job.lookups.iter().filter(|lookup| is_read(&lookup.name)).map(|lookup| lookup.record.hash);
+        let read: BTreeSet<KeyHash> = read.filter(|hash| records.record(*hash).is_some()).collect();
+        Ok(Prepared { records: read.into_iter().collect(), ..prepared })
     }
 }
 
@@ -197,13 +206,25 @@ impl Rendering<'_> {
             }
         }
         let locale = self.values.locale;
-        let fields = self.action.action.disclosed(locale).into_iter().filter(|name| present.contains(*name)).map(str::to_owned).collect();
+        let action = self.action.action;
+        let class = |name: &str| match action.allow.iter().find(|field| field.name == name) {
+            Some(field) => field.class,
+            None => action.class,
+        };
+        let fields = action.disclosed(locale).into_iter().filter(|name| present.contains(*name));
+        let disclosure = Disclosure {
+            plugin: plugin.name.clone(),
+            fields: fields.map(|name| (name.to_owned(), class(name).as_str().to_owned())).collect(),
+            purpose: action.purpose.as_ref().and_then(|purpose| purpose.get(locale).cloned()),
+            basis: action.basis.clone(),
+        };
         Ok(Prepared {
             plugin: plugin.name.clone(),
             plugin_digest: plugin.digest.clone(),
             input: Value::Object(input),
             grants: self.grants()?,
-            fields,
+            disclosure,
+            records: Vec::new(),
             locale: locale.to_owned(),
         })
     }

@@ -12,6 +12,7 @@ use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{Event, Indexer, Invocation, Job, JobId, Timestamp};
 use zelo_host::{End, Limit, Limits, Stop};
 use zelo_rules::{InForce, Prepared, Unprepared};
+use zelo_store::sqlite::WITHDRAWN;
 use zelo_store::{RecordSet, Work};
 
 use crate::Runtime;
@@ -33,7 +34,10 @@ impl Runtime {
     pub async fn attempt(&self, work: Work) -> (Settlement, Places) {
         let edition = self.rules.current();
         let ready = match self.ready_call(&edition, &work) {
-            Ok(call) => self.within_budget(&work.job, &call).await.map(|places| (call, places)),
+            Ok(call) => match self.consented(&edition, &work.job).await {
+                Ok(()) => self.within_budget(&work.job, &call).await.map(|places| (call, places)),
+                Err(end) => Err(end),
+            },
             Err(end) => Err(end),
         };
         match ready {
@@ -49,9 +53,9 @@ impl Runtime {
     }
 
     fn settlement(&self, job: JobId, lease: u64, (end, trace, said): (AttemptEnd, Trace, Said)) -> (Settlement, Places) {
-        let Trace { journal, local, emitted, outward, lines, places } = trace;
+        let Trace { journal, shown, local, emitted, outward, lines, places } = trace;
         let report = Report { summary: said.summary, output: said.output, lines };
-        (Settlement { job, lease, end, journal, local, emitted, outward, report, policy: self.retry }, places)
+        (Settlement { job, lease, end, journal, shown, local, emitted, outward, report, policy: self.retry }, places)
     }
 
     /// The invocation to run: the frozen one, or a new one if the job is still wanted, due and complete.
@@ -67,6 +71,25 @@ impl Runtime {
         let seen = Seen { event: &work.event, collected: events, records: &work.records, steps: &work.steps, index: self.store.indexer() };
         let (prepared, due) = readiness(&edition.in_force, job, &seen, now)?;
         Ok(Call::first(work, prepared, now, (waiting_until(job, due.expires), due.expires)))
+    }
+
+    /// Whether the people of `job` agree to it: a withdrawal ends it, and so does a consent that it needs and nobody gave.
+    async fn consented(&self, edition: &Edition, job: &Job) -> Result<(), AttemptEnd> {
+        let action = edition.in_force.action(&job.automation, &job.action);
+        let Some(consent) = action.and_then(|action| action.consent()) else { return Ok(()) };
+        let word = self.store.consent(job.id, &consent.topic).await;
+        let word = word.map_err(|error| AttemptEnd::Retry { reason: Reason::new("store", error.to_string()), after: None })?;
+        match word {
+            Some(word) if !word.given => Err(AttemptEnd::Cancelled(Reason::new(
+                WITHDRAWN,
+                format!("the consent `{}` that it needs was withdrawn at {}", word.topic, word.at),
+            ))),
+            None if consent.needed => Err(AttemptEnd::Skipped(Reason::new(
+                "no_consent",
+                format!("its basis is the consent `{}`, which was not given", consent.topic),
+            ))),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Keeps a place free for a message to each recipient whose budget allows one more; skips the job where none does. A job
@@ -125,6 +148,7 @@ impl Runtime {
             // Nothing was done, so nothing needs to be repeated: the next attempt sees what has come by then.
             End::Missing { reason } if !frozen && trace.is_idle() => {
                 trace.journal.clear();
+                trace.shown = Some(Box::new(invocation));
                 let missing = Reason::new(MISSING, "the plugin says that something is missing");
                 (wait(missing, until, self.clock.now()), Said::because(reason))
             }
@@ -161,7 +185,8 @@ impl Call {
             input: prepared.input,
             grants: prepared.grants,
             plugin_digest: prepared.plugin_digest,
-            fields: prepared.fields,
+            disclosure: prepared.disclosure,
+            records: prepared.records,
         };
         Self { invocation, frozen: false, until, expires }
     }

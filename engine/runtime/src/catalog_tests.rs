@@ -89,6 +89,14 @@ async fn a_version_that_was_in_force_is_there_for_who_began_with_it() {
         assert_eq!(catalog.with_digest(&host, &began).await.is_some(), there);
     }
 
+    // But only from the shelf: who puts the former version back does not bring it into force.
+    fs::write(&lock, Lock::of(&after, Some(Lock::of(&before, None))).to_text()).unwrap();
+    fs::write(plugins.path().join("message.wasm"), &first).unwrap();
+    let back = Catalog::load(&host, &locked).err().unwrap().to_string();
+    assert!(back.contains("is not among the plugins"), "{back}");
+    fs::remove_file(&lock).unwrap();
+    fs::write(plugins.path().join("message.wasm"), &next).unwrap();
+
     fs::write(kept.join(&began).with_extension("wasm"), &next).unwrap();
     let afresh = Arc::new(Catalog::load(&host, &installed).unwrap());
     assert!(afresh.with_digest(&host, &began).await.is_none(), "it is not what was put there");

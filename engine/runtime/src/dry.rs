@@ -1,22 +1,23 @@
 //! A dry run: the real sandbox, and a recorder that performs nothing. What a plugin asks for is answered from what was given, and listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use zelo_core::effect::{Attachment, Message};
-use zelo_core::http::Answer;
+use zelo_core::http::{Answer, HttpGrant, Request};
 use zelo_core::invocation::EventRef;
-use zelo_core::{Effect, EffectResult, Grants, Invocation, JournalEntry};
+use zelo_core::{Effect, EffectResult, Grants, Invocation, JournalEntry, Timestamp};
 use zelo_host::{Effects, Host, Level, Limits, MissingGrants, Plugin, Run, Stop};
+
+use crate::outbound::{Answers, Secrets, Sending, Sent, Ways, secrets_of};
 
 /// What a plugin is given, and finds.
 #[derive(Clone, Debug, Default)]
 pub struct Trial {
     pub input: Value,
-    /// RFC 3339.
-    pub now: String,
+    pub now: Timestamp,
     pub seed: u64,
     /// BCP 47.
     pub locale: String,
@@ -49,21 +50,23 @@ pub async fn run(host: &Host, plugin: &Plugin, trial: Trial) -> Result<Tried, Mi
         job: "dry-run".to_owned(),
         rule: "dry-run".to_owned(),
         action: manifest.name.clone(),
-        event: EventRef { id: "dry-run".to_owned(), kind: "dry.run".to_owned(), time: trial.now.clone() },
-        now: trial.now,
+        event: EventRef { id: "dry-run".to_owned(), kind: "dry.run".to_owned(), time: trial.now.to_string() },
+        now: trial.now.to_string(),
         seed: trial.seed,
         locale: trial.locale,
         input: trial.input,
         grants: Grants::default(),
         plugin_digest: plugin.digest().to_owned(),
-        fields: Vec::new(),
+        disclosure: zelo_core::Disclosure::default(),
+        records: Vec::new(),
     };
     let seen = Arc::new(Mutex::new(Seen::default()));
     let world = World {
+        now: trial.now,
         records: trial.records,
         state: trial.state,
         counters: trial.counters,
-        answers: trial.answers,
+        answers: Answers(trial.answers),
         made: Vec::new(),
         seen: Arc::clone(&seen),
     };
@@ -85,20 +88,41 @@ struct World {
     records: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
     state: BTreeMap<String, String>,
     counters: BTreeMap<String, u64>,
-    answers: Vec<Answer>,
+    answers: Answers,
+    now: Timestamp,
     /// The ids of the documents it made.
     made: Vec<String>,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl World {
-    /// What `effect` comes to; nothing where nobody answers.
-    fn answer(&mut self, effect: &Effect) -> Option<EffectResult> {
-        Some(match effect {
-            Effect::Http(request) => {
-                let fits = |answer: &&Answer| answer.request.allows(request.method, &request.url);
-                EffectResult::Answered { response: self.answers.iter().find(fits)?.response() }
-            }
+    /// A request, answered as the network would have it: what passes, and what nobody can know, never reaches the plugin. All is granted
+    /// that an answer is given to.
+    async fn request(&self, request: &Request) -> Result<EffectResult, Stop> {
+        if self.answers.to(request.method, &request.url).is_none() {
+            let reason = "no answer is given for this request (`[[http]]` in the file of `--given`, `given.http` in a case), so nobody can know what the plugin does next";
+            return Err(Stop::Unknown { reason: reason.to_owned() });
+        }
+        let secrets: BTreeSet<String> = secrets_of(request).map(str::to_owned).collect();
+        let grant = |answer: &Answer| HttpGrant { request: answer.request.clone(), idempotency_key: None, secrets: secrets.clone() };
+        let grants: Vec<HttpGrant> = self.answers.0.iter().map(grant).collect();
+        let sending = match Sending::granted(request, Ways { grants: &grants, secrets: &Secrets::Unsaid }) {
+            Ok(sending) => sending,
+            Err(reason) => return Ok(EffectResult::Refused { reason }),
+        };
+        match sending.send(&self.answers, "dry-run", self.now).await {
+            Sent::Answered(response) => Ok(EffectResult::Answered { response }),
+            Sent::Unusable(reason) => Ok(EffectResult::Unusable { reason }),
+            Sent::Refused(reason) => Ok(EffectResult::Refused { reason }),
+            Sent::NotYet { reason, .. } => Err(Stop::Later { reason, after: None }),
+            Sent::Lost { reason, .. } => Err(Stop::Unknown { reason }),
+        }
+    }
+
+    /// What `effect` comes to.
+    async fn answer(&mut self, effect: &Effect) -> Result<EffectResult, Stop> {
+        Ok(match effect {
+            Effect::Http(request) => return self.request(request).await,
             Effect::Message(message) => self.send(message),
             Effect::Document(_) => {
                 let document = format!("document-{}", self.made.len() + 1);
@@ -140,10 +164,13 @@ impl World {
 #[async_trait]
 impl Effects for World {
     async fn perform(&mut self, effect: Effect) -> Result<EffectResult, Stop> {
-        let Some(result) = self.answer(&effect) else {
-            lock(&self.seen).journal.push(JournalEntry::Begun { effect, in_flight: true });
-            let reason = "no answer is given for this request (`[[http]]` in the file of `--given`, `given.http` in a case), so nobody can know what the plugin does next".to_owned();
-            return Err(Stop::Unknown { reason });
+        let result = match self.answer(&effect).await {
+            Ok(result) => result,
+            Err(stop) => {
+                let in_flight = matches!(stop, Stop::Unknown { .. });
+                lock(&self.seen).journal.push(JournalEntry::Begun { effect, in_flight });
+                return Err(stop);
+            }
         };
         lock(&self.seen).journal.push(JournalEntry::Effect { effect, result: result.clone() });
         Ok(result)
@@ -183,7 +210,7 @@ fn end(run: &Run) -> Value {
         End::Permanent { reason } | End::Missing { reason } => json!({ "kind": kind, "reason": reason }),
         End::Limit(limit) => json!({ "kind": kind, "reason": limit.to_string() }),
         End::Trap { message } => json!({ "kind": kind, "reason": message }),
-        End::Stopped(Stop::Unknown { reason }) => json!({ "kind": kind, "reason": reason }),
+        End::Stopped(Stop::Unknown { reason } | Stop::Later { reason, .. }) => json!({ "kind": kind, "reason": reason }),
         // Nothing else stops a dry run from outside.
         End::Stopped(stop) => json!({ "kind": kind, "reason": format!("{stop:?}") }),
     }

@@ -52,7 +52,7 @@ impl Installed {
         for path in paths {
             let bytes = std::fs::read(&path).map_err(|error| read(&path, error))?;
             let digest = zelo_host::digest(&bytes);
-            if lock.is_some_and(|lock| !lock.names(&digest)) {
+            if lock.is_some_and(|lock| !lock.installs(&digest)) {
                 return Err(Error::NotLocked { path, lock: self.lock.clone(), digest });
             }
             if !signers.is_empty() {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use zelo_core::decide::Decision;
-use zelo_core::{Arrival, Entropy, Event, EventId, JobState, Status, Timestamp};
+use zelo_core::{Arrival, ConsentSaid, Entropy, Event, EventId, JobState, Status, Timestamp};
 use zelo_rules::{Delivery, Headers, Read, Refusal, Source, Through};
 
 use crate::Runtime;
 use crate::connection::Connection;
-use crate::rulebook::Edition;
+use crate::rulebook::{self, Edition};
 
 /// A delivery as it came.
 pub struct Incoming<'a> {
@@ -158,6 +158,11 @@ impl Runtime {
         let index = self.store.indexer();
         let mut arrival = reading.arrival(through, delivery.body, index, edition.in_force.clone());
         arrival.candidates = edition.in_force.candidates_of(&arrival.event, &facts, index);
+        let said = edition.in_force.consents_of(&arrival.event, &facts);
+        arrival.consents = said
+            .into_iter()
+            .map(|(topic, given)| ConsentSaid { actions: rulebook::asking_for(&edition.rules, &topic), topic, given })
+            .collect();
         Ok(Matched::Arrival(Box::new(arrival)))
     }
 

@@ -3,6 +3,7 @@
 //! - [`intake`]: verify → read → match → [`Store::record`](zelo_store::Store::record); its answer is a promise.
 //! - [`attempt`]: one run of a job: its time, its fields, its plugin, its journal, its end.
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
+//! - [`caretaker`]: signs the audit log, and deletes what was kept long enough.
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
@@ -18,6 +19,7 @@
 pub mod attempt;
 pub mod backtest;
 pub mod budgets;
+pub mod caretaker;
 pub mod catalog;
 pub mod connection;
 pub mod dry;
@@ -42,6 +44,7 @@ use zelo_host::{Host, Limits};
 use zelo_store::Store;
 
 pub use budgets::Budgets;
+pub use caretaker::{Care, Holders};
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use installed::Installed;

@@ -69,7 +69,12 @@ impl Lock {
         text
     }
 
-    /// Whether the component with this digest may run.
+    /// Whether the component with this digest may be in force.
+    pub(crate) fn installs(&self, digest: &str) -> bool {
+        self.plugins.iter().any(|locked| locked.digest == digest && !locked.former)
+    }
+
+    /// Whether a job that began with the component with this digest may go on with it.
     pub(crate) fn names(&self, digest: &str) -> bool {
         self.plugins.iter().any(|locked| locked.digest == digest)
     }

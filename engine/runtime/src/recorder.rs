@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use zelo_core::effect::{Attachment, Message};
 use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine, Purpose};
 use zelo_core::{
-    Arrival, AutomationId, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX, Stamp,
+    Arrival, AutomationId, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX,
+    Person, Stamp,
 };
 use zelo_host::{Effects, Level, Stop};
 use zelo_rules::InForce;
@@ -26,6 +27,8 @@ pub(crate) struct Trace {
     /// Entries that are not in the store yet, by their place.
     pub(crate) journal: Vec<(u32, JournalEntry)>,
     pub(crate) local: Vec<LocalWrite>,
+    /// What the plugin was shown, where nothing of the attempt is kept.
+    pub(crate) shown: Option<Box<Invocation>>,
     pub(crate) emitted: Vec<Arrival>,
     /// Whether something was done that no cancellation can take back: a number was given.
     pub(crate) outward: bool,
@@ -81,7 +84,7 @@ impl Recorder {
         });
         let trace = Arc::new(Mutex::new(Trace { journal, outward, ..Trace::default() }));
         let lineage = lineage(&work);
-        let event = Event { subjects: subjects(&work), ..work.event };
+        let event = Event { subjects: subjects(in_force, &work), ..work.event };
         let recorder = Self {
             runtime: runtime.clone(),
             in_force: in_force.clone(),
@@ -275,7 +278,11 @@ impl Recorder {
             Checkpointed::Kept => None,
             Checkpointed::Counted(value) => Some(value),
             Checkpointed::Cancelled(reason) => return Err(Stop::Cancelled(reason)),
-            Checkpointed::Stale => return Err(Stop::Store("another worker holds this job now".to_owned())),
+            Checkpointed::Stale => {
+                // Perhaps somebody whose data it was shown was erased: what it said of them is not kept either.
+                lock(&self.trace).lines.clear();
+                return Err(Stop::Store("what it had is not there any more, or another worker holds this job now".to_owned()));
+            }
         };
         lock(&self.trace).places.stored();
         Ok(counted)
@@ -315,7 +322,8 @@ impl Recorder {
             body: Arc::from(emitted.data.to_string().into_bytes()),
             delivery: indexer.delivery(&event.connection, &event.kind, &effect_id(self.job.id, index)),
             entity: None,
-            subjects: event.subjects.iter().map(|subject| indexer.subject(&event.connection, subject)).collect(),
+            people: event.subjects.iter().map(|subject| Person::new(indexer.subject(&event.connection, subject))).collect(),
+            consents: Vec::new(),
             records: Vec::new(),
             candidates: self.in_force.candidates(&event, indexer),
             timetable: self.in_force.clone(),
@@ -431,14 +439,15 @@ fn lineage(work: &Work) -> Vec<AutomationId> {
     lineage
 }
 
-/// The people that the events of `work` are about. Where they are not all about the same person first, what comes of them is
-/// about nobody: it must not stand under the name, and the key, of one of several.
-fn subjects(work: &Work) -> Vec<String> {
-    let main = work.event.subjects.first();
-    if work.collected.iter().any(|event| event.subjects.first() != main) {
-        return Vec::new();
+/// The people that the events of `work` are about: what comes of them is about all of these together.
+fn subjects(in_force: &InForce, work: &Work) -> Vec<String> {
+    let mut subjects = in_force.subjects_of(&work.job, &work.event);
+    for subject in work.collected.iter().flat_map(|event| in_force.subjects_of(&work.job, event)) {
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
     }
-    work.event.subjects.clone()
+    subjects
 }
 
 /// Runs `question` in a task of its own: the wall time of the run may end this future, which must not end the store's midway.

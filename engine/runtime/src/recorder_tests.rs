@@ -100,7 +100,8 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
         body: Arc::from(&b"null"[..]),
         delivery: KeyHash([number; 16]),
         entity: None,
-        subjects: Vec::new(),
+        people: Vec::new(),
+        consents: Vec::new(),
         records: Vec::new(),
         candidates: vec![Candidate {
             origin: Arc::new(Origin {
@@ -109,7 +110,14 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
                 action: "a".into(),
                 rule_digest: String::new(),
             }),
-            plan: Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() },
+            plan: Plan::Fire {
+                key: None,
+                anchor: None,
+                lookups: Vec::new(),
+                needs: Vec::new(),
+                also_about: Vec::new(),
+                over: OverTime::default(),
+            },
         }],
         timetable: Arc::new(AtOnce),
     };
@@ -179,7 +187,8 @@ fn invocation(job: &Job, grants: Grants) -> Invocation {
         input: json!({}),
         grants,
         plugin_digest: String::new(),
-        fields: Vec::new(),
+        disclosure: Default::default(),
+        records: Vec::new(),
     }
 }
 
@@ -192,7 +201,7 @@ pub(crate) fn lock_trace(trace: &Mutex<Trace>) -> MutexGuard<'_, Trace> {
 pub(crate) async fn settle(runtime: &Runtime, job: &Job, trace: &Mutex<Trace>, end: AttemptEnd) -> Outcome {
     let Trace { journal, local, emitted, outward, .. } = std::mem::take(&mut *lock(trace));
     let (report, policy) = (Report::default(), RetryPolicy::default());
-    let settlement = Settlement { job: job.id, lease: job.lease, end, journal, local, emitted, outward, report, policy };
+    let settlement = Settlement { job: job.id, lease: job.lease, end, journal, shown: None, local, emitted, outward, report, policy };
     runtime.store.settle(settlement, runtime.clock.now()).await.unwrap()
 }
 
@@ -511,7 +520,7 @@ async fn an_event_because_of_several_remembers_what_led_to_any_of_them() {
     let one = emitted(vec![led("x", "p1"), led("y", "p1"), led("x", "p1"), work.event.clone()]).await;
     assert_eq!(one, (vec!["x".to_owned(), "y".to_owned(), own.clone()], vec!["p1".to_owned()]));
     let two = emitted(vec![led("x", "p2"), work.event.clone()]).await;
-    assert_eq!(two, (vec!["x".to_owned(), own], Vec::new()), "of several people it is about none");
+    assert_eq!(two, (vec!["x".to_owned(), own], vec!["p1".to_owned(), "p2".to_owned()]), "of several people it is about all of them");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use zelo_core::settle::{AttemptEnd, Settlement};
 use zelo_core::{Arrival, Indexer, JobId, JournalEntry, ManualClock, RecordWrite, SeededEntropy, Timestamp};
 use zelo_host::{Host, Limits};
 use zelo_rules::{Ended, InForce, Prepared, Ran, RuleSet, Runner, Stage};
+use zelo_store::seal::Root;
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{Import, MasterKey, Work};
 
@@ -47,7 +48,7 @@ struct Place<'r> {
 impl Rehearsal {
     /// Over these parts.
     pub fn new(tasks: tokio::runtime::Handle, host: Arc<Host>, rules: Arc<RuleSet>, catalog: Arc<Catalog>, channels: Channels) -> Self {
-        Self { tasks, host, rules, catalog, channels, indexer: master().indexer() }
+        Self { tasks, host, rules, catalog, channels, indexer: Root::first(&master(), &SeededEntropy::new(0)).indexer() }
     }
 
     async fn place(

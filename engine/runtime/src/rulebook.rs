@@ -230,6 +230,13 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
+/// The actions that ask for the consent `topic`, by rule and name.
+pub fn asking_for(rules: &RuleSet, topic: &str) -> Arc<[(String, String)]> {
+    let actions = rules.rules().flat_map(|rule| rule.actions.iter().map(move |action| (rule, action)));
+    let asks = actions.filter(|(_, action)| action.consent.as_ref().is_some_and(|consent| consent.topic == topic));
+    asks.map(|(rule, action)| (rule.id.clone(), action.name.clone())).collect()
+}
+
 /// Whether `rule` reads events of `source`. What plugins emit is of the source whose event led to it, so a rule about nothing
 /// else reads it wherever it comes from.
 pub fn reads(rule: &Rule, source: &Source) -> bool {

@@ -1,6 +1,6 @@
 use std::sync::mpsc;
 
-use zelo_core::AutomationId;
+use zelo_core::{Actor, AutomationId};
 
 use super::*;
 use crate::recorder::tests::runtime_with;
@@ -41,7 +41,7 @@ async fn a_former_edition_is_let_go_when_nobody_goes_on_with_it() {
 async fn what_was_switched_while_rules_were_built_stays_switched() {
     let (runtime, _) = runtime_with(None).await;
     let store = runtime.store.as_ref();
-    store.put_automation(row(true)).await.unwrap();
+    store.put_automation(row(true), Actor::command()).await.unwrap();
     let (begin, begun) = mpsc::channel::<()>();
     let (tell, told) = tokio::sync::oneshot::channel();
     let rules = Arc::new(zelo_rules::load(&Files::default(), &Catalog::default()).set.unwrap());
@@ -54,7 +54,7 @@ async fn what_was_switched_while_rules_were_built_stays_switched() {
     });
     let switch = async {
         told.await.unwrap();
-        store.put_automation(row(false)).await.unwrap();
+        store.put_automation(row(false), Actor::command()).await.unwrap();
         let exchange = runtime.rules.exchange(store, |now, rows| {
             assert!(!rows[0].enabled, "what the store says when its turn comes");
             again(now, rows)

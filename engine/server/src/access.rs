@@ -1,20 +1,26 @@
 //! Who may come in: links, sessions and tokens.
 //!
 //! Each is 32 random bytes that are told once; the store keeps their SHA-256 (RFC 6234) only. A link is for a person and turns into a
-//! session; a token is for a program. Every protected route goes through `guard`, and nothing else decides.
+//! session; a token is for a program. Every protected route goes through `guard`, and nothing else decides; what only admins may do
+//! goes through `admins` too. Who comes in, who goes and who is refused is written down in the audit log.
 
-use axum::extract::{Request, State};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use data_encoding::BASE32_NOPAD;
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use zelo_core::{Clock, Entropy};
+use zelo_core::{Actor, AuditEntry, AuditKind, Clock, Entropy};
 use zelo_store::{CredentialKind, CredentialRow, Error, Store};
 
-use crate::App;
 use crate::problem::Problem;
+use crate::{App, origin};
 
 /// How long a sign-in link may be used.
 pub const LINK_LIFE: SignedDuration = SignedDuration::from_mins(15);
@@ -59,25 +65,61 @@ impl Role {
     }
 }
 
-/// Makes the code of a sign-in link, `/sign-in?code=…`: for one use, within [`LINK_LIFE`]. Who uses it becomes an admin.
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) role: Role,
+    kind: CredentialKind,
+    name: String,
+}
+
+impl Known {
+    fn new(row: CredentialRow) -> Option<Self> {
+        Some(Self { role: Role::parse(&row.role)?, kind: row.kind, name: row.name })
+    }
+
+    /// As the audit log names them.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::credential(self.kind.as_str(), &self.name)
+    }
+}
+
+/// Who asks, behind `guard`.
+impl<S: Sync> FromRequestParts<S> for Known {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// Makes the code of a sign-in link, `/sign-in?code=…`: for one use, within [`LINK_LIFE`]. Who uses it becomes an admin. `by` is who
+/// asked for it.
 ///
 /// # Errors
 /// The store could not keep it.
-pub async fn new_link(store: &dyn Store, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<String, Error> {
+pub async fn new_link(store: &dyn Store, clock: &dyn Clock, entropy: &dyn Entropy, by: Actor) -> Result<String, Error> {
     let code = secret(entropy);
     let now = clock.now();
     let expires = Some(after(now, LINK_LIFE));
-    store.put_credential(row(&code, CredentialKind::Link, Role::Admin.as_str(), "link", now, expires)).await?;
+    store.put_credential(row(&code, CredentialKind::Link, Role::Admin.as_str(), "link", now, expires), by).await?;
     Ok(code)
 }
 
-/// Makes an API token that does not run out, for a program that people call `name`.
+/// Makes an API token that does not run out, for a program that people call `name`. `by` is who asked for it.
 ///
 /// # Errors
 /// The store could not keep it.
-pub async fn new_token(store: &dyn Store, clock: &dyn Clock, entropy: &dyn Entropy, role: Role, name: &str) -> Result<String, Error> {
+pub async fn new_token(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    role: Role,
+    name: &str,
+    by: Actor,
+) -> Result<String, Error> {
     let token = format!("{TOKEN_PREFIX}{}", secret(entropy));
-    store.put_credential(row(&token, CredentialKind::Token, role.as_str(), name, clock.now(), None)).await?;
+    store.put_credential(row(&token, CredentialKind::Token, role.as_str(), name, clock.now(), None), by).await?;
     Ok(token)
 }
 
@@ -86,13 +128,16 @@ pub(crate) async fn open_session(app: &App, code: &str) -> Result<Option<String>
     let (store, now) = (&app.runtime.store, app.runtime.clock.now());
     let hash = digest(code);
     // Looked at first: taking a token by mistake would destroy it.
-    if !store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Link) {
+    let is_link = store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Link);
+    let link = if is_link { store.take_credential(hash, now).await? } else { None };
+    let Some(link) = link else {
+        refused(app, CredentialKind::Link).await?;
         return Ok(None);
-    }
-    let Some(link) = store.take_credential(hash, now).await? else { return Ok(None) };
+    };
     let session = secret(app.runtime.entropy.as_ref());
     let expires = Some(after(now, SESSION_LIFE));
-    store.put_credential(row(&session, CredentialKind::Session, &link.role, &link.name, now, expires)).await?;
+    let by = Actor::credential(link.kind.as_str(), &link.name);
+    store.put_credential(row(&session, CredentialKind::Session, &link.role, &link.name, now, expires), by).await?;
     Ok(Some(session))
 }
 
@@ -101,41 +146,112 @@ pub(crate) async fn close_session(app: &App, headers: &HeaderMap) -> Result<(), 
     let (store, now) = (&app.runtime.store, app.runtime.clock.now());
     for session in sessions(headers) {
         let hash = digest(session);
-        if store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Session) {
-            store.take_credential(hash, now).await?;
+        if store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Session)
+            && let Some(row) = store.take_credential(hash, now).await?
+        {
+            let by = Actor::credential(row.kind.as_str(), &row.name);
+            let entry = AuditEntry::new(now, AuditKind::SignedIn, by, &json!({ "what": "signed out", "role": row.role }));
+            store.answer_for(vec![entry]).await?;
         }
     }
     Ok(())
 }
 
-/// As what the sender of a request is known; `None`: not at all. A token that is given decides, even where a cookie is too.
-pub(crate) async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Role>, Error> {
+/// As whom the sender of a request is known; `None`: not at all. A token that is given decides, even where a cookie is too.
+pub(crate) async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Known>, Error> {
     if let Some(authorization) = headers.get(AUTHORIZATION) {
         let bearer = authorization.to_str().ok().and_then(|value| value.split_once(' '));
-        let Some((_, token)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else { return Ok(None) };
-        return known(app, token.trim(), CredentialKind::Token).await;
+        let known = match bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+            Some((_, token)) => known(app, token.trim(), CredentialKind::Token).await?,
+            None => None,
+        };
+        if known.is_none() {
+            refused(app, CredentialKind::Token).await?;
+        }
+        return Ok(known);
     }
     for session in sessions(headers) {
-        if let Some(role) = known(app, session, CredentialKind::Session).await? {
-            return Ok(Some(role));
+        if let Some(known) = known(app, session, CredentialKind::Session).await? {
+            return Ok(Some(known));
         }
     }
     Ok(None)
 }
 
-/// Lets through who is known; any role may read, and there is nothing but reading yet.
-pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    match identify(&app, request.headers()).await? {
-        Some(_) => Ok(next.run(request).await),
-        None => Err(Problem::credential(
+/// Lets through who is known, and tells the handlers who it is. Any role may read. A browser sends its cookie with whatever asks it to:
+/// what changes something must come from a page of ours.
+pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let Some(known) = identify(&app, request.headers()).await? else {
+        return Err(Problem::credential(
             "Send `Authorization: Bearer` and a token made with `zelo token`, or sign in with a link made with `zelo token link`.",
-        )),
+        ));
+    };
+    let foreign = known.kind == CredentialKind::Session
+        && !request.method().is_safe()
+        && !origin::is_same_site(&app.settings, request.headers(), request.extensions());
+    if foreign {
+        return Err(Problem::cross_site());
+    }
+    request.extensions_mut().insert(known);
+    Ok(next.run(request).await)
+}
+
+/// Lets through admins alone, behind `guard`.
+pub(crate) async fn admins(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
+    if known.role == Role::Admin { Ok(next.run(request).await) } else { Err(Problem::role(Role::Admin.as_str())) }
+}
+
+async fn known(app: &App, secret: &str, kind: CredentialKind) -> Result<Option<Known>, Error> {
+    let row = app.runtime.store.credential(digest(secret), app.runtime.clock.now()).await?;
+    Ok(row.filter(|row| row.kind == kind).and_then(Known::new))
+}
+
+/// Of each kind of credential, at most one refusal is written down in this time: whoever sends many does not fill the audit log.
+const REFUSAL_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// How many were refused, by kind of credential.
+#[derive(Default)]
+pub(crate) struct Refusals(Mutex<BTreeMap<&'static str, Run>>);
+
+/// The refusals of one kind.
+#[derive(Default)]
+struct Run {
+    /// When one was written down last.
+    written: Option<Timestamp>,
+    /// Those that are not written down yet.
+    unwritten: u64,
+}
+
+impl Refusals {
+    /// One more; how many to write down now, if it is time to.
+    fn add(&self, kind: &'static str, now: Timestamp) -> Option<u64> {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = runs.entry(kind).or_default();
+        run.unwritten += 1;
+        // A clock that was set back is no reason to be silent.
+        if run.written.is_some_and(|written| (SignedDuration::ZERO..REFUSAL_EVERY).contains(&now.duration_since(written))) {
+            return None;
+        }
+        run.written = Some(now);
+        Some(std::mem::take(&mut run.unwritten))
+    }
+
+    /// So many could not be written down after all.
+    fn give_back(&self, kind: &'static str, count: u64) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = runs.entry(kind).or_default();
+        run.unwritten += count;
+        run.written = None;
     }
 }
 
-async fn known(app: &App, secret: &str, kind: CredentialKind) -> Result<Option<Role>, Error> {
-    let row = app.runtime.store.credential(digest(secret), app.runtime.clock.now()).await?;
-    Ok(row.filter(|row| row.kind == kind).and_then(|row| Role::parse(&row.role)))
+/// Writes down that a credential of `kind` was refused, with those since the last entry.
+async fn refused(app: &App, kind: CredentialKind) -> Result<(), Error> {
+    let (kind, now) = (kind.as_str(), app.runtime.clock.now());
+    let Some(count) = app.refusals.add(kind, now) else { return Ok(()) };
+    let detail = json!({ "what": format!("{kind} refused"), "count": count });
+    let entry = AuditEntry::new(now, AuditKind::SignedIn, Actor::credential(kind, "unknown"), &detail);
+    app.runtime.store.answer_for(vec![entry]).await.inspect_err(|_| app.refusals.give_back(kind, count))
 }
 
 /// The cookie of a session. `__Host-` (RFC 6265bis §4.1.3) keeps it to this very host, where the browser only allows it: over https.

@@ -13,6 +13,7 @@
 pub mod access;
 mod api;
 mod body;
+pub mod export;
 mod health;
 mod hooks;
 mod limits;
@@ -20,6 +21,7 @@ mod live;
 mod origin;
 mod pages;
 mod problem;
+mod seen;
 mod serve;
 
 use std::net::IpAddr;
@@ -90,6 +92,8 @@ pub(crate) struct App {
     pub(crate) requests: Arc<Semaphore>,
     /// One permit for each byte of a body that may be held.
     pub(crate) bodies: Arc<Semaphore>,
+    /// Who was not let in.
+    pub(crate) refusals: Arc<access::Refusals>,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
     /// Turns true when the server stops; none: it never does.
@@ -103,6 +107,7 @@ impl App {
             runtime,
             requests: permits(settings.requests_max),
             bodies: permits(settings.bodies_max),
+            refusals: Arc::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
             stop,

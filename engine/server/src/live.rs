@@ -24,8 +24,10 @@ use zelo_runtime::Runtime;
 use zelo_store::{Error, Page};
 
 use crate::App;
+use crate::access::Known;
 use crate::pages::home::ROWS;
 use crate::problem::Problem;
+use crate::seen::Seen;
 use crate::serve::stopped;
 
 /// A silent connection says so often that it lives; so one whose other end is gone is found out.
@@ -58,12 +60,14 @@ pub(crate) struct Since {
 /// `GET /changes`: an event `change` whenever there is something newer than `since`, or than the event that the listener heard last.
 pub(crate) async fn changes(
     State(app): State<App>,
+    who: Known,
     query: Result<Query<Since>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let heard = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let shown = heard.or_else(|| query.ok().map(|Query(Since { since })| since)).unwrap_or_default();
     let room = app.live.room.clone().try_acquire_owned().map_err(|_| Problem::busy())?;
+    Seen::of("changes").opened(&who, &app).await?;
     let seen = app.live.listen(&app);
     let listener = Listener { shown, seen, stop: app.stop.clone(), end: Instant::now() + LISTEN_MAX, _room: room };
     let events = Sse::new(futures::stream::unfold(listener, Listener::next)).keep_alive(KeepAlive::new().interval(ALIVE_EVERY));

@@ -58,6 +58,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "cross-site", "Not from this site", detail)
     }
 
+    /// 403: known, and not as somebody who may do this.
+    pub(crate) fn role(needed: &str) -> Self {
+        let detail = format!("This needs the role {needed}. Make a token with it: `zelo token new --role {needed}`.");
+        Self::new(StatusCode::FORBIDDEN, "role", "Another role is needed", detail)
+    }
+
     /// 404.
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
@@ -77,6 +83,12 @@ impl Problem {
     /// 408: the body did not arrive in time.
     pub(crate) fn slow() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "slow", "The request came too slowly", "Its body did not arrive in time. Send it again.")
+    }
+
+    /// 409: these data must not go.
+    fn held() -> Self {
+        let detail = "These data are on hold, so they cannot be erased. Let them go first.";
+        Self::new(StatusCode::CONFLICT, "held", "On hold", detail)
     }
 
     /// 413: the body has more than `max` bytes.
@@ -134,6 +146,9 @@ impl From<zelo_store::Error> for Problem {
     fn from(error: zelo_store::Error) -> Self {
         if matches!(error, zelo_store::Error::Busy) {
             return Self::busy();
+        }
+        if matches!(error, zelo_store::Error::Held) {
+            return Self::held();
         }
         let cause = std::error::Error::source(&error).map(tracing::field::display);
         tracing::error!(%error, cause, "the store failed");

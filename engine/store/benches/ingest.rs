@@ -16,25 +16,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use zelo_core::event::Entity;
-use zelo_core::job::Reason;
-use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
-use zelo_core::{
-    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, Origin, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy,
-    SignedDuration, Timestamp,
-};
+use zelo_core::{Arrival, SeededEntropy};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
-const IN_FLIGHT: usize = 256;
+#[path = "work/mod.rs"]
+mod work;
+
+use work::{BODY, IN_FLIGHT, arrival, body, median, run};
+
 const BATCH: usize = 256;
-const BODY: usize = 3 * 1024;
-const PATIENTS: u64 = 5_000;
 
 fn main() {
     let setting = |name: &str, default: usize| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
@@ -89,92 +84,6 @@ fn main() {
 async fn open(path: &Path) -> Arc<SqliteStore> {
     let config = SqliteConfig { path: Some(path.to_owned()), batch: BATCH, ..SqliteConfig::default() };
     SqliteStore::open(config, MasterKey::from_bytes([7; 32]), Arc::new(SeededEntropy::new(7))).await.unwrap()
-}
-
-/// Has `IN_FLIGHT` callers work `items` off, each one after the other.
-async fn run<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(items: Vec<T>, work: impl Fn(T) -> F) {
-    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
-    for item in items {
-        let permit = permits.clone().acquire_owned().await.unwrap();
-        let work = work(item);
-        tokio::spawn(async move {
-            work.await;
-            drop(permit);
-        });
-    }
-    drop(permits.acquire_many(IN_FLIGHT as u32).await.unwrap());
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
-}
-
-/// About three kilobytes of JSON.
-fn body(number: u64) -> Arc<[u8]> {
-    let note: String = (0..BODY - 120).map(|place| char::from(b'a' + ((place as u64 * 7 + number) % 26) as u8)).collect();
-    let patient = number % PATIENTS;
-    Arc::from(json!({ "data": { "id": number, "patient": { "id": patient }, "note": note } }).to_string().as_bytes())
-}
-
-fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
-    let body = body(number);
-    let patient = (number % PATIENTS).to_string();
-    let now = Timestamp::from_millisecond(1_772_000_000_000 + number as i64).unwrap();
-    let record = RecordRef { kind: "patient".into(), hash: index.record("centro", "patient", &patient) };
-    let subject = index.subject("centro", &patient);
-    let automation = AutomationId::new("appointment-reminder", "centro", None);
-    let key = index.job_key(&automation, "remind", &number.to_string());
-    let lookup = LookupRef { name: "patient".into(), position: 0, singular: true, record: record.clone() };
-    let anchor = now.saturating_add(SignedDuration::from_hours(99)).unwrap();
-    let candidate = Candidate {
-        origin: Arc::new(Origin {
-            automation,
-            rule: "appointment-reminder".into(),
-            action: "remind".into(),
-            rule_digest: "0123456789abcdef".repeat(4),
-        }),
-        plan: Plan::Fire { key: Some(key), anchor: Some(Ok(anchor)), lookups: vec![lookup], needs: Vec::new(), over: OverTime::default() },
-    };
-    let fields = json!({ "name": "Ana", "phones": ["5511900000000"], "last": number });
-    let write = RecordWrite {
-        key: record,
-        id: patient.clone(),
-        fields: fields.as_object().unwrap().clone(),
-        subject: Some(subject),
-        clinic: Some("7".into()),
-    };
-    Arrival {
-        event: Event {
-            id: EventId::new(now, 0, &SeededEntropy::new(number)),
-            connection: "centro".into(),
-            source: "clinicarx".into(),
-            kind: "appointment.created".into(),
-            time: now,
-            received: now,
-            entity: Some(Entity { kind: "appointment".into(), id: number.to_string() }),
-            subjects: vec![patient],
-            clinic: Some("7".into()),
-            data: Value::Null.into(),
-            cause: None,
-        },
-        delivery: index.delivery_body("centro", "appointment.created", &body),
-        body,
-        entity: Some(index.entity("centro", "appointment", &number.to_string())),
-        subjects: vec![subject],
-        records: if fires && number.is_multiple_of(8) { vec![write] } else { Vec::new() },
-        candidates: if fires { vec![candidate] } else { Vec::new() },
-        timetable: Arc::new(DayBefore),
-    }
-}
-
-struct DayBefore;
-
-impl Timetable for DayBefore {
-    fn due(&self, question: &DueQuestion<'_>, _: &dyn Records) -> Result<Due, Reason> {
-        let at = question.anchor.unwrap_or(question.reference).saturating_add(SignedDuration::from_hours(-24)).unwrap();
-        Ok(Due { at, expires: None })
-    }
 }
 
 /// The bare side: a group commit and nothing else.

@@ -26,6 +26,9 @@ pub enum Error {
     /// Sealed data does not open.
     #[error("{what} does not open with this master key; is it the key this store was made with?")]
     Sealed { what: String },
+    /// A person's data are on hold, so they cannot be erased.
+    #[error("these data are on hold, so they cannot be erased; let them go first (`zelo subject release`)")]
+    Held,
     /// The store cannot be opened as asked.
     #[error("{0}")]
     Open(String),
@@ -49,6 +52,7 @@ impl Error {
                 )
             }),
             Self::Inconsistent { .. } | Self::Sealed { .. } => true,
+            Self::Held => true,
             Self::Busy | Self::Closed | Self::Open(_) => false,
         }
     }

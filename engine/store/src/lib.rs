@@ -9,31 +9,39 @@
 //! 2. add the reads and writes to [`Store`], and the SQL to the file of the same name under each database; 3. add a case
 //! to the conformance suite; 4. if it can hold personal data, add it to the marker test.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use zelo_core::audit::Head;
+use zelo_core::audit::verify::Verified;
 use zelo_core::decide::{Decision, Imported, OnKnown};
 use zelo_core::effect::Message;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{
-    Arrival, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, RecordWrite, Status,
+    Actor, Arrival, AuditEntry, AuditKind, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Pseudonym,
+    RecordRow, RecordWrite, Status,
 };
 
 mod archive;
 mod envelope;
 mod error;
+mod register;
 pub mod seal;
 pub mod sqlite;
+mod subjects;
 
 pub use archive::{Archive, Archived, Range};
 pub use error::Error;
 pub use seal::MasterKey;
+pub use subjects::{
+    Aged, ConsentView, ConsentWrite, Duties, Erasure, JobExport, Kept, Link, Retained, Retention, SubjectExport, SubjectView, Who,
+};
 
 /// Where zelo keeps what it knows. All writes go through one writer in order; reads do not wait for them.
 ///
@@ -99,12 +107,51 @@ pub trait Store: Send + Sync + 'static {
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error>;
     /// Messages in the outbox channels, newest first.
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error>;
-    /// What has to be answered for, newest first.
-    async fn audit(&self, page: &Page) -> Result<Vec<AuditView>, Error>;
+
+    /// The audit log, newest first.
+    async fn audit(&self, page: &AuditPage) -> Result<Vec<AuditView>, Error>;
+    /// Adds what no other write brings along: what people did and saw.
+    async fn answer_for(&self, entries: Vec<AuditEntry>) -> Result<(), Error>;
+    /// The public key that signs the audit log.
+    fn audit_key(&self) -> [u8; 32];
+    /// Signs the audit log as it stands, unless its last entry is signed; its last head, where it has entries.
+    async fn sign_audit(&self, now: Timestamp) -> Result<Option<Head>, Error>;
+    /// Heads that were not exported, in order.
+    async fn unexported_heads(&self, limit: u32) -> Result<Vec<Head>, Error>;
+    /// Notes that the heads at these places were exported.
+    async fn exported_heads(&self, seqs: Vec<u64>) -> Result<(), Error>;
+    /// Holds the audit log against its chain, its signed heads, and `others`, which were kept elsewhere.
+    async fn verify_audit(&self, others: Vec<Head>) -> Result<Verified, Error>;
+    /// Cuts off the beginning of the audit log, behind a signed head, which is returned; nothing where there is nothing to cut.
+    async fn prune_audit(&self, prune: AuditPrune, now: Timestamp) -> Result<Option<Head>, Error>;
+
     /// Documents, newest first.
     async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error>;
     /// The document that effect `index` of `job` made, with its content.
     async fn document(&self, job: JobId, index: u32) -> Result<Option<(DocumentView, Vec<u8>)>, Error>;
+    /// The people who are meant, whether they were erased or not.
+    async fn find_subjects(&self, who: Who) -> Result<Vec<SubjectView>, Error>;
+    /// All that is held of somebody.
+    async fn export_subject(&self, subject: Pseudonym) -> Result<Option<SubjectExport>, Error>;
+    /// All that the audit log says about somebody, in order.
+    async fn seen_of(&self, subject: Pseudonym) -> Result<Vec<AuditView>, Error>;
+    /// Erases somebody: destroys their keys and hashes, deletes what stood under them, cancels what is pending, and keeps what a law
+    /// keeps under a key of its own. Nothing where there is nobody to erase. Written down in the register first: from then on they are
+    /// erased, whatever happens to this process.
+    ///
+    /// # Errors
+    /// [`Error::Held`]: their data are on hold.
+    async fn erase(&self, subject: Pseudonym, actor: Actor, now: Timestamp) -> Result<Option<Erasure>, Error>;
+    /// Puts somebody's data on hold for `reason`, or lets them go where there is none. Whether there is such a person.
+    async fn hold(&self, subject: Pseudonym, reason: Option<String>, actor: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// Writes down what somebody said of a consent; how many jobs that ended. Nothing where there is no such person.
+    async fn note_consent(&self, write: ConsentWrite, now: Timestamp) -> Result<Option<usize>, Error>;
+    /// What the people of a live job last said about a topic; a withdrawal by anything that they are known by counts first.
+    async fn consent(&self, job: JobId, topic: &str) -> Result<Option<ConsentView>, Error>;
+    /// How much was kept long enough, by kind: what [`Store::retain`] would delete at least.
+    async fn aged(&self, keep: Retention) -> Result<BTreeMap<String, u64>, Error>;
+    /// Deletes a portion of what was kept long enough, and says whether there is more.
+    async fn retain(&self, keep: Retention, actor: Actor, now: Timestamp) -> Result<Retained, Error>;
     /// The record at `hash`.
     async fn record_at(&self, hash: KeyHash) -> Result<Option<RecordRow>, Error>;
     /// Records, of one type where given, last written first.
@@ -112,11 +159,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every automation ever switched on.
     async fn automations(&self) -> Result<Vec<AutomationRow>, Error>;
-    /// Writes an automation as a whole.
-    async fn put_automation(&self, row: AutomationRow) -> Result<(), Error>;
+    /// Writes an automation as a whole, and that `by` did so; nothing where it already is as `row` says.
+    async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error>;
 
-    /// Keeps a credential.
-    async fn put_credential(&self, row: CredentialRow) -> Result<(), Error>;
+    /// Keeps a credential, and writes down that `by` made it; of a session, that `by` came in.
+    async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error>;
     /// The credential with this hash, if it has not run out at `now`.
     async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
     /// Removes a credential; `Some` to exactly one caller, and only if it had not run out at `now`.
@@ -128,22 +175,30 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self) -> Result<(), Error>;
 }
 
-/// An entry of the audit log: no value of anybody's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An entry of the audit log with its place.
+#[derive(Clone, Debug, PartialEq)]
 pub struct AuditView {
     pub cursor: i64,
-    pub at: Timestamp,
-    /// `refused`: a plugin asked for what its rule does not grant.
-    pub kind: String,
-    pub connection: String,
-    pub clinic: Option<String>,
-    pub job: JobId,
-    /// Where the journal of the job says the rest.
-    pub entry: u32,
-    pub rule: String,
-    pub action: String,
-    /// The kind of the effect.
-    pub effect: String,
+    pub entry: AuditEntry,
+    /// Of the chain up to it.
+    pub hash: [u8; 32],
+}
+
+/// Which entries of the audit log are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct AuditPage {
+    pub page: Page,
+    pub kind: Option<AuditKind>,
+}
+
+/// How much of the audit log is to be cut off, and for whom.
+#[derive(Clone, Debug)]
+pub struct AuditPrune {
+    /// What happened before this.
+    pub before: Timestamp,
+    /// Only behind a head that was exported.
+    pub exported: bool,
+    pub actor: Actor,
 }
 
 /// A claimed job with all that its attempt reads.
@@ -219,19 +274,31 @@ impl Default for Page {
 #[derive(Clone, Debug)]
 pub struct EventView {
     pub cursor: i64,
+    /// The people whose data it holds; nobody where it is a clinic's.
+    pub about: Vec<Pseudonym>,
     pub event: Event,
     pub status: Status,
 }
 
 /// A stored job.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct JobView {
     pub cursor: i64,
+    /// The people whose data it holds; nobody where it is a clinic's.
+    pub about: Vec<Pseudonym>,
     pub job: Job,
     /// What the plugin said it did.
     pub summary: Option<String>,
     /// When it ended.
     pub ended: Option<Timestamp>,
+}
+
+/// Of what the plugin said, it prints the size only.
+impl std::fmt::Debug for JobView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = self.summary.as_ref().map_or(0, String::len);
+        write!(f, "JobView({:?}, ended {:?}, {said} bytes said)", self.job, self.ended)
+    }
 }
 
 /// What a plugin said in one attempt of a job.
@@ -248,6 +315,8 @@ pub struct AttemptView {
 #[derive(Clone, Debug)]
 pub struct MessageView {
     pub cursor: i64,
+    /// The people whose data it holds; nobody where it is a clinic's.
+    pub about: Vec<Pseudonym>,
     /// Job and place of the effect: the same on every attempt.
     pub id: String,
     pub job: JobId,
@@ -262,6 +331,8 @@ pub struct MessageView {
 #[derive(Clone)]
 pub struct DocumentView {
     pub cursor: i64,
+    /// The people whose data it holds; nobody where it is a clinic's.
+    pub about: Vec<Pseudonym>,
     /// Job and place of the effect: the same on every attempt.
     pub id: String,
     pub job: JobId,
@@ -280,6 +351,8 @@ pub struct DocumentView {
 #[derive(Clone)]
 pub struct RecordView {
     pub cursor: i64,
+    /// The people whose data it holds; nobody where it is a clinic's.
+    pub about: Vec<Pseudonym>,
     pub connection: String,
     pub clinic: Option<String>,
     pub kind: String,
@@ -323,6 +396,25 @@ pub enum CredentialKind {
     Session,
     /// A sign-in link: used once.
     Link,
+}
+
+impl CredentialKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Token, Self::Session, Self::Link];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Link => "link",
+        }
+    }
+
+    /// The kind that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 /// The id of what effect `index` of `job` makes, a message or a document: the same on every attempt.

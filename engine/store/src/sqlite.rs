@@ -11,6 +11,7 @@
 //! Invariants: nobody else writes, and nothing is answered before its transaction is on disk. A database future is
 //! never dropped half-way: writes run in the writer's task, reads in tasks of their own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,26 +21,37 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use zelo_core::audit::Head;
+use zelo_core::audit::verify::Verified;
 use zelo_core::clock::from_ms;
 use zelo_core::decide::{Decision, Imported};
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
-use zelo_core::{Arrival, AutomationId, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, RecordRow};
+use zelo_core::{
+    Actor, Arrival, AuditEntry, AutomationId, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, Pseudonym,
+    RecordRow,
+};
 
+use crate::register::Register;
 use crate::{
-    Archive, AttemptView, AuditView, AutomationRow, CredentialRow, DocumentView, Error, EventView, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Store, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Duties,
+    Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store,
+    SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
+mod audit;
 mod budgets;
 mod bulk;
 mod checkpoint;
 mod claim;
 mod column;
+mod consents;
 mod effects;
+mod erase;
 mod events;
+mod identities;
 mod import;
 mod jobs;
 mod keeper;
@@ -48,22 +60,30 @@ mod lists;
 mod load;
 mod migrate;
 mod open;
+mod others;
 mod people;
 mod reader;
 mod record;
+mod retention;
+mod rotate;
 mod settle;
 mod steps;
+mod subjects;
 mod windows;
 mod writer;
 
 use checkpoint::Check;
 use claim::Claim;
+use erase::Erase;
 use import::Bring;
 use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
+use retention::Retain;
 use writer::{Command, Waiting, Write};
+
+pub use consents::WITHDRAWN;
 
 /// Where the database is, and how much it takes at once.
 #[derive(Clone, Debug)]
@@ -74,17 +94,36 @@ pub struct SqliteConfig {
     pub queue: usize,
     /// Writes that may share a transaction.
     pub batch: usize,
+    /// The register of erasures, which stands apart from the database and its backups: see [`Store::erase`]. None: who was erased is not
+    /// written down elsewhere.
+    pub register: Option<PathBuf>,
+    /// What is kept of who is erased.
+    pub duties: Duties,
+    /// Neither seals nor keeps an audit log.
+    #[cfg(feature = "unsealed")]
+    pub unsealed: bool,
 }
 
 impl Default for SqliteConfig {
     fn default() -> Self {
-        Self { path: None, queue: 4096, batch: 256 }
+        Self {
+            path: None,
+            queue: 4096,
+            batch: 256,
+            register: None,
+            duties: Duties::default(),
+            #[cfg(feature = "unsealed")]
+            unsealed: false,
+        }
     }
 }
 
 /// A store in one SQLite file, or in memory.
 pub struct SqliteStore {
     indexer: Indexer,
+    audit_key: [u8; 32],
+    register: Option<Register>,
+    duties: Duties,
     commands: mpsc::Sender<Command>,
     reader: Reader,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -98,6 +137,21 @@ impl SqliteStore {
     /// not the key it was made with ([`Error::Sealed`]), or the database fails.
     pub async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<dyn Entropy>) -> Result<Arc<Self>, Error> {
         open::open(config, master, entropy).await
+    }
+
+    /// Wraps all keys of the store under `new` instead of `old`, while nobody else has it open; how many there are. Everything stays as
+    /// it is, but opens with the new master key only.
+    ///
+    /// # Errors
+    /// As of [`SqliteStore::open`]. Nothing was changed then.
+    pub async fn rotate(
+        config: SqliteConfig,
+        old: MasterKey,
+        new: &MasterKey,
+        entropy: Arc<dyn Entropy>,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        open::rotate(config, old, new, entropy, now).await
     }
 
     /// Has the writer run `write`, and waits for the disk.
@@ -229,8 +283,91 @@ impl Store for SqliteStore {
         self.read(|reader| lists::messages(reader, page.clone())).await
     }
 
-    async fn audit(&self, page: &Page) -> Result<Vec<AuditView>, Error> {
-        self.read(|reader| lists::audit(reader, page.clone())).await
+    async fn audit(&self, page: &AuditPage) -> Result<Vec<AuditView>, Error> {
+        self.read(|reader| audit::page(reader, page.clone())).await
+    }
+
+    async fn answer_for(&self, entries: Vec<AuditEntry>) -> Result<(), Error> {
+        self.write(audit::Append(entries)).await
+    }
+
+    fn audit_key(&self) -> [u8; 32] {
+        self.audit_key
+    }
+
+    async fn sign_audit(&self, now: Timestamp) -> Result<Option<Head>, Error> {
+        self.write(audit::Sign { now }).await
+    }
+
+    async fn unexported_heads(&self, limit: u32) -> Result<Vec<Head>, Error> {
+        self.read(move |reader| audit::unexported(reader, limit)).await
+    }
+
+    async fn exported_heads(&self, seqs: Vec<u64>) -> Result<(), Error> {
+        self.write(audit::Exported(seqs)).await
+    }
+
+    async fn verify_audit(&self, others: Vec<Head>) -> Result<Verified, Error> {
+        let key = self.audit_key;
+        self.read(move |reader| audit::verify(reader, key, others)).await
+    }
+
+    async fn prune_audit(&self, prune: AuditPrune, now: Timestamp) -> Result<Option<Head>, Error> {
+        self.write(audit::Prune { before: prune.before, exported: prune.exported, now, actor: prune.actor }).await
+    }
+
+    async fn find_subjects(&self, who: Who) -> Result<Vec<SubjectView>, Error> {
+        let indexer = self.indexer.clone();
+        self.read(|reader| subjects::find(reader, indexer, who)).await
+    }
+
+    async fn export_subject(&self, subject: Pseudonym) -> Result<Option<SubjectExport>, Error> {
+        self.read(move |reader| subjects::export(reader, subject)).await
+    }
+
+    async fn seen_of(&self, subject: Pseudonym) -> Result<Vec<AuditView>, Error> {
+        self.read(move |reader| async move { audit::about(&mut *reader.conn().await?, subject).await }).await
+    }
+
+    async fn erase(&self, subject: Pseudonym, actor: Actor, now: Timestamp) -> Result<Option<Erasure>, Error> {
+        let now = from_ms(now.as_millisecond());
+        let found = self.find_subjects(Who::Pseudonym(subject)).await?.pop().filter(|found| found.erased.is_none());
+        let Some(found) = found else { return Ok(None) };
+        if found.held.is_some() {
+            return Err(Error::Held);
+        }
+        if let Some(register) = self.register.clone() {
+            let written = tokio::task::spawn_blocking(move || register.add(subject, now)).await;
+            written.map_err(|_| Error::Closed)??;
+        }
+        let erased = self.write(Erase { subject, duties: self.duties.clone(), actor, now, again: false }).await;
+        if let (Err(_), Some(register)) = (&erased, self.register.clone()) {
+            // It is undone, and who asked is told: it must not happen at the next start all the same.
+            let taken_back = tokio::task::spawn_blocking(move || register.revoke(subject, now)).await;
+            taken_back.map_err(|_| Error::Closed)??;
+        }
+        erased
+    }
+
+    async fn hold(&self, subject: Pseudonym, reason: Option<String>, actor: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.write(subjects::Hold { subject, reason, actor, now }).await
+    }
+
+    async fn note_consent(&self, write: ConsentWrite, now: Timestamp) -> Result<Option<usize>, Error> {
+        self.write(consents::Note { write, now: from_ms(now.as_millisecond()) }).await
+    }
+
+    async fn consent(&self, job: JobId, topic: &str) -> Result<Option<ConsentView>, Error> {
+        let topic = topic.to_owned();
+        self.read(move |reader| consents::of_job(reader, job, topic)).await
+    }
+
+    async fn aged(&self, keep: Retention) -> Result<BTreeMap<String, u64>, Error> {
+        self.read(move |reader| retention::aged(reader, keep)).await
+    }
+
+    async fn retain(&self, keep: Retention, actor: Actor, now: Timestamp) -> Result<Retained, Error> {
+        self.write(Retain { keep, actor, now: from_ms(now.as_millisecond()) }).await
     }
 
     async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {
@@ -253,12 +390,12 @@ impl Store for SqliteStore {
         self.read(people::automations).await
     }
 
-    async fn put_automation(&self, row: AutomationRow) -> Result<(), Error> {
-        self.write(PutAutomation(row)).await
+    async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
+        self.write(PutAutomation { row, by }).await
     }
 
-    async fn put_credential(&self, row: CredentialRow) -> Result<(), Error> {
-        self.write(PutCredential(row)).await
+    async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
+        self.write(PutCredential { row, by }).await
     }
 
     async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
@@ -275,8 +412,9 @@ impl Store for SqliteStore {
 
     async fn close(&self) -> Result<(), Error> {
         let Some(writer) = self.writer.lock().await.take() else { return Ok(()) };
-        let _ = self.commands.send(Command::Close).await;
+        // The writer goes last: it empties the log of writes into the file, which nobody else may have open then.
         self.reader.close().await;
+        let _ = self.commands.send(Command::Close).await;
         writer.await.map_err(|_| Error::Closed)
     }
 }

@@ -72,19 +72,14 @@ pub(super) fn js(project: &Project) -> Result<Option<PathBuf>> {
     }
     say(&format!("making a component of {main}"));
     let component = project.aside()?.join("component.wasm");
-    let made = Tool::new("node", folder, NODE)
+    let tool = Tool::new("node", folder, NODE)
         .arg(componentize)
         .arg(main)
         .arg("--wit")
         .arg(project.narrow_contract()?)
         .args(["--world-name", contract::NARROW, "--disable", "random", "stdio", "clocks", "http", "fetch-event", "--out"])
-        .arg(&component)
-        .run()?
-        .success();
-    if !made {
-        say(&what_there_is(project));
-    }
-    Ok(made.then_some(component))
+        .arg(&component);
+    made_by(tool, project, component)
 }
 
 /// The component that componentize-py makes of `plugin.py`.
@@ -92,23 +87,22 @@ pub(super) fn python(project: &Project) -> Result<Option<PathBuf>> {
     let programs = venv(&project.folder)?;
     say("making a component of plugin.py");
     let component = project.aside()?.join("component.wasm");
-    let made = Tool::new(programs.join("componentize-py"), &project.folder, "requirements.txt has to name componentize-py")
+    let tool = Tool::new(programs.join("componentize-py"), &project.folder, "requirements.txt has to name componentize-py")
         .arg("--wit-path")
         .arg(project.narrow_contract()?)
         .args(["--world", contract::NARROW, "--quiet", "componentize", "--stub-wasi", "plugin", "--output"])
-        .arg(&component)
-        .run()?
-        .success();
-    if !made {
-        say(&what_there_is(project));
-    }
-    Ok(made.then_some(component))
+        .arg(&component);
+    made_by(tool, project, component)
 }
 
-/// What else a component may have failed for: neither tool knows of the manifest.
-fn what_there_is(project: &Project) -> String {
-    let wanted: Vec<&str> = project.manifest.wanted().iter().map(|capability| capability.as_str()).collect();
-    format!("what can be imported is what plugin.toml wants: {}", wanted.join(", "))
+/// The component that `tool` makes, unless it fails. What it may have failed for it cannot say itself: it does not know of the manifest.
+fn made_by(tool: Tool, project: &Project, component: PathBuf) -> Result<Option<PathBuf>> {
+    let made = tool.run()?.success();
+    if !made {
+        let wanted: Vec<&str> = project.manifest.wanted().iter().map(|capability| capability.as_str()).collect();
+        say(&format!("what can be imported is what plugin.toml wants: {}", wanted.join(", ")));
+    }
+    Ok(made.then_some(component))
 }
 
 /// WASI's C library, of which nothing is linked that asks for WASI as long as nothing is called that does. A stack of 64 KiB

@@ -52,7 +52,7 @@ fn collecting() -> OverTime {
 }
 
 fn fire(key: Option<KeyHash>, over: OverTime) -> Plan {
-    Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), over }
+    Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over }
 }
 
 fn cancel() -> Plan {
@@ -91,7 +91,8 @@ fn arrival(number: u64, time: i64, plans: Vec<(&str, Plan)>) -> Arrival {
         body: Arc::from(&b"{}"[..]),
         delivery: KeyHash(u128::from(number).to_le_bytes()),
         entity: None,
-        subjects: Vec::new(),
+        people: Vec::new(),
+        consents: Vec::new(),
         records: Vec::new(),
         candidates: plans.into_iter().map(candidate).collect(),
         timetable: Arc::new(InADay),
@@ -171,7 +172,14 @@ fn what_is_only_counted_makes_no_job() {
 fn what_needs_a_step_that_only_counts_waits_with_it() {
     let mut state = State::default();
     let chain = |number: u64| {
-        let after = |step: &str| Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: vec![step.into()], over: over() };
+        let after = |step: &str| Plan::Fire {
+            key: None,
+            anchor: None,
+            lookups: Vec::new(),
+            needs: vec![step.into()],
+            also_about: Vec::new(),
+            over: over(),
+        };
         arrival(number, number as i64, vec![("a", fire(None, counted(2, 60))), ("b", after("a")), ("c", after("b"))])
     };
     let first = decide(&chain(1), &mut state);
@@ -234,7 +242,7 @@ fn a_job_that_grows_reads_what_its_newest_event_names() {
     let reading = |record: u8| {
         let record = RecordRef { kind: "k".into(), hash: KeyHash([record; 16]) };
         let lookups = vec![LookupRef { name: "n".into(), position: 0, singular: true, record }];
-        Plan::Fire { key: None, anchor: None, lookups, needs: Vec::new(), over: collecting() }
+        Plan::Fire { key: None, anchor: None, lookups, needs: Vec::new(), also_about: Vec::new(), over: collecting() }
     };
     let job = tell(&mut state, 1, 10, reading(1)).jobs[0].id;
     state.dirty = Default::default();

@@ -133,7 +133,8 @@ pub fn invocation(input: Value) -> Invocation {
         input,
         grants: Grants::default(),
         plugin_digest: String::new(),
-        fields: vec![],
+        disclosure: Default::default(),
+        records: Vec::new(),
     }
 }
 

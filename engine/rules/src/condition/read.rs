@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::date::{DAYS, Day};
 use super::{Clause, Comparison, Condition, Convert, Pattern, Right, Spans, Spot, Test, TestKind, Within, ZoneOfTime, glob};
@@ -17,7 +18,8 @@ use crate::path::Path;
 use crate::reader::{Item, Table};
 use crate::rule::Draft;
 use crate::rule::names::{Names, Reach};
-use crate::source::{pick, zone};
+use crate::source::{EventMapping, pick, zone};
+use crate::template::Templates;
 use crate::time;
 
 /// What stands on the right side of an operator in a file.
@@ -85,17 +87,25 @@ pub(crate) const CONVERSIONS: [(&str, Convert); 3] = [("string", Convert::String
 const DEPTH_MAX: u32 = 16;
 
 /// What a condition may name.
-pub(crate) struct Scope<'s, 'r, 'c> {
+pub(crate) struct Scope<'s> {
     names: &'s Names,
-    draft: &'s mut Draft<'r, 'c>,
+    templates: &'s mut Templates,
+    /// The settings where nobody chose.
+    defaults: &'s Map<String, Value>,
+    /// Something says in which zone clinics are, or nobody knows who would.
+    has_zone: bool,
+    /// What the edits among the events are edits of; nothing where that is not known.
+    edits: Option<Vec<&'s Path>>,
     reach: Documents,
 }
 
 /// The documents that a condition may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Documents {
-    /// The event alone.
+    /// The event alone, in `[when]`.
     Event,
+    /// The event alone, in a source, which has no rule's settings and lookups.
+    Delivery,
     /// Also the records of the rule's lookups.
     Records,
 }
@@ -127,29 +137,49 @@ pub(super) fn wanted(kind: &TestKind, convert: Option<Convert>) -> Wanted {
 }
 
 /// Reads a list of conditions, all of which must hold.
-pub(crate) fn conditions(item: Item<'_>, scope: &mut Scope<'_, '_, '_>) -> Option<Condition> {
+pub(crate) fn conditions(item: Item<'_>, scope: &mut Scope<'_>) -> Option<Condition> {
     let parts = scope.parts(item, 0)?;
     Some(Condition::All(parts))
 }
 
 /// Reads one condition table: `all`, `any`, `not`, or a path with its operators.
-pub(crate) fn condition(table: &Table<'_>, scope: &mut Scope<'_, '_, '_>) -> Option<Condition> {
+pub(crate) fn condition(table: &Table<'_>, scope: &mut Scope<'_>) -> Option<Condition> {
     scope.tree(table, 0)
 }
 
-impl<'s, 'r, 'c> Scope<'s, 'r, 'c> {
+impl<'s> Scope<'s> {
     /// Of a condition over the event alone.
-    pub(crate) fn of_event(names: &'s Names, draft: &'s mut Draft<'r, 'c>) -> Self {
-        Self { names, draft, reach: Documents::Event }
+    pub(crate) fn of_event(names: &'s Names, draft: &'s mut Draft<'_, '_>) -> Self {
+        Self::of_rule(names, draft, Documents::Event)
     }
 
     /// Of a condition that may also ask the records of the rule's lookups.
-    pub(crate) fn of_records(names: &'s Names, draft: &'s mut Draft<'r, 'c>) -> Self {
-        Self { names, draft, reach: Documents::Records }
+    pub(crate) fn of_records(names: &'s Names, draft: &'s mut Draft<'_, '_>) -> Self {
+        Self::of_rule(names, draft, Documents::Records)
+    }
+
+    fn of_rule(names: &'s Names, draft: &'s mut Draft<'_, '_>, reach: Documents) -> Self {
+        let known = draft.sources_are_known();
+        let events = draft.sources.iter().flat_map(|source| &source.events).filter(|event| draft.about.contains(&event.kind));
+        let edits = known.then(|| events.filter_map(|event| Some(&event.changes.as_ref()?.of)).collect());
+        let has_zone = !known || draft.clinic_timezone().is_some();
+        Self { names, has_zone, edits, templates: draft.templates, defaults: &draft.defaults, reach }
+    }
+
+    /// Of a condition that a source asks of its own `events`: it has no settings and no lookups.
+    pub(crate) fn of_source(
+        nothing: &'s (Names, Map<String, Value>),
+        templates: &'s mut Templates,
+        events: impl Iterator<Item = &'s EventMapping>,
+        clinic_timezone: Option<&TimeZone>,
+    ) -> Self {
+        let edits = Some(events.filter_map(|event| Some(&event.changes.as_ref()?.of)).collect());
+        let has_zone = clinic_timezone.is_some();
+        Self { names: &nothing.0, templates, defaults: &nothing.1, has_zone, edits, reach: Documents::Delivery }
     }
 }
 
-impl Scope<'_, '_, '_> {
+impl Scope<'_> {
     fn parts(&mut self, item: Item<'_>, depth: u32) -> Option<Vec<Condition>> {
         check_depth(item, depth)?;
         let items = item.array()?;
@@ -231,12 +261,16 @@ impl Scope<'_, '_, '_> {
     /// The lookup that a table names.
     fn record(&self, table: &Table<'_>) -> Option<String> {
         let name = table.string("record")?;
-        if self.reach == Documents::Event {
-            let finding =
-                error("record-in-when", name.span, "[when] is about the event alone; records may have changed by the time of the action");
-            table.report().push(finding.help("move the condition to `only_if` of the action"));
-        } else {
-            self.names.check_lookup(table.report(), &name);
+        match self.reach {
+            Documents::Event => {
+                let text = "[when] is about the event alone; records may have changed by the time of the action";
+                table.report().push(error("record-in-when", name.span, text).help("move the condition to `only_if` of the action"));
+            }
+            Documents::Delivery => {
+                let finding = error("record-in-when", name.span, "this condition is about the event alone");
+                table.report().push(finding.help("ask the event: a source has no lookups"));
+            }
+            Documents::Records => self.names.check_lookup(table.report(), &name),
         }
         Some(name.value.to_owned())
     }
@@ -251,8 +285,8 @@ fn check_depth(item: Item<'_>, depth: u32) -> Option<()> {
 }
 
 /// Reads the operators of one clause.
-struct Reader<'x, 's, 'r, 'c> {
-    scope: &'x mut Scope<'s, 'r, 'c>,
+struct Reader<'x, 's> {
+    scope: &'x mut Scope<'s>,
     /// What they are about, where it could be read.
     at: Option<&'x Spot>,
     convert: Option<Convert>,
@@ -261,7 +295,7 @@ struct Reader<'x, 's, 'r, 'c> {
     dated: bool,
 }
 
-impl Reader<'_, '_, '_, '_> {
+impl Reader<'_, '_> {
     fn test(&mut self, name: &'static str, item: Item<'_>) -> Option<Test> {
         self.dated = self.convert == Some(Convert::Date) || matches!(name, "before" | "after");
         let (negated, kind) = match name {
@@ -310,7 +344,7 @@ impl Reader<'_, '_, '_, '_> {
             return None;
         }
         let wanted = wanted(kind, self.convert);
-        let defaults = &self.scope.draft.defaults;
+        let defaults = self.scope.defaults;
         let unfit = |right: &&Right| match right {
             Right::Literal(value) => !wanted.takes(value),
             Right::Setting(name) => defaults.get(name).is_some_and(|value| !wanted.takes(value)),
@@ -333,7 +367,7 @@ impl Reader<'_, '_, '_, '_> {
             return self.reference(item);
         }
         if item.is_string() {
-            let template = self.scope.names.template(item, self.scope.draft.templates, Reach::Settings)?;
+            let template = self.scope.names.template(item, self.scope.templates, Reach::Settings)?;
             let fixed = template.names().is_empty();
             return Some(if fixed { Right::Literal(Value::String(template.text().to_owned())) } else { Right::Template(template) });
         }
@@ -354,7 +388,7 @@ impl Reader<'_, '_, '_, '_> {
                 self.scope.names.use_setting(setting.value);
                 let known = &self.scope.names.settings;
                 if !known.contains(setting.value) {
-                    let finding = error("unknown-setting", setting.span.clone(), format!("the rule has no [settings.{}]", setting.value));
+                    let finding = error("unknown-setting", setting.span.clone(), format!("there is no [settings.{}]", setting.value));
                     table.report().push(finding.meant(setting.value, known.iter().map(String::as_str)));
                     return None;
                 }
@@ -404,9 +438,8 @@ impl Reader<'_, '_, '_, '_> {
             let regex = compile(text.value).map_err(bad).ok()?;
             return Some(Pattern::Fixed { text: text.value.to_owned(), regex });
         }
-        let draft = &mut *self.scope.draft;
-        let template = self.scope.names.template(item, draft.templates, Reach::Settings)?;
-        if let Ok(text) = draft.templates.over_settings(&template, &draft.defaults) {
+        let template = self.scope.names.template(item, self.scope.templates, Reach::Settings)?;
+        if let Ok(text) = self.scope.templates.over_settings(&template, self.scope.defaults) {
             compile(text.as_str().unwrap_or_default()).map_err(bad).ok()?;
         }
         Some(Pattern::From(template))
@@ -448,7 +481,7 @@ impl Reader<'_, '_, '_, '_> {
         let weekdays = weekdays.map(days).unwrap_or_default();
         let zone = match given {
             None => {
-                if self.scope.draft.clinic_timezone().is_none() && self.scope.draft.sources_are_known() {
+                if !self.scope.has_zone {
                     let finding = error("no-zone", item.span(), "nothing says in which time zone these hours are");
                     report.push(finding.help("give the source a `clinic_timezone`, or `within` a `timezone`"));
                 }
@@ -488,7 +521,6 @@ impl Reader<'_, '_, '_, '_> {
 
     /// Reports that no event of the rule says what was there before at this path.
     fn check_edits(&self, item: Item<'_>) {
-        let draft = &*self.scope.draft;
         let Some(at) = self.at else { return };
         if at.record.is_some() {
             item.report().push(error(
@@ -498,18 +530,9 @@ impl Reader<'_, '_, '_, '_> {
             ));
             return;
         }
-        if !draft.sources_are_known() {
-            return;
-        }
-        let edits: Vec<&Path> = draft
-            .sources
-            .iter()
-            .flat_map(|source| &source.events)
-            .filter(|event| draft.about.contains(&event.kind))
-            .filter_map(|event| Some(&event.changes.as_ref()?.of))
-            .collect();
+        let Some(edits) = &self.scope.edits else { return };
         if edits.is_empty() {
-            let finding = error("no-changes", item.span(), "no source of this rule says where its events tell what they changed");
+            let finding = error("no-changes", item.span(), "no source says where these events tell what they changed");
             item.report().push(finding.help("give the [[events]] of the source `changes = { of = …, old = …, new = … }`"));
         } else if !edits.iter().any(|of| at.path.depth_below(of).is_some()) {
             let known: BTreeSet<&str> = edits.iter().map(|of| of.as_str()).collect();

@@ -102,7 +102,7 @@ impl<'p> Prospect<'p> {
         }
         let unmet = self.unmet(job, language);
         match self.in_force.prepare(job, self.question.event, self.question.records, &Map::new(), self.question.index) {
-            Ok(prepared) => told(state, prepared.fields, None),
+            Ok(prepared) => told(state, prepared.disclosure.fields.into_keys().collect(), None),
             Err(Unprepared::Wait(reason)) => told("waits", Vec::new(), Some(unmet.unwrap_or(reason))),
             Err(Unprepared::Skip(reason)) => told("skipped", Vec::new(), Some(unmet.unwrap_or(reason))),
             Err(Unprepared::Fail(reason)) => told("fails", Vec::new(), Some(reason)),

@@ -268,8 +268,11 @@ impl Telling<'_> {
         let source = self.in_force.rules().source(&self.question.event.source).filter(|_| self.question.event.cause.is_none());
         let record = spot.record.as_ref().map(|name| self.rule.lookups.iter().find(|lookup| lookup.name == *name));
         match (source, record) {
-            (Some(source), None) => source.class(&spot.path),
-            (Some(source), Some(Some(lookup))) => source.record_class(&lookup.record, &spot.path),
+            (Some(source), None) => source.class(&self.question.event.kind, &spot.path),
+            // Which record it is tells the key.
+            (Some(source), Some(Some(lookup))) => {
+                source.record_class(&lookup.record, &spot.path).max(source.class(&self.question.event.kind, &lookup.key))
+            }
             _ => Class::Sensitive,
         }
     }

@@ -5,13 +5,15 @@ use std::cell::OnceCell;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use zelo_core::window::{Count, Throttle};
-use zelo_core::{Candidate, Event, Indexer, KeyHash, LookupRef, OverTime, Plan, RecordRef};
+use zelo_core::{Candidate, Event, Indexer, Job, KeyHash, LookupRef, OverTime, Plan, RecordRef};
 
 use super::{InForce, Joined, JoinedAction, REPLACED};
 use crate::condition::{Circumstances, Documents};
 use crate::facts::{Facts, Node};
+use crate::json::id_text;
 use crate::path::{Nodes, Path};
 use crate::rule::{Action, Anchor, Lookup, Rule, told_apart};
+use crate::source::PersonMapping;
 use crate::time;
 
 /// One rule against one event.
@@ -71,6 +73,25 @@ impl Documents for EventOnly<'_> {
     }
 }
 
+/// The people beside the main one whose own parts `action` reads.
+fn read_of<'p>(people: &'p [PersonMapping], action: &'p Action) -> impl Iterator<Item = &'p PersonMapping> {
+    let reads = |person: &&PersonMapping| action.allow.iter().any(|field| field.record.is_none() && person.has(&field.path));
+    people.iter().skip(1).filter(reads)
+}
+
+impl InForce {
+    /// The people of `event` that what comes of `job` is about: the main one, and those whose own parts its action reads.
+    pub fn subjects_of(&self, job: &Job, event: &Event) -> Vec<String> {
+        let people = self.rules.source(&event.source).map_or(&[][..], |source| source.people(&event.kind));
+        let Some(action) = self.action(&job.automation, &job.action).filter(|_| people.len() > 1) else { return event.subjects.clone() };
+        let ids =
+            read_of(people, action.action).flat_map(|person| person.id.nodes(&event.data).iter().filter_map(id_text).collect::<Vec<_>>());
+        let ids: Vec<String> = ids.collect();
+        let subjects = event.subjects.iter().enumerate();
+        subjects.filter(|(place, subject)| *place == 0 || ids.contains(subject)).map(|(_, subject)| subject.clone()).collect()
+    }
+}
+
 impl Matching<'_> {
     pub(super) fn collect(&self, candidates: &mut Vec<Candidate>) {
         let documents = EventOnly::new(self.facts, self.in_force, self.rule, self.event);
@@ -124,7 +145,19 @@ impl Matching<'_> {
             Anchor::Event => Ok(self.event.order()),
         });
         let lookups = self.rule.lookups.iter().flat_map(|lookup| self.lookups(lookup)).collect();
-        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone(), over })
+        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone(), also_about: self.also_about(action), over })
+    }
+
+    /// The people beside the main one whose own parts of the payload the action reads.
+    fn also_about(&self, action: &Action) -> Vec<usize> {
+        let people = self.in_force.rules.source(&self.event.source).map_or(&[][..], |source| source.people(&self.event.kind));
+        if people.len() < 2 {
+            return Vec::new();
+        }
+        // Ids may stand in lists, so a line of `subjects` may be several people: all of them then.
+        let ids: Vec<String> = read_of(people, action).flat_map(|person| self.facts.ids(&person.id)).collect();
+        let places = self.event.subjects.iter().enumerate().skip(1);
+        places.filter(|(_, subject)| ids.contains(subject)).map(|(place, _)| place).collect()
     }
 
     /// What the action says over time about this event; nothing where a `by` is missing in it.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::samples::{Sample, Samples, Seen};
 use crate::diagnostic::{Report, closest, warning};
-use crate::path::{Broken, Example, Why};
+use crate::path::{Broken, Example, Path, Why};
 use crate::reader::{At, Item, Table, parse};
 use crate::rule::{Action, Rule};
 use crate::source::Source;
@@ -80,10 +80,47 @@ pub(super) fn of_source(report: &Report<'_>, source: &Source, samples: &Samples<
             check(Some(item), seen);
         }
     }
-    let seen = samples.of_events(&sources, &source.types().collect());
-    for (_, class) in root.table("classes").iter().flat_map(Table::entries) {
-        for item in class.array().unwrap_or_default() {
-            check(Some(item), seen.as_ref());
+    for consent in root.tables("consents") {
+        let patterns = consent.get("on").and_then(Item::strings).unwrap_or_default();
+        let on = source.types().filter(|kind| patterns.iter().any(|pattern| names(pattern.value, kind))).collect();
+        let conditions = [consent.get("withdrawn"), consent.get("given")].into_iter().flatten();
+        if let Some(seen) = samples.of_events(&sources, &on) {
+            conditions.for_each(|condition| of_condition(report, condition, &seen));
+        }
+    }
+    if let Some(seen) = samples.of_events(&sources, &source.types().collect()) {
+        // An edit mentions only what it touched: what stands in the other events of its kind may stand in it too.
+        let of_events = root.tables("events");
+        let classes = of_events.iter().filter_map(|event| event.get("classes").filter(Item::is_table)?.table("classes"));
+        classes.chain(root.table("classes")).for_each(|classes| classified(report, &classes, &seen, source));
+    }
+}
+
+/// Looks at the paths of a condition over the event.
+fn of_condition(report: &Report<'_>, condition: Item<'_>, seen: &Seen<'_>) {
+    if condition.is_array() {
+        condition.array().unwrap_or_default().into_iter().for_each(|part| of_condition(report, part, seen));
+    } else if condition.is_table() {
+        for (key, item) in condition.table("a condition").iter().flat_map(Table::entries) {
+            match key.value {
+                "path" if is_path(&item) => check(report, item, &seen.examples(), &seen.of),
+                _ => of_condition(report, item, seen),
+            }
+        }
+    }
+}
+
+/// Looks at lists of paths by class. What only edits mention stands in their copies.
+fn classified(report: &Report<'_>, classes: &Table<'_>, seen: &Seen<'_>, source: &Source) {
+    let examples = seen.examples();
+    let is_copied = |path: &Path| {
+        let copies = source.events.iter().filter_map(|event| event.changes.as_ref()).flat_map(|changes| changes.copies(path));
+        copies.into_iter().any(|copy| copy.broken(&examples).is_none())
+    };
+    let lists = classes.entries().into_iter().filter(|(_, list)| list.is_array());
+    for item in lists.flat_map(|(_, list)| list.array().unwrap_or_default()).filter(is_path) {
+        if item.path().is_some_and(|path| !is_copied(&path)) {
+            check(report, item, &examples, &seen.of);
         }
     }
 }

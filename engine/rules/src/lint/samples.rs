@@ -76,7 +76,15 @@ impl<'s> Samples<'s> {
                     Sample::of(text, name.value, source.xml_root.as_deref()).map_err(bad)
                 });
                 match read {
-                    Ok(sample) => events.entry((source.id.clone(), kind.value.to_owned())).or_default().push(sample),
+                    Ok(sample) => {
+                        let found = source.class_within(kind.value, &sample.value);
+                        if let Some(class) = event.string("class").filter(|_| found > source.event_class(kind.value)) {
+                            let text = format!("the sample has what is {}", found.as_str());
+                            let help = "with this class, `[retention]` would keep it for as long as what is less delicate";
+                            report.push(warning("class-too-low", class.span, text).help(help));
+                        }
+                        events.entry((source.id.clone(), kind.value.to_owned())).or_default().push(sample);
+                    }
                     Err((code, text)) => {
                         let finding = warning(code, name.span, text);
                         report.push(finding.help("samples are named from the folder of this file; without one, paths are not checked"));

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::basis;
+use super::consent::{self, Consent};
 use super::fields::{self, Field};
 use super::file::Draft;
 use super::grants::{self, Granted};
@@ -39,11 +41,14 @@ pub struct Action {
     pub purpose: Option<Text>,
     /// `lgpd:11.II.f`
     pub basis: Option<String>,
+    /// What people can put a stop to it with, or must have agreed to.
+    pub consent: Option<Consent>,
     pub allow: Vec<Field>,
     pub with: Vec<(String, Input)>,
     pub grant: Granted,
-    /// Whether something sensitive reaches it: by a field, or by what a step gave that something sensitive had reached.
-    pub(crate) sensitive: bool,
+    /// How delicate the most delicate is that reaches it: by a field, by what its steps gave, and by records that it may read. What it
+    /// writes is as delicate as that.
+    pub class: Class,
     pub(crate) timing: ActionTiming,
     /// What it says about several events.
     pub(crate) over: ActionOverTime,
@@ -110,14 +115,27 @@ pub(super) struct Above<'a> {
     pub(super) actions: &'a [Action],
 }
 
-/// Reads one `[[then]]` of a rule about the types `on`.
+/// Where things of an action stand, for those who look at it when all rules are read.
+pub(crate) struct Places {
+    pub(super) action: Range<usize>,
+    pub(super) fields: BTreeMap<String, Range<usize>>,
+    pub(super) steps: BTreeMap<String, Range<usize>>,
+    /// The records that it may write, by type.
+    pub(super) records: BTreeMap<String, Range<usize>>,
+    pub(super) consent: Option<Range<usize>>,
+    /// Whether it says something as its purpose, and as its basis, right or wrong.
+    pub(super) purpose: bool,
+    pub(super) basis: bool,
+}
+
+/// Reads one `[[then]]` of a rule about the types `on`. How delicate its fields are is found when all rules are read.
 pub(super) fn read(
     table: &Table<'_>,
     names: &mut Names,
     draft: &mut Draft<'_, '_>,
     on: &BTreeSet<String>,
     above: &Above<'_>,
-) -> Option<Action> {
+) -> Option<(Action, Places)> {
     let report = table.report();
     let name = table.need_string("name");
     if let Some(name) = &name {
@@ -130,7 +148,7 @@ pub(super) fn read(
     let needs = needed(report, &steps, name.as_ref(), above.names);
     let key = table.get("key").and_then(singular);
     let (allow, places) =
-        table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names, draft)).unwrap_or_default();
+        table.get("allow").and_then(|item| item.table("[then.allow]")).map(|allow| fields::read(&allow, names)).unwrap_or_default();
     // Steps that are no actions have been reported: what names them is no second mistake.
     names.next_action(places.clone(), steps.iter().map(|step| step.value.to_owned()).collect());
     let timing = timing::read(table, names, draft);
@@ -149,21 +167,17 @@ pub(super) fn read(
     let cancel_on = table.get("cancel_on").map(|item| cancellations(item, known_by.err(), draft)).unwrap_or_default();
     let only_if = table.get("only_if").and_then(|item| conditions(item, &mut Scope::of_records(names, draft)));
     let purpose = table.get("purpose").and_then(text);
-    let given = table.string("basis");
-    let basis = given.as_ref().filter(|basis| check_basis(report, basis));
-    let sensitive = sensitive(&allow, &places, &steps, above.actions);
-    if let Some((what, span)) = &sensitive {
-        // One that is none has been reported as such.
-        let fits = basis.map_or(given.is_some(), |basis| is_for_sensitive(basis.value));
-        check_purpose(report, what, span.clone().unwrap_or(table.span.clone()), table.get("purpose").is_some(), fits);
-    }
+    let given_basis = table.string("basis");
+    let basis = given_basis.as_ref().filter(|basis| basis::check(report, basis));
+    let consent = consent::read(table, basis);
+    let has_purpose = table.get("purpose").is_some();
     let with_item = table.get("with");
     let with = with_item.and_then(|item| item.table("[then.with]"));
     let given: BTreeSet<&str> = with.iter().flat_map(Table::entries).map(|(name, _)| name.value).collect();
     let with_is_read = with.is_some() || with_item.is_none();
     let with = with.map(|with| inputs(&with, names, draft.templates, plugin.as_ref()));
     let with = with.unwrap_or_default();
-    let grant = grants::read(table, names, draft, plugin.as_ref());
+    let (grant, written) = grants::read(table, names, draft, plugin.as_ref());
     // A part whose name is misspelt, or that is no table, may have what seems to be missing.
     let all_read = with_is_read && !table.has_unknown_keys();
     if let Some((plugin, span)) = plugin.as_ref().filter(|_| all_read) {
@@ -173,8 +187,16 @@ pub(super) fn read(
         names.warn_unused(report);
     }
     table.finish();
-    let basis = basis.map(|basis| basis.value.to_owned());
-    Some(Action {
+    let places = Places {
+        action: table.span.clone(),
+        fields: places,
+        steps: steps.iter().map(|step| (step.value.to_owned(), step.span.clone())).collect(),
+        records: written,
+        consent: consent.as_ref().map(|consent| consent.span.clone()),
+        purpose: has_purpose,
+        basis: given_basis.is_some(),
+    };
+    let action = Action {
         name: name?.value.to_owned(),
         plugin: plugin?.0,
         on: own_on,
@@ -184,14 +206,16 @@ pub(super) fn read(
         cancel_on,
         only_if,
         purpose,
-        basis,
+        basis: basis.map(|basis| basis.value.to_owned()),
+        consent: consent.map(|consent| consent.value),
         allow,
         with,
         grant,
-        sensitive: sensitive.is_some(),
+        class: Class::Public,
         timing,
         over,
-    })
+    };
+    Some((action, places))
 }
 
 /// A path that yields one value: what is known by several is known by none.
@@ -271,59 +295,6 @@ fn cancellations(item: Item<'_>, lacking: Option<(&str, &str)>, draft: &Draft<'_
         Some(CancelOn { types: types.iter().flat_map(|pattern| draft.expand(item.report(), pattern)).collect(), key: key? })
     };
     item.array().unwrap_or_default().into_iter().filter_map(cancellation).collect()
-}
-
-/// A legal basis: LGPD article 7 (personal data) or 11 (sensitive data), item and letter.
-fn check_basis(report: &Report<'_>, basis: &At<&str>) -> bool {
-    let fits = is_basis(basis.value);
-    if !fits {
-        let finding = error("bad-basis", basis.span.clone(), format!("`{}` is not a legal basis", basis.value));
-        report.push(finding.help("a basis is an article of the LGPD with its item and letter, such as `lgpd:7.V` or `lgpd:11.II.f`"));
-    }
-    fits
-}
-
-/// Whether `text` names an article of the LGPD that a basis can be of.
-pub(crate) fn is_basis(text: &str) -> bool {
-    text.strip_prefix("lgpd:").is_some_and(|place| {
-        let mut parts = place.split('.');
-        let article = parts.next().is_some_and(|article| ["7", "11"].contains(&article));
-        let item = parts.next().is_none_or(|item| !item.is_empty() && item.chars().all(|char| "IVX".contains(char)));
-        let letter = parts.next().is_none_or(|letter| letter.len() == 1 && letter.chars().all(|char| char.is_ascii_lowercase()));
-        article && item && letter && parts.next().is_none()
-    })
-}
-
-/// The first sensitive thing that reaches an action, and where it is named.
-fn sensitive(
-    allow: &[Field],
-    places: &BTreeMap<String, Range<usize>>,
-    steps: &[At<&str>],
-    above: &[Action],
-) -> Option<(String, Option<Range<usize>>)> {
-    let field = allow.iter().find(|field| field.class == Class::Sensitive);
-    let field = field.map(|field| (format!("`{}` is sensitive", field.name), places.get(&field.name).cloned()));
-    let step = || steps.iter().find(|step| above.iter().any(|action| action.name == step.value && action.sensitive));
-    field.or_else(|| step().map(|step| (format!("`{}` was shown something sensitive", step.value), Some(step.span.clone()))))
-}
-
-/// Whether a basis is one of article 11.
-fn is_for_sensitive(basis: &str) -> bool {
-    basis == "lgpd:11" || basis.starts_with("lgpd:11.")
-}
-
-/// What is sensitive needs a purpose, and a basis of LGPD article 11.
-fn check_purpose(report: &Report<'_>, what: &str, span: Range<usize>, purpose: bool, fits: bool) {
-    if purpose && fits {
-        return;
-    }
-    let wanted = match (purpose, fits) {
-        (false, true) => "a `purpose`",
-        (true, false) => "a `basis` of LGPD article 11",
-        _ => "a `purpose` and a `basis` of LGPD article 11",
-    };
-    let finding = error("missing-basis", span, format!("{what}, so the action needs {wanted}"));
-    report.push(finding.help("what a source's [classes] does not name is sensitive; a basis is written `lgpd:11.II.f`"));
 }
 
 fn inputs(table: &Table<'_>, names: &Names, templates: &mut Templates, plugin: Option<&(Plugin, Range<usize>)>) -> Vec<(String, Input)> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::file::Draft;
+use super::care::ClassFrom;
 use super::names::Names;
 use super::transform::{Making, TRANSFORMS, Transform};
 use crate::diagnostic::error;
@@ -27,6 +27,8 @@ pub struct Field {
     /// Whether it is the list of the values in all collected events.
     pub collected: bool,
     pub class: Class,
+    /// Who says so.
+    pub class_from: ClassFrom,
 }
 
 impl Field {
@@ -44,7 +46,7 @@ impl Field {
 }
 
 /// Reads `[then.allow]`; also where each field is declared.
-pub(super) fn read(table: &Table<'_>, names: &Names, draft: &Draft<'_, '_>) -> (Vec<Field>, BTreeMap<String, Range<usize>>) {
+pub(super) fn read(table: &Table<'_>, names: &Names) -> (Vec<Field>, BTreeMap<String, Range<usize>>) {
     let mut places = BTreeMap::new();
     let mut fields = Vec::new();
     for (name, item) in table.entries() {
@@ -62,12 +64,12 @@ pub(super) fn read(table: &Table<'_>, names: &Names, draft: &Draft<'_, '_>) -> (
             check_name(table.report(), &name);
         }
         places.insert(name.value.to_owned(), name.span.clone());
-        fields.extend(field(name.value, item, names, draft));
+        fields.extend(field(name.value, item, names));
     }
     (fields, places)
 }
 
-fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Option<Field> {
+fn field(name: &str, item: Item<'_>, names: &Names) -> Option<Field> {
     let (record, path, transform, collected) = if item.is_string() {
         (None, item.path()?, None, false)
     } else {
@@ -86,11 +88,6 @@ fn field(name: &str, item: Item<'_>, names: &Names, draft: &Draft<'_, '_>) -> Op
         }
         (record.map(|record| record.value.to_owned()), path?, transform, collected)
     };
-    let kind = record.as_ref().map(|record| names.lookups.get(record));
-    let class = match kind {
-        None => draft.class(|source| source.class(&path)),
-        // A lookup that there is not has been reported, and leaves no rule.
-        Some(kind) => draft.class(|source| kind.map_or(Class::Public, |kind| source.record_class(&kind.record, &path))),
-    };
-    Some(Field { name: name.to_owned(), record, path, transform, collected, class })
+    // How delicate it is, is known when all rules are read.
+    Some(Field { name: name.to_owned(), record, path, transform, collected, class: Class::Sensitive, class_from: ClassFrom::Nobody })
 }

@@ -15,7 +15,7 @@ use crate::digest;
 use crate::lint::unused;
 use crate::path::Path;
 use crate::reader::{At, Item, Table, parse};
-use crate::source::{Class, Source, check_name, expand};
+use crate::source::{Source, check_name, expand};
 use crate::template::Templates;
 use crate::testing;
 use crate::text::{Text, text};
@@ -41,8 +41,6 @@ pub(crate) struct Draft<'r, 'c> {
     pub(crate) sources: Vec<&'c Source>,
     /// What sources name is not known, so nothing that they do not name is a mistake here.
     sources_unknown: bool,
-    /// Whether the rule is about events that plugins emit.
-    emitted: bool,
     /// The types that the rule is about.
     pub(crate) about: BTreeSet<String>,
     pub(crate) templates: &'r mut Templates,
@@ -99,19 +97,6 @@ impl Draft<'_, '_> {
         LookedUp { record: record.to_owned(), many: key.is_some_and(|key| !key.is_singular()), kept }
     }
 
-    /// The most delicate class that any of the sources gives. What a plugin emits no source has classified: it is sensitive.
-    pub(super) fn class(&self, class: impl Fn(&Source) -> Class) -> Class {
-        // Where a source has a mistake nothing loads, and what its file leaves unsaid is no mistake of this one.
-        if self.catalog.incomplete {
-            return Class::Public;
-        }
-        if self.emitted {
-            return Class::Sensitive;
-        }
-        // Where there is no source, that has been reported: nothing loads, and no field is to blame.
-        self.sources.iter().map(|source| class(source)).max().unwrap_or(Class::Public)
-    }
-
     /// The zone of clinics that do not say, where all the sources agree.
     pub(crate) fn clinic_timezone(&self) -> Option<TimeZone> {
         // An event of a plugin stands in the zone of the source whose event led to it.
@@ -122,8 +107,16 @@ impl Draft<'_, '_> {
     }
 }
 
+/// A rule as its file alone says it.
+pub(crate) struct Read {
+    pub(crate) id: At<String>,
+    pub(crate) rule: Rule,
+    /// Of each action.
+    pub(super) places: Vec<action::Places>,
+}
+
 /// Reads the file of `report`; nothing where it has a mistake that leaves no rule.
-pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut Templates) -> Option<(At<String>, Rule)> {
+pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut Templates) -> Option<Read> {
     let document = parse(report)?;
     let table = Table::root(report, &document);
     let id = table.need_string("id");
@@ -140,7 +133,6 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         sources: candidates.clone(),
         candidates,
         sources_unknown,
-        emitted: false,
         about: BTreeSet::new(),
         templates,
         defaults: Map::new(),
@@ -151,7 +143,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     // A type that a source gives is no plugin's, whatever an action claims.
     let given = |kind: &String| catalog.sources.values().any(|source| source.types().any(|given| given == kind));
     draft.about.clone_from(&on);
-    draft.emitted = on.iter().any(|kind| catalog.promised.events.contains(kind) && !given(kind));
+    let emitted = on.iter().any(|kind| catalog.promised.events.contains(kind) && !given(kind));
     draft.sources.retain(|source| source.types().any(|kind| on.contains(kind)));
 
     let settings = table.table("settings").map(|table| settings::read(&table)).unwrap_or_default();
@@ -165,7 +157,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let lookups = declared.into_iter().filter_map(|lookup| Some(Lookup { name: lookup.name, record: lookup.record, key: lookup.key? }));
     let lookups = lookups.collect();
     let when = table.table("when").and_then(|when| condition(&when, &mut Scope::of_event(&names, &mut draft)));
-    let actions = actions(&table, &mut names, &mut draft, &on);
+    let (actions, places) = actions(&table, &mut names, &mut draft, &on);
     let types = (!draft.sources_unknown).then(|| draft.types());
     let tests = table.tables("test");
     // An action that could not be read has been reported, and its tests are no mistake.
@@ -184,7 +176,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         file: report.file.name.clone(),
         source: source.map(|source| source.value.to_owned()),
         on,
-        emitted: draft.emitted,
+        emitted,
         settings,
         when,
         lookups,
@@ -193,7 +185,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         tests,
         clinic_timezone: draft.clinic_timezone(),
     };
-    Some((At { value: id.value.to_owned(), span: id.span }, rule))
+    Some(Read { id: At { value: id.value.to_owned(), span: id.span }, rule, places })
 }
 
 /// The sources that the rule may be about: the one that it names, else all.
@@ -236,25 +228,32 @@ fn lookups(table: &Table<'_>, draft: &Draft<'_, '_>) -> Vec<Declared> {
         .collect()
 }
 
-fn actions(table: &Table<'_>, names: &mut Names, draft: &mut Draft<'_, '_>, on: &BTreeSet<String>) -> Vec<action::Action> {
+fn actions(
+    table: &Table<'_>,
+    names: &mut Names,
+    draft: &mut Draft<'_, '_>,
+    on: &BTreeSet<String>,
+) -> (Vec<action::Action>, Vec<action::Places>) {
     let tables = table.tables("then");
     if tables.is_empty() {
         table.report().push(error("missing-key", 0..0, "a rule needs at least one [[then]]"));
     }
     let mut actions: Vec<action::Action> = Vec::with_capacity(tables.len());
+    let mut places = Vec::with_capacity(tables.len());
     // By name alone: an action that could not be read is no mistake of the one that needs it.
     let mut above: Vec<&str> = Vec::new();
     for table in &tables {
         let read = action::read(table, names, draft, on, &action::Above { names: &above, actions: &actions });
         above.extend(table.string("name").map(|name| name.value));
-        let Some(action) = read else { continue };
+        let Some((action, its_places)) = read else { continue };
         if actions.iter().any(|other| other.name == action.name) {
             let span = table.string("name").map_or(table.span.clone(), |name| name.span);
             table.report().push(error("duplicate-action", span, format!("there is another action called `{}`", action.name)));
         }
         actions.push(action);
+        places.push(its_places);
     }
-    actions
+    (actions, places)
 }
 
 /// What the rule depends on: its own text, its plugins, the sources it reads.

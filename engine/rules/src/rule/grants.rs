@@ -9,7 +9,7 @@ use std::ops::Range;
 use zelo_core::Budget;
 use zelo_core::budget::BudgetError;
 use zelo_core::grants::Capability;
-use zelo_core::http::{HttpGrant, Pattern};
+use zelo_core::http::{HttpGrant, IDEMPOTENCY_KEY, Pattern, is_reserved};
 
 use super::Plugin;
 use super::file::Draft;
@@ -91,16 +91,23 @@ pub(crate) fn is_type(kind: &str) -> bool {
     kind.contains('.') && kind.len() <= 128 && kind.split('.').all(is_word)
 }
 
-/// Reads `[then.grant]`, and holds it against what the plugin cannot do without.
-pub(super) fn read(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>, plugin: Option<&(Plugin, Range<usize>)>) -> Granted {
+/// Reads `[then.grant]`, and holds it against what the plugin cannot do without. Also where the types of records stand.
+pub(super) fn read(
+    table: &Table<'_>,
+    names: &Names,
+    draft: &mut Draft<'_, '_>,
+    plugin: Option<&(Plugin, Range<usize>)>,
+) -> (Granted, BTreeMap<String, Range<usize>>) {
     let item = table.get("grant");
     let grant = item.and_then(|item| item.table("[then.grant]"));
     let is_read = grant.is_some() || item.is_none();
+    let records = grant.as_ref().and_then(|grant| grant.get("records")?.table("records"));
+    let records = records.iter().flat_map(Table::entries).map(|(record, _)| (record.value.to_owned(), record.span)).collect();
     let (granted, named) = grant.map(|grant| given(&grant, names, draft)).unwrap_or_default();
     if let Some((plugin, place)) = plugin.filter(|_| is_read) {
         check(table.report(), &named, plugin, place);
     }
-    granted
+    (granted, records)
 }
 
 /// The capabilities that a rule names, readable or not, and where; nothing where only a misspelt word may mean it.
@@ -197,14 +204,19 @@ pub(crate) fn pattern(item: Item<'_>) -> Option<Pattern> {
 fn header(item: Item<'_>) -> Option<String> {
     let name = item.string()?.value;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    // It is a name of its own, so none that means something else can be it.
-    let own = name.to_ascii_lowercase().contains("idempotency") || name.to_ascii_lowercase().contains("request-id");
-    if !own || !name.chars().all(plain) {
-        let finding = error("bad-name", item.span(), format!("`{name}` is not the name of a header for idempotency keys"));
+    if name.is_empty() || !name.chars().all(plain) {
+        let finding = error("bad-name", item.span(), format!("`{name}` is not the name of a header"));
         item.report().push(finding.help("most destinations call it `Idempotency-Key`"));
         return None;
     }
-    Some(name.to_ascii_lowercase())
+    let lower = name.to_ascii_lowercase();
+    let means_else = matches!(lower.as_str(), "accept" | "authorization" | "content-type" | "cookie") || is_reserved(&lower);
+    if means_else && lower != IDEMPOTENCY_KEY {
+        let finding = error("bad-name", item.span(), format!("the header `{name}` means something else, so it cannot carry the key"));
+        item.report().push(finding.help("name the header by which the destination tells a repeated request from a new one"));
+        return None;
+    }
+    Some(lower)
 }
 
 fn messages(table: &Table<'_>, names: &Names, draft: &mut Draft<'_, '_>) -> Option<MessageGrant> {

@@ -1,6 +1,9 @@
 //! Rules: on which events, when, then which actions.
 
 pub(crate) mod action;
+pub(crate) mod basis;
+mod care;
+mod consent;
 mod fields;
 mod file;
 pub(crate) mod grants;
@@ -16,8 +19,11 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 pub use action::{Action, CancelOn, Input};
+pub use care::ClassFrom;
+pub(crate) use care::settle;
+pub use consent::Consent;
 pub use fields::Field;
-pub(crate) use file::{Catalog, Draft, read};
+pub(crate) use file::{Catalog, Draft, Read, read};
 pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
 pub(crate) use over_time::{SetOverTime, told_apart};

@@ -126,7 +126,7 @@ impl Names {
             };
             self.use_setting(setting);
             if !self.settings.contains(setting) {
-                let finding = error("unknown-setting", span, format!("the rule has no [settings.{setting}]"));
+                let finding = error("unknown-setting", span, format!("there is no [settings.{setting}]"));
                 report.push(finding.meant(setting, self.settings.iter().map(String::as_str)));
             }
             return;

@@ -6,6 +6,7 @@ use super::table::{Keys, named, not_both};
 use super::values::{any_of, boolean, by_language, fitting, list, name, path, refers, some, string, text, types, with, word};
 use super::{grant, patterns, timing};
 use crate::rule::TRANSFORMS;
+use crate::rule::basis::{BASES, CONSENTS};
 
 pub(super) fn action() -> Value {
     let needs = any_of([string(), with(list(&string()), json!({ "uniqueItems": true }))]);
@@ -18,12 +19,22 @@ pub(super) fn action() -> Value {
         .may("key", "Path: jobs with the same value are one. A newer event replaces the pending job.", path())
         .may("cancel_on", "These events cancel the pending job, and never fire this action.", list(&cancellation()))
         .may("only_if", "Conditions that are asked when the job runs, of fresh records too.", some(&refers("condition")))
-        .may("purpose", "Why. A sensitive field needs it.", text())
-        .may("basis", "On what legal basis: `lgpd:7.V`, `lgpd:11.II.f`. A sensitive field needs one of article 11.", basis())
+        .may("purpose", "Why. What is sensitive, or of a health service, needs it.", text())
+        .may(
+            "basis",
+            "On what legal basis: an article of the LGPD, item and letter. What is sensitive, or of a health service, needs one of article 11.",
+            word(&BASES),
+        )
+        .may(
+            "consent",
+            "A topic: the action does not run for who has withdrawn consent to it. Where the basis is consent, only for who has given it.",
+            name(),
+        )
         .may("allow", "The fields that reach the plugin; nothing else is ever read.", named(&field_name(), &field()))
         .may("with", "The plugin's inputs: templates over the fields and `settings`.", named(&json!({}), &refers("input")))
         .may("grant", "What the plugin may do. Nothing is granted by default.", grant::grant())
         .holds(json!({ "if": { "required": ["cancel_on"] }, "then": { "anyOf": [{ "required": ["key"] }, { "required": ["debounce"] }] } }))
+        .holds(json!({ "anyOf": [{ "not": consenting() }, { "required": ["consent"] }] }))
         .holds(not_both("at", "after"));
     timing::keys(keys).schema()
 }
@@ -35,8 +46,9 @@ fn cancellation() -> Value {
         .schema()
 }
 
-fn basis() -> Value {
-    with(fitting(patterns::BASIS), json!({ "examples": ["lgpd:7.V", "lgpd:11.II.f"] }))
+/// An action whose basis is consent.
+fn consenting() -> Value {
+    json!({ "properties": { "basis": { "enum": CONSENTS } }, "required": ["basis"] })
 }
 
 /// A name that templates can say, and do not use for something else.

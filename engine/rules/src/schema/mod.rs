@@ -36,12 +36,7 @@ pub fn rule_schema() -> Value {
 
 /// The JSON Schema (draft 2020-12) of source files.
 pub fn source_schema() -> Value {
-    file(
-        "A source of zelo",
-        "A source: how to receive, verify and read one provider's webhooks.",
-        source::keys(),
-        vec![("scheme", source::scheme())],
-    )
+    file("A source of zelo", "A source: how to receive, verify and read one provider's webhooks.", source::keys(), source::definitions())
 }
 
 fn file(title: &str, about: &str, keys: table::Keys, definitions: Vec<(&str, Value)>) -> Value {

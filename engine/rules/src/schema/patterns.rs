@@ -23,8 +23,6 @@ pub(super) const INSTANT: &str = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}";
 pub(super) const MOMENT: &str = r"^(now|[+-]\s*([0-9]+[smhd])+\s*|\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].*)?)$";
 /// A size in bytes.
 pub(super) const SIZE: &str = r"^\s*[0-9]+\s*(KiB|MiB)?$";
-/// An article of the LGPD.
-pub(super) const BASIS: &str = r"^lgpd:(7|11)(\.[IVX]+(\.[a-z])?)?$";
 /// A request: a method and a URL.
 pub(super) const REQUEST: &str = r"^\s*(GET|HEAD|POST|PUT|PATCH|DELETE)\s+https?:";
 /// The name of a header.
@@ -52,7 +50,6 @@ mod tests {
     use super::*;
     use crate::condition::date::is_moment;
     use crate::path::Path;
-    use crate::rule::action::is_basis;
     use crate::rule::grants::is_type as is_emitted_type;
     use crate::source::file::{is_name, is_type, size_of};
     use crate::source::verify::signed as what_is_signed;
@@ -88,11 +85,6 @@ mod tests {
         #[test]
         fn times_of_day_are_those_of_the_readers(text in " ?[0-2+]?[0-9]:[0-6][0-9] ?") {
             prop_assert_eq!(fits(TIME_OF_DAY, &text), time::time_of_day(&text).is_some());
-        }
-
-        #[test]
-        fn bases_are_those_of_the_readers(text in r"lgpd:(7|11|8)(\.[IVXa]{0,2}){0,2}(\.[a-bA])?") {
-            prop_assert_eq!(fits(BASIS, &text), is_basis(&text));
         }
 
         #[test]

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::patterns;
 use super::table::{Keys, named};
 use super::values::{
     any_of, anything, boolean, by_default, first_by_default, fitting, list, name, one_or_some, path, refers, some, string, text, types,
     with, word, zone,
 };
-use crate::source::{ALGORITHMS, Class, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX};
+use super::{condition, patterns};
+use crate::source::{ALGORITHMS, CLASSES, Class, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX};
 
 /// The keys of a source file.
 pub(super) fn keys() -> Keys {
@@ -21,7 +21,15 @@ pub(super) fn keys() -> Keys {
         .need("events", "Which deliveries are which events; the first that matches.", some(&event()))
         .may("records", "What to remember.", list(&record()))
         .may("words", "What people call the values at paths: sentences about rules are made of them.", words())
-        .may("classes", "How delicate which fields are (LGPD art. 5). What nobody named is sensitive.", classes())
+        .may("consents", "Which events give and take people's consent.", list(&consent()))
+        .may("classes", "How delicate which fields are (LGPD art. 5). What nobody named is sensitive.", classes_of_all())
+}
+
+/// What the keys name.
+pub(super) fn definitions() -> Vec<(&'static str, Value)> {
+    let mut definitions = vec![("scheme", scheme())];
+    definitions.extend(condition::definitions());
+    definitions
 }
 
 fn receive() -> Value {
@@ -44,7 +52,7 @@ fn receive() -> Value {
 }
 
 /// One way to verify a delivery.
-pub(super) fn scheme() -> Value {
+fn scheme() -> Value {
     Keys::new()
         .need("kind", "`hmac`: a keyed hash of what is signed, in a header. `token`: the secret itself.", word(&KINDS))
         .need("header", "The header that carries it.", string())
@@ -66,7 +74,13 @@ pub(super) fn scheme() -> Value {
 
 fn event() -> Value {
     let entity = Keys::new().need("type", "What kind of thing it is.", string()).need("id", "Path of its id.", path()).schema();
-    let subject = Keys::new().need("id", "Path of the person's id.", path()).schema();
+    let subject = Keys::new()
+        .need("id", "Path of the person's id.", path())
+        .may("cpf", "Path of their CPF.", path())
+        .may("phone", "Path of their phone numbers.", path())
+        .may("email", "Path of their e-mail addresses.", path())
+        .may("of", "Singular paths of what is theirs alone, of anyone but the first: it is sealed under their own key.", list(&path()))
+        .schema();
     Keys::new()
         .may("match", "What a delivery must look like; all that is given must hold. Absent: it takes anything.", matching())
         .need("type", "The event's type: words with dots, such as `appointment.created`.", fitting(patterns::GIVEN_TYPE))
@@ -77,6 +91,8 @@ fn event() -> Value {
         .may("clinic", "A path, or a text that does not begin with `$`. Absent: the connection's.", string())
         .may("id", "Path of what identifies the delivery. Absent: its content does.", path())
         .may("changes", "Where an edit tells what it changed; `changed` reads it.", changes())
+        .may("class", "The most delicate class of anything in them, for `[retention]`. Absent: sensitive.", first_by_default(&CLASSES))
+        .may("classes", "How delicate which fields of these events are, before the source's own `[classes]`.", classes().schema())
         .may("sample", "A file with an example body, named from this file's folder; `zelo send` posts it.", string())
         .schema()
 }
@@ -122,14 +138,27 @@ fn record() -> Value {
         .schema()
 }
 
-fn classes() -> Value {
-    let keys = Class::ALL.into_iter().fold(Keys::new(), |keys, class| {
+fn classes() -> Keys {
+    Class::ALL.into_iter().fold(Keys::new(), |keys, class| {
         let about = match class {
             Class::Public => "Singular paths of what says nothing about a person, each for all that lies below it.",
             Class::Personal => "Singular paths of personal data, each for all that lies below it.",
             Class::Sensitive => "Singular paths of sensitive data; what nobody named is sensitive too.",
         };
         keys.may(class.as_str(), about, list(&path()))
-    });
-    keys.schema()
+    })
+}
+
+fn classes_of_all() -> Value {
+    let health = "Whether what is personal says something about a person's health, as all does that a health service knows: it then needs a basis of LGPD article 11.";
+    classes().may("health", health, by_default(boolean(), false)).schema()
+}
+
+fn consent() -> Value {
+    let keys = Keys::new()
+        .need("topic", "What the consent is for; actions name it with `consent`.", name())
+        .need("on", "The types of events that are asked.", types())
+        .may("withdrawn", "Where this holds, the people of the event take their consent back.", refers("condition"))
+        .may("given", "Where this holds, and `withdrawn` does not, they give it.", refers("condition"));
+    keys.holds(json!({ "anyOf": [{ "required": ["withdrawn"] }, { "required": ["given"] }] })).schema()
 }

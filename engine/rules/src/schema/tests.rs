@@ -19,6 +19,20 @@ verify = { kind = "hmac", header = "x-signature" }
 [[events]]
 type = "a.b"
 match = { body = { path = "$.a", equals = 1 } }
+[events.classes]
+public = ["$.a"]
+[[consents]]
+topic = "t"
+on = "a.b"
+[consents.withdrawn]
+all = [
+  { path = "$.a", length = { gte = 1 } },
+  { path = "$.a", length = { path = "$.b" } },
+  { path = "$.a", within = { weekdays = "mon", timezone = { path = "$.zone" } } },
+  { path = "$.a", changed = { from = 1, to = { path = "$.b" } } },
+]
+[classes]
+health = true
 [[records]]
 type = "thing"
 on = "a.b"

@@ -7,7 +7,7 @@ use zelo_core::http::HttpGrant;
 use super::speaker::Speaker;
 use super::words::{capital, inner, list, quoted, value};
 use crate::condition::{Condition, Spot};
-use crate::rule::{Action, Input, MessageGrant};
+use crate::rule::{Action, Consent, Input, MessageGrant};
 use crate::template::Template;
 use crate::text::Text;
 
@@ -66,7 +66,17 @@ impl Speaker<'_> {
         parts.push(self.doing(action));
         let mut sentences = vec![format!("{}.", parts.join(", "))];
         sentences.extend(self.limits(action));
+        sentences.extend(action.consent.as_ref().map(|consent| format!("{}.", capital(&self.heeds(consent)))));
         capital(&sentences.join(" "))
+    }
+
+    /// For whom it is done, by their own word.
+    pub(super) fn heeds(&self, consent: &Consent) -> String {
+        let whom = match consent.needed {
+            true => self.pick("só é feito para quem consentiu com", "only done for who has given consent to"),
+            false => self.pick("não é feito para quem retirou o consentimento para", "not done for who has withdrawn consent to"),
+        };
+        format!("{whom} {}", quoted(&consent.topic))
     }
 
     /// The actions that come before it, by their numbers.

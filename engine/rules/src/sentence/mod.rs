@@ -24,7 +24,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-pub use overview::{FieldTold, GrantTold, Overview, Shown};
+pub use overview::{ConsentTold, FieldTold, GrantTold, Overview, Shown};
 
 use crate::load::RuleSet;
 use crate::text::LOCALES;

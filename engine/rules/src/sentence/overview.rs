@@ -11,7 +11,7 @@ use super::words::{list, quoted};
 use crate::condition::Spot;
 use crate::diagnostic::closest;
 use crate::load::RuleSet;
-use crate::rule::{Action, Field, Rule, Setting, Transform};
+use crate::rule::{Action, ClassFrom, Field, Rule, Setting, Transform, basis};
 use crate::source::Class;
 use crate::text::{LOCALES, Text};
 
@@ -46,8 +46,22 @@ pub struct Shown {
     pub purpose: Option<Text>,
     /// `lgpd:11.II.f`
     pub basis: Option<String>,
+    /// What the law calls that.
+    pub basis_words: Option<Told>,
+    pub consent: Option<ConsentTold>,
+    /// How delicate the most delicate is that reaches it: by its fields, its steps, and the records that it may read.
+    pub class: Class,
     pub fields: Vec<FieldTold>,
     pub grants: Vec<GrantTold>,
+}
+
+/// Whose word an action heeds.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConsentTold {
+    pub topic: String,
+    /// Whether it must have been given; else it must not have been withdrawn.
+    pub needed: bool,
+    pub words: Told,
 }
 
 /// A field that may reach a plugin.
@@ -60,6 +74,8 @@ pub struct FieldTold {
     pub record: Option<String>,
     pub path: String,
     pub class: Class,
+    /// Who says so.
+    pub class_from: ClassFrom,
     /// What is made of it before anything sees it.
     #[serde(rename = "as")]
     pub transform: Option<&'static str>,
@@ -118,6 +134,17 @@ fn shown(action: &Action, speakers: &Speakers<'_>) -> Shown {
         version: action.plugin.version.clone(),
         purpose: action.purpose.clone(),
         basis: action.basis.clone(),
+        basis_words: action
+            .basis
+            .as_deref()
+            .and_then(basis::words)
+            .map(|words| told(speakers, |speaker| speaker.pick(words.0, words.1).to_owned())),
+        consent: action.consent.as_ref().map(|consent| ConsentTold {
+            topic: consent.topic.clone(),
+            needed: consent.needed,
+            words: told(speakers, |speaker| speaker.heeds(consent)),
+        }),
+        class: action.class,
         fields: action.allow.iter().map(|field| field_told(field, speakers)).collect(),
         grants: grants(action, speakers),
     }
@@ -131,6 +158,7 @@ fn field_told(field: &Field, speakers: &Speakers<'_>) -> FieldTold {
         record: field.record.clone(),
         path: field.path.as_str().to_owned(),
         class: field.class,
+        class_from: field.class_from.clone(),
         transform: field.transform.map(Transform::as_str),
     }
 }

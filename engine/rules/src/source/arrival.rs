@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use zelo_core::timing::Timetable;
-use zelo_core::{Arrival, Event, EventId, Indexer, RecordRef, RecordWrite};
+use zelo_core::{Arrival, Event, EventId, Indexer, Person, RecordRef, RecordWrite};
 
 use super::Reading;
+use super::people::disjoint;
 
 /// The way by which a delivery came in.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ impl Reading {
             time: self.time.unwrap_or(through.received),
             received: through.received,
             entity: self.entity.clone(),
-            subjects: self.subjects.clone(),
+            subjects: self.subjects(),
             clinic: self.clinic.clone().or_else(|| through.clinic.map(str::to_owned)),
             data: self.data.clone(),
             cause: None,
@@ -54,13 +55,18 @@ impl Reading {
             subject: record.subject.map(|subject| index.subject(connection, &subject)),
             clinic: record.clinic.or_else(|| clinic.clone()),
         });
+        // Where rules read it as JSON, that is what is kept.
+        let body: Arc<[u8]> = self.data.text().map_or_else(|| Arc::from(body), Arc::clone);
+        let people = self.people.iter().enumerate();
+        let mut people: Vec<Person> = people.map(|(place, person)| person.person(connection, &body, index, place == 0)).collect();
+        disjoint(&mut people);
         Arrival {
             records: records.collect(),
             entity: self.entity.as_ref().map(|entity| index.entity(connection, &entity.kind, &entity.id)),
-            subjects: self.subjects.iter().map(|subject| index.subject(connection, subject)).collect(),
+            people,
+            consents: Vec::new(),
             event,
-            // Where rules read it as JSON, that is what is kept.
-            body: self.data.text().map_or_else(|| Arc::from(body), Arc::clone),
+            body,
             delivery,
             candidates: Vec::new(),
             timetable,

@@ -24,6 +24,13 @@ pub(crate) struct Edit<'e> {
 }
 
 impl Changes {
+    /// Where the copies stand of what stands at `path`; nowhere where it is not of the thing.
+    pub(crate) fn copies(&self, path: &Path) -> Vec<Path> {
+        let Some(depth) = path.depth_below(&self.of) else { return Vec::new() };
+        let rest = path.places().get(depth).and_then(|place| path.as_str().get(place.start..)).unwrap_or_default();
+        [&self.old, &self.new].into_iter().filter_map(|copy| Path::parse(&format!("{}{rest}", copy.as_str())).ok()).collect()
+    }
+
     /// What the event says that it changed; nothing where it says nothing, as the first event of a thing does.
     pub(crate) fn read<'e>(&'e self, documents: &'e dyn Documents) -> Option<Edit<'e>> {
         let there = |path: &Path| documents.event(path).iter().next().filter(|value| !value.is_null());

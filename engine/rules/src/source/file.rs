@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
+use zelo_core::IdentityKind;
 
 use super::changes::Changes;
+use super::classes::{self, CLASSES, Class, Classes};
 use super::{
-    Algorithm, Class, Classes, Encoding, EntityMapping, EventMapping, Format, Match, Place, RecordMapping, Scheme, Source, verify, words,
+    Algorithm, Encoding, EntityMapping, EventMapping, Format, Match, PersonMapping, Place, RecordMapping, Scheme, Source, consents, verify,
+    words,
 };
 use crate::diagnostic::{Report, error, warning};
 use crate::digest;
 use crate::path::Path;
 use crate::reader::{At, Item, Table, parse};
+use crate::template::Templates;
 use crate::text::{Text, text};
 use crate::{time, xml};
 
@@ -39,7 +43,7 @@ pub(crate) enum Way {
 
 /// Reads the file of `report`. What cannot be read is reported and left out of the result, so that rules can still be
 /// checked against the rest; nothing at all where the file is not TOML or has no id.
-pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
+pub(crate) fn read(report: &Report<'_>, templates: &mut Templates) -> Option<(At<String>, Source)> {
     let document = parse(report)?;
     let table = Table::root(report, &document);
     let id = table.need_string("id");
@@ -48,10 +52,12 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
     let clinic_timezone = table.get("clinic_timezone").and_then(zone);
     let receive = table.need("receive").and_then(|item| item.table("[receive]"));
     let receive = receive.as_ref().map(receiving).unwrap_or_default();
-    let events = events(&table);
+    let mut events = events(&table);
     let types: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let records = table.tables("records").iter().filter_map(|table| record(table, &types)).collect();
-    let classes = table.table("classes").map(|table| classes(&table)).unwrap_or_default();
+    let (classes, health) = table.table("classes").map(|table| classes_of_all(&table)).unwrap_or_default();
+    events.iter_mut().for_each(|event| event.classes = std::mem::take(&mut event.classes).before(&classes));
+    let consents = consents::read(&table, &events, clinic_timezone.as_ref(), templates);
     let words = words::words(&table);
     table.finish();
     let id = id?;
@@ -68,7 +74,8 @@ pub(crate) fn read(report: &Report<'_>) -> Option<(At<String>, Source)> {
         verify: receive.verify,
         events,
         records,
-        classes,
+        health,
+        consents,
         words,
         digest: digest::of(&[report.file.text.as_bytes()]),
     };
@@ -262,16 +269,34 @@ fn event(table: &Table<'_>) -> Option<EventMapping> {
     let time = table.get("time").and_then(Item::path);
     let entity = table.get("entity").and_then(|item| item.table("entity")).and_then(|table| entity(&table));
     let subjects = table.get("subjects").and_then(Item::array).unwrap_or_default();
-    let subjects = subjects.into_iter().filter_map(|item| subject(&item.table("subjects")?)).collect();
+    let subjects = subjects.into_iter().enumerate().filter_map(|(place, item)| subject(&item.table("subjects")?, place == 0)).collect();
     let clinic = table.get("clinic").and_then(place);
     let id = table.get("id").and_then(Item::path);
     let changes = table.get("changes").and_then(|item| item.table("changes")).and_then(|table| changes(&table));
     let sample = table.string("sample").map(|sample| sample.value.to_owned());
     let title = words::title(table);
+    let class = choice(table, "class", &CLASSES).unwrap_or(Class::Sensitive);
+    let classes = table.get("classes").and_then(|item| item.table("classes")).map(|table| classes_of_event(&table)).unwrap_or_default();
     table.finish();
     let kind = kind?;
     check_type(table.report(), &kind);
-    Some(EventMapping { matches: matches?, kind: kind.value.to_owned(), time, entity, subjects, clinic, id, changes, sample, title })
+    let kind = kind.value.to_owned();
+    Some(EventMapping { matches: matches?, kind, time, entity, subjects, clinic, id, changes, sample, title, class, classes })
+}
+
+/// Classes that hold for events of one mapping, before those of the source.
+fn classes_of_event(table: &Table<'_>) -> Classes {
+    let classes = classes::read(table);
+    table.finish();
+    classes
+}
+
+/// Classes that hold for all events, and whether all about people is of their health.
+fn classes_of_all(table: &Table<'_>) -> (Classes, bool) {
+    let health = table.get("health").and_then(Item::boolean).unwrap_or_default();
+    let classes = classes::read(table);
+    table.finish();
+    (classes, health)
 }
 
 /// Where an edit says what it changed: each a path that yields one value.
@@ -327,10 +352,34 @@ fn entity(table: &Table<'_>) -> Option<EntityMapping> {
     Some(EntityMapping { kind: kind?.value.to_owned(), id: id? })
 }
 
-fn subject(table: &Table<'_>) -> Option<Path> {
+fn subject(table: &Table<'_>, is_main: bool) -> Option<PersonMapping> {
     let id = table.need("id").and_then(Item::path);
+    let path = |kind: IdentityKind| Some((kind, table.get(kind.as_str())?.path()?));
+    let identities = IdentityKind::ALL.into_iter().filter_map(path).collect();
+    let of = table.get("of").map(|item| if is_main { no_parts(item) } else { parts(item) }).unwrap_or_default();
     table.finish();
-    id
+    Some(PersonMapping { id: id?, identities, of })
+}
+
+/// What of a payload is one person's alone: paths that yield one value.
+fn parts(item: Item<'_>) -> Vec<Path> {
+    let items = item.array().unwrap_or_default();
+    let part = |item: Item<'_>| {
+        let path = item.path()?;
+        if !path.is_singular() {
+            let finding = error("not-singular", item.span(), format!("`{}` may yield several values", path.as_str()));
+            item.report().push(finding.help("`of` names parts of the payload by names and indexes"));
+            return None;
+        }
+        Some(path)
+    };
+    items.into_iter().filter_map(part).collect()
+}
+
+fn no_parts(item: Item<'_>) -> Vec<Path> {
+    let finding = error("contradiction", item.span(), "the first person is the one that all the rest of the payload is about");
+    item.report().push(finding.help("say `of` of the others: what of the payload is theirs alone"));
+    Vec::new()
 }
 
 /// A path, or a text that does not begin like one.
@@ -369,24 +418,4 @@ pub(crate) fn expand(report: &Report<'_>, pattern: &At<&str>, types: &BTreeSet<&
         report.push(finding.meant(pattern.value, types.iter().copied()));
     }
     found
-}
-
-fn classes(table: &Table<'_>) -> Classes {
-    let mut paths: Vec<(Path, Class)> = Vec::new();
-    for class in Class::ALL {
-        let items = table.get(class.as_str()).and_then(Item::array).unwrap_or_default();
-        for item in items {
-            let Some(path) = item.path() else { continue };
-            if !path.is_singular() {
-                let finding = error("not-singular", item.span(), "a class is given to a path of names and indexes");
-                table.report().push(finding.help("it holds for all that lies below the path"));
-            } else if paths.iter().any(|(other, _)| other.prefix() == path.prefix()) {
-                table.report().push(warning("classified-twice", item.span(), format!("`{}` has a class already", path.as_str())));
-            } else {
-                paths.push((path, class));
-            }
-        }
-    }
-    table.finish();
-    Classes { paths }
 }

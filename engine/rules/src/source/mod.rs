@@ -5,8 +5,10 @@
 mod arrival;
 mod changes;
 mod classes;
+mod consents;
 mod delivery;
 pub(crate) mod file;
+mod people;
 mod reading;
 mod sample;
 pub(crate) mod verify;
@@ -18,10 +20,13 @@ use jiff::tz::TimeZone;
 
 pub use arrival::Through;
 pub use changes::Changes;
+pub(crate) use classes::CLASSES;
 pub use classes::{Class, Classes};
+pub use consents::ConsentMapping;
 pub use delivery::{Delivery, Headers, Refusal};
 pub(crate) use file::{ALGORITHMS, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX, check_name, expand, pick, read, zone};
 
+pub use people::{PersonMapping, PersonReading, common};
 pub use reading::{Read, Reading, RecordReading};
 pub use sample::Sample;
 pub use verify::{Algorithm, Encoding, Scheme};
@@ -51,7 +56,10 @@ pub struct Source {
     pub verify: Vec<Scheme>,
     pub events: Vec<EventMapping>,
     pub records: Vec<RecordMapping>,
-    pub classes: Classes,
+    /// What is personal here says something about a person's health: LGPD art. 11.
+    pub health: bool,
+    /// Which events give and take people's consent.
+    pub consents: Vec<ConsentMapping>,
     /// What people call what stands in its payloads.
     pub words: Words,
     /// SHA-256 of the file, hexadecimal.
@@ -73,8 +81,8 @@ pub struct EventMapping {
     pub kind: String,
     pub time: Option<Path>,
     pub entity: Option<EntityMapping>,
-    /// Where the ids of the people stand that it is about.
-    pub subjects: Vec<Path>,
+    /// The people that it is about, the main one first.
+    pub subjects: Vec<PersonMapping>,
     pub clinic: Option<Place>,
     /// What identifies the delivery.
     pub id: Option<Path>,
@@ -84,6 +92,10 @@ pub struct EventMapping {
     pub sample: Option<String>,
     /// What happens, as people say it: `um agendamento é criado`.
     pub title: Option<Text>,
+    /// The class of the most delicate that may stand in it.
+    pub class: Class,
+    /// How delicate what stands in it is: its own classes, and those of the source about which it says nothing.
+    pub classes: Classes,
 }
 
 /// What a delivery must look like; all that is given must hold. Where nothing is given, it takes anything.
@@ -150,13 +162,13 @@ impl Source {
             let entity = event.entity.as_ref().map(|entity| &entity.id);
             let one = body.into_iter().chain(&event.time).chain(entity).chain(&event.id);
             let clinic = if let Some(Place::Path(path)) = &event.clinic { Some(path) } else { None };
-            one.chain(clinic).chain(&event.subjects).chain(changes)
+            one.chain(clinic).chain(event.subjects.iter().flat_map(PersonMapping::paths)).chain(changes)
         });
         let records = self.records.iter().flat_map(|record| {
             let clinic = if let Some(Place::Path(path)) = &record.clinic { Some(path) } else { None };
             [&record.key].into_iter().chain(record.keep.values()).chain(&record.subject).chain(clinic)
         });
-        events.chain(records)
+        events.chain(records).chain(self.consents.iter().flat_map(ConsentMapping::paths))
     }
 
     /// The event types that it names.
@@ -167,6 +179,11 @@ impl Source {
     /// Where events of type `kind` say what they changed; nothing where they do not.
     pub(crate) fn changes(&self, kind: &str) -> Option<&Changes> {
         self.events.iter().filter(|event| event.kind == kind).find_map(|event| event.changes.as_ref())
+    }
+
+    /// How events of type `kind` name the people that they are about.
+    pub(crate) fn people(&self, kind: &str) -> &[PersonMapping] {
+        self.events.iter().find(|event| event.kind == kind).map_or(&[], |event| &event.subjects)
     }
 
     /// The record types that it feeds.
@@ -184,7 +201,7 @@ impl Source {
             let mut events = self.events.iter().filter(|event| record.on.contains(&event.kind));
             facts.is_person |= match &record.subject {
                 Some(path) => is_key(path),
-                None => events.clone().any(|event| event.subjects.iter().any(is_key)),
+                None => events.clone().any(|event| event.subjects.iter().any(|subject| is_key(&subject.id))),
             };
             facts.is_clinic |= match &record.clinic {
                 Some(place) => names_it(place),
@@ -195,15 +212,5 @@ impl Source {
             }
         }
         found
-    }
-
-    /// The class of what a path yields in a payload.
-    pub fn class(&self, path: &Path) -> Class {
-        self.classes.of(path)
-    }
-
-    /// The class of what a path yields in a record of type `kind`.
-    pub fn record_class(&self, kind: &str, path: &Path) -> Class {
-        classes::of_record(self, kind, path)
     }
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use zelo_core::{Entity, Payload};
 
-use super::{Delivery, EventMapping, Format, Match, Place, RecordMapping, Refusal, Source};
+use super::people::people;
+use super::{Delivery, EventMapping, Format, Match, PersonReading, Place, RecordMapping, Refusal, Source};
 use crate::facts::{Asked, Facts};
 use crate::json;
 use crate::time::instant;
@@ -30,7 +31,7 @@ pub struct Reading {
     pub time: Option<Timestamp>,
     pub entity: Option<Entity>,
     /// The people it is about, the main one first.
-    pub subjects: Vec<String>,
+    pub people: Vec<PersonReading>,
     pub clinic: Option<String>,
     /// What the provider calls the delivery; none: only its content identifies it.
     pub delivery_id: Option<String>,
@@ -61,6 +62,13 @@ impl fmt::Debug for Reading {
 impl fmt::Debug for RecordReading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RecordReading({}, {} fields)", self.kind, self.fields.len())
+    }
+}
+
+impl Reading {
+    /// What the provider calls the people it is about, the main one first.
+    pub fn subjects(&self) -> Vec<String> {
+        self.people.iter().map(|person| person.id.clone()).collect()
     }
 }
 
@@ -123,17 +131,12 @@ impl Source {
         // As exact as it is kept: what is decided now must come out the same from what is stored.
         let time = time.and_then(|time| Timestamp::from_millisecond(time.as_millisecond()).ok());
         let entity = mapping.entity.as_ref().and_then(|entity| Some(Entity { kind: entity.kind.clone(), id: id(&entity.id)? }));
-        let mut subjects: Vec<String> = Vec::new();
-        for subject in mapping.subjects.iter().flat_map(|path| facts.ids(path)) {
-            if !subjects.contains(&subject) {
-                subjects.push(subject);
-            }
-        }
+        let people = people(&mapping.subjects, facts);
         let clinic = mapping.clinic.as_ref().and_then(|place| place.id(facts));
         let records = self.records.iter().filter(|record| record.on.contains(&mapping.kind));
-        let records = records.filter_map(|record| record.reading(facts, &subjects, clinic.as_deref())).collect();
+        let records = records.filter_map(|record| record.reading(facts, &people, clinic.as_deref())).collect();
         let delivery_id = mapping.id.as_ref().and_then(id);
-        Reading { kind: mapping.kind.clone(), time, entity, subjects, clinic, delivery_id, data, records }
+        Reading { kind: mapping.kind.clone(), time, entity, people, clinic, delivery_id, data, records }
     }
 }
 
@@ -155,12 +158,12 @@ impl Place {
 }
 
 impl RecordMapping {
-    fn reading(&self, facts: &Facts<'_>, subjects: &[String], clinic: Option<&str>) -> Option<RecordReading> {
+    fn reading(&self, facts: &Facts<'_>, people: &[PersonReading], clinic: Option<&str>) -> Option<RecordReading> {
         let id = facts.id(&self.key)?;
         let fields = self.keep.iter().filter_map(|(name, path)| Some((name.clone(), facts.value(path)?))).collect();
         let subject = match &self.subject {
             Some(path) => facts.id(path),
-            None => subjects.contains(&id).then(|| id.clone()),
+            None => people.iter().any(|person| person.id == id).then(|| id.clone()),
         };
         let clinic = match &self.clinic {
             Some(place) => place.id(facts),

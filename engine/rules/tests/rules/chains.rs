@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use zelo_core::grants::RecordFields;
 use zelo_core::timing::{DueQuestion, Records, Timetable};
 use zelo_core::{AutomationId, Candidate, Cause, Event, JobId, KeyHash, Plan};
-use zelo_rules::{FileText, Files, InForce, Prepared, RuleSet, Unprepared, load};
+use zelo_rules::{FileText, InForce, Prepared, RuleSet, Unprepared};
 
-use super::common::{Installed, automation, changed, event, in_force, indexer, loaded, running, shipped, with_rule};
+use super::common::{automation, changed, event, in_force, indexer, loaded, running, shipped, with_rule};
 
 const CHAIN: &str = r#"
 id     = "chain"
@@ -173,7 +173,7 @@ fn a_step_gives_what_it_gave_and_nothing_more() {
     let send = |steps: Value| prepared(&on(&set), &event, "send", &json!({}), steps);
     let given = send(json!({ "issue": { "number": 7, "document": "doc", "secret": 1 }, "other": {} })).unwrap();
     assert_eq!(given.input, json!({ "to": "x", "text": "receipt 7", "location": "doc" }));
-    assert_eq!(given.fields, ["steps.issue"], "what was disclosed: nothing of the event itself");
+    assert_eq!(given.disclosure.fields.keys().collect::<Vec<_>>(), ["steps.issue"], "what was disclosed: nothing of the event itself");
     // What a step did not give never comes; an input that is nothing else is not left out quietly.
     for steps in [json!({ "issue": { "number": 7 } }), json!({ "issue": { "document": "doc" } }), json!({})] {
         let Err(Unprepared::Fail(reason)) = send(steps.clone()) else { panic!("{steps}") };
@@ -204,40 +204,4 @@ fn an_event_that_an_automation_led_to_is_not_its_own() {
     assert!(both.candidates(&second, &indexer()).is_empty());
     let why = both.why_not(&second);
     assert!(why.iter().any(|(rule, why)| rule == "follow" && why.contains("second lap")), "{why:?}");
-}
-
-#[test]
-fn what_a_plugin_emits_is_sensitive() {
-    let rule =
-        CHAIN.replace("on     = [\"attendance.started\", \"attendance.finished\"]", "on = [\"attendance.finished\", \"receipt.issued\"]");
-    let public = rule
-        .replace("purpose = \"Make a receipt\"\nbasis   = \"lgpd:11.II.a\"\n", "")
-        .replace("purpose = \"Send the receipt\"\nbasis   = \"lgpd:11.II.a\"\n", "")
-        .replace("prices = { record = \"services\", path = \"$\" }\n", "")
-        .replace("list = \"{{ prices }}\"\n", "");
-    let files = |text: &str| Files { rules: vec![FileText { name: "rule.toml".to_owned(), text: text.to_owned() }], ..shipped() };
-    let codes = |text: &str| load(&files(text), &Installed).diagnostics.iter().map(|found| found.code).collect::<Vec<_>>();
-    assert_eq!(
-        codes(&public),
-        ["missing-basis", "missing-basis"],
-        "the patient's id is personal in the provider's event, and anything in a plugin's"
-    );
-    let narrow = public.replace("on = [\"attendance.finished\", \"receipt.issued\"]", "on = [\"attendance.finished\"]");
-    assert_eq!(codes(&narrow), ["unused-lookup"], "its prices are not read any more");
-}
-
-#[test]
-fn what_a_step_gave_is_as_sensitive_as_what_it_was_shown() {
-    let files = |text: &str| Files { rules: vec![FileText { name: "rule.toml".to_owned(), text: text.to_owned() }], ..shipped() };
-    let said = |text: &str| load(&files(text), &Installed).diagnostics.into_iter().map(|found| found.message).collect::<Vec<_>>();
-    assert_eq!(said(CHAIN), [""; 0]);
-    let shown = CHAIN.replace("id     = \"$.data.patient.id\"", "id     = \"$.data.services\"");
-    assert_eq!(said(&shown), [""; 0]);
-    let laundered = shown.replace("purpose = \"Send the receipt\"\nbasis   = \"lgpd:11.II.a\"\n", "");
-    let wanted = "`issue` was shown something sensitive, so the action needs a `purpose` and a `basis` of LGPD article 11";
-    assert_eq!(said(&laundered), [wanted]);
-    let further = format!(
-        "{laundered}\n[[then]]\nname = \"third\"\nplugin = \"reminder\"\nneeds = [\"send\"]\nwith = {{ to = \"x\", text = \"y\" }}\ngrant = {{ messages = {{ channels = [\"outbox\"], to = [\"x\"] }} }}\n"
-    );
-    assert!(said(&further).iter().any(|text| text.starts_with("`send` was shown")), "{:?}", said(&further));
 }

@@ -149,6 +149,7 @@ pub(crate) fn event(set: &RuleSet, path: &str, data: &Value) -> Event {
     let reading = reading(set, path, data.to_string().as_bytes());
     let received = "2026-03-02T12:30:00Z".parse().unwrap();
     Event {
+        subjects: reading.subjects(),
         id: EventId::from_bytes([7; 16]),
         connection: "centro".to_owned(),
         source: "clinicarx".to_owned(),
@@ -156,7 +157,6 @@ pub(crate) fn event(set: &RuleSet, path: &str, data: &Value) -> Event {
         time: reading.time.unwrap_or(received),
         received,
         entity: reading.entity,
-        subjects: reading.subjects,
         clinic: reading.clinic,
         data: reading.data,
         cause: None,

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is no test to clippy")]
 
+mod care;
 mod chains;
+mod classes;
 mod common;
 mod conditions;
+mod consents;
 mod diagnostics;
 mod explaining;
 mod fuzzing;

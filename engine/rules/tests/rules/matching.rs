@@ -244,6 +244,8 @@ name = "tell"
 plugin = "reminder"
 key = "$.data.id"
 cancel_on = [{ type = "attendance.canceled", key = "$.data.id" }]
+purpose = "p"
+basis = "lgpd:11.II.f"
 [then.allow]
 prices = { record = "prices", path = "$[*].price" }
 [then.with]

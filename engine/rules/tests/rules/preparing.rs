@@ -74,7 +74,14 @@ fn the_plugin_is_given_what_was_rendered() {
         Messages { channels: vec!["whatsapp".to_owned(), "outbox".to_owned()], to: vec!["(11) 98765-4321".to_owned()], budget: None };
     assert_eq!(prepared.grants.messages, Some(messages));
     assert!(!prepared.grants.state);
-    assert_eq!(prepared.fields, ["clinic", "clinic_tz", "instant", "patient", "phone", "starts_at"]);
+    assert_eq!(prepared.disclosure.fields.keys().collect::<Vec<_>>(), ["clinic", "clinic_tz", "instant", "patient", "phone", "starts_at"]);
+    let appointment = changed("new-appointment", &[]);
+    let record = |kind: &str| indexer().record("centro", kind, appointment["data"][kind]["id"].as_str().unwrap());
+    let mut both = [record("patient"), record("clinic")];
+    both.sort_unstable();
+    assert_eq!(prepared.records, both);
+    let marina = json!({"patient": marina()["patient"]});
+    assert_eq!(remind(json!({}), &marina).unwrap().records, [record("patient")], "there is no record of the clinic");
 }
 
 #[test]
@@ -113,7 +120,7 @@ fn an_object_is_made_of_inputs() {
     assert_eq!(given("{}").unwrap(), json!({}));
     assert!(matches!(given(r#"{ a = "x{{ absent }}" }"#), Err(Unprepared::Wait(_))));
     let prepared = prepare(&of(object), "r", json!({}), &data, &json!({})).unwrap();
-    assert_eq!(prepared.fields, ["clinic", "status"]);
+    assert_eq!(prepared.disclosure.fields.keys().collect::<Vec<_>>(), ["clinic", "status"]);
 }
 
 #[test]
@@ -136,7 +143,7 @@ fn texts_are_in_the_chosen_language_and_the_zone_of_the_clinic() {
     records.as_object_mut().unwrap().remove("clinic");
     let prepared = remind(json!({}), &records).unwrap();
     assert!(prepared.input["text"].as_str().unwrap().contains("06/03/2026 às 10:00"), "the zone of the source");
-    assert!(!prepared.fields.contains(&"clinic_tz".to_owned()), "what was not there was not disclosed");
+    assert!(!prepared.disclosure.fields.contains_key("clinic_tz"), "what was not there was not disclosed");
 }
 
 #[test]
@@ -194,7 +201,7 @@ fn of_alternatives_the_one_that_may_still_come_is_waited_for() {
 
 #[test]
 fn a_template_waits_for_the_field_it_names() {
-    let then = "[then.allow]\nphone = { record = \"patient\", path = \"$.phones[0]\" }\nclinic = \"$.data.clinic.name\"\n[then.with]\nto = \"{{ phone }}\"\ntext = \"{{ clinic }}\"";
+    let then = "purpose = \"p\"\nbasis = \"lgpd:11.II.f\"\n[then.allow]\nphone = { record = \"patient\", path = \"$.phones[0]\" }\nclinic = \"$.data.clinic.name\"\n[then.with]\nto = \"{{ phone }}\"\ntext = \"{{ clinic }}\"";
     let outcome = prepared(then, &changed("new-appointment", &[]), &json!({}));
     assert_eq!(reason(outcome), ("wait", "missing".to_owned(), "phone is missing, which `to` needs".to_owned()));
     let then = then.replace("\"{{ phone }}\"", "\"tel:{{ phone | trim }}\"");
@@ -246,7 +253,7 @@ fn a_transform_is_all_that_is_seen_of_a_field() {
             ("/timestamp", json!("2026-03-01 02:00:00")),
         ],
     );
-    let then = "[then.allow]\npatient = { path = \"$.data.patient.id\", as = \"hash\" }\n\
+    let then = "purpose = \"p\"\nbasis = \"lgpd:11.II.f\"\n[then.allow]\npatient = { path = \"$.data.patient.id\", as = \"hash\" }\n\
                 day = { path = \"$.data.scheduled_start_at\", as = \"date\" }\nage = { path = \"$.data.scheduled_start_at\", as = \"age\" }\n\
                 [then.with]\nto = \"{{ patient }}\"\ntext = \"{{ day }} {{ age }}\"";
     let input = prepared(then, &data, &json!({})).unwrap().input;
@@ -258,13 +265,14 @@ fn a_transform_is_all_that_is_seen_of_a_field() {
 fn a_lookup_of_many_is_a_list_with_gaps() {
     let set = with_rule(
         "id = \"r\"\ntitle = \"R\"\non = \"attendance.finished\"\n[lookup.services]\nrecord = \"service\"\nkey = \"$.data.services[*].service_code\"\n\
-         [[then]]\nname = \"a\"\nplugin = \"reminder\"\n[then.allow]\nprices = { record = \"services\", path = \"$[*].price\" }\nsecond = { record = \"services\", path = \"$[1].price\" }\n\
+         [[then]]\nname = \"a\"\nplugin = \"reminder\"\npurpose = \"p\"\nbasis = \"lgpd:11.II.f\"\n[then.allow]\nprices = { record = \"services\", path = \"$[*].price\" }\nsecond = { record = \"services\", path = \"$[1].price\" }\n\
          [then.with]\nto = \"x\"\ntext = \"{{ prices | join('+') }}\"\nduration_minutes = \"{{ second }}\"\n[then.grant]\nmessages = { channels = [\"outbox\"], to = [] }\n",
     );
     let mut data = changed("finished-attendance", &[]);
     data["data"]["services"] = json!([{"service_code": "1004"}, {"service_code": "9"}, {"service_code": "123"}]);
-    let input = prepare(&set, "r", json!({}), &data, &json!({"services": [{"price": 189.9}, null, {"price": 65.5}]})).unwrap().input;
-    assert_eq!(input, json!({"to": "x", "text": "189.9+65.5"}), "the second is unknown");
+    let prepared = prepare(&set, "r", json!({}), &data, &json!({"services": [{"price": 189.9}, null, {"price": 65.5}]})).unwrap();
+    assert_eq!(prepared.input, json!({"to": "x", "text": "189.9+65.5"}), "the second is unknown");
+    assert_eq!(prepared.records.len(), 2);
     data["data"]["services"] = json!([]);
     let input = prepare(&set, "r", json!({}), &data, &json!({})).unwrap().input;
     assert_eq!(input, json!({"to": "x", "text": ""}), "no services, no prices");

@@ -109,13 +109,16 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
     assert_eq!(
         action["fields"][1],
         json!({
-            "name": "clinic", "record": null, "path": "$.data.clinic.name", "class": "public", "as": null,
+            "name": "clinic", "record": null, "path": "$.data.clinic.name", "class": "public", "class_from": { "source": "clinicarx" }, "as": null,
             "words": { "pt-BR": "o nome da clínica", "en": "the clinic's name" },
         })
     );
     let patient = action["fields"].as_array().unwrap().iter().find(|field| field["name"] == "patient").unwrap();
     assert_eq!((&patient["as"], &patient["class"]), (&json!("first_name"), &json!("personal")));
     assert_eq!(patient["words"]["pt-BR"], "o nome do paciente (só o primeiro nome)");
+    assert_eq!((&action["basis_words"]["en"], &action["class"]), (&json!("health care"), &json!("personal")));
+    let words = json!({ "pt-BR": "não é feito para quem retirou o consentimento para “messages”", "en": "not done for who has withdrawn consent to “messages”" });
+    assert_eq!(action["consent"], json!({ "topic": "messages", "needed": false, "words": words }));
     assert_eq!(action["grants"][0]["grant"], "messages");
     assert_eq!(
         action["grants"][0]["words"]["en"],

@@ -45,6 +45,8 @@ name = "tell"
 plugin = "reminder"
 key = "$.data.id"
 at = { time = "$.data.scheduled_start_at", before = "1h" }
+purpose = "p"
+basis = "lgpd:11.II.f"
 [then.allow]
 phone = { record = "patient", path = "$.phones[0]" }
 [then.with]
@@ -91,7 +93,7 @@ fn a_test_that_fails_says_what_came_instead() {
     files.rules = vec![FileText { name: "rules/r.toml".to_owned(), text: FAILING.to_owned() }];
     let results = run_tests(&loaded(&files));
     assert!(results.iter().all(|result| !result.passed));
-    assert_eq!(results[1].line, 29, "where it stands");
+    assert_eq!(results[1].line, 31, "where it stands");
     let messages: Vec<&str> = results.iter().filter_map(|result| result.message.as_deref()).collect();
     assert_eq!(
         messages,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use zelo_rules::{Class, Delivery, FileText, Files, Format, Headers, Path, Read, Reading, Refusal, RuleSet, Source};
+use zelo_rules::{Delivery, FileText, Files, Format, Headers, Read, Reading, Refusal, RuleSet, Source};
 
 use super::common::{changed, event, file, loaded, reading, root, sample, shipped};
 
@@ -13,9 +13,9 @@ const TRIGGERS: [Trigger; 14] = [
     ("new-appointment", "appointment/new", "appointment.created", "appointment", 1, true, &[]),
     ("edit-appointment", "appointment/edit", "appointment.updated", "appointment", 1, true, &[]),
     ("cancel-appointment", "appointment/cancel", "appointment.canceled", "appointment", 1, true, &[]),
-    ("new-attendance", "attendance/new", "attendance.started", "attendance", 1, true, &[]),
-    ("finished-attendance", "attendance/finished", "attendance.finished", "attendance", 1, true, &[]),
-    ("cancelled-attendance", "attendance/cancelled", "attendance.canceled", "attendance", 1, true, &[]),
+    ("new-attendance", "attendance/new", "attendance.started", "attendance", 2, true, &[]),
+    ("finished-attendance", "attendance/finished", "attendance.finished", "attendance", 2, true, &[]),
+    ("cancelled-attendance", "attendance/cancelled", "attendance.canceled", "attendance", 2, true, &[]),
     ("new-patient", "patient/new", "patient.created", "patient", 1, false, &["patient"]),
     ("edit-patient", "patient/edit", "patient.updated", "patient", 1, false, &["patient"]),
     ("new-clinic", "clinic/new", "clinic.created", "clinic", 0, true, &["clinic"]),
@@ -38,7 +38,7 @@ fn every_documented_trigger_is_read() {
             assert_eq!(reading.kind, kind, "{name}");
             assert_eq!(reading.time.unwrap().to_string(), "2023-07-13T15:55:33Z", "{name}: UTC though it does not say so");
             assert_eq!(reading.entity.unwrap().kind, entity, "{name}");
-            assert_eq!(reading.subjects.len(), subjects, "{name}");
+            assert_eq!(reading.people.len(), subjects, "{name}");
             assert_eq!(reading.clinic.is_some(), clinic, "{name}");
             assert_eq!(reading.delivery_id, None, "{name}: nothing in it identifies the delivery");
             assert_eq!(reading.records.iter().map(|record| record.kind.as_str()).collect::<Vec<_>>(), records, "{name}");
@@ -125,23 +125,6 @@ fn nothing_prints_a_payload() {
     assert!(!printed.contains("GUILHERME") && !printed.contains("fbf08025"), "{printed}");
 }
 
-#[test]
-fn fields_are_classified() {
-    let set = loaded(&shipped());
-    let source = set.source("clinicarx").unwrap();
-    let class = |path: &str| source.class(&Path::parse(path).unwrap());
-    assert_eq!(class("$.data.clinic.name"), Class::Public);
-    assert_eq!(class("$.data.patient.name"), Class::Personal);
-    for path in ["$.data.patient", "$.data.religion", "$.data.services[*].name", "$.modified_data", "$.data.annotations", "$"] {
-        assert_eq!(class(path), Class::Sensitive, "{path}");
-    }
-    let record = |kind: &str, path: &str| source.record_class(kind, &Path::parse(path).unwrap());
-    assert_eq!(record("patient", "$.phones[0]"), Class::Personal);
-    assert_eq!(record("clinic", "$.timezone"), Class::Public);
-    assert_eq!(record("patient", "$.religion"), Class::Sensitive);
-    assert_eq!(record("clinic", "$"), Class::Personal, "all of it: the most delicate field decides");
-}
-
 fn plotado() -> RuleSet {
     loaded(&Files { sources: vec![file("rules/sources/plotado.toml")], rules: vec![], samples: vec![] })
 }
@@ -184,7 +167,7 @@ fn a_lead_is_the_same_in_both_formats() {
         let [json, xml] = [&json, &xml].map(|body| read_by(&set, path, None, body.as_bytes()).unwrap());
         for reading in [&json, &xml] {
             assert_eq!((reading.kind.as_str(), reading.time), ("lead.created", None), "{path}");
-            assert_eq!(reading.subjects, ["+5501999999999"]);
+            assert_eq!(reading.subjects(), ["+5501999999999"]);
             assert_eq!(reading.entity.as_ref().unwrap().id, "+5501999999999");
         }
         assert_eq!(*json.data, json!({"nome": "Carlos", "telefone": "+5501999999999", "mensagem": "Quero agendar um horário"}));
@@ -198,8 +181,6 @@ fn a_lead_is_the_same_in_both_formats() {
     };
     assert_eq!(why("<order><nome>Carlos</nome></order>"), "its root element is not `lead`");
     assert_eq!(read_by(&set, "order/changed", None, json.as_bytes()).unwrap().kind, "order.changed");
-    let classes = ["$.nome", "$.telefone", "$.mensagem"].map(|path| set.source("plotado").unwrap().class(&Path::parse(path).unwrap()));
-    assert_eq!(classes, [Class::Personal, Class::Personal, Class::Sensitive]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use zelo_core::decide::{Dirty, Needs, State, decide};
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement, settle, step_ended};
-use zelo_core::{Arrival, Event, EventId, Indexer, Job, JobId, JobState, KeyHash, RecordRef, RecordWrite, Status, Timestamp};
+use zelo_core::{Arrival, Event, EventId, Indexer, Job, JobId, JobState, KeyHash, Person, RecordRef, RecordWrite, Status, Timestamp};
 use zelo_rules::{Class, InForce, RecordReading};
 use zelo_store::{Error, EventView};
 
@@ -108,7 +108,8 @@ impl Side {
             // Duplicates were never stored.
             delivery: index.delivery(name, &event.kind, &event.id.to_string()),
             entity: event.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
-            subjects: event.subjects.iter().map(|subject| index.subject(name, subject)).collect(),
+            people: event.subjects.iter().map(|subject| Person::new(index.subject(name, subject))).collect(),
+            consents: Vec::new(),
             records: reading.into_iter().flat_map(|reading| reading.records).map(write).collect(),
             candidates: self.in_force.candidates(event, index),
             timetable: self.in_force.clone(),
@@ -222,6 +223,7 @@ impl Side {
             lease: job.lease,
             end,
             journal: Vec::new(),
+            shown: None,
             local: Vec::new(),
             emitted: Vec::new(),
             outward: false,
@@ -257,7 +259,7 @@ impl Side {
             .as_ref()
             .map(|granted| self.channels.choose(&granted.channels, None).map_or(NO_CHANNEL, |(name, _)| name));
         let channel = channel.map(str::to_owned);
-        let unfounded = action.basis.is_none() && action.allow.iter().any(|field| field.class != Class::Public);
+        let unfounded = action.basis.is_none() && action.class != Class::Public;
         let counts = self.count(&job.rule);
         counts.outside_hours += u64::from(outside);
         if let Some(channel) = channel {

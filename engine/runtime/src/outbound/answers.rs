@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use zelo_core::http::Answer;
+use zelo_core::http::{Answer, Method, Target};
 
 use super::{Exchange, Hop, Outbound};
 
@@ -11,10 +11,17 @@ use super::{Exchange, Hop, Outbound};
 #[derive(Clone, Debug, Default)]
 pub struct Answers(pub Vec<Answer>);
 
+impl Answers {
+    /// The answer to `method` on `url`, if one is given.
+    pub(crate) fn to(&self, method: Method, url: &Target) -> Option<&Answer> {
+        self.0.iter().find(|answer| answer.request.allows(method, url))
+    }
+}
+
 #[async_trait]
 impl Outbound for Answers {
     async fn exchange(&self, hop: &Hop<'_>) -> Exchange {
-        match self.0.iter().find(|answer| answer.request.allows(hop.method, hop.url)) {
+        match self.to(hop.method, hop.url) {
             Some(answer) => Exchange::Answered(answer.response()),
             None => {
                 let (method, origin) = (hop.method.as_str(), hop.url.origin());

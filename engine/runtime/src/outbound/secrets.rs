@@ -22,7 +22,7 @@ pub enum Secrets {
 pub struct Secret {
     /// The whole value of a header.
     pub value: String,
-    /// What answers may not repeat: the secret, and other forms that it is known in. None is shorter than [`SECRET_MIN`].
+    /// What answers may not repeat: the secret, and other forms that it is known in; of those, what is shorter than [`SECRET_MIN`] is left in.
     pub forms: Vec<String>,
     /// The hosts that it is bound to.
     pub hosts: Vec<Bound>,

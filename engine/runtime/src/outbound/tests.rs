@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use zelo_core::http::{Body, Header};
+use zelo_core::http::{Body, Header, HeaderValue, HttpGrant, Request};
 
 use super::*;
 
@@ -91,10 +91,10 @@ fn secret(name: &str) -> HeaderValue {
 async fn sent(request: &Request, answers: Vec<Exchange>) -> (Sent, Vec<Asked>) {
     let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
     let (grants, secrets) = (grants(), secrets());
-    let rules = Rules { grants: &grants, secrets: &secrets };
-    let grant = granted(request, &rules).unwrap();
+    let ways = Ways { grants: &grants, secrets: &secrets };
+    let sending = Sending::granted(request, ways).unwrap();
     let now = "2026-03-05T13:00:00Z".parse().unwrap();
-    let sent = send(&script, request, (grant, "job_1-1"), &rules, now).await;
+    let sent = sending.send(&script, "job_1-1", now).await;
     assert!(script.answers.lock().unwrap().is_empty(), "every answer was asked for");
     (sent, script.asked.into_inner().unwrap())
 }
@@ -131,16 +131,16 @@ async fn the_key_stands_in_the_header_that_the_destination_heeds() {
 #[test]
 fn what_is_not_granted_is_told() {
     let (grants, secrets) = (grants(), secrets());
-    let rules = Rules { grants: &grants, secrets: &secrets };
-    let why = |request: &Request| granted(request, &rules).unwrap_err();
+    let ways = Ways { grants: &grants, secrets: &secrets };
+    let why = |request: &Request| Sending::granted(request, ways).err().unwrap();
     let url = "https://api.example.com/v1/1";
     assert!(why(&request(Method::Delete, url, vec![])).contains("DELETE to this address of https://api.example.com is not granted"));
     assert!(!why(&request(Method::Get, "https://api.example.com/v2/ana?cpf=1", vec![])).contains("ana"), "a path may hold anything");
     assert!(why(&request(Method::Get, url, vec![("a", secret("stranger"))])).contains("`stranger` is not granted"));
     assert!(why(&request(Method::Get, url, vec![("a", secret("none"))])).contains("no secret `none` is configured"));
     assert!(why(&request(Method::Get, url, vec![("a", secret("other"))])).contains("not bound to api.example.com"));
-    let nothing = Rules { grants: &[], secrets: &secrets };
-    assert!(granted(&request(Method::Get, url, vec![]), &nothing).is_err());
+    let nothing = Ways { grants: &[], secrets: &secrets };
+    assert!(Sending::granted(&request(Method::Get, url, vec![]), nothing).is_err());
 }
 
 #[tokio::test]
@@ -203,6 +203,8 @@ async fn a_redirect_goes_only_where_the_rule_lets_it() {
         assert!(matches!(&came, Sent::Unusable(told) if told.contains(why)), "{elsewhere}: {came:?}");
         assert_eq!(asked.len(), 1, "nothing was sent there");
     }
+    let inside = sent(&get, vec![to("/v1/2"), Exchange::Inside("it is inside".into())]).await.0;
+    assert!(matches!(&inside, Sent::Unusable(why) if why.contains("redirects, and it is inside")), "something was sent: {inside:?}");
     assert!(matches!(sent(&get, vec![to("/v1/1"); 6]).await.0, Sent::Unusable(why) if why.contains("more than 5 times")));
     assert_eq!(status(&sent(&get, vec![answer(302, &[])]).await.0), 302, "it leads nowhere");
 }
@@ -245,8 +247,10 @@ fn of_several_grants_one_that_has_the_secrets_and_may_be_repeated() {
         grant("POST https://api.example.com/v1/orders", Some("idempotency-key"), &["crm"]),
     ];
     let secrets = secrets();
-    let rules = Rules { grants: &grants, secrets: &secrets };
-    let of = |url: &str, headers| granted(&request(Method::Post, url, headers), &rules).map(|grant| grant.request.to_string());
+    let ways = Ways { grants: &grants, secrets: &secrets };
+    let of = |url: &str, headers| {
+        Sending::granted(&request(Method::Post, url, headers), ways).map(|sending| sending.grant().request.to_string())
+    };
     let with = || vec![("authorization", secret("crm"))];
     assert_eq!(of("https://api.example.com/v1/orders", with()).unwrap(), "POST https://api.example.com/v1/orders");
     assert_eq!(of("https://api.example.com/v1/notes", with()).unwrap(), "POST https://api.example.com/v1/*");
@@ -302,8 +306,12 @@ fn reply(path: &str, head: &str) -> Vec<Vec<u8>> {
 }
 
 fn internet(inside: &[&str]) -> Internet {
+    internet_with(inside, Duration::from_secs(60))
+}
+
+fn internet_with(inside: &[&str], timeout: Duration) -> Internet {
     let inside = inside.iter().map(|text| text.parse().unwrap()).collect();
-    Internet::new(InternetConfig { inside, timeout: Duration::from_millis(500), response_max: 1000 }).unwrap()
+    Internet::new(InternetConfig { inside, timeout, response_max: 1000 }).unwrap()
 }
 
 async fn get(internet: &Internet, url: &str) -> Exchange {
@@ -343,8 +351,9 @@ async fn an_answer_is_read_within_its_bounds() {
     assert!(matches!(&half, Exchange::Headed { head, why: Cut::BrokenOff(_) } if head.status == 200), "{half:?}");
     let none = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert!(matches!(get(&open, &format!("http://{none}/")).await, Exchange::Unsent(_)), "nobody listens there any more");
-    for path in ["hangup", "slow"] {
-        let came = get(&open, &format!("{base}/{path}")).await;
+    let impatient = internet_with(&["127.0.0.1"], Duration::from_millis(100));
+    for (internet, path) in [(&open, "hangup"), (&impatient, "slow")] {
+        let came = get(internet, &format!("{base}/{path}")).await;
         assert!(matches!(&came, Exchange::Lost(why) if !why.contains("127.0.0.1")), "{path}: {came:?}");
     }
 }

@@ -11,27 +11,23 @@ use zelo_host::Stop;
 use zelo_store::effect_id;
 
 use super::{Begun, Recorder, lock};
-use crate::outbound::{self, Rules, Sent};
+use crate::outbound::{Sending, Sent, Ways};
 
 impl Recorder {
-    /// What may go where.
-    pub(super) fn ways(&self) -> Rules<'_> {
-        Rules { grants: &self.grants.http, secrets: &self.runtime.secrets }
-    }
-
-    pub(super) async fn request(&mut self, index: u32, request: &Request, begun: Begun) -> Result<EffectResult, Stop> {
+    pub(super) async fn request(&self, index: u32, request: &Request, begun: Begun) -> Result<EffectResult, Stop> {
         let in_flight = begun == Begun::InFlight;
         let unknown = || {
             let reason = format!("a request to {} had begun when an earlier attempt ended", request.url.origin());
             Err(Stop::Unknown { reason })
         };
-        let grant = match outbound::granted(request, &self.ways()) {
-            Ok(grant) => grant.clone(),
+        let ways = Ways { grants: &self.grants.http, secrets: &self.runtime.secrets };
+        let sending = match Sending::granted(request, ways) {
+            Ok(sending) => sending,
             Err(_) if in_flight => return unknown(),
             Err(reason) => return Ok(EffectResult::Refused { reason }),
         };
         let asks = request.method.is_safe();
-        let repeatable = grant.repeatable(request.method);
+        let repeatable = sending.grant().repeatable(request.method);
         if in_flight && !repeatable {
             return unknown();
         }
@@ -45,7 +41,7 @@ impl Recorder {
             }
         }
         let key = effect_id(self.job.id, index);
-        let sent = outbound::send(self.runtime.outbound.as_ref(), request, (&grant, &key), &self.ways(), self.runtime.clock.now()).await;
+        let sent = sending.send(self.runtime.outbound.as_ref(), &key, self.runtime.clock.now()).await;
         let later =
             |reason: String, after: Option<SignedDuration>| Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) };
         match sent {

@@ -2,29 +2,39 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use zelo_core::{EventId, JobId, JobState};
+use zelo_core::{AuditKind, EventId, JobId, JobState};
+use zelo_store::AuditPage;
 
 use super::query::{List, Parameters};
-use super::views::{AuditJson, EventJson, JobJson, MessageJson, RecordJson};
+use super::views::{AuditJson, EventJson, JobJson, MessageJson, RecordJson, VerifiedJson};
 use crate::App;
+use crate::access::Known;
 use crate::problem::Problem;
+use crate::seen::Seen;
 
-pub(super) async fn events(State(app): State<App>, parameters: Parameters) -> Result<Json<List<EventJson>>, Problem> {
+pub(super) async fn events(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<EventJson>>, Problem> {
     let wanted = parameters.page("")?;
     let rows = app.runtime.store.events(&wanted.page).await?;
+    Seen::of("events").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, EventJson::new)))
 }
 
 /// One event, with its payload.
-pub(super) async fn event(State(app): State<App>, Path(id): Path<String>, parameters: Parameters) -> Result<Json<EventJson>, Problem> {
+pub(super) async fn event(
+    State(app): State<App>,
+    who: Known,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<EventJson>, Problem> {
     parameters.none()?;
     let missing = || Problem::not_found("There is no event with this id. An id looks like `evt_` and 32 hexadecimal digits.");
     let id: EventId = id.parse().map_err(|_| missing())?;
     let view = app.runtime.store.event(id).await?.ok_or_else(missing)?;
+    Seen::of("event").rows([&view]).by(&who, &app).await?;
     Ok(Json(EventJson::with_data(&view)))
 }
 
-pub(super) async fn jobs(State(app): State<App>, mut parameters: Parameters) -> Result<Json<List<JobJson>>, Problem> {
+pub(super) async fn jobs(State(app): State<App>, who: Known, mut parameters: Parameters) -> Result<Json<List<JobJson>>, Problem> {
     let state = match parameters.take("state") {
         None => None,
         Some(word) => Some(JobState::parse(&word).ok_or_else(|| {
@@ -40,35 +50,57 @@ pub(super) async fn jobs(State(app): State<App>, mut parameters: Parameters) -> 
     let wanted = parameters.page(", state, attention")?;
     let store = &app.runtime.store;
     let rows = if attention { store.attention(&wanted.page).await? } else { store.jobs(&wanted.page, state).await? };
+    Seen::of("jobs").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, JobJson::new)))
 }
 
 /// One job, with its journal and what its plugin said in each attempt.
-pub(super) async fn job(State(app): State<App>, Path(id): Path<String>, parameters: Parameters) -> Result<Json<JobJson>, Problem> {
+pub(super) async fn job(
+    State(app): State<App>,
+    who: Known,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<JobJson>, Problem> {
     parameters.none()?;
     let missing = || Problem::not_found("There is no job with this id. An id looks like `job_` and 32 hexadecimal digits.");
     let id: JobId = id.parse().map_err(|_| missing())?;
     let view = app.runtime.store.job(id).await?.ok_or_else(missing)?;
     let journal = app.runtime.store.journal(id).await?;
     let attempts = app.runtime.store.attempts(id).await?;
+    Seen::of("job").rows([&view]).by(&who, &app).await?;
     Ok(Json(JobJson::whole(&view, journal, attempts)))
 }
 
-pub(super) async fn messages(State(app): State<App>, parameters: Parameters) -> Result<Json<List<MessageJson>>, Problem> {
+pub(super) async fn messages(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<MessageJson>>, Problem> {
     let wanted = parameters.page("")?;
     let rows = app.runtime.store.messages(&wanted.page).await?;
+    Seen::of("messages").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, MessageJson::new)))
 }
 
-pub(super) async fn audit(State(app): State<App>, parameters: Parameters) -> Result<Json<List<AuditJson>>, Problem> {
-    let wanted = parameters.page("")?;
-    let rows = app.runtime.store.audit(&wanted.page).await?;
+pub(super) async fn audit(State(app): State<App>, mut parameters: Parameters) -> Result<Json<List<AuditJson>>, Problem> {
+    let kind = parameters.take("kind").map(|word| AuditKind::parse(&word).ok_or_else(unknown_kind)).transpose()?;
+    let wanted = parameters.page(", kind")?;
+    let rows = app.runtime.store.audit(&AuditPage { page: wanted.page.clone(), kind }).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, AuditJson::new)))
 }
 
-pub(super) async fn records(State(app): State<App>, mut parameters: Parameters) -> Result<Json<List<RecordJson>>, Problem> {
+/// Whether the audit log is as it was written, and signed.
+pub(super) async fn verify(State(app): State<App>, parameters: Parameters) -> Result<Json<VerifiedJson>, Problem> {
+    parameters.none()?;
+    let verified = app.runtime.store.verify_audit(Vec::new()).await?;
+    Ok(Json(VerifiedJson::new(&verified, &app.runtime.store.audit_key())))
+}
+
+fn unknown_kind() -> Problem {
+    let words: Vec<&str> = AuditKind::ALL.into_iter().map(AuditKind::as_str).collect();
+    Problem::query(format!("`kind` is one of {}.", words.join(", ")))
+}
+
+pub(super) async fn records(State(app): State<App>, who: Known, mut parameters: Parameters) -> Result<Json<List<RecordJson>>, Problem> {
     let kind = parameters.take("type");
     let wanted = parameters.page(", type")?;
     let rows = app.runtime.store.records(&wanted.page, kind.as_deref()).await?;
+    Seen::of("records").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, RecordJson::new)))
 }

@@ -12,7 +12,9 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, 
 use super::query::{List, Parameters};
 use super::views::DocumentJson;
 use crate::App;
+use crate::access::Known;
 use crate::problem::Problem;
+use crate::seen::Seen;
 
 /// What a browser may show by itself. Not SVG, which is a program.
 const SHOWN: [&str; 6] = ["application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "text/plain; charset=utf-8"];
@@ -24,15 +26,17 @@ const POLICY: &str =
 /// Characters of a file name that are told.
 const NAME_MAX: usize = 150;
 
-pub(super) async fn documents(State(app): State<App>, parameters: Parameters) -> Result<Json<List<DocumentJson>>, Problem> {
+pub(super) async fn documents(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<DocumentJson>>, Problem> {
     let wanted = parameters.page("")?;
     let rows = app.runtime.store.documents(&wanted.page).await?;
+    Seen::of("documents").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, DocumentJson::new)))
 }
 
 /// The file.
 pub(super) async fn document(
     State(app): State<App>,
+    who: Known,
     Path((job, index)): Path<(String, String)>,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
@@ -42,6 +46,7 @@ pub(super) async fn document(
     };
     let (job, index) = zelo_store::parse_effect_id(&format!("{job}/{index}")).ok_or_else(missing)?;
     let (view, content) = app.runtime.store.document(job, index).await?.ok_or_else(missing)?;
+    Seen::of("document").rows([&view]).by(&who, &app).await?;
     let shown = shown(&view.media_type);
     let disposition = disposition(if shown.is_some() { "inline" } else { "attachment" }, &view.name);
     let headers = [

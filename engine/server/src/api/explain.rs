@@ -9,9 +9,12 @@ use serde_json::Value;
 use zelo_core::{Event, EventId, Status};
 use zelo_rules::{Class, LOCALES};
 use zelo_runtime::explain::{self, Explained, Given, Telling};
+use zelo_store::Who;
 
 use super::query::Parameters;
+use crate::access::Known;
 use crate::problem::Problem;
+use crate::seen::Seen;
 use crate::{App, body};
 
 /// A payload that might come.
@@ -33,15 +36,22 @@ struct Payload {
 /// A payload has at most so many bytes.
 const BODY_MAX: usize = 1 << 20;
 
-pub(super) async fn stored(State(app): State<App>, Path(id): Path<String>, parameters: Parameters) -> Result<Json<Explained>, Problem> {
+pub(super) async fn stored(
+    State(app): State<App>,
+    who: Known,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<Explained>, Problem> {
     let missing = || Problem::not_found("There is no event with this id. An id looks like `evt_` and 32 hexadecimal digits.");
     let id: EventId = id.parse().map_err(|_| missing())?;
     let wanted = Wanted::read(parameters)?;
     let view = app.runtime.store.event(id).await?.ok_or_else(missing)?;
-    explained(&app, &view.event, Some(view.status), &wanted).await
+    let told = explained(&app, &view.event, Some(view.status), &wanted).await?;
+    Seen::of("explanation").rows([&view]).by(&who, &app).await?;
+    Ok(told)
 }
 
-pub(super) async fn given(State(app): State<App>, parameters: Parameters, request: Body) -> Result<Json<Explained>, Problem> {
+pub(super) async fn given(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<Explained>, Problem> {
     let wanted = Wanted::read(parameters)?;
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let payload: Payload = serde_json::from_slice(&held.bytes).map_err(|error| {
@@ -57,7 +67,16 @@ pub(super) async fn given(State(app): State<App>, parameters: Parameters, reques
     let given = Given { kind: payload.kind.as_deref(), path: &payload.path, body: body.as_bytes() };
     let at = payload.at.unwrap_or_else(|| app.runtime.clock.now());
     let event = explain::given(&edition.rules, connection, given, at).map_err(|error| Problem::malformed(error.to_string()))?;
-    explained(&app, &event, None, &wanted).await
+    let told = explained(&app, &event, None, &wanted).await?;
+    if wanted.reveal != Class::Public {
+        // Rules look up what is stored of the people that a payload names.
+        let mut people = Vec::new();
+        for id in event.subjects {
+            people.extend(app.runtime.store.find_subjects(Who::Id { connection: Some(event.connection.clone()), id }).await?);
+        }
+        Seen::of("explanation").rows(&people).opened(&who, &app).await?;
+    }
+    Ok(told)
 }
 
 async fn explained(app: &App, event: &Event, status: Option<Status>, wanted: &Wanted) -> Result<Json<Explained>, Problem> {

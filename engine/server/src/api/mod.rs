@@ -8,7 +8,8 @@ mod documents;
 mod explain;
 mod in_force;
 mod query;
-mod views;
+mod subjects;
+pub(crate) mod views;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -31,10 +32,12 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/documents", get(documents::documents))
         .route("/documents/{job}/{index}", get(documents::document))
         .route("/audit", get(activity::audit))
+        .route("/audit/verify", get(activity::verify))
         .route("/records", get(activity::records))
         .route("/rules", get(in_force::rules))
         .route("/rules/{id}", get(in_force::rule))
         .route("/status", get(in_force::status))
+        .merge(subjects::routes())
         .method_not_allowed_fallback(async || Problem::method())
         .fallback(async || Problem::not_found("There is nothing at this address of the API."))
         .layer(from_fn_with_state(app.clone(), access::guard))

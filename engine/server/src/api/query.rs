@@ -89,9 +89,14 @@ pub(super) struct List<T> {
 }
 
 impl Wanted {
+    /// Those of `rows` that are answered.
+    pub(super) fn shown<'r, R>(&self, rows: &'r [R]) -> &'r [R] {
+        &rows[..rows.len().min(self.limit)]
+    }
+
     /// The answer made of `rows`.
     pub(super) fn answer<R, T>(&self, rows: &[R], cursor: impl Fn(&R) -> i64, view: impl Fn(&R) -> T) -> List<T> {
-        let shown = &rows[..rows.len().min(self.limit)];
+        let shown = self.shown(rows);
         let next = if rows.len() > self.limit { shown.last().map(|row| cursor(row).to_string()) } else { None };
         List { items: shown.iter().map(view).collect(), next }
     }

@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use zelo_core::audit::verify::Verified;
 use zelo_core::effect::{Attachment, Body, Button, Document, Emitted, Message, RecordEdit};
 use zelo_core::job::Reason;
 use zelo_core::settle::LogLine;
-use zelo_core::{Cause, Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Need, Status};
+use zelo_core::{
+    AuditKind, Cause, Disclosure, Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Need,
+    Pseudonym, Status,
+};
 use zelo_store::{AttemptView, AuditView, DocumentView, EventView, JobView, MessageView, RecordView};
 
 use crate::document_url;
 
 #[derive(Serialize)]
-pub(super) struct EventJson {
+pub(crate) struct EventJson {
     id: EventId,
     connection: String,
     clinic: Option<String>,
@@ -34,7 +38,7 @@ pub(super) struct EventJson {
 }
 
 impl EventJson {
-    pub(super) fn new(view: &EventView) -> Self {
+    pub(crate) fn new(view: &EventView) -> Self {
         let event = &view.event;
         Self {
             id: event.id,
@@ -52,13 +56,13 @@ impl EventJson {
         }
     }
 
-    pub(super) fn with_data(view: &EventView) -> Self {
+    pub(crate) fn with_data(view: &EventView) -> Self {
         Self { data: Some(view.event.data.clone()), ..Self::new(view) }
     }
 }
 
 #[derive(Serialize)]
-pub(super) struct JobJson {
+pub(crate) struct JobJson {
     id: JobId,
     event: EventId,
     connection: String,
@@ -90,7 +94,7 @@ pub(super) struct JobJson {
 }
 
 impl JobJson {
-    pub(super) fn new(view: &JobView) -> Self {
+    pub(crate) fn new(view: &JobView) -> Self {
         let job = &view.job;
         Self {
             id: job.id,
@@ -118,7 +122,7 @@ impl JobJson {
         }
     }
 
-    pub(super) fn whole(view: &JobView, journal: Vec<JournalEntry>, attempts: Vec<AttemptView>) -> Self {
+    pub(crate) fn whole(view: &JobView, journal: Vec<JournalEntry>, attempts: Vec<AttemptView>) -> Self {
         let journal = journal.into_iter().zip(0..).map(|(entry, index)| JournalJson::new(index, entry));
         let attempts = attempts.into_iter().map(AttemptJson::new);
         Self { journal: Some(journal.collect()), attempts: Some(attempts.collect()), ..Self::new(view) }
@@ -152,8 +156,8 @@ enum JournalJson {
         index: u32,
         now: String,
         locale: String,
-        /// The fields that were disclosed to the plugin, by name.
-        fields: Vec<String>,
+        /// What of somebody was disclosed to the plugin, by name and class; for what, and on which basis.
+        disclosure: Disclosure,
         input: Value,
         grants: Grants,
         plugin_digest: String,
@@ -236,8 +240,8 @@ impl JournalJson {
     fn new(index: u32, entry: JournalEntry) -> Self {
         match entry {
             JournalEntry::Invocation(invocation) => {
-                let Invocation { now, locale, fields, input, grants, plugin_digest, .. } = *invocation;
-                Self::Invocation { index, now, locale, fields, input, grants, plugin_digest }
+                let Invocation { now, locale, disclosure, input, grants, plugin_digest, .. } = *invocation;
+                Self::Invocation { index, now, locale, disclosure, input, grants, plugin_digest }
             }
             JournalEntry::Effect { effect, result } => {
                 Self::Effect { index, effect: EffectJson::new(effect), result: ResultJson::new(result) }
@@ -266,29 +270,74 @@ impl EffectJson {
     }
 }
 
-/// What has to be answered for; the rest stands in the journal of the job, at `entry`.
+/// An entry of the audit log.
 #[derive(Serialize)]
-pub(super) struct AuditJson {
+pub(crate) struct AuditJson {
+    seq: i64,
     at: Timestamp,
-    kind: String,
-    connection: String,
+    kind: AuditKind,
+    connection: Option<String>,
     clinic: Option<String>,
-    job: JobId,
-    entry: u32,
-    rule: String,
-    action: String,
-    effect: String,
+    /// The people it is about, under random names.
+    about: Vec<Pseudonym>,
+    /// Who did it.
+    actor: String,
+    job: Option<JobId>,
+    detail: Map<String, Value>,
+    /// Of the chain up to it, hexadecimal.
+    hash: String,
 }
 
 impl AuditJson {
-    pub(super) fn new(view: &AuditView) -> Self {
-        let AuditView { at, kind, connection, clinic, job, entry, rule, action, effect, .. } = view.clone();
-        Self { at, kind, connection, clinic, job, entry, rule, action, effect }
+    pub(crate) fn new(view: &AuditView) -> Self {
+        let AuditView { cursor, entry, hash } = view;
+        Self {
+            seq: *cursor,
+            at: entry.at,
+            kind: entry.kind,
+            connection: entry.connection.clone(),
+            clinic: entry.clinic.clone(),
+            about: entry.about.clone(),
+            actor: entry.actor.as_str().to_owned(),
+            job: entry.job,
+            detail: entry.detail(),
+            hash: data_encoding::HEXLOWER.encode(hash),
+        }
+    }
+}
+
+/// What came of looking through the audit log.
+#[derive(Serialize)]
+pub(crate) struct VerifiedJson {
+    /// What was done to it, in words; empty where nothing was.
+    findings: Vec<String>,
+    /// The entries that were looked at.
+    entries: u64,
+    /// The signed heads that they were held against.
+    heads: u64,
+    /// The place of the last entry.
+    last: u64,
+    /// Of the chain up to it, hexadecimal.
+    hash: String,
+    /// The Ed25519 key that signs, hexadecimal.
+    key: String,
+}
+
+impl VerifiedJson {
+    pub(crate) fn new(verified: &Verified, key: &[u8; 32]) -> Self {
+        Self {
+            findings: verified.findings.iter().map(ToString::to_string).collect(),
+            entries: verified.entries,
+            heads: verified.heads,
+            last: verified.last.seq,
+            hash: data_encoding::HEXLOWER.encode(&verified.last.hash),
+            key: data_encoding::HEXLOWER.encode(key),
+        }
     }
 }
 
 #[derive(Serialize)]
-pub(super) struct MessageJson {
+pub(crate) struct MessageJson {
     id: String,
     job: JobId,
     at: Timestamp,
@@ -299,7 +348,7 @@ pub(super) struct MessageJson {
 }
 
 impl MessageJson {
-    pub(super) fn new(view: &MessageView) -> Self {
+    pub(crate) fn new(view: &MessageView) -> Self {
         Self {
             id: view.id.clone(),
             job: view.job,
@@ -368,7 +417,7 @@ impl ContentJson {
 }
 
 #[derive(Serialize)]
-pub(super) struct DocumentJson {
+pub(crate) struct DocumentJson {
     id: String,
     job: JobId,
     at: Timestamp,
@@ -385,7 +434,7 @@ pub(super) struct DocumentJson {
 }
 
 impl DocumentJson {
-    pub(super) fn new(view: &DocumentView) -> Self {
+    pub(crate) fn new(view: &DocumentView) -> Self {
         Self {
             id: view.id.clone(),
             job: view.job,
@@ -402,7 +451,7 @@ impl DocumentJson {
 }
 
 #[derive(Serialize)]
-pub(super) struct RecordJson {
+pub(crate) struct RecordJson {
     connection: String,
     clinic: Option<String>,
     #[serde(rename = "type")]
@@ -413,7 +462,7 @@ pub(super) struct RecordJson {
 }
 
 impl RecordJson {
-    pub(super) fn new(view: &RecordView) -> Self {
+    pub(crate) fn new(view: &RecordView) -> Self {
         Self {
             connection: view.connection.clone(),
             clinic: view.clinic.clone(),

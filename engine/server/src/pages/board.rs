@@ -36,6 +36,11 @@ impl Contacts {
         self.cards.is_empty()
     }
 
+    /// Those that are shown.
+    pub(super) fn cards(&self) -> &[RecordView] {
+        &self.cards
+    }
+
     /// By stage: those with words in their order and even if nobody is there, then all others by name.
     fn columns(&self) -> Vec<(&str, Vec<&RecordView>)> {
         let mut found: BTreeMap<&str, Vec<&RecordView>> = BTreeMap::new();
@@ -107,7 +112,8 @@ mod tests {
 
     fn contact(id: &str, document: Value) -> RecordView {
         let time = "2026-03-02T11:00:00Z".parse().unwrap();
-        RecordView { cursor: 1, connection: "acme".into(), clinic: None, kind: "contact".into(), id: id.into(), time, document }
+        let (connection, kind) = ("acme".into(), "contact".into());
+        RecordView { cursor: 1, about: Vec::new(), connection, clinic: None, kind, id: id.into(), time, document }
     }
 
     #[test]

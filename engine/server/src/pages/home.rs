@@ -18,15 +18,14 @@ use crate::App;
 use crate::access;
 use crate::live;
 use crate::problem::Problem;
+use crate::seen::Seen;
 
 /// Rows of each table.
 pub(crate) const ROWS: u32 = 25;
 
 /// `GET /`: the page, or how to get in.
 pub(crate) async fn show(State(app): State<App>, Language(words): Language, headers: HeaderMap) -> Result<Response, Problem> {
-    if access::identify(&app, &headers).await?.is_none() {
-        return Ok(outside(words));
-    }
+    let Some(who) = access::identify(&app, &headers).await? else { return Ok(outside(words)) };
     // Before the rest is read: what comes in between is shown twice, not missed.
     let seen = live::look(&app.runtime).await?;
     let store = app.runtime.store.as_ref();
@@ -38,6 +37,8 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
     let jobs = store.jobs(&latest, None).await?;
     let records = store.records(&latest, None).await?;
     let attention = attention(store).await?;
+    let shown = Seen::of("page").rows(contacts.cards()).rows(&documents).rows(&messages).rows(&events).rows(&jobs).rows(&records);
+    shown.rows(&attention.jobs).by(&who, &app).await?;
     let body = html! {
         header {
             h1 { "zelo" }

@@ -7,8 +7,8 @@ mod automations;
 mod board;
 pub(crate) mod home;
 pub(crate) mod sign_in;
-mod tables;
-mod words;
+pub(crate) mod tables;
+pub(crate) mod words;
 
 use std::sync::LazyLock;
 
@@ -34,7 +34,7 @@ const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'sel
                            frame-ancestors 'none'; base-uri 'none'";
 
 /// The language of the reader, as the browser says.
-pub(crate) struct Language(&'static Words);
+pub(crate) struct Language(pub(crate) &'static Words);
 
 impl<S: Sync> FromRequestParts<S> for Language {
     type Rejection = std::convert::Infallible;

@@ -29,7 +29,7 @@ pub(super) fn some(words: &Words, empty: bool, list: impl Fn() -> Markup) -> Mar
 }
 
 /// A table that scrolls by itself where the window is narrow; reachable with the keyboard for that.
-fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
+pub(crate) fn table(caption: &str, columns: &[&str], rows: &Markup) -> Markup {
     html! {
         div.scroll role="region" aria-label=(caption) tabindex="0" data-key={ "table " (caption) } {
             table {
@@ -73,7 +73,7 @@ fn document_link(id: &str, name: &str) -> Markup {
 }
 
 /// To three digits or so: people compare it, and do not calculate with it.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..10_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
@@ -159,7 +159,7 @@ fn because(words: &Words, view: &JobView) -> Markup {
 }
 
 /// In the language of the page where it has words for it, the whole of it below.
-pub(super) fn reason(words: &Words, state: JobState, reason: &Reason) -> Markup {
+pub(crate) fn reason(words: &Words, state: JobState, reason: &Reason) -> Markup {
     html! {
         @if let Some(told) = words.reason(state, reason) {
             (told) small lang="en" { (reason.text) }
@@ -197,7 +197,7 @@ fn document(document: &Value) -> Markup {
 }
 
 /// In UTC, to the minute; the whole instant for programs.
-pub(super) fn time(instant: Timestamp) -> Markup {
+pub(crate) fn time(instant: Timestamp) -> Markup {
     html! { time datetime=(instant) { (instant.strftime("%Y-%m-%d %H:%M")) } }
 }
 

@@ -2,74 +2,79 @@
 
 use zelo_core::job::Reason;
 use zelo_core::{JobState, Status};
+use zelo_rules::Class;
 
 use super::board::STAGES;
 
 /// The words of one language.
-pub(super) struct Words {
+pub(crate) struct Words {
     /// BCP 47.
-    pub(super) lang: &'static str,
-    pub(super) overview: &'static str,
-    pub(super) contents: &'static str,
-    pub(super) sign_in: &'static str,
-    pub(super) sign_in_ready: &'static str,
-    pub(super) sign_in_how: &'static str,
-    pub(super) sign_in_code: &'static str,
-    pub(super) sign_out: &'static str,
-    pub(super) link_dead: &'static str,
-    pub(super) link_dead_how: &'static str,
-    pub(super) outside: &'static str,
-    pub(super) outside_then: &'static str,
-    pub(super) insecure: &'static str,
-    pub(super) insecure_how: &'static str,
-    pub(super) problems: &'static str,
-    pub(super) problems_how: &'static str,
-    pub(super) refused: &'static str,
-    pub(super) refused_how: &'static str,
-    pub(super) did_you_mean: &'static str,
-    pub(super) idle: &'static str,
-    pub(super) automations: &'static str,
-    pub(super) automations_how: &'static str,
-    pub(super) attention: &'static str,
-    pub(super) waiting_jobs: &'static str,
-    pub(super) there_are_more: &'static str,
-    pub(super) new: &'static str,
-    pub(super) contacts: &'static str,
-    pub(super) latest_contacts: &'static str,
-    pub(super) last_contact: &'static str,
-    pub(super) documents: &'static str,
-    pub(super) latest_documents: &'static str,
-    pub(super) name: &'static str,
-    pub(super) says: &'static str,
-    pub(super) size: &'static str,
-    pub(super) events: &'static str,
-    pub(super) latest_events: &'static str,
-    pub(super) jobs: &'static str,
-    pub(super) latest_jobs: &'static str,
-    pub(super) messages: &'static str,
-    pub(super) latest_messages: &'static str,
-    pub(super) message_to: &'static str,
-    pub(super) records: &'static str,
-    pub(super) latest_records: &'static str,
-    pub(super) nothing_yet: &'static str,
-    pub(super) time: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) status: &'static str,
-    pub(super) entity: &'static str,
-    pub(super) connection: &'static str,
-    pub(super) clinic: &'static str,
-    pub(super) due: &'static str,
-    pub(super) action: &'static str,
-    pub(super) state: &'static str,
-    pub(super) because: &'static str,
-    pub(super) comes_after: &'static str,
-    pub(super) to: &'static str,
-    pub(super) text: &'static str,
-    pub(super) channel: &'static str,
-    pub(super) record: &'static str,
+    pub(crate) lang: &'static str,
+    pub(crate) overview: &'static str,
+    pub(crate) contents: &'static str,
+    pub(crate) sign_in: &'static str,
+    pub(crate) sign_in_ready: &'static str,
+    pub(crate) sign_in_how: &'static str,
+    pub(crate) sign_in_code: &'static str,
+    pub(crate) sign_out: &'static str,
+    pub(crate) link_dead: &'static str,
+    pub(crate) link_dead_how: &'static str,
+    pub(crate) outside: &'static str,
+    pub(crate) outside_then: &'static str,
+    pub(crate) insecure: &'static str,
+    pub(crate) insecure_how: &'static str,
+    pub(crate) problems: &'static str,
+    pub(crate) problems_how: &'static str,
+    pub(crate) refused: &'static str,
+    pub(crate) refused_how: &'static str,
+    pub(crate) did_you_mean: &'static str,
+    pub(crate) idle: &'static str,
+    pub(crate) automations: &'static str,
+    pub(crate) automations_how: &'static str,
+    /// What actions are shown, and why.
+    pub(crate) shown: &'static str,
+    pub(crate) basis: &'static str,
+    classes: [&'static str; Class::ALL.len()],
+    pub(crate) attention: &'static str,
+    pub(crate) waiting_jobs: &'static str,
+    pub(crate) there_are_more: &'static str,
+    pub(crate) new: &'static str,
+    pub(crate) contacts: &'static str,
+    pub(crate) latest_contacts: &'static str,
+    pub(crate) last_contact: &'static str,
+    pub(crate) documents: &'static str,
+    pub(crate) latest_documents: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) says: &'static str,
+    pub(crate) size: &'static str,
+    pub(crate) events: &'static str,
+    pub(crate) latest_events: &'static str,
+    pub(crate) jobs: &'static str,
+    pub(crate) latest_jobs: &'static str,
+    pub(crate) messages: &'static str,
+    pub(crate) latest_messages: &'static str,
+    pub(crate) message_to: &'static str,
+    pub(crate) records: &'static str,
+    pub(crate) latest_records: &'static str,
+    pub(crate) nothing_yet: &'static str,
+    pub(crate) time: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) entity: &'static str,
+    pub(crate) connection: &'static str,
+    pub(crate) clinic: &'static str,
+    pub(crate) due: &'static str,
+    pub(crate) action: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) because: &'static str,
+    pub(crate) comes_after: &'static str,
+    pub(crate) to: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) channel: &'static str,
+    pub(crate) record: &'static str,
     /// One whose name is not at hand.
-    pub(super) document: &'static str,
-    pub(super) content: &'static str,
+    pub(crate) document: &'static str,
+    pub(crate) content: &'static str,
     no_stage: &'static str,
     stages: [&'static str; STAGES.len()],
     statuses: [&'static str; 5],
@@ -101,6 +106,9 @@ const PT_BR: Words = Words {
     idle: "Automações ligadas que não funcionam",
     automations: "Automações",
     automations_how: "O que está ligado, e o que faz",
+    shown: "Que dados usa, e por quê",
+    basis: "Base legal:",
+    classes: ["público", "pessoal", "sensível"],
     attention: "Precisa de atenção",
     waiting_jobs: "Tarefas à espera de alguém, ou que terminaram mal; horários em UTC",
     there_are_more: "Há mais:",
@@ -204,6 +212,9 @@ const EN: Words = Words {
     idle: "Automations that are on and do not work",
     automations: "Automations",
     automations_how: "What is on, and what it does",
+    shown: "Which data it uses, and why",
+    basis: "Legal basis:",
+    classes: ["public", "personal", "sensitive"],
     attention: "Needs attention",
     waiting_jobs: "Jobs that wait for somebody, or ended badly; times in UTC",
     there_are_more: "There are more:",
@@ -252,7 +263,7 @@ const EN: Words = Words {
 };
 
 impl Words {
-    pub(super) fn status(&self, status: Status) -> &'static str {
+    pub(crate) fn status(&self, status: Status) -> &'static str {
         self.statuses[match status {
             Status::Accepted => 0,
             Status::Duplicate => 1,
@@ -262,7 +273,7 @@ impl Words {
         }]
     }
 
-    pub(super) fn state(&self, state: JobState) -> &'static str {
+    pub(crate) fn state(&self, state: JobState) -> &'static str {
         self.states[match state {
             JobState::Scheduled => 0,
             JobState::Ready => 1,
@@ -276,7 +287,7 @@ impl Words {
     }
 
     /// A stage of contacts; one that has no words is told as it is.
-    pub(super) fn stage<'a>(&'a self, stage: &'a str) -> &'a str {
+    pub(crate) fn stage<'a>(&'a self, stage: &'a str) -> &'a str {
         match STAGES.into_iter().position(|known| known == stage) {
             Some(place) => self.stages[place],
             None if stage.is_empty() => self.no_stage,
@@ -284,9 +295,13 @@ impl Words {
         }
     }
 
+    pub(super) fn class(&self, class: Class) -> &'static str {
+        self.classes[class as usize]
+    }
+
     /// What `reason` says in this language; `None` where its own text is all there is. The code of a job that is done is
     /// its plugin's own word, whatever it looks like.
-    pub(super) fn reason(&self, state: JobState, reason: &Reason) -> Option<&'static str> {
+    pub(crate) fn reason(&self, state: JobState, reason: &Reason) -> Option<&'static str> {
         if state == JobState::Done {
             return None;
         }
@@ -295,7 +310,7 @@ impl Words {
 }
 
 /// The words that an `Accept-Language` (RFC 9110 §12.5.4) asks for. Portuguese where nobody asks, English where neither is asked for.
-pub(super) fn choose(accept: Option<&str>) -> &'static Words {
+pub(crate) fn choose(accept: Option<&str>) -> &'static Words {
     let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return &PT_BR };
     let mut best: (f32, &'static Words) = (0.0, &EN);
     for range in accept.split(',') {

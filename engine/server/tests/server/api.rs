@@ -80,7 +80,8 @@ async fn what_came_and_what_was_done_can_be_read() {
     });
     assert_eq!(whole["attempts"], json!([said]));
     let journal = &whole["journal"];
-    assert_eq!((&journal[0]["kind"], &journal[0]["fields"]), (&json!("invocation"), &json!(["phone"])));
+    let fields = json!({ "phone": "personal" });
+    assert_eq!((&journal[0]["kind"], &journal[0]["disclosure"]["fields"]), (&json!("invocation"), &fields));
     assert_eq!(journal[1]["effect"]["kind"], "message");
     let attachments = json!([{ "kind": "file", "name": "visit.ics", "media_type": "text/calendar", "bytes": 5 }]);
     assert_eq!(journal[1]["effect"]["attachments"], attachments);
@@ -192,8 +193,8 @@ async fn what_is_in_force_can_be_read() {
 #[tokio::test]
 async fn a_rule_is_told_in_words() {
     let house = House::new().await;
-    let portuguese = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída.";
-    let english = "When a patient is registered, sends a message to the value at “$.data.phone” through the outbox.";
+    let portuguese = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída. Não é feito para quem retirou o consentimento para “messages”.";
+    let english = "When a patient is registered, sends a message to the value at “$.data.phone” through the outbox. Not done for who has withdrawn consent to “messages”.";
     let sentence = json!({ "pt-BR": portuguese, "en": english });
     assert_eq!(house.api("rules").await.json()["items"][0]["sentence"], sentence);
 
@@ -207,15 +208,23 @@ async fn a_rule_is_told_in_words() {
         origin: "people".into(),
         changed: START.parse().unwrap(),
     };
-    house.store().put_automation(row).await.unwrap();
+    house.store().put_automation(row, zelo_core::Actor::command()).await.unwrap();
     let rule = house.api("rules/greeting").await.json();
     assert_eq!((&rule["id"], &rule["sentence"], &rule["tests"]), (&json!("greeting"), &sentence, &json!([])));
     let action = &rule["actions"][0];
     assert_eq!((&action["purpose"]["en"], &action["basis"]), (&json!("Greet the patient"), &json!("lgpd:11.II.f")));
+    assert_eq!((&action["basis_words"]["pt-BR"], &action["class"]), (&json!("tutela da saúde"), &json!("personal")));
+    assert_eq!(
+        action["consent"],
+        json!({
+            "topic": "messages", "needed": false,
+            "words": { "pt-BR": "não é feito para quem retirou o consentimento para “messages”", "en": "not done for who has withdrawn consent to “messages”" },
+        })
+    );
     assert_eq!(
         action["fields"][0],
         json!({
-            "name": "name", "record": null, "path": "$.data.name", "class": "personal", "as": null,
+            "name": "name", "record": null, "path": "$.data.name", "class": "personal", "class_from": { "source": "acme" }, "as": null,
             "words": { "pt-BR": "o nome", "en": "the name" },
         })
     );

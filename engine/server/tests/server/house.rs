@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,8 +18,8 @@ use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job, JournalEntry,
-    ManualClock, Origin, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
+    Actor, Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job,
+    JournalEntry, ManualClock, Origin, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
@@ -28,6 +29,8 @@ use zelo_server::access::{self, Role};
 use zelo_server::{Settings, router};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
+
+use crate::deaf::Deaf;
 
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
 /// Stands in payloads; must not come out where nobody signed in.
@@ -53,7 +56,7 @@ type = "patient.created"
 title = { pt-BR = "um paciente é cadastrado", en = "a patient is registered" }
 time = "$.timestamp"
 entity = { type = "patient", id = "$.data.id" }
-subjects = [{ id = "$.data.id" }]
+subjects = [{ id = "$.data.id", cpf = "$.data.cpf", phone = "$.data.phone", email = "$.data.email" }]
 clinic = "$.data.clinic"
 
 [[records]]
@@ -65,7 +68,7 @@ keep = { name = "$.data.name", phone = "$.data.phone" }
 
 [classes]
 public = ["$.data.id", "$.data.clinic", "$.timestamp"]
-personal = ["$.data.name", "$.data.phone"]
+personal = ["$.data.name", "$.data.phone", "$.data.cpf", "$.data.email"]
 
 [words]
 "$.data.name" = { pt-BR = "o nome", en = "the name" }
@@ -82,6 +85,7 @@ name = "greet"
 plugin = "greeter"
 purpose = { en = "Greet the patient", pt-BR = "Saudar o paciente" }
 basis = "lgpd:11.II.f"
+consent = "messages"
 
 [then.allow]
 name = "$.data.name"
@@ -161,12 +165,20 @@ impl House {
 
     /// As [`House::with`]; its connections are `acme`, and `open`, which is insecure if asked for. Its store is in memory, or a file.
     pub(crate) async fn built(settings: Settings, insecure: bool, path: Option<PathBuf>) -> Self {
-        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
-        let store =
-            SqliteStore::open(SqliteConfig { path, ..SqliteConfig::default() }, MasterKey::generate(entropy.as_ref()), entropy.clone())
-                .await
-                .unwrap();
+        Self::over(open(path, &entropy).await, entropy, settings, insecure)
+    }
+
+    /// One whose store no longer writes down what people see, once the switch is on.
+    pub(crate) async fn hard_of_hearing() -> (Self, Arc<AtomicBool>) {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let deaf = Arc::<AtomicBool>::default();
+        let store = Deaf { inner: open(None, &entropy).await, deaf: deaf.clone() };
+        (Self::over(Arc::new(store), entropy, Settings::default(), false), deaf)
+    }
+
+    fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
+        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
         let connections = [("acme", false), ("open", insecure)].map(|(name, insecure)| Connection {
             name: name.into(),
             source: "acme".into(),
@@ -229,11 +241,16 @@ impl House {
     }
 
     pub(crate) async fn link(&self) -> String {
-        access::new_link(self.store(), self.clock.as_ref(), self.runtime.entropy.as_ref()).await.unwrap()
+        access::new_link(self.store(), self.clock.as_ref(), self.runtime.entropy.as_ref(), Actor::command()).await.unwrap()
     }
 
     pub(crate) async fn token(&self) -> String {
-        access::new_token(self.store(), self.clock.as_ref(), self.runtime.entropy.as_ref(), Role::Viewer, "tests").await.unwrap()
+        self.token_of(Role::Viewer).await
+    }
+
+    pub(crate) async fn token_of(&self, role: Role) -> String {
+        let (clock, entropy) = (self.clock.as_ref(), self.runtime.entropy.as_ref());
+        access::new_token(self.store(), clock, entropy, role, "tests", Actor::command()).await.unwrap()
     }
 
     /// GET with a fresh token.
@@ -320,6 +337,7 @@ impl House {
                 anchor: None,
                 lookups: vec![],
                 needs: needs.iter().map(|need| (*need).into()).collect(),
+                also_about: Vec::new(),
                 over: OverTime::default(),
             },
         };
@@ -328,7 +346,8 @@ impl House {
             event,
             body: Arc::from(&b"{}"[..]),
             entity: None,
-            subjects: vec![],
+            people: vec![],
+            consents: vec![],
             records: vec![],
             candidates: vec![candidate("issue", &[]), candidate("send", &["issue"])],
             timetable: Arc::new(AtOnce),
@@ -368,6 +387,7 @@ impl House {
 
     async fn settle(&self, job: &Job, end: AttemptEnd, journal: Vec<(u32, JournalEntry)>, local: Vec<LocalWrite>) {
         let settlement = Settlement {
+            shown: None,
             job: job.id,
             lease: job.lease,
             end,
@@ -388,6 +408,12 @@ impl House {
     pub(crate) fn store(&self) -> &dyn Store {
         self.runtime.store.as_ref()
     }
+}
+
+/// A store in memory, or a file.
+async fn open(path: Option<PathBuf>, entropy: &Arc<dyn Entropy>) -> Arc<dyn Store> {
+    let config = SqliteConfig { path, ..SqliteConfig::default() };
+    SqliteStore::open(config, MasterKey::generate(entropy.as_ref()), entropy.clone()).await.unwrap()
 }
 
 /// Every job is due when its event happened.
@@ -448,7 +474,8 @@ fn invocation(job: &Job, event: Event) -> Invocation {
             ..Grants::default()
         },
         plugin_digest: "00".repeat(32),
-        fields: vec!["phone".into()],
+        disclosure: zelo_core::Disclosure { fields: [("phone".to_owned(), "personal".to_owned())].into(), ..Default::default() },
+        records: Vec::new(),
     }
 }
 

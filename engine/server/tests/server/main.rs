@@ -4,9 +4,11 @@
 
 mod access;
 mod api;
+mod deaf;
 mod documents;
 mod hooks;
 mod house;
 mod live;
 mod pages;
+mod privacy;
 mod serve;

@@ -66,8 +66,13 @@ async fn an_automation_is_told_in_words() {
     let house = House::new().await;
     let cookie = house.sign_in().await;
     let page = house.get("/", &[("cookie", &cookie)]).await.text;
-    let sentence = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída.";
+    let sentence = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída. Não é feito para quem retirou o consentimento para “messages”.";
     assert!(page.contains("<strong>Saudação · acme</strong>") && page.contains(&format!("<p class=\"said\">{sentence}</p>")), "{page}");
+    for part in
+        ["<strong>greet</strong> · pessoal<br>Saudar o paciente<br>Base legal: lgpd:11.II.f (tutela da saúde)", "<li>o nome · pessoal</li>"]
+    {
+        assert!(page.contains(part), "{part} in {page}");
+    }
     let english = house.get("/", &[("cookie", &cookie), ("accept-language", "en")]).await.text;
     assert!(english.contains("<p class=\"said\">When a patient is registered, sends a message"), "{english}");
 }

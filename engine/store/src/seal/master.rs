@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use zelo_core::{Entropy, Indexer};
+use zelo_core::Entropy;
 
 /// Thirty-two random bytes. Who has them and the files can read everything; who has only the files, nothing.
 ///
@@ -58,11 +58,6 @@ impl MasterKey {
     /// The key as 64 hexadecimal digits, to write to a key file.
     pub fn to_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(HEXLOWER.encode(&*self.0))
-    }
-
-    /// Makes the keyed hashes that the store is searched by.
-    pub fn indexer(&self) -> Indexer {
-        Indexer::new(&self.derive("zelo/1/index"))
     }
 
     /// The key for `label`. Labels are part of the format: a changed one makes stored data unreadable.

@@ -5,8 +5,11 @@ use sha2::Sha256;
 
 use zelo_core::{Arrival, KeyHash, RecordWrite};
 
-/// What the data under a key is kept for. One for now; retention gives each purpose a key of its own.
+/// What the data under a key is kept for, where no law says that they must be kept.
 pub const PURPOSE: &str = "operations";
+
+/// What the data under a key is kept for that stay although their person was erased: a law says so.
+pub const DUTY: &str = "duty";
 
 /// Who a data key belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,10 +20,12 @@ pub struct Owner {
 }
 
 /// What kind of owner, the nearest to the person first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OwnerKind {
     /// A person, as the connection names them.
     Subject(KeyHash),
+    /// Several people together, in order: their data cannot be told apart, so they go with any of them.
+    Together(Vec<KeyHash>),
     /// The clinic: what is about no person that zelo knows of.
     Clinic,
     /// The connection: what names no clinic either.
@@ -28,9 +33,26 @@ pub enum OwnerKind {
 }
 
 impl Owner {
-    /// The owner of an arrival's payload: its first subject, else its clinic, else its connection.
+    /// The owner of an arrival's payload, without what is others' alone: who it is about, else its clinic, else its connection.
     pub fn of_arrival(arrival: &Arrival) -> Self {
-        Self::new(&arrival.event.connection, arrival.event.clinic.as_deref(), arrival.subjects.first().copied())
+        let whole = arrival.people.iter().filter(|person| person.parts.is_none()).map(|person| person.hash);
+        Self::of_people(&arrival.event.connection, arrival.event.clinic.as_deref(), whole.collect())
+    }
+
+    /// The owner of what is about `people`: themselves, one or together; else the clinic, else the connection.
+    pub fn of_people(connection: &str, clinic: Option<&str>, mut people: Vec<KeyHash>) -> Self {
+        people.sort_unstable();
+        people.dedup();
+        match people.as_slice() {
+            [] | [_] => Self::new(connection, clinic, people.pop()),
+            _ => Self { connection: connection.to_owned(), clinic: clinic.map(str::to_owned), kind: OwnerKind::Together(people) },
+        }
+    }
+
+    /// The owners of what each of several has alone; nobody where it is one or none.
+    pub fn members(&self) -> Vec<Self> {
+        let OwnerKind::Together(people) = &self.kind else { return Vec::new() };
+        people.iter().map(|person| Self::new(&self.connection, self.clinic.as_deref(), Some(*person))).collect()
     }
 
     /// The owner of a record: the person it is about, else its clinic, else the connection.
@@ -55,7 +77,7 @@ impl Owner {
     /// The word in the store.
     pub fn kind_str(&self) -> &'static str {
         match self.kind {
-            OwnerKind::Subject(_) => "subject",
+            OwnerKind::Subject(_) | OwnerKind::Together(_) => "subject",
             OwnerKind::Clinic => "clinic",
             OwnerKind::Connection => "connection",
         }
@@ -63,14 +85,15 @@ impl Owner {
 
     /// Names the owner: the same for the same person, whichever clinic they are seen at.
     pub(super) fn hash(&self, mac: &Hmac<Sha256>) -> KeyHash {
-        let part = match &self.kind {
+        let (label, part) = match &self.kind {
             // A keyed hash of connection and person already.
             OwnerKind::Subject(subject) => return *subject,
-            OwnerKind::Clinic => self.clinic.as_deref().unwrap_or_default().as_bytes(),
-            OwnerKind::Connection => &[],
+            OwnerKind::Together(people) => ("together", people.iter().flat_map(|person| person.0).collect()),
+            OwnerKind::Clinic => ("clinic", self.clinic.as_deref().unwrap_or_default().as_bytes().to_vec()),
+            OwnerKind::Connection => ("connection", Vec::new()),
         };
         let mut mac = mac.clone();
-        for part in [self.kind_str().as_bytes(), self.connection.as_bytes(), part] {
+        for part in [label.as_bytes(), self.connection.as_bytes(), &part] {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);
         }

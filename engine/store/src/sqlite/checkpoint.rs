@@ -10,10 +10,12 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::settle::{Checkpoint, Checkpointed, Purpose};
 use zelo_core::{EffectResult, Job, JobState, JournalEntry, KeyHash};
 
+use super::audit;
 use super::column::ms;
 use super::effects::{Effects, Within};
 use super::jobs;
 use super::keys::Keys;
+use super::others::{Records, shown_in};
 use super::settle::emit;
 use super::steps::wake;
 use super::writer::{Desk, Write};
@@ -42,6 +44,11 @@ impl Write for Check {
         if let Some(reason) = job.cancel.clone().filter(|_| !matches!(purpose, Purpose::Done)) {
             return Ok(Checkpointed::Cancelled(reason));
         }
+        let shown: Vec<KeyHash> = shown_in(&desk.indexer, &job.connection, journal).collect();
+        let records = Records::load(conn, shown.iter().copied()).await?;
+        if records.lack(&shown) {
+            return Ok(Checkpointed::Stale);
+        }
         let counted = match purpose {
             Purpose::Count { slot, index, effect } => {
                 let value = count(conn, &job, *slot, self.now).await?;
@@ -58,10 +65,12 @@ impl Write for Check {
         let mut effects = Effects::default();
         effects.collect(job.id, journal, local, self.now);
         effects.journal.extend(counted.iter().map(|(_, index, entry)| (job.id, *index, entry, self.now)));
-        let within = Within { desk, keys: &keys, jobs: HashMap::from([(job.id, (kept, &job))]) };
-        let written = effects.store(conn, &within).await?;
-        wake(conn, &written).await?;
-        emit(conn, desk, &[(0, emitted)], &mut []).await?;
+        let within =
+            Within { desk, keys: &keys, jobs: HashMap::from([(job.id, (kept, &job))]), shown: HashMap::from([(job.id, shown)]), records };
+        let stored = effects.store(conn, &within).await?;
+        wake(conn, &stored.records).await?;
+        audit::append(conn, desk, stored.audit).await?;
+        emit(conn, desk, &stored.others, &[(0, job.id, emitted)], &mut []).await?;
         Ok(counted.map_or(Checkpointed::Kept, |(value, ..)| Checkpointed::Counted(value)))
     }
 }

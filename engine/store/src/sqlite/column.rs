@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type, ValueRef};
 
 use zelo_core::clock::from_ms;
-use zelo_core::{EventId, JobId, KeyHash};
+use zelo_core::{EventId, JobId, KeyHash, Pseudonym};
 
 use crate::Error;
 
@@ -45,6 +45,17 @@ impl<'r> Columns<'r> {
 
     pub(crate) fn opt_hash(&self, column: &'static str) -> Result<Option<KeyHash>, Error> {
         Ok(self.sixteen(column)?.map(KeyHash))
+    }
+
+    /// Pseudonyms, one behind the other; null: nobody's.
+    pub(crate) fn pseudonyms(&self, column: &'static str) -> Result<Vec<Pseudonym>, Error> {
+        let bytes: Option<&[u8]> = self.get(column)?;
+        let (all, rest) = bytes.unwrap_or_default().as_chunks::<16>();
+        if rest.is_empty() {
+            Ok(all.iter().map(|one| Pseudonym::from_bytes(*one)).collect())
+        } else {
+            Err(self.damaged(column, "it is no list of pseudonyms".into()))
+        }
     }
 
     pub(crate) fn event_id(&self, column: &'static str) -> Result<EventId, Error> {

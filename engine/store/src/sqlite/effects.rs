@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::effect::{Document, Message, RecordEdit};
 use zelo_core::settle::{LocalWrite, Report};
-use zelo_core::{EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow, Stamp};
+use zelo_core::{
+    Actor, AuditEntry, AuditKind, Disclosure, Effect, EffectResult, Invocation, Job, JobId, JobState, JournalEntry, KeyHash, RecordRow,
+    Stamp,
+};
 
 use super::budgets::{self, Sent};
 use super::bulk::{Bound, Rows, expect_rows, in_list};
@@ -17,6 +21,7 @@ use super::column::ms;
 use super::jobs::Kept;
 use super::keys::Keys;
 use super::load::{load_records, record_at};
+use super::others::{Others, Records};
 use super::record::{SealedRecord, owned, put_records};
 use super::writer::Desk;
 use crate::Error;
@@ -31,33 +36,26 @@ const INSERT_JOURNAL: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (job_id, seq) DO UPDATE SET kind = excluded.kind, at = excluded.at, key_id = excluded.key_id, sealed = excluded.sealed WHERE journal.kind = 'begun'",
 };
 
-const INSERT_AUDIT: Rows = Rows {
-    doing: "store what was refused",
-    head: "INSERT INTO audit (job_id, entry, connection, clinic, at, kind, rule, action, effect) SELECT * FROM (VALUES",
-    columns: 9,
-    tail: ") WHERE column1 IS NOT NULL",
-};
-
 // No ON CONFLICT: the same effect twice is an error, and takes its whole settlement back.
 const INSERT_MESSAGES: Rows = Rows {
     doing: "store messages",
-    head: "INSERT OR FAIL INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed) SELECT * FROM (VALUES",
-    columns: 9,
+    head: "INSERT OR FAIL INTO messages (job_id, effect, connection, clinic, channel, recipient, at, key_id, sealed, action) SELECT * FROM (VALUES",
+    columns: 10,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const INSERT_DOCUMENTS: Rows = Rows {
     doing: "store documents",
-    head: "INSERT OR FAIL INTO documents (job_id, effect, connection, clinic, at, size, key_id, sealed, content) SELECT * FROM (VALUES",
-    columns: 9,
+    head: "INSERT OR FAIL INTO documents (job_id, effect, connection, clinic, at, size, key_id, sealed, content, action) SELECT * FROM (VALUES",
+    columns: 10,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const PUT_STATE: Rows = Rows {
     doing: "store state",
-    head: "INSERT OR FAIL INTO state (slot, connection, clinic, updated, key_id, sealed) SELECT * FROM (VALUES",
-    columns: 6,
-    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed",
+    head: "INSERT OR FAIL INTO state (slot, connection, clinic, updated, key_id, sealed, action) SELECT * FROM (VALUES",
+    columns: 7,
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (slot) DO UPDATE SET updated = excluded.updated, key_id = excluded.key_id, sealed = excluded.sealed, action = excluded.action",
 };
 
 const INSERT_ATTEMPTS: Rows = Rows {
@@ -68,6 +66,23 @@ const INSERT_ATTEMPTS: Rows = Rows {
 };
 
 const DELETE_STATE: &str = in_list!("DELETE FROM state WHERE slot", "");
+
+// Whatever an action reads of its own state may stand in what it writes there.
+const PUT_STATE_ABOUT: Rows = Rows {
+    doing: "say whose data came into state",
+    head: "INSERT OR IGNORE INTO state_about (slot, key_id) SELECT * FROM (VALUES",
+    columns: 2,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const PUT_RECORD_ABOUT: Rows = Rows {
+    doing: "say whose data came into records",
+    head: "INSERT OR IGNORE INTO record_about (record, key_id) SELECT * FROM (VALUES",
+    columns: 2,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const DELETE_STATE_ABOUT: &str = in_list!("DELETE FROM state_about WHERE slot", "");
 
 /// What a plugin said in an attempt.
 pub(crate) struct Spoken<'a> {
@@ -82,6 +97,8 @@ pub(crate) struct Spoken<'a> {
 #[derive(Default)]
 pub(crate) struct Effects<'a> {
     pub journal: Vec<(JobId, u32, &'a JournalEntry, Timestamp)>,
+    /// What has to be answered for, whatever becomes of the rest.
+    answered_for: Vec<(JobId, AuditKind, Timestamp, Value)>,
     messages: Vec<(JobId, u32, &'a str, &'a Message, Timestamp)>,
     documents: Vec<(JobId, u32, &'a Document, Timestamp)>,
     /// Record, edit, the event it is for, and when it is written.
@@ -92,11 +109,24 @@ pub(crate) struct Effects<'a> {
     state: HashMap<KeyHash, (JobId, Option<&'a str>, Timestamp)>,
 }
 
+/// What came of writing effects.
+pub(crate) struct Stored {
+    /// Whose data the jobs have.
+    pub others: Others,
+    /// The records that changed: who wrote them last, and when.
+    pub records: HashMap<KeyHash, (JobId, Timestamp)>,
+    /// For the audit log.
+    pub audit: Vec<AuditEntry>,
+}
+
 /// The jobs whose effects are written, with the keys that seal all that comes of them.
 pub(crate) struct Within<'a> {
     pub desk: &'a Desk,
     pub keys: &'a Keys,
     pub jobs: HashMap<JobId, (Kept, &'a Job)>,
+    /// The records that the plugins of the jobs were shown, and whose they are.
+    pub shown: HashMap<JobId, Vec<KeyHash>>,
+    pub records: Records,
 }
 
 /// A job with its key.
@@ -123,6 +153,11 @@ impl<'a> Within<'a> {
 impl<'a> Effects<'a> {
     /// Adds what one attempt did.
     pub(crate) fn collect(&mut self, job: JobId, journal: &'a [(u32, JournalEntry)], local: &'a [LocalWrite], now: Timestamp) {
+        self.collect_seen(job, journal, now);
+        let done: Vec<Value> = journal.iter().filter_map(|(place, entry)| done(*place, entry)).collect();
+        if !done.is_empty() {
+            self.answered_for.push((job, AuditKind::Done, now, json!({ "effects": done })));
+        }
         self.journal.extend(journal.iter().map(|(place, entry)| (job, *place, entry, now)));
         for write in local {
             match write {
@@ -134,19 +169,58 @@ impl<'a> Effects<'a> {
         }
     }
 
-    /// Writes all of it. The records that changed by it: who wrote them last, and when.
-    pub(crate) async fn store(
-        self,
-        conn: &mut SqliteConnection,
-        within: &Within<'_>,
-    ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
+    /// Adds what one attempt was shown and refused, and nothing else of it.
+    pub(crate) fn collect_seen(&mut self, job: JobId, journal: &[(u32, JournalEntry)], now: Timestamp) {
+        for (place, entry) in journal {
+            match entry {
+                JournalEntry::Invocation(invocation) => self.disclosed(job, invocation, now),
+                JournalEntry::Effect { effect, result: EffectResult::Refused { .. } } => {
+                    self.answered_for.push((job, AuditKind::Refused, now, json!({ "entry": place, "effect": effect.kind() })));
+                }
+                JournalEntry::Effect { .. } | JournalEntry::Begun { .. } => {}
+            }
+        }
+    }
+
+    /// Adds that a plugin was shown what `invocation` says.
+    pub(crate) fn disclosed(&mut self, job: JobId, invocation: &Invocation, now: Timestamp) {
+        let Disclosure { plugin, fields, purpose, basis } = &invocation.disclosure;
+        let (digest, event) = (&invocation.plugin_digest, &invocation.event);
+        let detail = json!({
+            "event": event.id, "type": event.kind, "plugin": plugin, "digest": digest, "fields": fields, "purpose": purpose, "basis": basis,
+        });
+        self.answered_for.push((job, AuditKind::Disclosed, now, detail));
+    }
+
+    /// Writes all of it, and has it answered for.
+    pub(crate) async fn store(self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<Stored, Error> {
+        within.records.note(conn, within.keys, &within.jobs, &within.shown).await?;
+        let others = Others::load(conn, within.jobs.keys().copied()).await?;
+        let audit = self.audit(within, &others)?;
         self.store_journal(conn, within).await?;
-        self.store_refusals(conn, within).await?;
         self.store_messages(conn, within).await?;
         self.store_documents(conn, within).await?;
         self.store_reports(conn, within).await?;
-        self.store_state(conn, within).await?;
-        self.store_records(conn, within).await
+        self.store_state(conn, within, &others).await?;
+        Ok(Stored { records: self.store_records(conn, within, &others).await?, audit, others })
+    }
+
+    /// What the audit log says of it, in the order in which it happened.
+    fn audit(&self, within: &Within<'_>, others: &Others) -> Result<Vec<AuditEntry>, Error> {
+        let entry = |(id, kind, at, detail): &(JobId, AuditKind, Timestamp, Value)| {
+            let of = within.of(*id)?;
+            let mut detail = detail.clone();
+            detail["rule"] = of.job.rule.as_str().into();
+            detail["action"] = of.job.action.as_str().into();
+            Ok(AuditEntry {
+                connection: Some(of.job.connection.clone()),
+                clinic: of.job.clinic.clone(),
+                about: others.people(*id, of.key.about()),
+                job: Some(*id),
+                ..AuditEntry::new(*at, *kind, Actor::engine(), &detail)
+            })
+        };
+        self.answered_for.iter().map(entry).collect()
     }
 
     async fn store_journal(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
@@ -164,22 +238,6 @@ impl<'a> Effects<'a> {
         expect_rows("journal", "store a journal", wanted, touched)
     }
 
-    async fn store_refusals(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
-        let mut rows = Vec::new();
-        for (id, place, entry, at) in &self.journal {
-            if let JournalEntry::Effect { effect, result: EffectResult::Refused { .. } } = entry {
-                rows.push((within.of(*id)?, *place, ms(*at), effect.kind()));
-            }
-        }
-        let wanted = rows.len();
-        let touched = INSERT_AUDIT
-            .run(conn, rows, |query, (of, place, at, effect)| {
-                of_job(query, of.job, place).bind(at).bind("refused").bind(of.job.rule.as_str()).bind(of.job.action.as_str()).bind(effect)
-            })
-            .await?;
-        expect_rows("audit", "store what was refused", wanted, touched)
-    }
-
     async fn store_messages(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(self.messages.len());
         let mut sent = Vec::with_capacity(self.messages.len());
@@ -194,7 +252,13 @@ impl<'a> Effects<'a> {
         let wanted = rows.len();
         let touched = INSERT_MESSAGES
             .run(conn, rows, |query, (of, index, channel, recipient, at, sealed)| {
-                of_job(query, of.job, index).bind(channel).bind(recipient.0.to_vec()).bind(at).bind(of.key.id()).bind(sealed)
+                of_job(query, of.job, index)
+                    .bind(channel)
+                    .bind(recipient.0.to_vec())
+                    .bind(at)
+                    .bind(of.key.id())
+                    .bind(sealed)
+                    .bind(action(of.job))
             })
             .await?;
         expect_rows("messages", "store messages", wanted, touched)?;
@@ -217,7 +281,7 @@ impl<'a> Effects<'a> {
         let wanted = rows.len();
         let touched = INSERT_DOCUMENTS
             .run(conn, rows, |query, (of, index, at, size, sealed, content)| {
-                of_job(query, of.job, index).bind(at).bind(size).bind(of.key.id()).bind(sealed).bind(content)
+                of_job(query, of.job, index).bind(at).bind(size).bind(of.key.id()).bind(sealed).bind(content).bind(action(of.job))
             })
             .await?;
         expect_rows("documents", "store documents", wanted, touched)
@@ -238,7 +302,7 @@ impl<'a> Effects<'a> {
         expect_rows("attempts", "store what plugins said", wanted, touched)
     }
 
-    async fn store_state(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+    async fn store_state(&self, conn: &mut SqliteConnection, within: &Within<'_>, others: &Others) -> Result<(), Error> {
         let mut rows = Vec::new();
         let mut gone: Vec<u8> = Vec::new();
         for (slot, (id, value, at)) in &self.state {
@@ -251,6 +315,8 @@ impl<'a> Effects<'a> {
                 None => gone.extend(slot.0),
             }
         }
+        let about: Vec<(KeyHash, i64)> =
+            rows.iter().flat_map(|(slot, of, ..)| keys_of(*of, others).into_iter().map(|key| (*slot, key))).collect();
         let wanted = rows.len();
         let touched = PUT_STATE
             .run(conn, rows, |query, (slot, of, at, sealed)| {
@@ -261,17 +327,26 @@ impl<'a> Effects<'a> {
                     .bind(at)
                     .bind(of.key.id())
                     .bind(sealed)
+                    .bind(action(of.job))
             })
             .await?;
         expect_rows("state", "store state", wanted, touched)?;
+        PUT_STATE_ABOUT.run(conn, about, |query, (slot, key)| query.bind(slot.0.to_vec()).bind(key)).await?;
         if !gone.is_empty() {
-            sqlx::query(DELETE_STATE).bind(gone).execute(conn).await.map_err(Error::database("delete state"))?;
+            for sql in [DELETE_STATE, DELETE_STATE_ABOUT] {
+                sqlx::query(sql).bind(gone.clone()).execute(&mut *conn).await.map_err(Error::database("delete state"))?;
+            }
         }
         Ok(())
     }
 
     /// Edits records in the order of the settlements.
-    async fn store_records(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
+    async fn store_records(
+        &self,
+        conn: &mut SqliteConnection,
+        within: &Within<'_>,
+        others: &Others,
+    ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
         let ring = within.desk.sealer.ring();
         let hashes: HashSet<KeyHash> = self.records.iter().map(|(_, hash, ..)| *hash).collect();
         let mut known = load_records(conn, ring, &hashes).await?;
@@ -302,13 +377,69 @@ impl<'a> Effects<'a> {
             });
         }
         put_records(conn, rows).await?;
+        let mut about: Vec<(KeyHash, i64)> = Vec::new();
+        for (id, hash, ..) in &self.records {
+            let of = within.of(*id)?;
+            // Under the key of whom it was first about, it may have what is of somebody else by now.
+            let owner = owned.get(hash).map_or(of.key.id(), |owner| owner.key.id());
+            about.extend(keys_of(of, others).into_iter().filter(|key| *key != owner).map(|key| (*hash, key)));
+        }
+        PUT_RECORD_ABOUT.run(conn, about, |query, (hash, key)| query.bind(hash.0.to_vec()).bind(key)).await?;
         Ok(last.into_iter().map(|(hash, (id, _, now))| (hash, (id, now))).collect())
     }
+}
+
+/// The keys of people whose data a job has.
+fn keys_of(of: Of<'_>, others: &Others) -> Vec<i64> {
+    let own = (!of.key.about().is_empty()).then(|| of.key.id());
+    own.into_iter().chain(others.keys(of.job.id)).collect()
+}
+
+/// What the audit log says of an effect: where it went, and no value of anybody's. Nothing of what was refused, which is said apart.
+fn done(place: u32, entry: &JournalEntry) -> Option<Value> {
+    let (effect, result) = match entry {
+        JournalEntry::Effect { result: EffectResult::Refused { .. }, .. } | JournalEntry::Invocation(_) => return None,
+        JournalEntry::Effect { effect, result } => (effect, Some(result)),
+        JournalEntry::Begun { effect, .. } => (effect, None),
+    };
+    let mut said = json!({ "entry": place, "effect": effect.kind() });
+    if result.is_none() {
+        said["begun"] = true.into();
+    }
+    match effect {
+        // Neither path nor query: they can name somebody.
+        Effect::Http(request) => said["to"] = format!("{} {}", request.method.as_str(), request.url.origin()).into(),
+        Effect::Message(_) => {
+            if let Some(EffectResult::Sent { channel, .. }) = result {
+                said["to"] = channel.as_str().into();
+            }
+        }
+        // Of a document its maker's own words would be all there is to say.
+        Effect::Document(_) => {}
+        Effect::RecordGet { record, .. } => {
+            said["record"] = record.as_str().into();
+            if let Some(EffectResult::Record { fields: Some(fields) }) = result {
+                said["fields"] = fields.keys().cloned().collect::<Vec<_>>().into();
+            }
+        }
+        Effect::RecordEdit(edit) => {
+            said["record"] = edit.record.as_str().into();
+            said["fields"] = edit.set.keys().chain(edit.append.keys()).cloned().collect::<Vec<_>>().into();
+        }
+        Effect::Event(emitted) => said["type"] = emitted.kind.as_str().into(),
+        Effect::StateNext { .. } | Effect::StateGet { .. } | Effect::StateSet { .. } | Effect::StateDelete { .. } => {}
+    }
+    Some(said)
 }
 
 /// The columns that all tables begin with whose rows are numbered within a job.
 pub(crate) fn of_job<'q>(query: Bound<'q>, job: &'q Job, number: u32) -> Bound<'q> {
     query.bind(job.id.bytes().to_vec()).bind(number).bind(job.connection.as_str()).bind(job.clinic.as_deref())
+}
+
+/// Of which action what comes of a job is.
+fn action(job: &Job) -> String {
+    format!("{}/{}", job.rule, job.action)
 }
 
 /// A word for a journal entry that may stand in the clear.

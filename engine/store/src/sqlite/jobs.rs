@@ -423,7 +423,7 @@ struct StoredLookup {
     position: u32,
     singular: bool,
     kind: String,
-    record: String,
+    record: KeyHash,
 }
 
 /// Lookups as stored: null where there are none.
@@ -435,7 +435,7 @@ fn lookups(lookups: &[LookupRef]) -> Option<String> {
             position: lookup.position,
             singular: lookup.singular,
             kind: lookup.record.kind.clone(),
-            record: data_encoding::HEXLOWER.encode(&lookup.record.hash.0),
+            record: lookup.record.hash,
         })
         .collect();
     if stored.is_empty() { None } else { serde_json::to_string(&stored).ok() }
@@ -443,16 +443,13 @@ fn lookups(lookups: &[LookupRef]) -> Option<String> {
 
 fn stored_lookups(row: &Columns<'_>) -> Result<Vec<LookupRef>, Error> {
     let stored: Vec<StoredLookup> = row.json("lookups")?.unwrap_or_default();
-    stored
-        .into_iter()
-        .map(|lookup| {
-            let bytes = data_encoding::HEXLOWER.decode(lookup.record.as_bytes()).ok();
-            let hash = bytes.and_then(|bytes| bytes.try_into().ok()).map(KeyHash);
-            let hash = hash.ok_or_else(|| row.damaged("lookups", format!("`{}` is no keyed hash", lookup.record)))?;
-            let record = RecordRef { kind: lookup.kind, hash };
-            Ok(LookupRef { name: lookup.name, position: lookup.position, singular: lookup.singular, record })
-        })
-        .collect()
+    let lookups = stored.into_iter().map(|StoredLookup { name, position, singular, kind, record }| LookupRef {
+        name,
+        position,
+        singular,
+        record: RecordRef { kind, hash: record },
+    });
+    Ok(lookups.collect())
 }
 
 /// Needs as stored: null where there are none.

@@ -7,21 +7,31 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use zeroize::Zeroizing;
 
-use zelo_core::KeyHash;
+use zelo_core::{KeyHash, Pseudonym};
 
 use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list, integers};
 use super::column::{Columns, ms};
 use crate::Error;
-use crate::seal::{DataKey, Keyring, Owner, PURPOSE, Place};
+use crate::seal::{DUTY, DataKey, Keyring, Owner, OwnerKind, PURPOSE, Place};
 
-const BY_OWNER: &str = in_list!("SELECT key_id, owner_hash, purpose, wrapped FROM seal_keys WHERE owner_hash", "");
+const BY_OWNER: &str = in_list!("SELECT key_id, owner_hash, about, wrapped FROM seal_keys WHERE owner_hash", " AND purpose = 'operations'");
 
-const BY_ID: &str = "SELECT key_id, owner_hash, purpose, wrapped FROM seal_keys WHERE key_id IN (SELECT value FROM json_each(?1))";
+const BY_ID: &str = "SELECT key_id, owner_hash, about, wrapped FROM seal_keys WHERE key_id IN (SELECT value FROM json_each(?1))";
 
 const INSERT: Rows = Rows {
     doing: "store data keys",
-    head: "INSERT OR FAIL INTO seal_keys (key_id, connection, clinic, owner_kind, owner_hash, purpose, wrapped, created_at) SELECT * FROM (VALUES",
-    columns: 8,
+    head: "INSERT OR FAIL INTO seal_keys (key_id, connection, clinic, owner_kind, owner_hash, about, purpose, wrapped, created_at) SELECT * FROM (VALUES",
+    columns: 9,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const INSERT_DUTY: &str = "INSERT INTO seal_keys (key_id, connection, clinic, owner_kind, owner_hash, about, purpose, wrapped, created_at) \
+    VALUES (?1, ?2, ?3, 'subject', ?4, ?5, ?6, ?7, ?8)";
+
+const INSERT_ABOUT: Rows = Rows {
+    doing: "store whom data keys are about",
+    head: "INSERT OR FAIL INTO seal_about (pseudonym, key_id) SELECT * FROM (VALUES",
+    columns: 2,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -65,11 +75,26 @@ impl Keys {
         })
     }
 
+    /// The people whose data the key of the row `id` seals; nobody where it was destroyed.
+    pub(crate) fn about(&self, id: i64) -> Vec<Pseudonym> {
+        self.0.get(&id).map_or_else(Vec::new, |key| key.about().to_vec())
+    }
+
     /// Opens what stands sealed at `place`.
     pub(crate) fn open(&self, id: i64, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.get(id)?.open(place, sealed).map_err(|_| unopened(place))
     }
 }
+
+/// Whose a key for what must stay is.
+pub(crate) struct Owned<'a> {
+    pub pseudonym: Pseudonym,
+    pub connection: &'a str,
+    pub clinic: Option<&'a str>,
+}
+
+/// A new key, whose it is and the hash of that, its wrapped form, and when it was made.
+type Made = (Arc<DataKey>, Owner, KeyHash, Vec<u8>, Timestamp);
 
 /// The writer's keys: it alone makes new ones.
 pub(crate) struct Sealer {
@@ -89,12 +114,17 @@ impl Sealer {
         &self.ring
     }
 
-    /// Makes sure that all `owners` have keys, and returns them by [`Keyring::owner_hash`].
+    /// Makes sure that all `owners` have keys, and returns them by [`Keyring::owner_hash`]; so have those who own something together.
     pub(crate) async fn owners(
         &mut self,
         conn: &mut SqliteConnection,
-        owners: HashMap<KeyHash, (Owner, Timestamp)>,
+        mut owners: HashMap<KeyHash, (Owner, Timestamp)>,
     ) -> Result<HashMap<KeyHash, Arc<DataKey>>, Error> {
+        let members: Vec<(Owner, Timestamp)> =
+            owners.values().flat_map(|(owner, at)| owner.members().into_iter().map(|member| (member, *at))).collect();
+        for (member, at) in members {
+            owners.entry(self.ring.owner_hash(&member)).or_insert((member, at));
+        }
         let mut keys = HashMap::with_capacity(owners.len());
         let mut missing: HashMap<KeyHash, (Owner, Timestamp)> = HashMap::new();
         for (hash, owner) in owners {
@@ -110,32 +140,74 @@ impl Sealer {
                 keys.insert(hash, key);
             }
         }
+        // Those who own something together come after its members, whose names it bears.
+        let mut missing: Vec<_> = missing.into_iter().collect();
+        missing.sort_unstable_by_key(|(hash, (owner, _))| (matches!(owner.kind, OwnerKind::Together(_)), *hash));
         let mut made = Vec::with_capacity(missing.len());
         for (hash, (owner, created)) in missing {
-            let (key, wrapped) = self.ring.make(self.next_id);
+            let about = match &owner.kind {
+                OwnerKind::Subject(_) => vec![self.ring.pseudonym()],
+                OwnerKind::Together(people) => {
+                    people.iter().filter_map(|person| keys.get(person)).flat_map(|key| key.about().to_vec()).collect()
+                }
+                OwnerKind::Clinic | OwnerKind::Connection => Vec::new(),
+            };
+            let (key, wrapped) = self.ring.make(self.next_id, &about);
             self.next_id += 1;
-            made.push((key.id(), owner, hash, wrapped, created));
+            made.push((key.clone(), owner, hash, wrapped, created));
             self.fresh.insert(hash, key.clone());
             keys.insert(hash, key);
         }
-        made.sort_unstable_by_key(|(id, ..)| *id);
+        self.store(conn, made).await?;
+        Ok(keys)
+    }
+
+    /// A new key for what must stay of the person, for as long as a law says so. It is nobody's but theirs: no new data comes under it.
+    pub(crate) async fn duty(&mut self, conn: &mut SqliteConnection, of: &Owned<'_>, now: Timestamp) -> Result<Arc<DataKey>, Error> {
+        let (key, wrapped) = self.ring.make(self.next_id, &[of.pseudonym]);
+        self.next_id += 1;
+        let mut nobody = [0; 16];
+        self.ring.fill(&mut nobody);
+        sqlx::query(INSERT_DUTY)
+            .bind(key.id())
+            .bind(of.connection)
+            .bind(of.clinic)
+            .bind(nobody.to_vec())
+            .bind(packed_about(key.about()))
+            .bind(DUTY)
+            .bind(wrapped)
+            .bind(ms(now))
+            .execute(&mut *conn)
+            .await
+            .map_err(Error::database("make a key for what must stay"))?;
+        let row = vec![(of.pseudonym, key.id())];
+        INSERT_ABOUT.run(conn, row, |query, (pseudonym, key)| query.bind(pseudonym.bytes().to_vec()).bind(key)).await?;
+        Ok(key)
+    }
+
+    async fn store(&self, conn: &mut SqliteConnection, made: Vec<Made>) -> Result<(), Error> {
+        let about = made.iter().flat_map(|(key, ..)| key.about().iter().map(|one| (*one, key.id())).collect::<Vec<_>>());
+        let about: Vec<(Pseudonym, i64)> = about.collect();
         let wanted = made.len();
         let touched = INSERT
-            .run(conn, made, |query, (id, owner, hash, wrapped, created)| {
+            .run(conn, made, |query, (key, owner, hash, wrapped, created)| {
                 let kind = owner.kind_str();
                 query
-                    .bind(id)
+                    .bind(key.id())
                     .bind(owner.connection)
                     .bind(owner.clinic)
                     .bind(kind)
                     .bind(hash.0.to_vec())
+                    .bind(packed_about(key.about()))
                     .bind(PURPOSE)
                     .bind(wrapped)
                     .bind(ms(created))
             })
             .await?;
         expect_rows("seal_keys", "make data keys", wanted, touched)?;
-        Ok(keys)
+        let wanted = about.len();
+        let touched = INSERT_ABOUT.run(conn, about, |query, (pseudonym, key)| query.bind(pseudonym.bytes().to_vec()).bind(key)).await?;
+        expect_rows("seal_about", "say whom data keys are about", wanted, touched)
     }
 
     /// The transaction is on disk: its keys may be used by all.
@@ -151,15 +223,17 @@ impl Sealer {
     }
 }
 
-/// Owner and key of a row; none if it was destroyed or serves another purpose.
+/// Owner and key of a row; none if it was destroyed.
 fn unwrap(ring: &Keyring, row: &Columns<'_>) -> Result<Option<(KeyHash, Arc<DataKey>)>, Error> {
     let id: i64 = row.get("key_id")?;
     let Some(wrapped) = row.get::<Option<&[u8]>>("wrapped")? else { return Ok(None) };
-    if row.get::<&str>("purpose")? != PURPOSE {
-        return Ok(None);
-    }
-    let key = ring.unwrap(id, wrapped).map_err(|_| Error::Sealed { what: format!("data key {id}") })?;
+    let key = ring.unwrap(id, &row.pseudonyms("about")?, wrapped).map_err(|_| Error::Sealed { what: format!("data key {id}") })?;
     Ok(Some((row.hash("owner_hash")?, key)))
+}
+
+/// Pseudonyms as a column holds them; null where there are none.
+pub(crate) fn packed_about(about: &[Pseudonym]) -> Option<Vec<u8>> {
+    (!about.is_empty()).then(|| about.iter().flat_map(|one| *one.bytes()).collect())
 }
 
 /// The error of a sealed value that does not open.

@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteRow;
 
-use zelo_core::{JobId, JobState, JournalEntry, KeyHash, RecordRow};
+use zelo_core::{JobId, JobState, JournalEntry, KeyHash, Pseudonym, RecordRow};
 
 use super::claim::journals;
 use super::column::Columns;
@@ -10,10 +10,11 @@ use super::effects::{document_at, message_at, numbered, report_at, state_at};
 use super::jobs::{self, job_columns};
 use super::keys::Keys;
 use super::load::{load_records, open_record};
+use super::others::{Others, Records};
 use super::reader::{ReadConnection, Reader};
 use super::settle::summary_at;
 use crate::envelope::{self, DocumentHead};
-use crate::{AttemptView, AuditView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
+use crate::{AttemptView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
 
 const JOB: &str = concat!(
     "SELECT ",
@@ -55,8 +56,31 @@ const DOCUMENTS: &str = "SELECT seq, job_id, effect, connection, clinic, at, siz
 const DOCUMENT: &str =
     "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE job_id = ?1 AND effect = ?2";
 
-const AUDIT: &str = "SELECT seq, at, kind, connection, clinic, job_id, entry, rule, action, effect FROM audit WHERE seq < ?1 \
-    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4";
+const RECORDS_OF: &str = "SELECT written, record, connection, clinic, kind, time, key_id, sealed FROM records \
+    WHERE key_id IN (SELECT value FROM json_each(?1)) ORDER BY written";
+
+/// What came of an event of theirs; not what came of somebody else's event in which they only have a part.
+macro_rules! of_theirs {
+    ($table:literal) => {
+        concat!(
+            "key_id IN (SELECT value FROM json_each(?1)) AND (key_id IN (SELECT key_id FROM seal_keys WHERE about = ?2) OR EXISTS (SELECT 1 \
+             FROM (SELECT event_id FROM jobs WHERE job_id = ",
+            $table,
+            ".job_id UNION ALL SELECT event_id FROM job_history WHERE job_id = ",
+            $table,
+            ".job_id) j JOIN events e ON e.event_id = j.event_id JOIN event_parts p ON p.part_id = e.seq * 256 \
+             WHERE p.key_id IN (SELECT value FROM json_each(?1)))) ORDER BY seq"
+        )
+    };
+}
+
+const MESSAGES_OF: &str =
+    concat!("SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE ", of_theirs!("messages"));
+
+const DOCUMENTS_OF: &str = concat!(
+    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE ",
+    of_theirs!("documents")
+);
 
 const STATE: &str = "SELECT slot, key_id, sealed FROM state WHERE slot = ?1";
 
@@ -90,15 +114,17 @@ async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "job_history", "seq")).collect();
     let sealed: Vec<_> =
         rows.iter().map(|row| Ok((row.get::<Option<&[u8]>>("summary")?, jobs::kept(row)?))).collect::<Result<_, Error>>()?;
-    let ids = sealed.iter().filter(|(summary, _)| summary.is_some()).map(|(_, kept)| kept.key_id).collect();
+    let ids = sealed.iter().map(|(_, kept)| kept.key_id).collect();
     let keys = Keys::load(conn, &reader.ring, ids).await?;
+    let others = Others::load(conn, rows.iter().map(|row| row.job_id("job_id")).collect::<Result<Vec<_>, _>>()?).await?;
     rows.iter()
         .zip(sealed)
         .map(|(row, (summary, kept))| {
             let job = jobs::job(row)?;
             let summary = summary.map(|sealed| keys.open(kept.key_id, summary_at(&job.id), sealed)).transpose()?;
             let summary = summary.map(|plain| text(row, "summary", &plain)).transpose()?;
-            Ok(JobView { cursor: kept.seq, job, summary, ended: row.opt_time("ended")? })
+            let about = others.people(job.id, &keys.about(kept.key_id));
+            Ok(JobView { cursor: kept.seq, about, job, summary, ended: row.opt_time("ended")? })
         })
         .collect()
 }
@@ -135,45 +161,8 @@ pub(crate) async fn messages(reader: Reader, page: Page) -> Result<Vec<MessageVi
     let mut conn = reader.conn().await?;
     let rows = fetch_page(&mut conn, "read messages", MESSAGES, page, None).await?;
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "messages", "seq")).collect();
-    let keys = load_keys(&mut conn, &reader, &rows).await?;
-    rows.iter()
-        .map(|row| {
-            let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
-            let plain = keys.open(row.get("key_id")?, message_at(&numbered(job, index)), row.get("sealed")?)?;
-            Ok(MessageView {
-                cursor: row.get("seq")?,
-                id: effect_id(job, index),
-                job,
-                at: row.time("at")?,
-                connection: row.get("connection")?,
-                clinic: row.get("clinic")?,
-                channel: row.get("channel")?,
-                message: envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?,
-            })
-        })
-        .collect()
-}
-
-/// A page of the audit log.
-pub(crate) async fn audit(reader: Reader, page: Page) -> Result<Vec<AuditView>, Error> {
-    let mut conn = reader.conn().await?;
-    let rows = fetch_page(&mut conn, "read the audit log", AUDIT, page, None).await?;
-    let rows = rows.iter().map(|row| Columns::new(row, "audit", "seq"));
-    rows.map(|row| {
-        Ok(AuditView {
-            cursor: row.get("seq")?,
-            at: row.time("at")?,
-            kind: row.get("kind")?,
-            connection: row.get("connection")?,
-            clinic: row.get("clinic")?,
-            job: row.job_id("job_id")?,
-            entry: row.small("entry")?,
-            rule: row.get("rule")?,
-            action: row.get("action")?,
-            effect: row.get("effect")?,
-        })
-    })
-    .collect()
+    let whose = Whose::of_jobs(&mut conn, &reader, &rows).await?;
+    rows.iter().map(|row| message_view(row, &whose)).collect()
 }
 
 /// A page of documents.
@@ -181,8 +170,8 @@ pub(crate) async fn documents(reader: Reader, page: Page) -> Result<Vec<Document
     let mut conn = reader.conn().await?;
     let rows = fetch_page(&mut conn, "read documents", DOCUMENTS, page, None).await?;
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "documents", "seq")).collect();
-    let keys = load_keys(&mut conn, &reader, &rows).await?;
-    rows.iter().map(|row| document_view(row, &keys)).collect()
+    let whose = Whose::of_jobs(&mut conn, &reader, &rows).await?;
+    rows.iter().map(|row| document_view(row, &whose)).collect()
 }
 
 /// One document with its content.
@@ -191,17 +180,36 @@ pub(crate) async fn document(reader: Reader, job: JobId, index: u32) -> Result<O
     let row = sqlx::query(DOCUMENT).bind(job.bytes().to_vec()).bind(index).fetch_optional(&mut *conn).await;
     let Some(row) = row.map_err(Error::database("read a document"))? else { return Ok(None) };
     let row = Columns::new(&row, "documents", "seq");
-    let keys = load_keys(&mut conn, &reader, &[row]).await?;
-    let content = keys.open(row.get("key_id")?, document_at(&numbered(job, index), "content"), row.get("content")?)?;
-    Ok(Some((document_view(&row, &keys)?, content.to_vec())))
+    let whose = Whose::of_jobs(&mut conn, &reader, &[row]).await?;
+    let content = whose.keys.open(row.get("key_id")?, document_at(&numbered(job, index), "content"), row.get("content")?)?;
+    Ok(Some((document_view(&row, &whose)?, content.to_vec())))
 }
 
-fn document_view(row: &Columns<'_>, keys: &Keys) -> Result<DocumentView, Error> {
+/// Whose data rows have, and the keys that open them.
+struct Whose {
+    keys: Keys,
+    others: Others,
+}
+
+impl Whose {
+    /// Of what came of jobs.
+    async fn of_jobs(conn: &mut ReadConnection, reader: &Reader, rows: &[Columns<'_>]) -> Result<Self, Error> {
+        let jobs = rows.iter().map(|row| row.job_id("job_id")).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { keys: load_keys(conn, reader, rows).await?, others: Others::load(conn, jobs).await? })
+    }
+
+    fn about(&self, job: JobId, key: i64) -> Vec<Pseudonym> {
+        self.others.people(job, &self.keys.about(key))
+    }
+}
+
+fn document_view(row: &Columns<'_>, whose: &Whose) -> Result<DocumentView, Error> {
     let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
-    let plain = keys.open(row.get("key_id")?, document_at(&numbered(job, index), "sealed"), row.get("sealed")?)?;
+    let plain = whose.keys.open(row.get("key_id")?, document_at(&numbered(job, index), "sealed"), row.get("sealed")?)?;
     let head: DocumentHead<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
     Ok(DocumentView {
         cursor: row.get("seq")?,
+        about: whose.about(job, row.get("key_id")?),
         id: effect_id(job, index),
         job,
         index,
@@ -226,21 +234,78 @@ pub(crate) async fn records(reader: Reader, page: Page, kind: Option<String>) ->
     let mut conn = reader.conn().await?;
     let rows = fetch_page(&mut conn, "read records", RECORDS, page, kind.as_deref()).await?;
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "records", "written")).collect();
-    let keys = load_keys(&mut conn, &reader, &rows).await?;
-    rows.iter()
-        .map(|row| {
-            let (id, record) = open_record(&keys, row, row.hash("record")?)?;
-            Ok(RecordView {
-                cursor: row.get("written")?,
-                connection: row.get("connection")?,
-                clinic: row.get("clinic")?,
-                kind: row.get("kind")?,
-                id,
-                time: record.time,
-                document: record.document,
-            })
-        })
-        .collect()
+    record_views(&mut conn, &reader, &rows).await
+}
+
+/// The records that stand under some keys, a list of their rows.
+pub(crate) async fn records_of(reader: Reader, keys: String) -> Result<Vec<RecordView>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = sqlx::query(RECORDS_OF).bind(keys).fetch_all(&mut *conn).await.map_err(Error::database("read records"))?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "records", "written")).collect();
+    record_views(&mut conn, &reader, &rows).await
+}
+
+/// The messages of somebody whose keys these are.
+pub(crate) async fn messages_of(reader: Reader, keys: String, of: Pseudonym) -> Result<Vec<MessageView>, Error> {
+    let mut conn = reader.conn().await?;
+    let query = sqlx::query(MESSAGES_OF).bind(keys).bind(of.bytes().to_vec());
+    let rows = query.fetch_all(&mut *conn).await.map_err(Error::database("read messages"))?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "messages", "seq")).collect();
+    let whose = Whose::of_jobs(&mut conn, &reader, &rows).await?;
+    rows.iter().map(|row| message_view(row, &whose)).collect()
+}
+
+/// The documents of somebody whose keys these are, with their contents.
+pub(crate) async fn documents_of(reader: Reader, keys: String, of: Pseudonym) -> Result<Vec<(DocumentView, Vec<u8>)>, Error> {
+    let mut conn = reader.conn().await?;
+    let query = sqlx::query(DOCUMENTS_OF).bind(keys).bind(of.bytes().to_vec());
+    let rows = query.fetch_all(&mut *conn).await.map_err(Error::database("read documents"))?;
+    let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "documents", "seq")).collect();
+    let whose = Whose::of_jobs(&mut conn, &reader, &rows).await?;
+    let whole = |row: &Columns<'_>| {
+        let view = document_view(row, &whose)?;
+        let content = whose.keys.open(row.get("key_id")?, document_at(&numbered(view.job, view.index), "content"), row.get("content")?)?;
+        Ok((view, content.to_vec()))
+    };
+    rows.iter().map(whole).collect()
+}
+
+async fn record_views(conn: &mut ReadConnection, reader: &Reader, rows: &[Columns<'_>]) -> Result<Vec<RecordView>, Error> {
+    let keys = load_keys(conn, reader, rows).await?;
+    let hashes = rows.iter().map(|row| row.hash("record")).collect::<Result<Vec<_>, _>>()?;
+    let whose = Records::load(conn, hashes).await?;
+    rows.iter().map(|row| record_view(row, &keys, &whose)).collect()
+}
+
+fn record_view(row: &Columns<'_>, keys: &Keys, whose: &Records) -> Result<RecordView, Error> {
+    let hash = row.hash("record")?;
+    let (id, record) = open_record(keys, row, hash)?;
+    Ok(RecordView {
+        cursor: row.get("written")?,
+        about: whose.people(hash),
+        connection: row.get("connection")?,
+        clinic: row.get("clinic")?,
+        kind: row.get("kind")?,
+        id,
+        time: record.time,
+        document: record.document,
+    })
+}
+
+fn message_view(row: &Columns<'_>, whose: &Whose) -> Result<MessageView, Error> {
+    let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
+    let plain = whose.keys.open(row.get("key_id")?, message_at(&numbered(job, index)), row.get("sealed")?)?;
+    Ok(MessageView {
+        cursor: row.get("seq")?,
+        about: whose.about(job, row.get("key_id")?),
+        id: effect_id(job, index),
+        job,
+        at: row.time("at")?,
+        connection: row.get("connection")?,
+        clinic: row.get("clinic")?,
+        channel: row.get("channel")?,
+        message: envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?,
+    })
 }
 
 /// A value of an action's own state.

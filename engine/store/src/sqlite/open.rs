@@ -6,20 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, mpsc};
 
-use zelo_core::Entropy;
 use zelo_core::clock::from_ms;
+use zelo_core::{Actor, Entropy};
 
+use super::audit::Chain;
+use super::column::ms;
+use super::erase::{Erase, erase};
+use super::identities::Written;
 use super::keys::Sealer;
 use super::migrate::migrate;
 use super::reader::{From, Reader};
 use super::writer::{Desk, Writer};
 use super::{SqliteConfig, SqliteStore};
-use crate::seal::{Keyring, Place};
-use crate::{Error, MasterKey};
+use crate::register::Register;
+use crate::seal::{Keyring, Place, Root, open_own, seal_own};
+use crate::{Duties, Error, MasterKey};
 
 /// Readers side by side: pages and workers; one writer keeps them fed.
 const READERS: u32 = 4;
@@ -28,9 +33,12 @@ const READERS: u32 = 4;
 const STATEMENTS: usize = 256;
 
 /// What is sealed to tell a wrong master key from a right one.
-const CHECK: &[u8] = b"zelo";
+pub(super) const CHECK: &[u8] = b"zelo";
 
-const CHECK_AT: Place<'static> = Place { table: "meta", column: "value", row: b"key_check" };
+/// Where the store's own secrets stand.
+pub(super) const ROOT_AT: Place<'static> = Place { table: "meta", column: "value", row: b"root" };
+
+pub(super) const CHECK_AT: Place<'static> = Place { table: "meta", column: "value", row: b"key_check" };
 
 const NEXT_JOB: &str =
     "SELECT coalesce(max(seq), 0) + 1 FROM (SELECT max(seq) AS seq FROM jobs UNION ALL SELECT max(seq) FROM job_history)";
@@ -40,6 +48,52 @@ const LATEST: &str = "SELECT coalesce((SELECT received FROM events ORDER BY seq 
 
 /// Opens the store and starts its writer.
 pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<dyn Entropy>) -> Result<Arc<SqliteStore>, Error> {
+    let mut opened = alone(&config, &master, entropy).await?;
+    let register = config.register.as_deref().map(|path| Register::new(path, opened.desk.signer.public_key()));
+    if let Some(register) = &register {
+        apply(&mut opened, register, &config.duties).await?;
+    }
+    let Opened { conn, desk, ring, options, lock, .. } = opened;
+    let conn = Arc::new(Mutex::new(conn));
+    let from = match &config.path {
+        Some(_) => From::Pool(
+            SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false).connect_lazy_with(options.read_only(true)),
+        ),
+        None => From::Writer(conn.clone()),
+    };
+    let (commands, waiting) = mpsc::channel(config.queue.max(1));
+    let (indexer, audit_key) = (desk.indexer.clone(), desk.signer.public_key());
+    let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
+    let writer = tokio::spawn(writer.run());
+    let (reader, writer) = (Reader { from, ring }, Mutex::new(Some(writer)));
+    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, writer }))
+}
+
+/// Changes the master key of the store, which nobody else has open.
+pub(super) async fn rotate(
+    config: SqliteConfig,
+    old: MasterKey,
+    new: &MasterKey,
+    entropy: Arc<dyn Entropy>,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let mut opened = alone(&config, &old, entropy.clone()).await?;
+    let keys = super::rotate::rotate(&mut opened, new, entropy, now).await?;
+    opened.conn.close().await.map_err(Error::database("close"))?;
+    Ok(keys)
+}
+
+/// A store that is open, and that nobody writes to yet.
+pub(super) struct Opened {
+    pub conn: SqliteConnection,
+    pub desk: Desk,
+    pub ring: Arc<Keyring>,
+    pub root: Root,
+    options: SqliteConnectOptions,
+    lock: Option<File>,
+}
+
+async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entropy>) -> Result<Opened, Error> {
     let name = config.path.as_ref().map_or_else(|| "the database in memory".into(), |path| path.display().to_string());
     let lock = config.path.as_deref().map(prepare).transpose()?;
     let options = match &config.path {
@@ -49,28 +103,53 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let options = options.statement_cache_capacity(STATEMENTS).disable_statement_logging().busy_timeout(Duration::from_secs(10));
     let mut conn = writing(options.clone()).connect().await.map_err(Error::database("open"))?;
     migrate(&mut conn, &name).await?;
-    let ring = Arc::new(Keyring::new(&master, entropy));
-    check(&mut conn, &ring, &name).await?;
-
+    let root = root(&mut conn, master, entropy.as_ref(), &name).await?;
+    let ring = Keyring::new(master, &root, entropy);
+    #[cfg(feature = "unsealed")]
+    let ring = ring.sealing(!config.unsealed);
+    let ring = Arc::new(ring);
     let desk = Desk {
-        indexer: master.indexer(),
+        indexer: root.indexer(),
+        signer: root.signer(),
+        chain: Chain::load(&mut conn).await?,
+        known: Written::default(),
         sealer: Sealer::new(ring.clone(), number(&mut conn, NEXT_KEY).await?),
         next_event: number(&mut conn, NEXT_EVENT).await?,
         next_job: number(&mut conn, NEXT_JOB).await?,
+        scrub: false,
+        bare_after: 0,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
     };
-    let conn = Arc::new(Mutex::new(conn));
-    let from = match &config.path {
-        Some(_) => From::Pool(
-            SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false).connect_lazy_with(options.read_only(true)),
-        ),
-        None => From::Writer(conn.clone()),
-    };
-    let (commands, waiting) = mpsc::channel(config.queue.max(1));
-    let indexer = desk.indexer.clone();
-    let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
-    let writer = tokio::spawn(writer.run());
-    Ok(Arc::new(SqliteStore { indexer, commands, reader: Reader { from, ring }, writer: Mutex::new(Some(writer)) }))
+    Ok(Opened { conn, desk, ring, root, options, lock })
+}
+
+/// Erases again whoever the register names and a backup brought back, before anybody can look.
+async fn apply(opened: &mut Opened, register: &Register, duties: &Duties) -> Result<(), Error> {
+    let doing = "apply the register of erasures";
+    register.prepare(meta(&mut opened.conn, "register").await?.is_some())?;
+    let Opened { conn, desk, .. } = opened;
+    put_meta(conn, "register", vec![1]).await?;
+    let mut erased = 0;
+    for line in register.lines()? {
+        let now = desk.latest.max(line.at);
+        let wanted = Erase { subject: line.erased, duties: duties.clone(), actor: Actor::engine(), now, again: true };
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database(doing))?;
+        // Who was on hold when the backup was made was let go before they were erased.
+        let query = sqlx::query("DELETE FROM holds WHERE pseudonym = ?1 AND at <= ?2").bind(line.erased.bytes().to_vec()).bind(ms(line.at));
+        query.execute(&mut *tx).await.map_err(Error::database(doing))?;
+        let found = erase(&mut tx, desk, &wanted).await?.is_some();
+        tx.commit().await.map_err(Error::database(doing))?;
+        desk.committed();
+        erased += u32::from(found);
+    }
+    if erased > 0 {
+        tracing::warn!(
+            people = erased,
+            "people who had been erased were in this database, as a restored backup has them; they were erased again"
+        );
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(conn).await.map_err(Error::database(doing))?;
+    }
+    Ok(())
 }
 
 /// Takes the lock, and makes folder and file where they are missing, for the owner's eyes only.
@@ -112,31 +191,41 @@ fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("cache_size", "-32768")
         .pragma("wal_autocheckpoint", "8192")
         .pragma("temp_store", "memory")
+        // What is deleted is overwritten where that costs no write of its own: so are keys that were destroyed.
+        .pragma("secure_delete", "FAST")
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
 }
 
-/// Refuses a master key that is not the one the store was made with; a new store remembers it.
-async fn check(conn: &mut SqliteConnection, ring: &Keyring, name: &str) -> Result<(), Error> {
-    let doing = "check the master key";
-    let stored: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'key_check'")
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(Error::database(doing))?;
-    match stored {
-        Some(sealed) if ring.opens_check(CHECK_AT, CHECK, &sealed) => Ok(()),
-        Some(_) => Err(Error::Sealed { what: name.to_owned() }),
-        None => {
-            sqlx::query("INSERT INTO meta (name, value) VALUES ('key_check', ?1)")
-                .bind(ring.seal_check(CHECK_AT, CHECK))
-                .execute(conn)
-                .await
-                .map_err(Error::database(doing))?;
-            Ok(())
-        }
+/// The secrets of the store. Refuses a master key that is not the one it was made with; a new store remembers its own.
+async fn root(conn: &mut SqliteConnection, master: &MasterKey, entropy: &dyn Entropy, name: &str) -> Result<Root, Error> {
+    let wrong = || Error::Sealed { what: name.to_owned() };
+    if let Some(check) = meta(conn, "key_check").await? {
+        open_own(master, CHECK_AT, &check).ok().filter(|plain| plain.as_slice() == CHECK).ok_or_else(wrong)?;
+    } else {
+        put_meta(conn, "key_check", seal_own(master, entropy, CHECK_AT, CHECK)).await?;
     }
+    if let Some(sealed) = meta(conn, "root").await? {
+        let plain = open_own(master, ROOT_AT, &sealed).map_err(|_| wrong())?;
+        return Root::from_bytes(&plain).ok_or_else(wrong);
+    }
+    let root = Root::first(master, entropy);
+    put_meta(conn, "root", seal_own(master, entropy, ROOT_AT, root.bytes())).await?;
+    Ok(root)
+}
+
+async fn meta(conn: &mut SqliteConnection, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+    let query = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(name);
+    query.fetch_optional(conn).await.map_err(Error::database("check the master key"))
+}
+
+/// Writes a fact about the store itself.
+pub(super) async fn put_meta(conn: &mut SqliteConnection, name: &'static str, value: Vec<u8>) -> Result<(), Error> {
+    let query = sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+    query.bind(name).bind(value).execute(conn).await.map_err(Error::database("note something about the store"))?;
+    Ok(())
 }
 
 async fn number(conn: &mut SqliteConnection, sql: &'static str) -> Result<i64, Error> {

@@ -1,11 +1,15 @@
 //! Automations and credentials.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::{Map, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use zelo_core::AutomationId;
+use zelo_core::{Actor, AuditEntry, AuditKind, AutomationId};
 
+use super::audit;
 use super::column::{Columns, ms};
 use super::reader::Reader;
 use super::writer::{Desk, Write};
@@ -13,6 +17,9 @@ use crate::{AutomationRow, CredentialKind, CredentialRow, Error};
 
 const AUTOMATIONS: &str =
     "SELECT automation, rule, connection, clinic, settings, enabled, origin, changed FROM automations ORDER BY automation";
+
+const AUTOMATION: &str =
+    "SELECT automation, rule, connection, clinic, settings, enabled, origin, changed FROM automations WHERE automation = ?1";
 
 const PUT_AUTOMATION: &str = "INSERT INTO automations (automation, rule, connection, clinic, settings, enabled, origin, changed) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (automation) DO UPDATE SET rule = excluded.rule, \
@@ -36,16 +43,24 @@ const TAKE: &str = "DELETE FROM credentials WHERE hash = ?1 AND (expires IS NULL
 
 const PRUNE: &str = "DELETE FROM credentials WHERE expires <= ?1";
 
-/// Writes an automation.
-pub(crate) struct PutAutomation(pub AutomationRow);
+/// Writes an automation and who did so, unless it already is so.
+pub(crate) struct PutAutomation {
+    pub row: AutomationRow,
+    pub by: Actor,
+}
 
 #[async_trait]
 impl Write for PutAutomation {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error> {
-        let row = &self.0;
+        let (row, doing) = (&self.row, "store an automation");
         desk.saw(row.changed);
+        let before = sqlx::query(AUTOMATION).bind(&row.id.0).fetch_optional(&mut *conn).await.map_err(Error::database(doing))?;
+        let before = before.as_ref().map(automation_row).transpose()?;
+        if before.as_ref().is_some_and(|before| AutomationRow { changed: row.changed, ..before.clone() } == *row) {
+            return Ok(());
+        }
         sqlx::query(PUT_AUTOMATION)
             .bind(&row.id.0)
             .bind(&row.rule)
@@ -55,28 +70,48 @@ impl Write for PutAutomation {
             .bind(row.enabled)
             .bind(&row.origin)
             .bind(ms(row.changed))
-            .execute(conn)
+            .execute(&mut *conn)
             .await
-            .map_err(Error::database("store an automation"))?;
-        Ok(())
+            .map_err(Error::database(doing))?;
+        audit::append(conn, desk, vec![configured(before.as_ref(), row, self.by.clone())]).await
+    }
+}
+
+/// What the audit log says of a changed automation: settings by their names alone, a value may be somebody's phone.
+fn configured(before: Option<&AutomationRow>, row: &AutomationRow, by: Actor) -> AuditEntry {
+    let none = Map::new();
+    let former = before.map_or(&none, |before| &before.settings);
+    let names: BTreeSet<&String> = former.keys().chain(row.settings.keys()).collect();
+    let changed: Vec<&String> = names.into_iter().filter(|name| former.get(*name) != row.settings.get(*name)).collect();
+    let detail = json!({
+        "automation": row.id, "rule": row.rule, "enabled": row.enabled, "origin": row.origin,
+        "settings": row.settings.keys().collect::<Vec<_>>(), "changed": changed,
+    });
+    AuditEntry {
+        connection: Some(row.connection.clone()),
+        clinic: row.clinic.clone(),
+        ..AuditEntry::new(row.changed, AuditKind::Configured, by, &detail)
     }
 }
 
 /// Keeps a credential, and drops those that had run out when it was made.
-pub(crate) struct PutCredential(pub CredentialRow);
+pub(crate) struct PutCredential {
+    pub row: CredentialRow,
+    pub by: Actor,
+}
 
 #[async_trait]
 impl Write for PutCredential {
     type Answer = ();
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error> {
-        let row = &self.0;
+        let row = &self.row;
         desk.saw(row.created);
         let doing = "store a credential";
         sqlx::query(PRUNE).bind(ms(row.created)).execute(&mut *conn).await.map_err(Error::database(doing))?;
         sqlx::query(PUT_CREDENTIAL)
             .bind(row.hash.to_vec())
-            .bind(kind_str(row.kind))
+            .bind(row.kind.as_str())
             .bind(&row.role)
             .bind(&row.name)
             .bind(ms(row.created))
@@ -85,9 +120,13 @@ impl Write for PutCredential {
             .await
             .map_err(Error::database(doing))?;
         if row.kind != CredentialKind::Link {
-            sqlx::query(ADMIT).execute(conn).await.map_err(Error::database(doing))?;
+            sqlx::query(ADMIT).execute(&mut *conn).await.map_err(Error::database(doing))?;
         }
-        Ok(())
+        let (kind, detail) = match row.kind {
+            CredentialKind::Session => (AuditKind::SignedIn, json!({ "what": "link used", "role": row.role })),
+            made => (AuditKind::Configured, json!({ "credential": made.as_str(), "role": row.role, "name": row.name })),
+        };
+        audit::append(conn, desk, vec![AuditEntry::new(row.created, kind, self.by.clone(), &detail)]).await
     }
 }
 
@@ -157,22 +196,10 @@ fn credential_row(row: &SqliteRow) -> Result<CredentialRow, Error> {
     let hash: &[u8] = row.get("hash")?;
     Ok(CredentialRow {
         hash: hash.try_into().map_err(|_| row.damaged("hash", format!("{} bytes, not 32", hash.len())))?,
-        kind: row.word("kind", parse_kind)?,
+        kind: row.word("kind", CredentialKind::parse)?,
         role: row.get("role")?,
         name: row.get("name")?,
         created: row.time("created")?,
         expires: row.opt_time("expires")?,
     })
-}
-
-fn kind_str(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::Token => "token",
-        CredentialKind::Session => "session",
-        CredentialKind::Link => "link",
-    }
-}
-
-fn parse_kind(word: &str) -> Option<CredentialKind> {
-    [CredentialKind::Token, CredentialKind::Session, CredentialKind::Link].into_iter().find(|kind| kind_str(*kind) == word)
 }

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::{Decision, Joined, State, decide};
-use zelo_core::{Arrival, Event, EventId, Job, JobId, KeyHash, Plan, RecordWrite, Status};
+use zelo_core::{Arrival, Candidate, Event, EventId, Job, JobId, KeyHash, Person, Plan, Pseudonym, RecordWrite, Status};
 
 use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
 use super::column::{Columns, ms};
+use super::consents;
+use super::identities::{self as people, Known};
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
 use super::load::{load, record_at};
@@ -18,11 +20,11 @@ use super::steps;
 use super::windows::{self, JoinedRow, WindowOf};
 use super::writer::Desk;
 use crate::Error;
-use crate::envelope::{self, Head, RecordBody};
+use crate::envelope::{self, Parts, RecordBody};
 use crate::seal::{DataKey, Keyring, Owner, Place};
 
 /// Parts an event has room for: its payload is part 0.
-const PARTS: i64 = 256;
+pub(super) const PARTS: i64 = 256;
 
 const INSERT_EVENTS: Rows = Rows {
     doing: "store events",
@@ -53,6 +55,13 @@ const PUT_RECORDS: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL",
 };
 
+const INSERT_ABOUT: Rows = Rows {
+    doing: "store whose data jobs have",
+    head: "INSERT INTO job_about (key_id, job_id) SELECT * FROM (VALUES",
+    columns: 2,
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (key_id, job_id) DO UPDATE SET shown = 0",
+};
+
 /// Stores `arrivals` in order, inside the writer's transaction. What is sealed already is taken out of `payloads`; the
 /// rest is sealed here.
 pub(crate) async fn record(
@@ -80,7 +89,12 @@ pub(crate) async fn record(
     }
     let over = ended.iter().filter_map(|(id, at)| steps::Ended::of(state.jobs.get(id)?, *at)).collect();
     let changes = Changes { arrivals, decisions: &decisions, state: &state, heard, ended, known };
-    changes.store(conn, desk, payloads).await?;
+    let told = changes.store(conn, desk, payloads).await?;
+    for (event, job) in consents::hear(conn, desk, told).await? {
+        if let Some(decision) = decisions.iter_mut().find(|decision| decision.event == event) {
+            decision.jobs.push(job);
+        }
+    }
     for (root, job) in steps::follow(conn, over).await? {
         // The last arrival that spoke of the root is the one that ended it.
         if let Some(decision) = decisions.iter_mut().rfind(|decision| decision.jobs.iter().any(|job| job.id == root)) {
@@ -94,31 +108,59 @@ pub(crate) async fn record(
 pub(crate) struct Payload {
     key_id: i64,
     sealed: Vec<u8>,
+    /// What is of one person each, by their places.
+    own: Vec<(usize, i64, Vec<u8>)>,
 }
 
 impl Payload {
-    /// Seals the payload of `arrival` under the key of its owner.
-    pub(crate) fn seal(ring: &Keyring, key: &DataKey, arrival: &Arrival) -> Self {
-        let sealed = ring.seal(key, payload_at(&payload_row(arrival.event.id)), &[&Head::of(arrival), &arrival.body]);
-        Self { key_id: key.id(), sealed }
+    /// Seals the payload of `arrival` under the keys of its owners.
+    fn seal(ring: &Keyring, keys: &OwnerKeys, arrival: &Arrival) -> Result<Self, Error> {
+        let parts = Parts::of(arrival);
+        let id = arrival.event.id;
+        let key = keys.of(ring, &Owner::of_arrival(arrival))?;
+        let mut own = Vec::with_capacity(parts.own.len());
+        for (place, part) in parts.own {
+            let Some(person) = arrival.people.get(place).filter(|_| place < PARTS as usize) else { continue };
+            let key = keys.of(ring, &Owner::of_people(&arrival.event.connection, arrival.event.clinic.as_deref(), vec![person.hash]))?;
+            own.push((place, key.id(), ring.seal(key, part_at(&part_row(id, place as u16)), &[&part])));
+        }
+        Ok(Self { key_id: key.id(), sealed: ring.seal(key, part_at(&part_row(id, 0)), &[&parts.whole]), own })
     }
 
-    /// The same before the writer is asked, where the key is at hand: callers seal side by side, the writer alone.
+    /// The same before the writer is asked, where the keys are at hand: callers seal side by side, the writer alone.
     pub(crate) fn seal_early(ring: &Keyring, arrival: &Arrival) -> Option<Self> {
-        let key = ring.of_owner(ring.owner_hash(&Owner::of_arrival(arrival)))?;
-        Some(Self::seal(ring, &key, arrival))
+        let owners = owners_of(arrival).map(|owner| ring.owner_hash(&owner));
+        let keys = owners.map(|owner| Some((owner, ring.of_owner(owner)?)));
+        Self::seal(ring, &OwnerKeys(keys.collect::<Option<_>>()?), arrival).ok()
+    }
+
+    /// The key that seals what is of the person at `place`.
+    fn key_of(&self, place: usize) -> i64 {
+        self.own.iter().find(|(own, ..)| *own == place).map_or(self.key_id, |(_, key, _)| *key)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = i64> {
+        self.own.iter().map(|(_, key, _)| *key).chain([self.key_id])
     }
 }
 
-/// The row of the payload of an event, for its seal: its id and part 0.
-pub(crate) fn payload_row(event: EventId) -> [u8; 18] {
+/// Whom the payload of an arrival is sealed for: those it is about together, and each of its people.
+fn owners_of(arrival: &Arrival) -> impl Iterator<Item = Owner> {
+    let event = &arrival.event;
+    let own = move |person: &Person| Owner::of_people(&event.connection, event.clinic.as_deref(), vec![person.hash]);
+    arrival.people.iter().map(own).chain([Owner::of_arrival(arrival)])
+}
+
+/// The row of a part of an event, for its seal: its id and the number of the part; the payload is part 0.
+pub(crate) fn part_row(event: EventId, part: u16) -> [u8; 18] {
     let mut row = [0; 18];
     row[..16].copy_from_slice(event.bytes());
+    row[16..].copy_from_slice(&part.to_le_bytes());
     row
 }
 
-/// Where the payload of an event stands.
-pub(crate) fn payload_at(row: &[u8; 18]) -> Place<'_> {
+/// Where a part of an event stands.
+pub(crate) fn part_at(row: &[u8; 18]) -> Place<'_> {
     Place { table: "event_parts", column: "sealed", row }
 }
 
@@ -146,6 +188,44 @@ struct Collection {
     key_id: i64,
 }
 
+/// Those of `new` that speak of consents, each with the key of its main person.
+async fn consenting<'a>(
+    conn: &mut SqliteConnection,
+    new: &[New<'a>],
+    keys: &OwnerKeys,
+    ring: &Keyring,
+) -> Result<Vec<(&'a Arrival, i64, Vec<Pseudonym>)>, Error> {
+    let mut told = Vec::new();
+    for New { arrival, payload, decision } in new {
+        let Some(person) = arrival.people.first().filter(|_| !arrival.consents.is_empty() && decision.status != Status::Quarantined) else {
+            continue;
+        };
+        let event = &arrival.event;
+        let key = match payload {
+            Some(payload) => Keys::load(conn, ring, vec![payload.key_of(0)]).await?.get(payload.key_of(0))?.clone(),
+            None => keys.of(ring, &Owner::of_people(&event.connection, event.clinic.as_deref(), vec![person.hash]))?.clone(),
+        };
+        told.push((*arrival, key.id(), key.about().to_vec()));
+    }
+    Ok(told)
+}
+
+/// What the people of `new` are known by, with whose key.
+fn identities<'a>(new: &[New<'a>], keys: &OwnerKeys, ring: &Keyring) -> Result<Vec<Known<'a>>, Error> {
+    let mut known = Vec::new();
+    for New { arrival, payload, .. } in new {
+        let event = &arrival.event;
+        for (place, person) in arrival.people.iter().enumerate().filter(|(_, person)| !person.identities.is_empty()) {
+            let key_id = match payload {
+                Some(payload) => payload.key_of(place),
+                None => keys.of(ring, &Owner::of_people(&event.connection, event.clinic.as_deref(), vec![person.hash]))?.id(),
+            };
+            known.extend(person.identities.iter().map(|identity| Known { identity: *identity, key_id, event }));
+        }
+    }
+    Ok(known)
+}
+
 /// Stands for a key that is not known yet.
 const SEVERAL: i64 = 0;
 
@@ -170,17 +250,31 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    async fn store(&self, conn: &mut SqliteConnection, desk: &mut Desk, payloads: &mut [Option<Payload>]) -> Result<(), Error> {
+    /// Writes all of it. The arrivals that speak of consents, each with the key of its main person.
+    async fn store(
+        &self,
+        conn: &mut SqliteConnection,
+        desk: &mut Desk,
+        payloads: &mut [Option<Payload>],
+    ) -> Result<Vec<(&Arrival, i64, Vec<Pseudonym>)>, Error> {
         let all = self.arrivals.iter().zip(self.decisions).zip(payloads);
         let new = all.filter(|((_, decision), _)| decision.status != Status::Duplicate);
-        let new: Vec<_> = new.map(|((arrival, decision), payload)| New { arrival, decision, payload: payload.take() }).collect();
+        let ring = desk.sealer.ring();
+        // Whose key was destroyed since is sealed anew.
+        let usable = |payload: &Payload| payload.keys().all(|key| !ring.is_destroyed(key));
+        let new: Vec<_> =
+            new.map(|((arrival, decision), payload)| New { arrival, decision, payload: payload.take().filter(usable) }).collect();
         let keys = self.owners(conn, desk, &new).await?;
+        let known = identities(&new, &keys, desk.sealer.ring())?;
+        let told = consenting(conn, &new, &keys, desk.sealer.ring()).await?;
         let made = self.events(conn, desk, new, &keys).await?;
+        people::know(conn, desk, known).await?;
         self.entities(conn).await?;
         self.records(conn, desk, &keys).await?;
         self.jobs(conn, desk, &made).await?;
         self.windows(conn).await?;
-        self.keys(conn).await
+        self.keys(conn).await?;
+        Ok(told)
     }
 
     /// The arrivals that had a say.
@@ -191,7 +285,8 @@ impl Changes<'_> {
     /// The data keys of all that is still to be sealed here.
     async fn owners(&self, conn: &mut SqliteConnection, desk: &mut Desk, new: &[New<'_>]) -> Result<OwnerKeys, Error> {
         let mut owners = HashMap::new();
-        let payloads = new.iter().filter(|new| new.payload.is_none()).map(|new| (new.arrival, Owner::of_arrival(new.arrival)));
+        let payloads = new.iter().filter(|new| new.payload.is_none());
+        let payloads = payloads.flat_map(|new| owners_of(new.arrival).map(|owner| (new.arrival, owner)));
         let records = self.heard.values().map(|heard| (heard.arrival, Owner::of_record(&heard.arrival.event.connection, heard.write)));
         for (arrival, owner) in payloads.chain(records) {
             owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, arrival.event.received));
@@ -213,15 +308,13 @@ impl Changes<'_> {
         for (place, New { arrival, decision, payload }) in new.into_iter().enumerate() {
             let payload = match payload {
                 Some(payload) => payload,
-                None => {
-                    let ring = desk.sealer.ring();
-                    Payload::seal(ring, keys.of(ring, &Owner::of_arrival(arrival))?, arrival)
-                }
+                None => Payload::seal(desk.sealer.ring(), keys, arrival)?,
             };
             let seq = desk.next_event();
             made.insert(arrival.event.id, Made { place, seq, key_id: payload.key_id });
             rows.push((seq, arrival, decision.status));
-            parts.push((seq * PARTS, &arrival.event, payload));
+            let own = payload.own.into_iter().map(|(place, key, sealed)| (seq * PARTS + place as i64, &arrival.event, key, sealed));
+            parts.extend([(seq * PARTS, &arrival.event, payload.key_id, payload.sealed)].into_iter().chain(own));
         }
         let wanted = rows.len();
         let touched = INSERT_EVENTS
@@ -244,9 +337,10 @@ impl Changes<'_> {
             })
             .await?;
         expect_rows("events", "store events", wanted, touched)?;
+        let wanted = parts.len();
         let touched = INSERT_PARTS
-            .run(conn, parts, |query, (part, event, payload)| {
-                query.bind(part).bind(event.connection.as_str()).bind(event.clinic.as_deref()).bind(payload.key_id).bind(payload.sealed)
+            .run(conn, parts, |query, (part, event, key, sealed)| {
+                query.bind(part).bind(event.connection.as_str()).bind(event.clinic.as_deref()).bind(key).bind(sealed)
             })
             .await?;
         expect_rows("event_parts", "store payloads", wanted, touched)?;
@@ -313,6 +407,7 @@ impl Changes<'_> {
         }
         let (mut insert, mut update, mut end) = (Vec::new(), Vec::new(), Vec::new());
         let collections = self.collections(conn, desk, events).await?;
+        let together = self.together(conn, desk).await?;
         let mut made = Vec::with_capacity(dirty.new_jobs.len());
         for job in dirty.new_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
             // What has collected more by now is about a later event than the one that made it.
@@ -320,6 +415,7 @@ impl Changes<'_> {
                 Some(collection) => collection.first,
                 None => *events.get(&job.event).ok_or_else(|| lost_job(job))?,
             };
+            let key_id = together.get(&job.id).copied().unwrap_or(key_id);
             made.push((place, collections.get(&job.id).map_or(key_id, |collection| collection.key_id), job));
         }
         // Numbered in order of arrival, however they were batched.
@@ -380,13 +476,67 @@ impl Changes<'_> {
                 collection.key_id = SEVERAL;
             }
         }
+        let further = self.further();
+        for (_, owner, at) in &further {
+            several.entry(desk.sealer.ring().owner_hash(owner)).or_insert_with(|| (owner.clone(), *at));
+        }
         let keys = desk.sealer.owners(conn, several).await?;
+        // Whose data it has all the same.
+        let mut about: Vec<(i64, JobId)> = Vec::new();
+        for joined in &self.state.dirty.joined {
+            let Some(made) = events.get(&joined.event) else { continue };
+            if collections.get(&joined.job).is_some_and(|collection| collection.key_id == SEVERAL) {
+                let before = self.known.get(&joined.job).map(|kept| kept.key_id);
+                let first = collections.get(&joined.job).map(|collection| collection.first.key_id);
+                about.extend([Some(made.key_id), before, first].into_iter().flatten().map(|key| (key, joined.job)));
+            }
+        }
+        let ring = desk.sealer.ring();
+        about.extend(further.iter().filter_map(|(job, owner, _)| Some((keys.get(&ring.owner_hash(owner))?.id(), *job))));
+        about.sort_unstable();
+        about.dedup();
+        INSERT_ABOUT.run(conn, about, |query, (key, job)| query.bind(key).bind(job.bytes().to_vec())).await?;
         for (id, collection) in collections.iter_mut().filter(|(_, collection)| collection.key_id == SEVERAL) {
             let Some(job) = self.state.jobs.get(id) else { continue };
             let hash = desk.sealer.ring().owner_hash(&Owner::of_several(&job.connection, job.clinic.as_deref()));
             collection.key_id = keys.get(&hash).ok_or_else(|| lost_job(job))?.id();
         }
         Ok(collections)
+    }
+
+    /// The jobs that collected events of this batch whose further people the action reads too, with each of these and when.
+    fn further(&self) -> Vec<(JobId, Owner, Timestamp)> {
+        let mut further = Vec::new();
+        for joined in &self.state.dirty.joined {
+            let Some(job) = self.state.jobs.get(&joined.job) else { continue };
+            let Some(arrival) = self.arrivals.iter().find(|arrival| arrival.event.id == joined.event) else { continue };
+            let people = also_about(arrival, job).iter().filter_map(|place| arrival.people.get(*place));
+            let owner = |person: &Person| Owner::of_people(&job.connection, job.clinic.as_deref(), vec![person.hash]);
+            further.extend(people.map(|person| (job.id, owner(person), job.reference)));
+        }
+        further
+    }
+
+    /// The keys of new jobs whose actions read what is of several people: what comes of them goes with any of these.
+    async fn together(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<HashMap<JobId, i64>, Error> {
+        let (mut owners, mut jobs) = (HashMap::new(), Vec::new());
+        for job in self.state.dirty.new_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
+            let Some(arrival) = self.arrivals.iter().find(|arrival| arrival.event.id == job.event && arrival.people.len() > 1) else {
+                continue;
+            };
+            let also = also_about(arrival, job);
+            if also.is_empty() {
+                continue;
+            }
+            let people = arrival.people.iter().enumerate();
+            let people = people.filter(|(place, person)| person.parts.is_none() || also.contains(place)).map(|(_, person)| person.hash);
+            let owner = Owner::of_people(&job.connection, job.clinic.as_deref(), people.collect());
+            let hash = desk.sealer.ring().owner_hash(&owner);
+            owners.entry(hash).or_insert((owner, job.reference));
+            jobs.push((job.id, hash));
+        }
+        let keys = desk.sealer.owners(conn, owners).await?;
+        Ok(jobs.into_iter().filter_map(|(job, hash)| Some((job, keys.get(&hash)?.id()))).collect())
     }
 
     fn joined<'j>(&'j self, joined: &Joined, seqs: &HashMap<JobId, i64>, events: &HashMap<EventId, Made>) -> Option<JoinedRow<'j>> {
@@ -434,6 +584,17 @@ impl Changes<'_> {
     fn key_of<'k>(&self, key: KeyHash, connection: &'k str, clinic: Option<&'k str>) -> Option<KeyOf<'k>> {
         self.state.keys.get(&key).map(|row| KeyOf { key, row: row.clone(), connection, clinic })
     }
+}
+
+/// Those of the people of `arrival` whose own parts the action of `job` reads, by their places.
+fn also_about<'a>(arrival: &'a Arrival, job: &Job) -> &'a [usize] {
+    let of = |candidate: &&Candidate| candidate.origin.automation == job.automation && candidate.origin.action == job.action;
+    let plans = arrival.candidates.iter().filter(of).map(|candidate| &candidate.plan);
+    let also = plans.filter_map(|plan| match plan {
+        Plan::Fire { also_about, .. } => Some(also_about.as_slice()),
+        Plan::Cancel { .. } => None,
+    });
+    also.max_by_key(|also| also.len()).unwrap_or_default()
 }
 
 /// A record, as `records` holds it.

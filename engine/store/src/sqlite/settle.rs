@@ -11,10 +11,12 @@ use zelo_core::job::Reason;
 use zelo_core::settle::{Settled, Settlement, settle as decide};
 use zelo_core::{Arrival, Job, JobId, JobState, KeyHash};
 
+use super::audit;
 use super::bulk::bytes;
 use super::effects::{Effects, Spoken, Within};
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
+use super::others::{self, Others, Records};
 use super::record::{Payload, record};
 use super::steps;
 use super::writer::Desk;
@@ -43,20 +45,34 @@ pub(crate) async fn settle(
     let mut entries: HashMap<JobId, Entry> =
         loaded.into_iter().map(|(kept, job)| (job.id, Entry { kept, job, changed: false, ended: None, summary: None })).collect();
 
+    let connection = |id: &JobId| entries.get(id).map_or("", |entry| entry.job.connection.as_str());
+    let all: Vec<Vec<KeyHash>> =
+        settlements.iter().map(|(settlement, _)| others::shown(&desk.indexer, connection(&settlement.job), settlement)).collect();
+    let records = Records::load(conn, all.iter().flatten().copied()).await?;
+    let mut shown = HashMap::new();
     let mut outcomes = Vec::with_capacity(settlements.len());
     let mut effects = Effects::default();
     let mut changed_keys = BTreeSet::new();
     // Of each settlement whose effects are kept: its place, and the events it emits.
-    let mut emitted: Vec<(usize, &[Arrival])> = Vec::new();
-    for (settlement, now) in settlements {
+    let mut emitted: Vec<(usize, JobId, &[Arrival])> = Vec::new();
+    for ((settlement, now), of_records) in settlements.iter().zip(all) {
         desk.saw(*now);
         let Some(entry) = entries.get_mut(&settlement.job) else {
             outcomes.push(outcome(Settled::Stale));
             continue;
         };
+        if records.lack(&of_records) {
+            // Shown it was, all the same.
+            if entry.job.state == JobState::Running && entry.job.lease == settlement.lease {
+                effects.collect_seen(settlement.job, &settlement.journal, *now);
+            }
+            outcomes.push(outcome(Settled::Stale));
+            continue;
+        }
         let row = entry.job.key.and_then(|key| rows.get(&key));
         let settled = decide(&entry.job, row, settlement, *now);
         if let Settled::Applied { job, key, keep_effects } = &settled {
+            shown.insert(job.id, of_records);
             if let (Some(hash), Some(row)) = (entry.job.key, key) {
                 rows.insert(hash, row.clone());
                 changed_keys.insert(hash);
@@ -65,34 +81,40 @@ pub(crate) async fn settle(
                 let state = job.state;
                 effects.reports.push(Spoken { job: job.id, attempt: entry.job.attempt, state, report: &settlement.report, at: *now });
             }
+            if let Some(shown) = &settlement.shown {
+                effects.disclosed(job.id, shown, *now);
+            }
             entry.job = Job::clone(job);
             entry.changed = true;
             entry.ended = (!job.state.is_live()).then_some(*now);
             if *keep_effects {
                 effects.collect(settlement.job, &settlement.journal, &settlement.local, *now);
-                emitted.push((outcomes.len(), &settlement.emitted));
+                emitted.push((outcomes.len(), settlement.job, &settlement.emitted));
                 if let Some(summary) = settlement.report.summary.as_ref().filter(|_| entry.ended.is_some()) {
                     let key = keys.get(entry.kept.key_id)?;
                     entry.summary = Some(desk.sealer.ring().seal(key, summary_at(&settlement.job), &[summary.as_bytes()]));
                 }
+            } else {
+                effects.collect_seen(settlement.job, &settlement.journal, *now);
             }
         }
         outcomes.push(outcome(settled));
     }
     store(conn, &mut entries, &rows, changed_keys).await?;
     let jobs = entries.values().map(|entry| (entry.job.id, (entry.kept, &entry.job))).collect();
-    let written = effects.store(conn, &Within { desk, keys: &keys, jobs }).await?;
+    let stored = effects.store(conn, &Within { desk, keys: &keys, jobs, shown, records }).await?;
     let ended = entries.values().filter_map(|entry| steps::Ended::of(&entry.job, entry.ended?)).collect();
     let mut others = steps::follow(conn, ended).await?;
     others.extend(needless(conn, &entries, &rows).await?);
-    others.extend(steps::wake(conn, &written).await?);
+    others.extend(steps::wake(conn, &stored.records).await?);
     for (by, job) in others {
         let place = settlements.iter().rposition(|(settlement, _)| settlement.job == by);
         if let Some(outcome) = place.and_then(|place| outcomes.get_mut(place)) {
             outcome.others.push(job);
         }
     }
-    emit(conn, desk, &emitted, &mut outcomes).await?;
+    audit::append(conn, desk, stored.audit).await?;
+    emit(conn, desk, &stored.others, &emitted, &mut outcomes).await?;
     Ok(outcomes)
 }
 
@@ -133,16 +155,19 @@ async fn needless(
 pub(crate) async fn emit(
     conn: &mut SqliteConnection,
     desk: &mut Desk,
-    emitted: &[(usize, &[Arrival])],
+    others: &Others,
+    emitted: &[(usize, JobId, &[Arrival])],
     outcomes: &mut [Outcome],
 ) -> Result<(), Error> {
-    let arrivals: Vec<Arrival> = emitted.iter().flat_map(|(_, arrivals)| arrivals.iter().cloned()).collect();
+    let arrivals: Vec<Arrival> = emitted.iter().flat_map(|(_, _, arrivals)| arrivals.iter().cloned()).collect();
     if arrivals.is_empty() {
         return Ok(());
     }
     let mut payloads: Vec<Option<Payload>> = arrivals.iter().map(|_| None).collect();
-    let places: Vec<usize> = emitted.iter().flat_map(|(place, arrivals)| vec![*place; arrivals.len()]).collect();
+    let places: Vec<usize> = emitted.iter().flat_map(|(place, _, arrivals)| vec![*place; arrivals.len()]).collect();
     let decisions = record(conn, desk, &arrivals, &mut payloads).await?;
+    let by = emitted.iter().flat_map(|(_, job, arrivals)| arrivals.iter().map(|_| *job));
+    others::link(conn, others, &by.zip(&decisions).collect::<Vec<_>>()).await?;
     for (place, decision) in places.into_iter().zip(decisions) {
         if let Some(outcome) = outcomes.get_mut(place) {
             outcome.emitted.push(decision);

@@ -17,9 +17,12 @@ use zelo_core::decide::Decision;
 use zelo_core::settle::Settlement;
 use zelo_core::{Arrival, Indexer};
 
+use super::audit::Chain;
+use super::identities::Written;
 use super::keys::Sealer;
 use super::record::{Payload, record};
 use super::settle::settle;
+use crate::seal::Signer;
 use crate::{Error, Outcome};
 
 /// Where an answer goes. Who asked may be gone; what was asked happens all the same.
@@ -77,10 +80,20 @@ impl<W: Write> Task for Waiting<W> {
 pub(crate) struct Desk {
     pub indexer: Indexer,
     pub sealer: Sealer,
+    /// Signs heads of the audit log.
+    pub signer: Signer,
+    /// Where the audit log stands.
+    pub chain: Chain,
+    /// What people are known by.
+    pub known: Written,
     /// The place of the next event.
     pub next_event: i64,
     /// The place of the next job. Counted here, since jobs live in two tables; a gap does no harm.
     pub next_job: i64,
+    /// Something was deleted that must not stay in the log of writes either.
+    pub scrub: bool,
+    /// Behind which key to look for bare ones next.
+    pub bare_after: i64,
     /// The latest time that any write has told: for writes that tell none.
     pub latest: Timestamp,
 }
@@ -96,6 +109,20 @@ impl Desk {
     pub(crate) fn next_job(&mut self) -> i64 {
         self.next_job += 1;
         self.next_job - 1
+    }
+
+    /// The transaction is on disk.
+    pub(super) fn committed(&mut self) {
+        self.sealer.committed();
+        self.chain.committed();
+        self.known.committed();
+    }
+
+    /// The transaction was taken back.
+    fn rolled_back(&mut self) {
+        self.sealer.rolled_back();
+        self.chain.rolled_back();
+        self.known.rolled_back();
     }
 
     /// A write told the time.
@@ -125,7 +152,11 @@ impl Writer {
             if close {
                 self.commands.close();
             }
-            batch.serve(&mut *self.conn.lock().await, &mut self.desk).await;
+            let mut conn = self.conn.lock().await;
+            batch.serve(&mut conn, &mut self.desk).await;
+            if self.desk.scrub {
+                self.desk.scrub = !scrub(&mut conn).await;
+            }
         }
         if let Some(conn) = Arc::into_inner(self.conn)
             && let Err(error) = conn.into_inner().close().await
@@ -222,9 +253,9 @@ impl Batch {
             }
         };
         if outcome.is_ok() {
-            desk.sealer.committed();
+            desk.committed();
         } else {
-            desk.sealer.rolled_back();
+            desk.rolled_back();
         }
         outcome
     }
@@ -268,6 +299,13 @@ impl Batch {
         let others = self.others.into_iter().map(|task| Self { others: vec![task], ..Self::default() });
         arrivals.chain(settlements).chain(others).collect()
     }
+}
+
+/// Empties the log of writes into the file, where no page has what was deleted. Not while a reader still looks at an old one: whether
+/// it is done.
+async fn scrub(conn: &mut SqliteConnection) -> bool {
+    let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(conn).await;
+    matches!(emptied, Ok(0))
 }
 
 /// What a transaction came to; other tasks keep their answers themselves.

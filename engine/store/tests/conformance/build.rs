@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -14,11 +15,12 @@ use zelo_core::settle::{AttemptEnd, LocalWrite, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::window::{By, Count, Quiet, Throttle};
 use zelo_core::{
-    Arrival, AutomationId, Candidate, Effect, EffectResult, Event, EventId, Indexer, Invocation, Job, JobId, JournalEntry, KeyHash,
-    LookupRef, Origin, OverTime, Plan, RecordRef, RecordWrite, SeededEntropy, Stamp,
+    Arrival, AutomationId, Candidate, ConsentSaid, Disclosure, Effect, EffectResult, Event, EventId, Identity, IdentityKind, Indexer,
+    Invocation, Job, JobId, JournalEntry, KeyHash, LookupRef, Origin, OverTime, Person, Plan, Pseudonym, RecordRef, RecordWrite,
+    SeededEntropy, Stamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
-use zelo_store::{Error, MasterKey, Page, Store, Work};
+use zelo_store::{Error, MasterKey, Page, Store, Who, Work};
 
 /// A database that the suite runs on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,8 +32,9 @@ pub(crate) enum Kind {
 /// A store with what keeps it alive.
 pub(crate) struct Db {
     pub(crate) store: Arc<dyn Store>,
-    folder: TempDir,
-    kind: Kind,
+    pub(crate) folder: TempDir,
+    pub(crate) kind: Kind,
+    pub(crate) config: SqliteConfig,
 }
 
 impl Db {
@@ -42,8 +45,10 @@ impl Db {
     pub(crate) async fn open_with(kind: Kind, config: SqliteConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = (kind == Kind::SqliteFile).then(|| folder.path().join("zelo.db"));
-        let store = sqlite(SqliteConfig { path, ..config }, 1).await.unwrap();
-        Self { store, folder, kind }
+        let register = config.register.is_some().then(|| folder.path().join("keys/erasures.jsonl"));
+        let config = SqliteConfig { path, register, ..config };
+        let store = sqlite(config.clone(), 1).await.unwrap();
+        Self { store, folder, kind, config }
     }
 
     /// Closes and opens again; what is in memory stays open.
@@ -52,7 +57,7 @@ impl Db {
             return self;
         }
         self.store.close().await.unwrap();
-        let store = sqlite(SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() }, 1).await.unwrap();
+        let store = sqlite(self.config.clone(), 1).await.unwrap();
         Self { store, ..self }
     }
 
@@ -67,6 +72,21 @@ impl Db {
         let touched = sqlx::query(sql).execute(&mut conn).await.unwrap().rows_affected();
         conn.close().await.unwrap();
         touched
+    }
+
+    /// What SQL finds in the file, beside the store: of each row the first column.
+    pub(crate) async fn blobs(&self, sql: &'static str) -> Vec<Vec<u8>> {
+        use sqlx::Connection;
+        let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", self.file().display())).await.unwrap();
+        let found = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        found
+    }
+
+    /// The one whom connection `centro` calls so.
+    pub(crate) async fn person(&self, id: &str) -> Pseudonym {
+        let who = Who::Id { connection: Some("centro".into()), id: id.into() };
+        self.store.find_subjects(who).await.unwrap()[0].pseudonym
     }
 
     /// A delivery of this store.
@@ -98,8 +118,14 @@ impl Db {
 }
 
 pub(crate) async fn sqlite(config: SqliteConfig, master: u8) -> Result<Arc<dyn Store>, Error> {
-    let store = SqliteStore::open(config, MasterKey::from_bytes([master; 32]), Arc::new(SeededEntropy::new(u64::from(master)))).await?;
+    let store = SqliteStore::open(config, MasterKey::from_bytes([master; 32]), entropy()).await?;
     Ok(store)
+}
+
+/// Another one each time: nothing random comes twice.
+pub(crate) fn entropy() -> Arc<SeededEntropy> {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)))
 }
 
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(5);
@@ -166,7 +192,8 @@ impl Delivery {
             body: Arc::from(body.as_bytes()),
             delivery: index.delivery("centro", "appointment.created", &number.to_string()),
             entity: None,
-            subjects: Vec::new(),
+            people: Vec::new(),
+            consents: Vec::new(),
             records: Vec::new(),
             candidates: Vec::new(),
             timetable: Arc::new(DayBefore),
@@ -191,13 +218,53 @@ impl Delivery {
 
     pub(crate) fn subject(mut self, index: &Indexer, id: &str) -> Self {
         self.0.event.subjects.push(id.into());
-        self.0.subjects.push(index.subject("centro", id));
+        self.0.people.push(Person::new(index.subject("centro", id)));
+        self
+    }
+
+    /// Its main person, or one who has `parts` of it, is known by that too.
+    pub(crate) fn known_by(mut self, index: &Indexer, kind: IdentityKind, value: &str) -> Self {
+        let identity = Identity { kind, hash: index.identity(kind, value) };
+        self.0.people.last_mut().unwrap().identities.push(identity);
+        self
+    }
+
+    /// The last person has `text` of the body, and nothing else.
+    pub(crate) fn part(mut self, text: &str) -> Self {
+        let body = std::str::from_utf8(&self.0.body).unwrap();
+        let start = body.find(text).unwrap();
+        self.0.people.last_mut().unwrap().parts = Some(std::iter::once(start..start + text.len()).collect());
+        self
+    }
+
+    /// Of another connection.
+    pub(crate) fn through(mut self, index: &Indexer, connection: &str) -> Self {
+        self.0.event.connection = connection.into();
+        let subjects = self.0.event.subjects.iter().zip(&mut self.0.people);
+        subjects.for_each(|(id, person)| person.hash = index.subject(connection, id));
+        self
+    }
+
+    /// Gives or withdraws a consent that `remind` asks for.
+    pub(crate) fn says(mut self, topic: &str, given: bool) -> Self {
+        let actions = [("reminder".to_owned(), "remind".to_owned())].into();
+        self.0.consents.push(ConsentSaid { topic: topic.into(), given, actions });
         self
     }
 
     /// Fires at once, under no key.
     pub(crate) fn fires(self, action: &str) -> Self {
-        self.plan(action, Plan::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), over: OverTime::default() })
+        self.plan(
+            action,
+            Plan::Fire {
+                key: None,
+                anchor: None,
+                lookups: Vec::new(),
+                needs: Vec::new(),
+                also_about: Vec::new(),
+                over: OverTime::default(),
+            },
+        )
     }
 
     /// Fires under `key`, a day before minute `anchor`; where `reads` is given, as the record of that id says.
@@ -206,7 +273,14 @@ impl Delivery {
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         self.plan("remind", {
             let lookups = lookups.into_iter().collect();
-            Plan::Fire { key: Some(hash), anchor: Some(Ok(minute(anchor))), lookups, needs: Vec::new(), over: OverTime::default() }
+            Plan::Fire {
+                key: Some(hash),
+                anchor: Some(Ok(minute(anchor))),
+                lookups,
+                needs: Vec::new(),
+                also_about: Vec::new(),
+                over: OverTime::default(),
+            }
         })
     }
 
@@ -215,19 +289,32 @@ impl Delivery {
         let key = key.map(|key| index.job_key(&AutomationId::new("reminder", "centro", None), action, key));
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         let needs = needs.iter().map(|step| (*step).to_owned()).collect();
-        self.plan(action, Plan::Fire { key, anchor: None, lookups: lookups.into_iter().collect(), needs, over: OverTime::default() })
+        self.plan(
+            action,
+            Plan::Fire {
+                key,
+                anchor: None,
+                lookups: lookups.into_iter().collect(),
+                needs,
+                also_about: Vec::new(),
+                over: OverTime::default(),
+            },
+        )
     }
 
     /// Fires under `key` where there is one, as `over` allows.
     pub(crate) fn fires_over(self, action: &str, key: Option<KeyHash>, over: OverTime) -> Self {
-        self.plan(action, Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), over })
+        self.plan(action, Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over })
     }
 
     /// Is collected under `value`; reads `reads`.
     pub(crate) fn collected(self, index: &Indexer, value: &str, reads: Option<&str>) -> Self {
         let over = OverTime { debounce: Some(self.collection(index, value)), ..OverTime::default() };
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
-        self.plan("answer", Plan::Fire { key: None, anchor: None, lookups: lookups.into_iter().collect(), needs: Vec::new(), over })
+        self.plan(
+            "answer",
+            Plan::Fire { key: None, anchor: None, lookups: lookups.into_iter().collect(), needs: Vec::new(), also_about: Vec::new(), over },
+        )
     }
 
     /// Cancels what is collected under `value`.
@@ -298,6 +385,7 @@ pub(crate) fn settlement(work: &Work, end: AttemptEnd) -> Settlement {
         lease: work.job.lease,
         end,
         journal: Vec::new(),
+        shown: None,
         local: Vec::new(),
         emitted: Vec::new(),
         outward: false,
@@ -332,7 +420,13 @@ pub(crate) fn sending(work: &Work, slot: KeyHash, to: &str, text: &str) -> Settl
         input: json!({ "to": to, "text": text }),
         grants: zelo_core::Grants::default(),
         plugin_digest: "p1".into(),
-        fields: vec!["phone".into()],
+        disclosure: Disclosure {
+            plugin: "messenger".into(),
+            fields: [("phone".to_owned(), "personal".to_owned())].into(),
+            purpose: Some("Thank".into()),
+            basis: Some("lgpd:11.II.f".into()),
+        },
+        records: Vec::new(),
     };
     Settlement {
         journal: vec![

@@ -25,7 +25,7 @@ conforming! {
         assert!(matches!(db.store.put_automation(zelo_store::AutomationRow {
             id: zelo_core::AutomationId("a".into()), rule: "a".into(), connection: "c".into(), clinic: None,
             settings: serde_json::Map::new(), enabled: true, origin: "config".into(), changed: crate::build::minute(0),
-        }).await, Err(Error::Closed)));
+        }, zelo_core::Actor::command()).await, Err(Error::Closed)));
         assert!(db.store.close().await.is_ok(), "closing twice is closing once");
     }
 }

@@ -18,13 +18,19 @@ macro_rules! conforming {
 
 mod archive;
 mod arrivals;
+mod audit;
 mod batches;
 mod budgets;
 mod build;
 mod chains;
+mod consents;
+mod erasing;
 mod files;
 mod over_time;
 mod people;
 mod queue;
+mod retention;
 mod sealed;
 mod settlements;
+mod shown;
+mod subjects;

@@ -52,6 +52,7 @@ async fn no_marker_is_readable_in_the_files() {
     // It is all there, for who has the key.
     let db = db.reopen().await;
     let view = db.store.jobs(&Page::default(), Some(JobState::Done)).await.unwrap().remove(0);
+    assert!(!format!("{view:?}").contains(text), "what a plugin said is not printed");
     assert!(view.summary.unwrap().contains(text));
     assert_eq!(db.store.messages(&Page::default()).await.unwrap()[0].message.to, phone);
     assert_eq!(db.store.records(&Page::default(), Some("clinic")).await.unwrap()[0].document["note"], note);

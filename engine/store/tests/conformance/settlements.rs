@@ -1,10 +1,10 @@
 //! What is stored with the end of an attempt.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, LogLine, Purpose, Report, Settled, Settlement};
-use zelo_core::{Effect, EffectResult, JobState, JournalEntry};
-use zelo_store::{Page, effect_id};
+use zelo_core::{AuditKind, Effect, EffectResult, JobState, JournalEntry};
+use zelo_store::{AuditPage, Page, effect_id};
 
 use crate::build::{DAY, Db, done, message, minute, sending, settlement};
 
@@ -111,13 +111,28 @@ conforming! {
         let journal = vec![(0, refused()), (1, effect(EffectResult::Value { value: None })), (2, refused())];
         db.store.settle(Settlement { journal, ..settlement(&work, done()) }, minute(2)).await.unwrap();
         let db = db.reopen().await;
-        let rows = db.store.audit(&Page::default()).await.unwrap();
-        let told: Vec<_> = rows.iter().map(|row| (row.entry, row.kind.as_str(), row.effect.as_str(), row.at, row.job)).collect();
-        let expected = |entry| (entry, "refused", "state_get", minute(2), work.job.id);
-        assert_eq!(told, [expected(2), expected(0)]);
-        assert_eq!((rows[0].rule.as_str(), rows[0].action.as_str(), rows[0].clinic.as_deref()), ("reminder", "thank", Some("7")));
+        let refused = AuditPage { kind: Some(AuditKind::Refused), ..AuditPage::default() };
+        let rows = db.store.audit(&refused).await.unwrap();
+        let detail = |entry| json!({ "entry": entry, "effect": "state_get", "rule": "reminder", "action": "thank" });
+        let told: Vec<_> = rows.iter().map(|row| (Value::from(row.entry.detail()), row.entry.at, row.entry.job)).collect();
+        assert_eq!(told, [(detail(2), minute(2), Some(work.job.id)), (detail(0), minute(2), Some(work.job.id))]);
+        assert_eq!((rows[0].entry.clinic.as_deref(), rows[0].entry.actor.as_str()), (Some("7"), "engine"));
         let elsewhere = Page { clinic: Some("8".into()), ..Page::default() };
-        assert_eq!(db.store.audit(&elsewhere).await.unwrap(), []);
+        assert_eq!(db.store.audit(&AuditPage { page: elsewhere, kind: None }).await.unwrap(), []);
+    }
+
+    async fn what_a_cancelled_attempt_was_refused_has_to_be_answered_for_too(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).fires_for(&index, "77", DAY, None)).await;
+        let work = db.claim(1).await.remove(0);
+        db.record(db.delivery(2, 1).cancels(&index, "77")).await;
+        let refused = EffectResult::Refused { reason: "not granted".into() };
+        let journal = vec![(0, JournalEntry::Effect { effect: Effect::StateGet { key: "k".into() }, result: refused })];
+        db.store.settle(Settlement { journal, ..settlement(&work, done()) }, minute(2)).await.unwrap();
+        assert_eq!(db.store.job(work.job.id).await.unwrap().unwrap().job.state, JobState::Cancelled);
+        assert_eq!(db.store.journal(work.job.id).await.unwrap(), []);
+        assert_eq!(db.store.audit(&AuditPage::default()).await.unwrap().len(), 1);
     }
 
     async fn a_cancellation_takes_local_effects_back(kind) {

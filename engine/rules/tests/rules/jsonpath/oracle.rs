@@ -145,6 +145,20 @@ fn is_judged_differently(text: &str) -> bool {
     has_space_before_descent || is_bad_pattern
 }
 
+/// Whether an escape begins in a string that is never closed: no query, and where the text ends in the middle of the escape, the other
+/// implementation panics instead of saying so.
+fn ends_in_an_escape(text: &str) -> bool {
+    text.rfind('\\').is_some_and(|at| !text[at..].contains(['\'', '"']))
+}
+
+#[test]
+fn a_text_that_ends_in_an_escape_is_no_query() {
+    for text in [r"$['\", r#"$[?@.a == "\u"#, r"$['\ud8", r"$['\ud800\"] {
+        assert!(ends_in_an_escape(text), "{text}");
+        assert!(Path::parse(text).is_err(), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
@@ -176,6 +190,7 @@ proptest! {
     fn a_text_is_a_query_where_it_is_for_the_other_implementation(text in altered()) {
         prop_assume!(!is_judged_differently(&text));
         let refused = Path::parse(&text).err();
-        prop_assert_eq!(refused.is_some(), JsonPath::parse(&text).is_err(), "{}: {:?}", text, refused);
+        let theirs_refuses = ends_in_an_escape(&text) || JsonPath::parse(&text).is_err();
+        prop_assert_eq!(refused.is_some(), theirs_refuses, "{}: {:?}", text, refused);
     }
 }

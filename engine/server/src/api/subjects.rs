@@ -1,0 +1,275 @@
+//! People: found, told whole, erased. For admins alone.
+//!
+//! Who is meant stands in a body or under a pseudonym, never in an address: a CPF does not get into the log of a proxy.
+
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use zelo_core::{IdentityKind, Pseudonym};
+use zelo_rules::common_identity;
+use zelo_runtime::rulebook;
+use zelo_store::{ConsentWrite, Erasure, SubjectView, Who};
+
+use super::query::{List, Parameters};
+use crate::access::{Known, admins};
+use crate::pages::Language;
+use crate::problem::Problem;
+use crate::seen::Seen;
+use crate::{App, body, export};
+
+/// The longest body in bytes.
+const BODY_MAX: usize = 4096;
+
+/// The routes of people.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/subjects/find", post(find))
+        .route("/subjects/{pseudonym}/export", get(export))
+        .route("/subjects/{pseudonym}/disclosures", get(disclosures))
+        .route("/subjects/{pseudonym}/erase", post(erase))
+        .route("/subjects/{pseudonym}/hold", post(hold))
+        .route("/subjects/{pseudonym}/release", post(release))
+        .route("/subjects/{pseudonym}/consents", post(consent))
+        .route_layer(from_fn(admins))
+}
+
+/// Whom somebody looks for: by one of these.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    cpf: Option<String>,
+    phone: Option<String>,
+    email: Option<String>,
+    /// What a provider calls them.
+    id: Option<String>,
+    /// Where `id` counts; everywhere, where it does not say.
+    connection: Option<String>,
+    pseudonym: Option<String>,
+}
+
+/// How [`Wanted`] is written.
+const WANTED: &str = "exactly one of {cpf}, {phone}, {email}, {id} or {id, connection}, and {pseudonym}";
+
+impl Wanted {
+    fn who(self, app: &App) -> Result<Who, Problem> {
+        let Self { cpf, phone, email, id, connection, pseudonym } = self;
+        if connection.is_some() && id.is_none() {
+            return Err(Problem::malformed(format!("This is not {WANTED}: `connection` stands beside `id` only.")));
+        }
+        let ways: [Option<Result<Who, Problem>>; 5] = [
+            cpf.map(|text| identity(app, IdentityKind::Cpf, &text)),
+            phone.map(|text| identity(app, IdentityKind::Phone, &text)),
+            email.map(|text| identity(app, IdentityKind::Email, &text)),
+            id.map(|id| Ok(Who::Id { connection, id })),
+            pseudonym.map(|text| text.parse().map(Who::Pseudonym).map_err(|_| Problem::malformed(PSEUDONYM))),
+        ];
+        let mut ways = ways.into_iter().flatten();
+        match (ways.next(), ways.next()) {
+            (Some(way), None) => way,
+            _ => Err(Problem::malformed(format!("This is not {WANTED}."))),
+        }
+    }
+}
+
+/// Somebody by what everybody knows them by, however it is written.
+fn identity(app: &App, kind: IdentityKind, text: &str) -> Result<Who, Problem> {
+    let why = match kind {
+        IdentityKind::Cpf => "`cpf` is no CPF: it has eleven digits, and the last two follow from the others.",
+        IdentityKind::Phone => "`phone` is no phone number: it has an area code, and a country code where it is not of Brazil.",
+        IdentityKind::Email => "`email` is no e-mail address: it has a name, an @ and a host.",
+    };
+    let common = common_identity(kind, text).ok_or_else(|| Problem::malformed(why))?;
+    Ok(Who::Identity(app.runtime.store.indexer().identity(kind, &common)))
+}
+
+const PSEUDONYM: &str = "`pseudonym` is none: it looks like `sub_` and 32 hexadecimal digits.";
+
+/// `POST /subjects/find`: the people who are meant.
+async fn find(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<List<SubjectView>>, Problem> {
+    parameters.none()?;
+    let wanted: Wanted = read(&app, request, WANTED).await?;
+    let items = app.runtime.store.find_subjects(wanted.who(&app)?).await?;
+    Seen::of("subjects").rows(&items).by(&who, &app).await?;
+    Ok(Json(List { items, next: None }))
+}
+
+/// `GET /subjects/{pseudonym}/export`: all that is held of somebody, as JSON, or as a page to keep (`?format=html`).
+async fn export(
+    State(app): State<App>,
+    who: Known,
+    Path(pseudonym): Path<String>,
+    Language(words): Language,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let page = match parameters.take("format").as_deref() {
+        None | Some("json") => false,
+        Some("html") => true,
+        Some(_) => return Err(Problem::query("`format` is json or html.")),
+    };
+    parameters.none_but("format")?;
+    let subject = named(&pseudonym)?;
+    let export = app.runtime.store.export_subject(subject).await?.ok_or_else(unknown)?;
+    Seen::of(if page { "page" } else { "json" }).rows([&export.subject]).exported(&who, &app).await?;
+    if !page {
+        return Ok(Json(export::json(&export)).into_response());
+    }
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"zelo-{subject}.html\"")).map_err(|_| Problem::internal())?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CONTENT_DISPOSITION, disposition),
+        (VARY, HeaderValue::from_static("Accept-Language, Cookie")),
+    ];
+    Ok((headers, export::page(&export, words.lang)).into_response())
+}
+
+/// `GET /subjects/{pseudonym}/disclosures`: who saw what.
+async fn disclosures(
+    State(app): State<App>,
+    who: Known,
+    Path(pseudonym): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
+    parameters.none()?;
+    let subject = known(&app, named(&pseudonym)?).await?;
+    let audit = app.runtime.store.seen_of(subject.pseudonym).await?;
+    Seen::of("disclosures").rows([&subject]).by(&who, &app).await?;
+    Ok(Json(export::disclosures(&audit)))
+}
+
+/// The pseudonym again, so that nobody is erased by a slip.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmation {
+    confirm: String,
+}
+
+/// `POST /subjects/{pseudonym}/erase`: what became of their data.
+async fn erase(
+    State(app): State<App>,
+    who: Known,
+    Path(pseudonym): Path<String>,
+    parameters: Parameters,
+    request: Body,
+) -> Result<Json<Erasure>, Problem> {
+    parameters.none()?;
+    let subject = named(&pseudonym)?;
+    let Confirmation { confirm } = read(&app, request, "{confirm}, the pseudonym again").await?;
+    if confirm != pseudonym {
+        return Err(Problem::malformed("`confirm` is not the pseudonym of the address. Nothing was erased."));
+    }
+    match app.runtime.store.erase(subject, who.actor(), app.runtime.clock.now()).await? {
+        Some(erasure) => Ok(Json(erasure)),
+        None => Err(known(&app, subject).await.map_or_else(|problem| problem, |_| erased())),
+    }
+}
+
+/// Why data must not go.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    reason: String,
+}
+
+/// `POST /subjects/{pseudonym}/hold`: they cannot be erased until they are let go.
+async fn hold(
+    State(app): State<App>,
+    who: Known,
+    Path(pseudonym): Path<String>,
+    parameters: Parameters,
+    request: Body,
+) -> Result<Json<SubjectView>, Problem> {
+    parameters.none()?;
+    let Reason { reason } = read(&app, request, "{reason}").await?;
+    if reason.trim().is_empty() {
+        return Err(Problem::malformed("`reason` is empty: who lets them go must know why they are held."));
+    }
+    held(&app, &who, named(&pseudonym)?, Some(reason)).await
+}
+
+/// `POST /subjects/{pseudonym}/release`.
+async fn release(
+    State(app): State<App>,
+    who: Known,
+    Path(pseudonym): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<SubjectView>, Problem> {
+    parameters.none()?;
+    held(&app, &who, named(&pseudonym)?, None).await
+}
+
+async fn held(app: &App, who: &Known, subject: Pseudonym, reason: Option<String>) -> Result<Json<SubjectView>, Problem> {
+    let done = app.runtime.store.hold(subject, reason, who.actor(), app.runtime.clock.now()).await?;
+    let view = known(app, subject).await?;
+    if done { Ok(Json(view)) } else { Err(erased()) }
+}
+
+/// What somebody said.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    topic: String,
+    given: bool,
+}
+
+/// `POST /subjects/{pseudonym}/consents`: what they said of a consent, and how many jobs that ended.
+async fn consent(
+    State(app): State<App>,
+    who: Known,
+    Path(pseudonym): Path<String>,
+    parameters: Parameters,
+    request: Body,
+) -> Result<Json<Value>, Problem> {
+    parameters.none()?;
+    let subject = named(&pseudonym)?;
+    let Said { topic, given } = read(&app, request, "{topic, given}").await?;
+    if !is_topic(&topic) {
+        return Err(Problem::malformed("`topic` is none: it is a word of lower-case letters, digits, `_`, `-` and `.`."));
+    }
+    let actions = rulebook::asking_for(&app.runtime.rules.current().rules, &topic).to_vec();
+    let write = ConsentWrite { subject, topic, given, actions, actor: who.actor() };
+    match app.runtime.store.note_consent(write, app.runtime.clock.now()).await? {
+        Some(cancelled) => Ok(Json(json!({ "cancelled": cancelled }))),
+        None => Err(known(&app, subject).await.map_or_else(|problem| problem, |_| erased())),
+    }
+}
+
+/// Topics stand in the audit log, which holds no value of anybody's: a name with its spaces, or a number, is none.
+fn is_topic(text: &str) -> bool {
+    let word = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-.".contains(letter);
+    text.len() <= 64 && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.chars().all(word)
+}
+
+/// Reads a body of JSON in the form `form`. What is wrong is told without any of its values.
+async fn read<T: DeserializeOwned>(app: &App, request: Body, form: &str) -> Result<T, Problem> {
+    let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
+    serde_json::from_slice(&held.bytes)
+        .map_err(|error| Problem::malformed(format!("This is not {form}, as JSON: line {}, column {}.", error.line(), error.column())))
+}
+
+/// Whom an address names.
+fn named(pseudonym: &str) -> Result<Pseudonym, Problem> {
+    pseudonym.parse().map_err(|_| unknown())
+}
+
+async fn known(app: &App, subject: Pseudonym) -> Result<SubjectView, Problem> {
+    app.runtime.store.find_subjects(Who::Pseudonym(subject)).await?.pop().ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::not_found(
+        "There is nobody with this pseudonym. It looks like `sub_` and 32 hexadecimal digits; POST /api/v1/subjects/find finds it.",
+    )
+}
+
+fn erased() -> Problem {
+    Problem::not_found("This person was erased already; what is left of them is what a law keeps, and the audit log.")
+}

@@ -1,0 +1,175 @@
+//! A store that can no longer be told what people see.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use zelo_core::audit::Head;
+use zelo_core::audit::verify::Verified;
+use zelo_core::decide::{Decision, Imported};
+use zelo_core::retry::RetryPolicy;
+use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
+use zelo_core::timing::Timetable;
+use zelo_core::{
+    Actor, Arrival, AuditEntry, AutomationId, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Pseudonym, RecordRow,
+    SignedDuration, Timestamp,
+};
+use zelo_store::{
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
+    Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport, SubjectView, Who,
+    Work,
+};
+
+/// The same store, until it is deaf: then what people saw is not written down.
+pub(crate) struct Deaf {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) deaf: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Store for Deaf {
+    fn indexer(&self) -> &Indexer {
+        self.inner.indexer()
+    }
+    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+        self.inner.record(arrival).await
+    }
+    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error> {
+        self.inner.claim(now, limit, lease).await
+    }
+    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Outcome, Error> {
+        self.inner.settle(settlement, now).await
+    }
+    async fn checkpoint(&self, checkpoint: Checkpoint, now: Timestamp) -> Result<Checkpointed, Error> {
+        self.inner.checkpoint(checkpoint, now).await
+    }
+    async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
+        self.inner.import(import, now).await
+    }
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
+        self.inner.reclaim(now, policy).await
+    }
+    async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
+        self.inner.retime(timetable).await
+    }
+    async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
+        self.inner.next_run().await
+    }
+    async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {
+        self.inner.sent_since(contact, of, after).await
+    }
+    async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
+        self.inner.state(slot).await
+    }
+    fn archive(&self) -> Arc<dyn Archive> {
+        self.inner.archive()
+    }
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, Error> {
+        self.inner.event(id).await
+    }
+    async fn events(&self, page: &Page) -> Result<Vec<EventView>, Error> {
+        self.inner.events(page).await
+    }
+    async fn job(&self, id: JobId) -> Result<Option<JobView>, Error> {
+        self.inner.job(id).await
+    }
+    async fn jobs(&self, page: &Page, state: Option<JobState>) -> Result<Vec<JobView>, Error> {
+        self.inner.jobs(page, state).await
+    }
+    async fn attention(&self, page: &Page) -> Result<Vec<JobView>, Error> {
+        self.inner.attention(page).await
+    }
+    async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error> {
+        self.inner.journal(job).await
+    }
+    async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error> {
+        self.inner.attempts(job).await
+    }
+    async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
+        self.inner.messages(page).await
+    }
+    async fn audit(&self, page: &AuditPage) -> Result<Vec<AuditView>, Error> {
+        self.inner.audit(page).await
+    }
+    async fn answer_for(&self, entries: Vec<AuditEntry>) -> Result<(), Error> {
+        if self.deaf.load(Ordering::SeqCst) { Err(Error::Closed) } else { self.inner.answer_for(entries).await }
+    }
+    fn audit_key(&self) -> [u8; 32] {
+        self.inner.audit_key()
+    }
+    async fn sign_audit(&self, now: Timestamp) -> Result<Option<Head>, Error> {
+        self.inner.sign_audit(now).await
+    }
+    async fn unexported_heads(&self, limit: u32) -> Result<Vec<Head>, Error> {
+        self.inner.unexported_heads(limit).await
+    }
+    async fn exported_heads(&self, seqs: Vec<u64>) -> Result<(), Error> {
+        self.inner.exported_heads(seqs).await
+    }
+    async fn verify_audit(&self, others: Vec<Head>) -> Result<Verified, Error> {
+        self.inner.verify_audit(others).await
+    }
+    async fn prune_audit(&self, prune: AuditPrune, now: Timestamp) -> Result<Option<Head>, Error> {
+        self.inner.prune_audit(prune, now).await
+    }
+    async fn find_subjects(&self, who: Who) -> Result<Vec<SubjectView>, Error> {
+        self.inner.find_subjects(who).await
+    }
+    async fn export_subject(&self, subject: Pseudonym) -> Result<Option<SubjectExport>, Error> {
+        self.inner.export_subject(subject).await
+    }
+    async fn seen_of(&self, subject: Pseudonym) -> Result<Vec<AuditView>, Error> {
+        self.inner.seen_of(subject).await
+    }
+    async fn erase(&self, subject: Pseudonym, actor: Actor, now: Timestamp) -> Result<Option<Erasure>, Error> {
+        self.inner.erase(subject, actor, now).await
+    }
+    async fn hold(&self, subject: Pseudonym, reason: Option<String>, actor: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.hold(subject, reason, actor, now).await
+    }
+    async fn note_consent(&self, write: ConsentWrite, now: Timestamp) -> Result<Option<usize>, Error> {
+        self.inner.note_consent(write, now).await
+    }
+    async fn consent(&self, job: JobId, topic: &str) -> Result<Option<ConsentView>, Error> {
+        self.inner.consent(job, topic).await
+    }
+    async fn aged(&self, keep: Retention) -> Result<std::collections::BTreeMap<String, u64>, Error> {
+        self.inner.aged(keep).await
+    }
+    async fn retain(&self, keep: Retention, actor: Actor, now: Timestamp) -> Result<Retained, Error> {
+        self.inner.retain(keep, actor, now).await
+    }
+    async fn documents(&self, page: &Page) -> Result<Vec<DocumentView>, Error> {
+        self.inner.documents(page).await
+    }
+    async fn document(&self, job: JobId, index: u32) -> Result<Option<(DocumentView, Vec<u8>)>, Error> {
+        self.inner.document(job, index).await
+    }
+    async fn record_at(&self, hash: KeyHash) -> Result<Option<RecordRow>, Error> {
+        self.inner.record_at(hash).await
+    }
+    async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error> {
+        self.inner.records(page, kind).await
+    }
+    async fn automations(&self) -> Result<Vec<AutomationRow>, Error> {
+        self.inner.automations().await
+    }
+    async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
+        self.inner.put_automation(row, by).await
+    }
+    async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
+        self.inner.put_credential(row, by).await
+    }
+    async fn credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
+        self.inner.credential(hash, now).await
+    }
+    async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error> {
+        self.inner.take_credential(hash, now).await
+    }
+    async fn has_credentials(&self) -> Result<bool, Error> {
+        self.inner.has_credentials().await
+    }
+    async fn close(&self) -> Result<(), Error> {
+        self.inner.close().await
+    }
+}
