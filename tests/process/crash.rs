@@ -69,7 +69,9 @@ fn load(server: &Server, numbers: &AtomicU64, acknowledged: &Mutex<BTreeSet<Stri
 #[test]
 fn nothing_is_lost_and_nothing_is_done_twice() {
     let rounds: u64 = std::env::var("ZELO_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
-    let house = House::new(&format!("{AT_ANY_HOUR}[[automations]]\nrule = \"attendance-receipt\"\n"));
+    // However fast the load comes through, no contact has had enough.
+    let unlimited = "[budget]\nmessages = \"unlimited\"\n";
+    let house = House::new(&format!("{unlimited}{AT_ANY_HOUR}[[automations]]\nrule = \"attendance-receipt\"\n"));
     let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
     let numbers = Arc::new(AtomicU64::new(0));
     for round in 0..rounds {
