@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::concurrency::Lane;
 use crate::event::Event;
 use crate::hash::KeyHash;
 use crate::id::AutomationId;
@@ -168,6 +169,7 @@ pub enum Plan {
         also_about: Vec<usize>,
         /// How often, from how many events on, or of how many events together. What is collected has neither key nor needs.
         over: OverTime,
+        lane: Lane,
     },
     /// The end of whatever is pending under this key.
     Cancel { key: KeyHash, code: &'static str, text: String },
@@ -176,7 +178,8 @@ pub enum Plan {
 impl Plan {
     /// A job that nothing tells apart from others, as soon as may be.
     pub fn plain() -> Self {
-        Self::Fire { key: None, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over: OverTime::default() }
+        let (lookups, needs, also_about) = (Vec::new(), Vec::new(), Vec::new());
+        Self::Fire { key: None, anchor: None, lookups, needs, also_about, over: OverTime::default(), lane: Lane::default() }
     }
 
     /// The key that its job is known by: its own, or that of what is collected.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
+use crate::concurrency::Lane;
 use crate::event::Status;
 use crate::hash::KeyHash;
 use crate::id::{AutomationId, EventId, JobId};
@@ -253,6 +254,7 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
 /// A job that an action wants.
 struct Wanted<'a> {
     key: Option<KeyHash>,
+    lane: Lane,
     anchor: Option<Timestamp>,
     lookups: &'a [LookupRef],
     needs: Vec<Need>,
@@ -267,7 +269,7 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// That runs, needs nothing and takes nobody's place.
     fn new(key: Option<KeyHash>, anchor: Option<Timestamp>, lookups: &'a [LookupRef]) -> Self {
-        Self { key, anchor, lookups, needs: Vec::new(), not: None, throttle: None, replaced: None, collected: 0 }
+        Self { key, lane: Lane::default(), anchor, lookups, needs: Vec::new(), not: None, throttle: None, replaced: None, collected: 0 }
     }
 }
 
@@ -327,12 +329,13 @@ impl<'a> Change<'a> {
 
     fn consider(&mut self, candidate: &'a Candidate) {
         match &candidate.plan {
-            Plan::Fire { over, lookups, .. } if over.debounce.is_some() => {
+            Plan::Fire { over, lookups, lane, .. } if over.debounce.is_some() => {
                 if let Some(key) = over.debounce {
-                    self.collect(candidate, key, lookups, over.throttle.as_ref());
+                    let wanted = Wanted { lane: *lane, throttle: over.throttle.as_ref(), ..Wanted::new(Some(key), None, lookups) };
+                    self.collect(candidate, key, wanted);
                 }
             }
-            Plan::Fire { key, anchor, lookups, needs, over, also_about: _ } => {
+            Plan::Fire { key, anchor, lookups, needs, over, lane, also_about: _ } => {
                 if key.is_some_and(|key| !self.speaks(key)) || !self.count(candidate) {
                     return;
                 }
@@ -346,8 +349,13 @@ impl<'a> Change<'a> {
                     // Its step runs, or ran, for the event before: so does what is pending here.
                     return;
                 }
-                let wanted =
-                    Wanted { needs, not: missing.or(idle), throttle: over.throttle.as_ref(), ..Wanted::new(*key, anchor, lookups) };
+                let wanted = Wanted {
+                    lane: *lane,
+                    needs,
+                    not: missing.or(idle),
+                    throttle: over.throttle.as_ref(),
+                    ..Wanted::new(*key, anchor, lookups)
+                };
                 let live = if key.is_some() { self.replace(candidate, wanted) } else { self.make(candidate, wanted) };
                 self.step(candidate, live);
             }
@@ -435,7 +443,7 @@ impl<'a> Change<'a> {
 
     /// Makes a job; its id, if it is live. One that will not run is made too, as skipped, so that people see why.
     fn make(&mut self, candidate: &Candidate, wanted: Wanted<'_>) -> Option<JobId> {
-        let Wanted { key, anchor, lookups, needs, not, throttle, replaced, collected } = wanted;
+        let Wanted { key, lane, anchor, lookups, needs, not, throttle, replaced, collected } = wanted;
         let event = &self.arrival.event;
         let reference = event.order();
         let question = DueQuestion {
@@ -467,6 +475,7 @@ impl<'a> Change<'a> {
             action: candidate.origin.action.clone(),
             rule_digest: candidate.origin.rule_digest.clone(),
             key,
+            lane,
             lookups: lookups.to_vec(),
             needs,
             collected,

@@ -54,6 +54,7 @@ fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
             needs: Vec::new(),
             also_about: Vec::new(),
             over: OverTime::default(),
+            lane: Lane::default(),
         },
         Ask::Cancel => Plan::Cancel { key: KEY, code: "cancelled_by_event", text: "cancelled".into() },
     });
@@ -268,6 +269,7 @@ fn chain(number: u64, time: i64) -> Arrival {
             needs: needs.iter().map(|step| (*step).to_owned()).collect(),
             also_about: Vec::new(),
             over: OverTime::default(),
+            lane: Lane::default(),
         },
     };
     Arrival { candidates: vec![step("issue", 1, &[]), step("send", 2, &["issue"])], ..arrival(number, time, None) }

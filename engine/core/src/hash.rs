@@ -119,6 +119,16 @@ impl Indexer {
         self.hash("debounce", &[automation.0.as_bytes(), action.as_bytes(), &part(clinic), &part(value)])
     }
 
+    /// Where jobs of an action go one after another, by the value that tells them apart.
+    pub fn order(&self, automation: &AutomationId, action: &str, value: &str) -> KeyHash {
+        self.window("order", automation, action, Some(value))
+    }
+
+    /// Where jobs of an action are limited together.
+    pub fn group(&self, automation: &AutomationId, action: &str, value: &str) -> KeyHash {
+        self.window("group", automation, action, Some(value))
+    }
+
     fn window(&self, label: &str, automation: &AutomationId, action: &str, value: Option<&str>) -> KeyHash {
         let parts: Vec<&[u8]> = [Some(automation.0.as_str()), Some(action), value].into_iter().flatten().map(str::as_bytes).collect();
         self.hash(label, &parts)

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::arrival::LookupRef;
+use crate::concurrency::Lane;
 use crate::hash::KeyHash;
 use crate::id::{AutomationId, EventId, JobId};
 
@@ -107,6 +108,8 @@ pub struct Job {
     /// The digest of the rule that made it.
     pub rule_digest: String,
     pub key: Option<KeyHash>,
+    /// How it stands to those beside it.
+    pub lane: Lane,
     pub lookups: Vec<LookupRef>,
     /// The steps of its rule that come before it.
     pub needs: Vec<Need>,

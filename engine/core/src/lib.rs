@@ -10,6 +10,7 @@ pub mod arrival;
 pub mod audit;
 pub mod budget;
 pub mod clock;
+pub mod concurrency;
 pub mod decide;
 pub mod effect;
 pub mod entropy;
@@ -32,6 +33,7 @@ pub use arrival::{Arrival, Candidate, ConsentSaid, Identity, IdentityKind, Looku
 pub use audit::{Actor, AuditEntry, AuditKind};
 pub use budget::{Budget, LINEAGE_MAX};
 pub use clock::{Clock, ManualClock};
+pub use concurrency::{Concurrency, Lane, Priority, Scope};
 pub use effect::{Document, Effect, EffectResult, Emitted, JournalEntry, RecordEdit};
 pub use entropy::{Entropy, SeededEntropy};
 pub use event::{Cause, Entity, Event, Status};

@@ -22,6 +22,7 @@ fn running() -> Job {
         action: "a".into(),
         rule_digest: String::new(),
         key: Some(KeyHash([1; 16])),
+        lane: crate::Lane::default(),
         lookups: Vec::new(),
         needs: Vec::new(),
         collected: 0,

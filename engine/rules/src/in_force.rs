@@ -2,8 +2,9 @@
 //!
 //! Built aside and swapped in as a whole; never changed. Events are matched against it before the queue, jobs are
 //! prepared with it when they run, and due times are computed from it at any time between: `matching` says what a rule wants because
-//! of an event, `silence` why it wants nothing, `timetable` when a job is due. `outlook` answers those who count what it would do.
+//! of an event, `silence` why it wants nothing, `timetable` when a job is due, `beside` what may run beside it. `outlook` answers those who count what it would do.
 
+mod beside;
 mod consents;
 mod matching;
 mod outlook;

@@ -75,7 +75,7 @@ impl<'a> Change<'a> {
     }
 
     /// Collects the event under `key`: into the job that is open there, or a new one.
-    pub(super) fn collect(&mut self, candidate: &Candidate, key: KeyHash, lookups: &[LookupRef], throttle: Option<&Throttle>) {
+    pub(super) fn collect(&mut self, candidate: &Candidate, key: KeyHash, wanted: Wanted<'_>) {
         let time = self.arrival.event.order();
         let row = self.state.keys.get(&key);
         // Here only cancellations make a row newer: what is older than one of them was cancelled by it.
@@ -83,10 +83,9 @@ impl<'a> Change<'a> {
             return;
         }
         if let Some(id) = row.and_then(|row| row.live).filter(|id| self.state.is_open(*id)) {
-            return self.grow(candidate, id, lookups);
+            return self.grow(candidate, id, wanted.lookups);
         }
-        let wanted = Wanted { collected: 1, throttle, ..Wanted::new(Some(key), Some(time), lookups) };
-        let Some(id) = self.make(candidate, wanted) else { return };
+        let Some(id) = self.make(candidate, Wanted { collected: 1, anchor: Some(time), ..wanted }) else { return };
         let row = self.state.keys.entry(key).or_insert(KeyRow { live: None, newest: Timestamp::MIN, done: None });
         row.live = Some(id);
         self.state.dirty.keys.insert(key);

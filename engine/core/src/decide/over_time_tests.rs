@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::arrival::{Arrival, Origin, Plan, RecordRef};
+use crate::concurrency::Lane;
 use crate::decide::{Decision, State, decide};
 use crate::entropy::SeededEntropy;
 use crate::event::{Event, Status};
@@ -52,7 +53,7 @@ fn collecting() -> OverTime {
 }
 
 fn fire(key: Option<KeyHash>, over: OverTime) -> Plan {
-    Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over }
+    Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over, lane: Lane::default() }
 }
 
 fn cancel() -> Plan {
@@ -179,6 +180,7 @@ fn what_needs_a_step_that_only_counts_waits_with_it() {
             needs: vec![step.into()],
             also_about: Vec::new(),
             over: over(),
+            lane: Lane::default(),
         };
         arrival(number, number as i64, vec![("a", fire(None, counted(2, 60))), ("b", after("a")), ("c", after("b"))])
     };
@@ -242,7 +244,15 @@ fn a_job_that_grows_reads_what_its_newest_event_names() {
     let reading = |record: u8| {
         let record = RecordRef { kind: "k".into(), hash: KeyHash([record; 16]) };
         let lookups = vec![LookupRef { name: "n".into(), position: 0, singular: true, record }];
-        Plan::Fire { key: None, anchor: None, lookups, needs: Vec::new(), also_about: Vec::new(), over: collecting() }
+        Plan::Fire {
+            key: None,
+            anchor: None,
+            lookups,
+            needs: Vec::new(),
+            also_about: Vec::new(),
+            over: collecting(),
+            lane: Lane::default(),
+        }
     };
     let job = tell(&mut state, 1, 10, reading(1)).jobs[0].id;
     state.dirty = Default::default();

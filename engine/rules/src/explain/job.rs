@@ -132,7 +132,7 @@ fn provided(over: &OverTime, language: Language) -> Vec<String> {
 /// The job that `candidate` would be, at the moment it runs.
 fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Result<Job, Reason> {
     let event = question.event;
-    let Plan::Fire { anchor, lookups, over, .. } = &candidate.plan else {
+    let Plan::Fire { anchor, lookups, over, lane, .. } = &candidate.plan else {
         return Err(Reason::new("cancelled", "it makes no job"));
     };
     let anchor = anchor.clone().transpose().map_err(|why| Reason::new("no_time", why))?;
@@ -158,6 +158,7 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
         action: candidate.origin.action.clone(),
         rule_digest: candidate.origin.rule_digest.clone(),
         key: candidate.plan.key(),
+        lane: *lane,
         collected,
         lookups: lookups.clone(),
         needs: Vec::new(),

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use zelo_core::window::{Count, Throttle};
-use zelo_core::{Candidate, Event, Indexer, Job, KeyHash, LookupRef, OverTime, Plan, RecordRef};
+use zelo_core::{Candidate, Event, Indexer, Job, KeyHash, Lane, LookupRef, OverTime, Plan, RecordRef};
 
 use super::{InForce, Joined, JoinedAction, REPLACED};
 use crate::condition::{Circumstances, Documents};
@@ -145,7 +145,8 @@ impl Matching<'_> {
             Anchor::Event => Ok(self.event.order()),
         });
         let lookups = self.rule.lookups.iter().flat_map(|lookup| self.lookups(lookup)).collect();
-        Some(Plan::Fire { key, anchor, lookups, needs: action.needs.clone(), also_about: self.also_about(action), over })
+        let (needs, also_about, lane) = (action.needs.clone(), self.also_about(action), self.lane(action));
+        Some(Plan::Fire { key, anchor, lookups, needs, also_about, over, lane })
     }
 
     /// The people beside the main one whose own parts of the payload the action reads.
@@ -177,6 +178,18 @@ impl Matching<'_> {
         });
         let debounce = over.debounce.as_ref().map(|debounce| self.collection(action, debounce.by.as_ref().and_then(id).as_deref()));
         Some(OverTime { throttle, count, debounce })
+    }
+
+    /// How the job stands to those beside it. An event without the value is told apart from none.
+    fn lane(&self, action: &Action) -> Lane {
+        let (automation, name, said) = (&self.joined.automation.id, &action.name, &action.lane);
+        let order = said.order_by.as_ref().and_then(|path| self.facts.id(path));
+        let group = said.concurrency.as_ref().and_then(|at_once| self.facts.id(at_once.by.as_ref()?));
+        Lane {
+            priority: said.priority,
+            order: order.map(|value| self.index.order(automation, name, &value)),
+            group: group.map(|value| self.index.group(automation, name, &value)),
+        }
     }
 
     /// Where events are collected. Those of different clinics never are together: a job is of one clinic.

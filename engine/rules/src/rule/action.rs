@@ -10,6 +10,7 @@ use super::consent::{self, Consent};
 use super::fields::{self, Field};
 use super::file::Draft;
 use super::grants::{self, Granted};
+use super::lane::{self, ActionLane};
 use super::names::{Names, Reach};
 use super::over_time::{self, ActionOverTime};
 use super::timing::{self, ActionTiming};
@@ -52,6 +53,8 @@ pub struct Action {
     pub(crate) timing: ActionTiming,
     /// What it says about several events.
     pub(crate) over: ActionOverTime,
+    /// What it says about the jobs beside its own.
+    pub(crate) lane: ActionLane,
 }
 
 /// Events that make a pending job needless.
@@ -88,7 +91,7 @@ impl Action {
     /// Whether the event decides nothing about what it wants but whether it wants it.
     pub(crate) fn is_plain(&self) -> bool {
         let same = self.on.is_none() && self.when.is_none() && self.key.is_none() && self.cancel_on.is_empty() && self.needs.is_empty();
-        same && self.timing.anchor.is_none() && self.over.is_empty()
+        same && self.timing.anchor.is_none() && self.over.is_empty() && self.lane.is_empty()
     }
 
     /// Whether it is for events of type `kind`, which the rule is about.
@@ -154,6 +157,7 @@ pub(super) fn read(
     let timing = timing::read(table, names, draft);
     let over = over_time::read(table, names, draft);
     over_time::check(table, &over, &steps, above.actions);
+    let lane = lane::read(table);
     over_time::check_fields(report, &allow, &places, table.get("debounce").is_some());
     let known_by = match &over.debounce {
         Some(debounce) => debounce
@@ -214,6 +218,7 @@ pub(super) fn read(
         class: Class::Public,
         timing,
         over,
+        lane,
     };
     Some((action, places))
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::names::{LookedUp, Names};
-use super::{Lookup, Plugin, Plugins, Promised, Rule, action, settings};
+use super::{Lookup, Plugin, Plugins, Promised, Rule, action, lane, settings};
 use crate::condition::{Scope, condition};
 use crate::diagnostic::{Report, error};
 use crate::digest;
@@ -157,6 +157,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
     let lookups = declared.into_iter().filter_map(|lookup| Some(Lookup { name: lookup.name, record: lookup.record, key: lookup.key? }));
     let lookups = lookups.collect();
     let when = table.table("when").and_then(|when| condition(&when, &mut Scope::of_event(&names, &mut draft)));
+    let concurrency = lane::of_rule(&table);
     let (actions, places) = actions(&table, &mut names, &mut draft, &on);
     let types = (!draft.sources_unknown).then(|| draft.types());
     let tests = table.tables("test");
@@ -182,6 +183,7 @@ pub(crate) fn read(report: &Report<'_>, catalog: &Catalog<'_>, templates: &mut T
         lookups,
         digest: digest(report, &actions, &draft.sources),
         actions,
+        concurrency,
         tests,
         clinic_timezone: draft.clinic_timezone(),
     };

@@ -7,6 +7,7 @@ mod consent;
 mod fields;
 mod file;
 pub(crate) mod grants;
+mod lane;
 pub(crate) mod names;
 mod over_time;
 mod settings;
@@ -26,6 +27,7 @@ pub use fields::Field;
 pub(crate) use file::{Catalog, Draft, Read, read};
 pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
+pub(crate) use lane::PRIORITIES;
 pub(crate) use over_time::{SetOverTime, told_apart};
 pub use settings::{Setting, SettingKind};
 pub(crate) use settings::{TYPES as SETTING_TYPES, check_all as check_settings, locale};
@@ -56,6 +58,8 @@ pub struct Rule {
     pub when: Option<Condition>,
     pub lookups: Vec<Lookup>,
     pub actions: Vec<Action>,
+    /// How many of its jobs may run at once, of whatever action; none: any number.
+    pub concurrency: Option<u32>,
     /// SHA-256 over the rule, its plugins and the sources it reads, hexadecimal.
     pub digest: String,
     pub(crate) tests: Vec<RuleTest>,
@@ -130,7 +134,7 @@ impl Rule {
                 Some(Anchor::At(path)) => Some(path),
                 _ => None,
             };
-            cancel.chain(by).chain(&action.key).chain(anchor).collect()
+            cancel.chain(by).chain(action.lane.paths()).chain(&action.key).chain(anchor).collect()
         }
         self.lookups.iter().map(|lookup| &lookup.key).chain(self.actions.iter().flat_map(of_action))
     }
@@ -158,6 +162,7 @@ impl Rule {
             when: None,
             lookups: Vec::new(),
             actions: Vec::new(),
+            concurrency: None,
             digest: String::new(),
             tests: Vec::new(),
             clinic_timezone: None,

@@ -35,7 +35,8 @@ pub(super) fn action() -> Value {
         .may("grant", "What the plugin may do. Nothing is granted by default.", grant::grant())
         .holds(json!({ "if": { "required": ["cancel_on"] }, "then": { "anyOf": [{ "required": ["key"] }, { "required": ["debounce"] }] } }))
         .holds(json!({ "anyOf": [{ "not": consenting() }, { "required": ["consent"] }] }))
-        .holds(not_both("at", "after"));
+        .holds(not_both("at", "after"))
+        .holds(json!({ "allOf": [not_both("order_by", "debounce")] }));
     timing::keys(keys).schema()
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::{Keys, named};
+use super::timing::at_once;
 use super::values::{list, name, path, refers, some, string, text, types};
 use super::{action, condition, setting, try_out};
 
@@ -17,6 +18,7 @@ pub(super) fn keys() -> Keys {
         .may("settings", "What a clinic may choose: one `[settings.NAME]` for each.", named(&name(), &refers("setting")))
         .may("when", "A condition over the event. Absent: always.", refers("condition"))
         .may("lookup", "Records that the actions may read: one `[lookup.NAME]` for each.", named(&name(), &lookup()))
+        .may("concurrency", "At most so many jobs of this rule at once.", at_once())
         .need("then", "The actions, one `[[then]]` for each.", some(&refers("action")))
         .may("test", "The tests, which `zelo test` runs.", list(&refers("test")))
 }

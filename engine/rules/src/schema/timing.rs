@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::patterns::{self, or_template};
 use super::table::{Keys, not_both};
 use super::values::{any_of, first_by_default, fitting, path, string, with, zone};
-use crate::rule::IF_LATE;
+use crate::rule::{IF_LATE, PRIORITIES};
 
 /// The keys of an action that are about time.
 pub(super) fn keys(action: Keys) -> Keys {
@@ -17,7 +17,22 @@ pub(super) fn keys(action: Keys) -> Keys {
         .may("throttle", "At most so many jobs in any span of time.", throttle())
         .may("count", "Only with the event that makes it so many, and then from the beginning.", count())
         .may("debounce", "One job for all events that come until it is quiet.", debounce())
+        .may("priority", "How soon it is let in beside what else waits.", first_by_default(&PRIORITIES))
+        .may("order_by", "Path: jobs with the same value run one after another, in the order in which they come due.", path())
+        .may("concurrency", "At most so many jobs of this action at once.", any_of([at_once(), apart()]))
         .may("expires", "So long after the due time it is skipped.", duration())
+}
+
+/// How many jobs may run at once.
+pub(super) fn at_once() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": 1000 })
+}
+
+fn apart() -> Value {
+    Keys::new()
+        .need("limit", "So many jobs.", at_once())
+        .may("by", "Path: limited apart for each value. Absent: all together.", path())
+        .schema()
 }
 
 fn throttle() -> Value {
@@ -47,7 +62,7 @@ fn debounce() -> Value {
 /// A whole number, or a template that gives one.
 fn amount() -> Value {
     let template = with(string(), json!({ "pattern": r"\{\{" }));
-    any_of([json!({ "type": "integer", "minimum": 1, "maximum": 1000 }), template])
+    any_of([at_once(), template])
 }
 
 fn duration() -> Value {

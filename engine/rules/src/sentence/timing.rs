@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff::civil::Time;
+use zelo_core::Priority;
 use zelo_core::timing::IfLate;
 
 use super::speaker::Speaker;
@@ -83,6 +84,25 @@ impl Speaker<'_> {
         [count, throttle, quiet].into_iter().flatten().collect()
     }
 
+    /// How it stands to the jobs beside its own.
+    fn beside_others(&self, action: &Action) -> Vec<String> {
+        let lane = &action.lane;
+        let priority = match lane.priority {
+            Priority::Normal => None,
+            Priority::High => Some(self.pick("Tem prioridade alta.", "It has high priority.")),
+            Priority::Low => Some(self.pick("Tem prioridade baixa.", "It has low priority.")),
+        };
+        let by = |path| self.with("conforme", "by", &self.noun_at(None, path).text);
+        let order = lane.order_by.as_ref().map(by);
+        let order = order.map(|by| self.pick(format!("Um de cada vez e em ordem, {by}."), format!("One at a time and in order, {by}.")));
+        let at_once = lane.concurrency.as_ref().map(|at_once| {
+            let by = at_once.by.as_ref().map(|path| format!(", {}", by(path))).unwrap_or_default();
+            let limit = at_once.limit;
+            self.pick(format!("No máximo {limit} ao mesmo tempo{by}."), format!("At most {limit} at once{by}."))
+        });
+        priority.map(str::to_owned).into_iter().chain(order).chain(at_once).collect()
+    }
+
     /// What keeps it from being done at all, as sentences of their own.
     pub(super) fn limits(&self, action: &Action) -> Vec<String> {
         let mut told = Vec::new();
@@ -99,6 +119,7 @@ impl Speaker<'_> {
             ));
         }
         told.extend(self.over_time(action));
+        told.extend(self.beside_others(action));
         let cancelling: Vec<String> = action.cancel_on.iter().map(|cancel| self.happens_to_it(&cancel.types)).collect();
         if !cancelling.is_empty() {
             let events = list(&cancelling, self.pick("ou", "or"));

@@ -167,7 +167,7 @@ pub(crate) fn event(set: &RuleSet, path: &str, data: &Value) -> Event {
 pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
     let Candidate { origin, plan } = candidate;
     let Origin { automation, rule, action, rule_digest } = Arc::unwrap_or_clone(origin);
-    let Plan::Fire { key, lookups, .. } = plan else { panic!("it does not fire") };
+    let Plan::Fire { key, lookups, lane, .. } = plan else { panic!("it does not fire") };
     Job {
         id: JobId::derive(event.id, &automation, &action),
         event: event.id,
@@ -179,6 +179,7 @@ pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
         action,
         rule_digest,
         key,
+        lane,
         lookups,
         needs: Vec::new(),
         collected: 0,

@@ -12,6 +12,7 @@ mod diagnostics;
 mod explaining;
 mod fuzzing;
 mod jsonpath;
+mod lanes;
 mod loading;
 mod matching;
 mod over_time;

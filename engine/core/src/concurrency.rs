@@ -1,0 +1,112 @@
+//! Which jobs may run beside one another.
+//!
+//! A [`Scope`] is something that only so many jobs may be in at once: a plugin, a rule, an action, a value that the action tells its
+//! jobs apart by, or whatever was halted, which has room for nobody. The rules in force say in which scopes a job is
+//! ([`Concurrency`]); the store lets a job begin when there is room in all of them. What finds none is *held*: it waits outside of
+//! the line of those that may begin, until somebody leaves the scope.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::KeyHash;
+use crate::job::Job;
+
+/// How soon a job is let in, beside others of its clinic and of other clinics.
+///
+/// Every clinic has its turn, however many jobs another one has waiting; within the turns of all, a job of high priority counts for
+/// less of its clinic's share than one of low priority, and so comes sooner. No priority starves another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    High,
+    #[default]
+    Normal,
+    Low,
+}
+
+impl Priority {
+    /// Every priority.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
+    /// The priority that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.as_str() == word)
+    }
+
+    /// What a job of it counts for in its line: where all lines are long, four of the high ones run for each normal one, and
+    /// four of those for each low one.
+    pub fn cost(self) -> i64 {
+        match self {
+            Self::High => 1,
+            Self::Normal => 4,
+            Self::Low => 16,
+        }
+    }
+}
+
+/// What a job says about those beside it. Fixed when it is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lane {
+    pub priority: Priority,
+    /// Jobs with the same run one after another, in the order in which they came due.
+    pub order: Option<KeyHash>,
+    /// What the action's limit tells its jobs apart by.
+    pub group: Option<KeyHash>,
+}
+
+/// Something that only so many jobs may be in at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// `plugin:receipt`, `rule:attendance-receipt`, …: the same for all who are in it. Holds no value of an event.
+    pub name: String,
+    /// 0: it is halted.
+    pub limit: u32,
+}
+
+/// Who may run beside whom, by the rules in force. A plain table in tests.
+pub trait Concurrency: Send + Sync {
+    /// Where `job` is when it runs, beside the line of those that go one after another ([`Lane::order`]).
+    fn scopes(&self, job: &Job) -> Vec<Scope>;
+
+    /// Whether no job is in any scope.
+    fn is_unlimited(&self) -> bool;
+}
+
+/// Anything may run beside anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Unlimited;
+
+impl Concurrency for Unlimited {
+    fn scopes(&self, _: &Job) -> Vec<Scope> {
+        Vec::new()
+    }
+
+    fn is_unlimited(&self) -> bool {
+        true
+    }
+}
+
+/// The name of the scope of those that go one after another.
+pub fn order_scope(order: KeyHash) -> String {
+    format!("order:{order:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_one_priority() {
+        assert_eq!(Priority::ALL.map(|priority| Priority::parse(priority.as_str())), Priority::ALL.map(Some));
+        assert_eq!(Priority::parse("urgent"), None);
+        assert!(Priority::ALL.windows(2).all(|pair| pair[0].cost() < pair[1].cost()), "the sooner, the less it counts for");
+    }
+}

@@ -1,0 +1,31 @@
+//! Which jobs may run beside one another, by the rules in force.
+
+use zelo_core::{Job, Scope};
+
+use super::InForce;
+use crate::rule::{Action, Rule};
+
+impl InForce {
+    /// The scopes that `job` is in by its rule and its action.
+    pub fn scopes_of(&self, job: &Job) -> Vec<Scope> {
+        let Some(action) = self.action(&job.automation, &job.action) else { return Vec::new() };
+        let of_rule = action.rule.concurrency.map(|limit| Scope { name: format!("rule:{}", job.rule), limit });
+        let of_action = action.action.lane.concurrency.as_ref().map(|at_once| {
+            let group = job.lane.group.filter(|_| at_once.by.is_some()).map(|group| format!(":{group:?}")).unwrap_or_default();
+            Scope { name: format!("action:{}/{}{group}", job.rule, job.action), limit: at_once.limit }
+        });
+        of_rule.into_iter().chain(of_action).collect()
+    }
+
+    /// Whether any rule says something about how many of its jobs run at once, or one after another.
+    pub fn is_limited(&self) -> bool {
+        let says = |action: &Action| action.lane.concurrency.is_some() || action.lane.order_by.is_some();
+        let limits = |rule: &Rule| rule.concurrency.is_some() || rule.actions.iter().any(says);
+        self.automations.iter().filter_map(|joined| self.rules.rule(&joined.automation.rule)).any(limits)
+    }
+
+    /// The name of the plugin that `job` runs, while its rule has its action.
+    pub fn plugin_of(&self, job: &Job) -> Option<&str> {
+        self.action(&job.automation, &job.action).map(|action| action.action.plugin.name.as_str())
+    }
+}
