@@ -8,6 +8,7 @@ mod backtest;
 mod check;
 mod control;
 mod explain;
+mod halt;
 mod http;
 mod key;
 mod meant;
@@ -87,6 +88,10 @@ enum Command {
     Key(key::Command),
     /// Delete now what was kept for as long as [retention] says.
     Retain(retain::Arguments),
+    /// Put a halt to all jobs, those of a rule, or those of a plugin, at once; list what is halted.
+    Halt(halt::Arguments),
+    /// Let go on what was halted.
+    Resume(halt::Resume),
     /// Make and look at plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -130,6 +135,8 @@ pub fn main() -> ExitCode {
         Command::Audit(command) => audit::run(config, &command),
         Command::Key(command) => key::run(config, &command),
         Command::Retain(arguments) => retain::run(config, &arguments),
+        Command::Halt(arguments) => halt::run(config, &arguments),
+        Command::Resume(arguments) => halt::resume(config, &arguments),
         Command::Plugin(command) => plugin::run(config, &command),
     };
     match found {

@@ -66,6 +66,7 @@ async fn serve(config: &Config) -> Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let seen = files::Seen::now(config);
     let runtime = start(config).await?;
+    runtime.heed_halts().await?;
     runtime.tell_rules().await;
     let (stop, stopped) = watch::channel(false);
     control::listen(config, runtime.clone(), listener.local_addr()?)?;

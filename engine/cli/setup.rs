@@ -9,6 +9,7 @@ use zelo_core::{Actor, AutomationId, Clock, Entropy, Timestamp};
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::RuleSet;
 use zelo_runtime::intake::Counts;
+use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Installed, Outbound, Rulebook, Runtime, Shared, catalog};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
@@ -289,6 +290,7 @@ pub(super) fn runtime(config: &Config, ground: Ground, edition: Edition, connect
         retry: RetryPolicy::default(),
         limits: Limits::default(),
         budgets: Budgets::new(config.budget.of_contacts, config.budget.except.iter().map(String::as_str)),
+        line: Line::new(config.plugins.concurrency.iter().map(|(name, limit)| (name.clone(), limit.get())).collect(), Vec::new()),
         bell: tokio::sync::Notify::new(),
         counts: Counts::default(),
     })

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -86,6 +87,8 @@ pub struct Plugins {
     pub locked: bool,
     /// Public keys as `minisign` prints them. With any, a plugin runs only if one of them has signed it.
     pub signed_by: Vec<String>,
+    /// How many jobs may run a plugin at once, by its name.
+    pub concurrency: BTreeMap<String, NonZeroU32>,
 }
 
 /// `[connections.NAME]`

@@ -14,6 +14,7 @@ use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers, InForce, RuleSet};
 use zelo_runtime::backtest::{Backtest, Counted, Counts, replay};
 use zelo_runtime::intake::Accepted;
+use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared, simulation};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
@@ -70,6 +71,7 @@ impl Ground {
             retry: RetryPolicy::default(),
             budgets: zelo_runtime::Budgets::new(None, []),
             limits: Limits::default(),
+            line: Line::default(),
             bell: tokio::sync::Notify::new(),
             counts: Default::default(),
         })

@@ -13,16 +13,18 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use zelo_core::audit::Head;
 use zelo_core::audit::verify::Verified;
+use zelo_core::concurrency::unlimited;
 use zelo_core::decide::{Decision, Imported};
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
-    Actor, Arrival, AuditEntry, AutomationId, Clock, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, ManualClock, Pseudonym,
-    RecordRow, SeededEntropy, Timestamp,
+    Actor, Arrival, AuditEntry, AutomationId, Clock, Concurrency, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry,
+    KeyHash, ManualClock, Pseudonym, RecordRow, SeededEntropy, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers};
+use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
@@ -63,8 +65,14 @@ impl Store for Mortal {
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
         self.inner.record(arrival).await
     }
-    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error> {
-        self.write(self.inner.claim(now, limit, lease)).await
+    async fn claim(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+        concurrency: &Arc<dyn Concurrency>,
+    ) -> Result<Vec<Work>, Error> {
+        self.write(self.inner.claim(now, limit, lease, concurrency)).await
     }
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Outcome, Error> {
         self.write(self.inner.settle(settlement, now)).await
@@ -186,6 +194,15 @@ impl Store for Mortal {
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
         self.inner.put_automation(row, by).await
     }
+    async fn halts(&self) -> Result<Vec<Halt>, Error> {
+        self.inner.halts().await
+    }
+    async fn put_halt(&self, halt: Halt) -> Result<bool, Error> {
+        self.inner.put_halt(halt).await
+    }
+    async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.lift_halt(scope, actor, now).await
+    }
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
         self.inner.put_credential(row, by).await
     }
@@ -268,6 +285,7 @@ impl Ground {
             retry: RetryPolicy::default(),
             limits: Limits::default(),
             budgets: Default::default(),
+            line: Line::default(),
             bell: tokio::sync::Notify::new(),
             counts: Default::default(),
         })
@@ -309,7 +327,7 @@ impl Ground {
 /// Does what is due until nothing is, or the store has died.
 async fn run(runtime: &Runtime) -> Result<(), Error> {
     while runtime.store.next_run().await?.is_some_and(|next| next <= runtime.clock.now()) {
-        for work in runtime.store.claim(runtime.clock.now(), 100, SignedDuration::from_mins(1)).await? {
+        for work in runtime.store.claim(runtime.clock.now(), 100, SignedDuration::from_mins(1), unlimited()).await? {
             let (settlement, _places) = runtime.attempt(work).await;
             runtime.store.settle(settlement, runtime.clock.now()).await?;
         }

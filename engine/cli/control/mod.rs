@@ -8,6 +8,7 @@ mod automations;
 mod backtest;
 mod explain;
 mod follow;
+mod halts;
 mod records;
 mod rules;
 mod subjects;
@@ -86,6 +87,15 @@ pub(super) enum Request {
     Retain(Retention),
     /// How much that would be.
     Aged(Retention),
+    /// What is halted.
+    Halts,
+    Halt {
+        scope: String,
+        reason: Option<String>,
+    },
+    Resume {
+        scope: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -357,6 +367,10 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
             tracing::info!(rule, enabled, jobs = changed, "an automation was switched");
             runtime.bell.notify_one();
         }
+        Request::Halt { scope, .. } | Request::Resume { scope } => {
+            runtime.heed_halts().await?;
+            tracing::warn!(scope, halted = matches!(request, Request::Halt { .. }), "the kill switch was used");
+        }
         Request::Import(batch) if !batch.dry_run => {
             tracing::info!(connection = batch.connection, record = batch.record, records = batch.rows.len(), "records were imported");
             // Jobs may have waited for what is known now.
@@ -387,6 +401,9 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
         Request::Subject(ask) => subjects::answer(scene, ask).await,
         Request::Audit(ask) => audit::answer(scene, ask).await,
+        Request::Halts => halts::list(scene).await,
+        Request::Halt { scope, reason } => halts::halt(scene, scope, reason.clone()).await,
+        Request::Resume { scope } => halts::resume(scene, scope).await,
         Request::Aged(keep) => Ok(serde_json::to_value(store.aged(keep.clone()).await?)?),
         Request::Retain(keep) => Ok(serde_json::to_value(store.retain(keep.clone(), Actor::command(), clock.now()).await?)?),
         Request::Backtest(trial) => Ok(serde_json::to_value(backtest::run(scene, trial, |_| ControlFlow::Continue(())).await?)?),

@@ -2,8 +2,10 @@
 //!
 //! A [`Scope`] is something that only so many jobs may be in at once: a plugin, a rule, an action, a value that the action tells its
 //! jobs apart by, or whatever was halted, which has room for nobody. The rules in force say in which scopes a job is
-//! ([`Concurrency`]); the store lets a job begin when there is room in all of them. What finds none is *held*: it waits outside of
+//! ([`Concurrency`]); the store lets a job begin when there is room in all of them. What finds none is *parked*: it waits outside of
 //! the line of those that may begin, until somebody leaves the scope.
+
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +74,8 @@ pub struct Scope {
 }
 
 /// Who may run beside whom, by the rules in force. A plain table in tests.
+///
+/// What one says is always the same: other rules are another one, and everybody who waits is looked at again then.
 pub trait Concurrency: Send + Sync {
     /// Where `job` is when it runs, beside the line of those that go one after another ([`Lane::order`]).
     fn scopes(&self, job: &Job) -> Vec<Scope>;
@@ -92,6 +96,12 @@ impl Concurrency for Unlimited {
     fn is_unlimited(&self) -> bool {
         true
     }
+}
+
+/// [`Unlimited`], always the same one.
+pub fn unlimited() -> &'static Arc<dyn Concurrency> {
+    static UNLIMITED: LazyLock<Arc<dyn Concurrency>> = LazyLock::new(|| Arc::new(Unlimited));
+    &UNLIMITED
 }
 
 /// The name of the scope of those that go one after another.

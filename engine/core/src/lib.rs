@@ -16,6 +16,7 @@ pub mod effect;
 pub mod entropy;
 pub mod event;
 pub mod grants;
+pub mod halt;
 pub mod hash;
 pub mod http;
 pub mod id;
@@ -38,6 +39,7 @@ pub use effect::{Document, Effect, EffectResult, Emitted, JournalEntry, RecordEd
 pub use entropy::{Entropy, SeededEntropy};
 pub use event::{Cause, Entity, Event, Status};
 pub use grants::Grants;
+pub use halt::{Halt, HaltScope};
 pub use hash::{Indexer, KeyHash};
 pub use id::{AutomationId, EventId, JobId, Pseudonym};
 pub use invocation::{Disclosure, Invocation};

@@ -39,6 +39,8 @@ pub enum AttemptEnd {
     Wait { reason: Reason, until: Timestamp },
     /// Not due yet after all: the records say another time.
     Moved(Due),
+    /// Broken off, and not by its own fault: it waits to be run again. Nothing of it is kept but what was on disk.
+    Interrupted(Reason),
 }
 
 /// The end of an attempt, with all that must be stored with it.
@@ -216,6 +218,10 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
             next.due = due.at;
             next.run_at = due.at;
             next.expires = due.expires;
+        }
+        (None, AttemptEnd::Interrupted(reason)) => {
+            next.state = JobState::Ready;
+            next.reason = Some(reason.clone());
         }
         (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),
     }

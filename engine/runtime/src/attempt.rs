@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
+use zelo_core::halt::{HALTED, HaltScope};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
@@ -142,8 +143,16 @@ impl Runtime {
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
         let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
         recorder::lock(&trace).places = places;
-        let run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits).await;
+        let run = tokio::select! {
+            biased;
+            halted = self.line.halted(&invocation.rule, &plugin.manifest().name) => Err(halted),
+            run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits) => Ok(run),
+        };
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
+        let run = match run {
+            Ok(run) => run,
+            Err(halted) => return (halt(&halted), trace.broken_off(invocation), Said::default()),
+        };
         let (end, said) = match run.end {
             // Nothing was done, so nothing needs to be repeated: the next attempt sees what has come by then.
             End::Missing { reason } if !frozen && trace.is_idle() => {
@@ -270,6 +279,11 @@ fn unready(job: &Job, due: Due, unprepared: Unprepared, now: Timestamp) -> Attem
 /// How long `job` waits for what is missing.
 fn waiting_until(job: &Job, expires: Option<Timestamp>) -> Timestamp {
     expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
+}
+
+/// Broken off by a halt.
+fn halt(scope: &HaltScope) -> AttemptEnd {
+    AttemptEnd::Interrupted(Reason::new(HALTED, format!("broken off: {scope} was halted; it goes on when that is lifted")))
 }
 
 /// Waits for what is missing until `until`; not for ever.

@@ -78,7 +78,7 @@ impl Runtime {
             permits.push(permit);
         }
         let limit = u32::try_from(permits.len()).unwrap_or(1);
-        let claimed = match self.store.claim(self.clock.now(), limit, pace.lease).await {
+        let claimed = match self.store.claim(self.clock.now(), limit, pace.lease, &self.concurrency()).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(%error, "jobs could not be claimed");

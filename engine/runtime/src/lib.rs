@@ -3,6 +3,7 @@
 //! - [`intake`]: verify → read → match → [`Store::record`](zelo_store::Store::record); its answer is a promise.
 //! - [`attempt`]: one run of a job: its time, its fields, its plugin, its journal, its end.
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
+//! - [`line`]: who may run beside whom, and what is halted.
 //! - [`caretaker`]: signs the audit log, and deletes what was kept long enough.
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
@@ -27,6 +28,7 @@ pub mod explain;
 pub mod installed;
 pub mod intake;
 pub mod keeper;
+pub mod line;
 pub mod lock;
 pub mod outbound;
 mod recorder;
@@ -49,6 +51,7 @@ pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use installed::Installed;
 pub use intake::{Incoming, Receipt, Refused};
+pub use line::Line;
 pub use lock::Lock;
 pub use outbound::{Outbound, Secrets};
 pub use rulebook::Rulebook;
@@ -71,6 +74,7 @@ pub struct Shared {
     pub retry: RetryPolicy,
     pub limits: Limits,
     pub budgets: Budgets,
+    pub line: Line,
     /// Rung when there may be something to claim.
     pub bell: tokio::sync::Notify,
     pub counts: intake::Counts,

@@ -39,6 +39,13 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
+    /// What is left of an attempt that was broken off: what was on disk already, and that a plugin was shown `invocation`.
+    pub(crate) fn broken_off(self, invocation: Invocation) -> Self {
+        // Where the first entry is on disk, so is the disclosure.
+        let first = self.journal.iter().any(|(_, entry)| matches!(entry, JournalEntry::Invocation(_)));
+        Self { shown: first.then(|| Box::new(invocation)), lines: self.lines, places: self.places, ..Self::default() }
+    }
+
     /// Whether the attempt has done nothing but read. What was refused has to be answered for, so it counts as done.
     pub(crate) fn is_idle(&self) -> bool {
         let refused = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Refused { .. }, .. });

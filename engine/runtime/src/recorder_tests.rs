@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use zelo_core::concurrency::unlimited;
 use zelo_core::effect::{Body, File};
 use zelo_core::grants::{Messages, RecordFields};
 use zelo_core::invocation::EventRef;
@@ -10,7 +11,7 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Report, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, ManualClock, Need, Origin, OverTime, Plan, RecordEdit,
+    AutomationId, Budget, Candidate, Clock, Document, EventId, JobState, Lane, ManualClock, Need, Origin, OverTime, Plan, RecordEdit,
     SeededEntropy, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
@@ -21,6 +22,7 @@ use zelo_store::{MasterKey, Outcome, Page};
 use super::*;
 use crate::connection::Channels;
 use crate::intake::Counts;
+use crate::line::Line;
 use crate::outbound::Answers;
 use crate::rulebook::{Edition, Rulebook};
 use crate::{Catalog, Outbound, Shared};
@@ -69,6 +71,7 @@ pub(crate) async fn runtime_over(budget: Option<Budget>, outbound: Arc<dyn Outbo
         retry: RetryPolicy::default(),
         limits: Limits::default(),
         budgets: crate::Budgets::new(budget, ["equipe"]),
+        line: Line::default(),
         bell: tokio::sync::Notify::new(),
         counts: Counts::default(),
     };
@@ -117,6 +120,7 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
                 needs: Vec::new(),
                 also_about: Vec::new(),
                 over: OverTime::default(),
+                lane: Lane::default(),
             },
         }],
         timetable: Arc::new(AtOnce),
@@ -126,7 +130,7 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
 }
 
 pub(crate) async fn claim(runtime: &Runtime, now: Timestamp) -> Work {
-    runtime.store.claim(now, 1, SignedDuration::from_mins(1)).await.unwrap().remove(0)
+    runtime.store.claim(now, 1, SignedDuration::from_mins(1), unlimited()).await.unwrap().remove(0)
 }
 
 /// A recorder for an attempt at `work`, with what earlier ones stored.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use zelo_core::concurrency::unlimited;
 use zelo_core::decide::OnKnown;
 use zelo_core::http::Answer;
 use zelo_core::retry::RetryPolicy;
@@ -21,6 +22,7 @@ use zelo_store::{Import, MasterKey, Work};
 use crate::attempt::{Call, MISSING, MISSING_LATE, PLUGIN};
 use crate::budgets::Places;
 use crate::intake::Counts;
+use crate::line::Line;
 use crate::outbound::Answers;
 use crate::rulebook::Edition;
 use crate::{Budgets, Catalog, Channels, Rulebook, Runtime, Secrets, Shared};
@@ -75,6 +77,7 @@ impl Rehearsal {
             retry: RetryPolicy::default(),
             limits: Limits::default(),
             budgets: Budgets::new(None, []),
+            line: Line::default(),
             bell: tokio::sync::Notify::new(),
             counts: Counts::default(),
         });
@@ -121,7 +124,7 @@ impl Place<'_> {
         let failed = |error: zelo_store::Error| error.to_string();
         let runtime = &self.runtime;
         self.clock.set(now);
-        let claimed = runtime.store.claim(now, 100, SignedDuration::from_hours(1)).await.map_err(failed)?;
+        let claimed = runtime.store.claim(now, 100, SignedDuration::from_hours(1), unlimited()).await.map_err(failed)?;
         self.due.extend(claimed.into_iter().map(|work| (work.job.id, work)));
         let work = self.due.remove(&job).ok_or("its job is not due")?;
         let edition = runtime.rules.current();
@@ -156,8 +159,10 @@ fn said(end: &AttemptEnd) -> Option<String> {
     match end {
         AttemptEnd::Done { .. } | AttemptEnd::Moved(_) => None,
         AttemptEnd::Retry { reason, .. } | AttemptEnd::Wait { reason, .. } => Some(reason.text.clone()),
-        AttemptEnd::Dead(reason) | AttemptEnd::Unknown(reason) | AttemptEnd::Cancelled(reason) | AttemptEnd::Skipped(reason) => {
-            Some(reason.text.clone())
-        }
+        AttemptEnd::Dead(reason)
+        | AttemptEnd::Unknown(reason)
+        | AttemptEnd::Cancelled(reason)
+        | AttemptEnd::Skipped(reason)
+        | AttemptEnd::Interrupted(reason) => Some(reason.text.clone()),
     }
 }

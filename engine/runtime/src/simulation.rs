@@ -136,7 +136,7 @@ async fn run_until(
             break;
         }
         clock.set(next);
-        let mut work = runtime.store.claim(clock.now(), 100, SignedDuration::from_hours(1)).await?;
+        let mut work = runtime.store.claim(clock.now(), 100, SignedDuration::from_hours(1), &runtime.concurrency()).await?;
         work.sort_by_key(|work| (work.job.run_at, work.job.id));
         for work in work {
             attempt(runtime, work, tell).await?;

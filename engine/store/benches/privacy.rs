@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use zelo_core::concurrency::unlimited;
 use zelo_core::effect::{Body, Message};
 use zelo_core::invocation::EventRef;
 use zelo_core::retry::RetryPolicy;
@@ -81,7 +82,7 @@ async fn work_off(store: &Arc<SqliteStore>) -> usize {
     let far = Timestamp::from_second(4_000_000_000).unwrap();
     let mut jobs = 0;
     loop {
-        let claimed = store.claim(far, IN_FLIGHT as u32, SignedDuration::from_mins(5)).await.unwrap();
+        let claimed = store.claim(far, IN_FLIGHT as u32, SignedDuration::from_mins(5), unlimited()).await.unwrap();
         if claimed.is_empty() {
             return jobs;
         }

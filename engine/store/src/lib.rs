@@ -24,8 +24,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{
-    Actor, Arrival, AuditEntry, AuditKind, AutomationId, Event, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Pseudonym,
-    RecordRow, RecordWrite, Status,
+    Actor, Arrival, AuditEntry, AuditKind, AutomationId, Concurrency, Event, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState,
+    JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status,
 };
 
 mod archive;
@@ -58,8 +58,15 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::Busy`] at once if the queue is full; nothing is stored then.
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error>;
 
-    /// Takes up to `limit` jobs whose time has come, most urgent first, each under a new lease until `now + lease`.
-    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error>;
+    /// Takes up to `limit` jobs whose time has come and that may run beside those that run, each under a new lease until `now + lease`.
+    /// Clinics take turns; of one clinic and priority, who came due first comes first.
+    async fn claim(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+        concurrency: &Arc<dyn Concurrency>,
+    ) -> Result<Vec<Work>, Error>;
 
     /// Stores the end of an attempt with its journal and local effects, as [`zelo_core::settle`] decides. Settlements
     /// that wait together share one transaction.
@@ -161,6 +168,13 @@ pub trait Store: Send + Sync + 'static {
     async fn automations(&self) -> Result<Vec<AutomationRow>, Error>;
     /// Writes an automation as a whole, and that `by` did so; nothing where it already is as `row` says.
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error>;
+
+    /// What is halted.
+    async fn halts(&self) -> Result<Vec<Halt>, Error>;
+    /// Writes down that something is halted; whether it was not before.
+    async fn put_halt(&self, halt: Halt) -> Result<bool, Error>;
+    /// Writes down that something is halted no more; whether it was.
+    async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error>;
 
     /// Keeps a credential, and writes down that `by` made it; of a session, that `by` came in.
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error>;

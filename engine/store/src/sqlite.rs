@@ -2,7 +2,7 @@
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
-//!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim`, `keeper` (leases, due times), `people` (automations,
+//!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
 //!   credentials).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
 //! - `budgets`: who got how many messages of late, written with the messages.
@@ -29,8 +29,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
-    Actor, Arrival, AuditEntry, AutomationId, Entropy, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Plan, Pseudonym,
-    RecordRow,
+    Actor, Arrival, AuditEntry, AutomationId, Concurrency, Entropy, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry,
+    KeyHash, Plan, Pseudonym, RecordRow,
 };
 
 use crate::register::Register;
@@ -51,11 +51,13 @@ mod consents;
 mod effects;
 mod erase;
 mod events;
+mod halts;
 mod identities;
 mod import;
 mod jobs;
 mod keeper;
 mod keys;
+mod line;
 mod lists;
 mod load;
 mod migrate;
@@ -75,6 +77,7 @@ mod writer;
 use checkpoint::Check;
 use claim::Claim;
 use erase::Erase;
+use halts::{LiftHalt, PutHalt};
 use import::Bring;
 use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
@@ -193,8 +196,14 @@ impl Store for SqliteStore {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error> {
-        let jobs = self.write(Claim { now, limit, lease }).await?;
+    async fn claim(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+        concurrency: &Arc<dyn Concurrency>,
+    ) -> Result<Vec<Work>, Error> {
+        let jobs = self.write(Claim { now, limit, lease, concurrency: concurrency.clone() }).await?;
         self.read(|reader| claim::load(reader, jobs)).await
     }
 
@@ -392,6 +401,18 @@ impl Store for SqliteStore {
 
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
         self.write(PutAutomation { row, by }).await
+    }
+
+    async fn halts(&self) -> Result<Vec<Halt>, Error> {
+        self.read(halts::halts).await
+    }
+
+    async fn put_halt(&self, halt: Halt) -> Result<bool, Error> {
+        self.write(PutHalt(halt)).await
+    }
+
+    async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.write(LiftHalt { scope, actor, now }).await
     }
 
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {

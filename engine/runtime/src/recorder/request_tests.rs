@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex as StdMutex, OnceLock};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use zelo_core::concurrency::unlimited;
 use zelo_core::http::{Body, HttpGrant, Method, Response, Target};
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
@@ -154,7 +155,7 @@ async fn attempt(runtime: &Runtime, shop: &Shop, work: &Work, key: bool, method:
 async fn again(runtime: &Runtime) -> Work {
     give_up(runtime).await;
     let later = runtime.clock.now() + SignedDuration::from_hours(2);
-    runtime.store.claim(later, 1, SignedDuration::from_mins(1)).await.unwrap().remove(0)
+    runtime.store.claim(later, 1, SignedDuration::from_mins(1), unlimited()).await.unwrap().remove(0)
 }
 
 async fn messages(runtime: &Runtime) -> usize {

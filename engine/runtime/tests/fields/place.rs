@@ -14,6 +14,7 @@ use zelo_core::{AutomationId, Clock, Indexer, JobState, JournalEntry, ManualCloc
 use zelo_host::{Host, Limits};
 use zelo_rules::{FileText, Files, Headers};
 use zelo_runtime::keeper::Pace;
+use zelo_runtime::line::Line;
 use zelo_runtime::outbound::Answers;
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Incoming, Receipt, Refused, Rulebook, Runtime, Secrets, Shared};
@@ -130,6 +131,7 @@ async fn runtime(plugins: &Plugins, case: &Case, clock: &Arc<ManualClock>) -> Ru
         retry: RetryPolicy { attempts: 2, ..RetryPolicy::default() },
         limits: Limits::default(),
         budgets: Budgets::new(None, []),
+        line: Line::default(),
         bell: tokio::sync::Notify::new(),
         counts: Default::default(),
     })

@@ -11,8 +11,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
-    Actor, Arrival, AuditEntry, AutomationId, EventId, Indexer, Job, JobId, JobState, JournalEntry, KeyHash, Pseudonym, RecordRow,
-    SignedDuration, Timestamp,
+    Actor, Arrival, AuditEntry, AutomationId, Concurrency, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry, KeyHash,
+    Pseudonym, RecordRow, SignedDuration, Timestamp,
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
@@ -34,8 +34,14 @@ impl Store for Deaf {
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
         self.inner.record(arrival).await
     }
-    async fn claim(&self, now: Timestamp, limit: u32, lease: SignedDuration) -> Result<Vec<Work>, Error> {
-        self.inner.claim(now, limit, lease).await
+    async fn claim(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+        concurrency: &Arc<dyn Concurrency>,
+    ) -> Result<Vec<Work>, Error> {
+        self.inner.claim(now, limit, lease, concurrency).await
     }
     async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<Outcome, Error> {
         self.inner.settle(settlement, now).await
@@ -156,6 +162,15 @@ impl Store for Deaf {
     }
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
         self.inner.put_automation(row, by).await
+    }
+    async fn halts(&self) -> Result<Vec<Halt>, Error> {
+        self.inner.halts().await
+    }
+    async fn put_halt(&self, halt: Halt) -> Result<bool, Error> {
+        self.inner.put_halt(halt).await
+    }
+    async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.lift_halt(scope, actor, now).await
     }
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
         self.inner.put_credential(row, by).await

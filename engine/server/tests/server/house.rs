@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt;
+use zelo_core::concurrency::unlimited;
 use zelo_core::effect::{Attachment, Body as MessageBody, Document, File, Message, RecordEdit};
 use zelo_core::grants::{Capability, Messages};
 use zelo_core::invocation::EventRef;
@@ -23,6 +24,7 @@ use zelo_core::{
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
+use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
 use zelo_server::access::{self, Role};
@@ -199,6 +201,7 @@ impl House {
             retry: zelo_core::retry::RetryPolicy::default(),
             limits: Limits::default(),
             budgets: Default::default(),
+            line: Line::default(),
             bell: tokio::sync::Notify::new(),
             counts: intake::Counts::default(),
         });
@@ -339,6 +342,7 @@ impl House {
                 needs: needs.iter().map(|need| (*need).into()).collect(),
                 also_about: Vec::new(),
                 over: OverTime::default(),
+                lane: zelo_core::Lane::default(),
             },
         };
         let arrival = Arrival {
@@ -379,7 +383,7 @@ impl House {
 
     /// Begins the one job that is due.
     pub(crate) async fn claim(&self) -> (Job, Event) {
-        let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1)).await.unwrap();
+        let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1), unlimited()).await.unwrap();
         assert_eq!(claimed.len(), 1);
         let work = claimed.remove(0);
         (work.job, work.event)

@@ -9,7 +9,7 @@ use zelo_core::event::Entity;
 use zelo_core::job::Reason;
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    Arrival, AutomationId, Candidate, Event, EventId, Indexer, LookupRef, Origin, OverTime, Person, Plan, RecordRef, RecordWrite,
+    Arrival, AutomationId, Candidate, Event, EventId, Indexer, Lane, LookupRef, Origin, OverTime, Person, Plan, RecordRef, RecordWrite,
     SeededEntropy, SignedDuration, Timestamp,
 };
 
@@ -67,6 +67,7 @@ pub(crate) fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
             needs: Vec::new(),
             also_about: Vec::new(),
             over: OverTime::default(),
+            lane: Lane::default(),
         },
     };
     let fields = json!({ "name": "Ana", "phones": ["5511900000000"], "last": number });

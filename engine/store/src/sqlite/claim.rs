@@ -3,6 +3,7 @@
 //! The writer only marks the rows; what an attempt reads is loaded afterwards, beside the writer.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -10,9 +11,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use serde_json::Value;
 use zelo_core::settle::Report;
-use zelo_core::{Event, EventId, Job, JobId, JournalEntry, KeyHash, RecordRow};
+use zelo_core::{Concurrency, Event, EventId, Job, JobId, JournalEntry, KeyHash, RecordRow};
 
-use super::bulk::{fetch_in, in_list};
+use super::bulk::{fetch_in, in_list, integers};
 use super::column::{Columns, ms};
 use super::effects::{journal_at, numbered, report_at};
 use super::jobs::{Kept, job_columns, live_job};
@@ -22,16 +23,10 @@ use super::writer::{Desk, Write};
 use super::{events, reader::Reader, windows};
 use crate::{Error, RecordSet, Work, envelope};
 
-/// Scheduled jobs that one claim makes ready at most: after a long standstill, due work comes in portions.
-const PROMOTED: u32 = 4096;
-
-const PROMOTE: &str = "UPDATE jobs SET state = 'ready' WHERE seq IN \
-    (SELECT seq FROM jobs WHERE state = 'scheduled' AND waits = 0 AND run_at <= ?1 ORDER BY run_at LIMIT ?2)";
-
-// The subquery is its own statement of what is next; RETURNING promises no order.
+// RETURNING promises no order.
 const CLAIM: &str = concat!(
     "UPDATE jobs SET state = 'running', attempt = attempt + 1, lease = lease + 1, lease_expires = ?1, again = 0 WHERE seq IN \
-     (SELECT seq FROM jobs WHERE state = 'ready' ORDER BY run_at, job_id LIMIT ?2) RETURNING ",
+     (SELECT value FROM json_each(?2)) RETURNING ",
     job_columns!(),
     ", lease_expires, again, in_flight"
 );
@@ -46,6 +41,7 @@ pub(crate) struct Claim {
     pub now: Timestamp,
     pub limit: u32,
     pub lease: SignedDuration,
+    pub concurrency: Arc<dyn Concurrency>,
 }
 
 #[async_trait]
@@ -54,16 +50,17 @@ impl Write for Claim {
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
         desk.saw(self.now);
-        sqlx::query(PROMOTE)
-            .bind(ms(self.now))
-            .bind(PROMOTED.max(self.limit))
-            .execute(&mut *conn)
-            .await
-            .map_err(Error::database("make due jobs ready"))?;
+        desk.line.promote(conn, self.now, self.limit).await?;
+        let admitted = desk.line.admit(conn, &self.concurrency, self.limit).await?;
+        if admitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let turns: HashMap<i64, usize> = admitted.iter().enumerate().map(|(turn, seq)| (*seq, turn)).collect();
         let until = self.now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
-        let rows = sqlx::query(CLAIM).bind(ms(until)).bind(self.limit).fetch_all(conn).await.map_err(Error::database("claim jobs"))?;
+        let rows =
+            sqlx::query(CLAIM).bind(ms(until)).bind(integers(admitted)).fetch_all(conn).await.map_err(Error::database("claim jobs"))?;
         let mut jobs = rows.iter().map(live_job).collect::<Result<Vec<_>, _>>()?;
-        jobs.sort_by_key(|(_, job)| (job.run_at, job.id));
+        jobs.sort_by_key(|(kept, _)| turns.get(&kept.seq).copied());
         Ok(jobs)
     }
 }

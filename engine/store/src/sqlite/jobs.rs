@@ -6,18 +6,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use zelo_core::concurrency::order_scope;
 use zelo_core::decide::{DoneAnchor, KeyRow};
 use zelo_core::job::Reason;
-use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, LookupRef, Need, RecordRef};
+use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, Lane, LookupRef, Need, Priority, RecordRef};
 
 use super::bulk::{Bound, Rows, bytes, expect_rows, fetch_in, in_list, integers};
 use super::column::{Columns, ms};
+use super::line::{self, Line};
 use crate::Error;
 
 /// The columns that `jobs` and `job_history` share, in the order of [`bind_job`].
 macro_rules! job_columns {
     () => {
-        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, lookups, needs, collected, anchor, \
+        "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, priority, order_key, group_key, lookups, needs, collected, anchor, \
          reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel"
     };
 }
@@ -32,15 +34,15 @@ const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FRO
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, in_flight, waits) SELECT * FROM (VALUES"),
-    columns: 30,
+    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, in_flight, waits, turn) SELECT * FROM (VALUES"),
+    columns: 34,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const END: Rows = Rows {
     doing: "store ended jobs",
     head: concat!("INSERT OR FAIL INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
-    columns: 28,
+    columns: 31,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -48,7 +50,8 @@ const UPDATE: Rows = Rows {
     doing: "update jobs",
     head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
            lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
-           again = new.column12, needs = new.column13, waits = new.column14, in_flight = new.column15 FROM (VALUES",
+           again = new.column12, needs = new.column13, waits = new.column14, in_flight = new.column15, \
+           parked = CASE WHEN new.column5 = 'ready' THEN parked END FROM (VALUES",
     columns: 15,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
@@ -176,13 +179,18 @@ pub(crate) async fn put_keys(conn: &mut SqliteConnection, keys: Vec<KeyOf<'_>>) 
 }
 
 /// Adds live jobs, with what they read.
-pub(crate) async fn insert(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
+pub(crate) async fn insert(conn: &mut SqliteConnection, line: &mut Line, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
     let lookups: Vec<_> = jobs.iter().flat_map(|(kept, job)| lookup_rows(*kept, job)).collect();
     let needs: Vec<_> = jobs.iter().flat_map(|(kept, job)| need_rows(*kept, job)).collect();
+    let mut turn = |job: &Job| match job.state {
+        JobState::Ready => line.turn(&job.connection, job.clinic.as_deref(), job.lane.priority),
+        _ => 0,
+    };
+    let jobs: Vec<_> = jobs.into_iter().map(|(kept, job)| (kept, job, turn(job))).collect();
     let wanted = jobs.len();
     let touched = INSERT
-        .run(conn, jobs, |query, (kept, job)| {
-            bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight).bind(job.waits())
+        .run(conn, jobs, |query, (kept, job, turn)| {
+            bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight).bind(job.waits()).bind(turn)
         })
         .await?;
     expect_rows("jobs", "store jobs", wanted, touched)?;
@@ -195,6 +203,8 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
 /// Writes back live jobs that changed and live on.
 pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
     let wanted = jobs.len();
+    let has_begun = |job: &Job| job.attempt > 0 || job.state == JobState::Running;
+    let stood_back = orders(jobs.iter().map(|(_, job)| *job).filter(|job| !has_begun(job)));
     let touched = UPDATE
         .run(conn, jobs, |query, (kept, job)| {
             let lease_expires = kept.lease_expires.filter(|_| job.state == JobState::Running);
@@ -216,7 +226,8 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
                 .bind(job.in_flight)
         })
         .await?;
-    expect_rows("jobs", "update jobs", wanted, touched)
+    expect_rows("jobs", "update jobs", wanted, touched)?;
+    let_next(conn, stood_back).await
 }
 
 /// Writes back what changes of jobs, live before, that collected more, given the records that they read before. What else
@@ -257,6 +268,7 @@ pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Re
     let lived: Vec<i64> = jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.kept.seq).collect();
     let lookups: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| lookup_rows(ended.kept, ended.job)).collect();
     let needs: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| need_rows(ended.kept, ended.job)).collect();
+    let over = orders(jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.job));
     let wanted = jobs.len();
     let touched = END.run(conn, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary)).await?;
     expect_rows("job_history", "store ended jobs", wanted, touched)?;
@@ -269,6 +281,19 @@ pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Re
     expect_rows("jobs", "remove ended jobs", wanted, touched)?;
     DELETE_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
     DELETE_NEEDS.run(conn, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq)).await?;
+    let_next(conn, over).await
+}
+
+/// What orders these jobs, where anything does.
+fn orders<'a>(jobs: impl Iterator<Item = &'a Job>) -> BTreeSet<[u8; 16]> {
+    jobs.filter_map(|job| job.lane.order.map(|order| order.0)).collect()
+}
+
+/// Lets the next one of each order come back into the line, since the one before it stands there no more.
+async fn let_next(conn: &mut SqliteConnection, orders: BTreeSet<[u8; 16]>) -> Result<(), Error> {
+    for order in orders {
+        line::release(conn, &order_scope(KeyHash(order)), 1).await?;
+    }
     Ok(())
 }
 
@@ -356,6 +381,9 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
         .bind(job.action.as_str())
         .bind(job.rule_digest.as_str())
         .bind(job.key.map(|hash| hash.0.to_vec()))
+        .bind(job.lane.priority.as_str())
+        .bind(job.lane.order.map(|hash| hash.0.to_vec()))
+        .bind(job.lane.group.map(|hash| hash.0.to_vec()))
         .bind(lookups(&job.lookups))
         .bind(needs(&job.needs))
         .bind(job.collected)
@@ -397,6 +425,11 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         action: row.get("action")?,
         rule_digest: row.get("rule_digest")?,
         key: row.opt_hash("job_key")?,
+        lane: Lane {
+            priority: row.word("priority", Priority::parse)?,
+            order: row.opt_hash("order_key")?,
+            group: row.opt_hash("group_key")?,
+        },
         lookups: stored_lookups(row)?,
         needs: row.json("needs")?.unwrap_or_default(),
         collected: row.small("collected")?,

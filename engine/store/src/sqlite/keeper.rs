@@ -34,7 +34,7 @@ const EXPIRED: &str = concat!(
 // Those that have begun too: they keep their time, but end where their automation is off.
 const LIVE: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE seq > ?1 ORDER BY seq LIMIT ?2");
 
-const NEXT: &str = "SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM jobs WHERE state = 'ready' \
+const NEXT: &str = "SELECT min(run_at) FROM (SELECT * FROM (SELECT run_at FROM jobs WHERE state = 'ready' AND parked IS NULL ORDER BY turn LIMIT 1) \
     UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled' AND waits = 0)";
 
 /// Gives back some jobs whose lease has run out.

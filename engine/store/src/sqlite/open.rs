@@ -18,6 +18,7 @@ use super::column::ms;
 use super::erase::{Erase, erase};
 use super::identities::Written;
 use super::keys::Sealer;
+use super::line::Line;
 use super::migrate::migrate;
 use super::reader::{From, Reader};
 use super::writer::{Desk, Writer};
@@ -116,6 +117,7 @@ async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entro
         sealer: Sealer::new(ring.clone(), number(&mut conn, NEXT_KEY).await?),
         next_event: number(&mut conn, NEXT_EVENT).await?,
         next_job: number(&mut conn, NEXT_JOB).await?,
+        line: Line::load(&mut conn).await?,
         scrub: false,
         bare_after: 0,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),

@@ -442,7 +442,7 @@ impl Changes<'_> {
         let grown = dirty.grown.iter().filter_map(|(id, before)| Some((self.state.jobs.get(id)?, before.as_slice())));
         let grown = grown.map(|(job, before)| Ok((self.kept(job, &collections)?, job, before))).collect::<Result<_, Error>>()?;
         jobs::grow(conn, grown).await?;
-        jobs::insert(conn, insert).await?;
+        jobs::insert(conn, &mut desk.line, insert).await?;
         jobs::update(conn, update).await?;
         jobs::end(conn, end).await?;
         let rows = dirty.joined.iter().filter_map(|joined| self.joined(joined, &seqs, events));

@@ -20,6 +20,7 @@ use zelo_core::{Arrival, Indexer};
 use super::audit::Chain;
 use super::identities::Written;
 use super::keys::Sealer;
+use super::line::Line;
 use super::record::{Payload, record};
 use super::settle::settle;
 use crate::seal::Signer;
@@ -90,6 +91,8 @@ pub(crate) struct Desk {
     pub next_event: i64,
     /// The place of the next job. Counted here, since jobs live in two tables; a gap does no harm.
     pub next_job: i64,
+    /// Whose turn it is.
+    pub line: Line,
     /// Something was deleted that must not stay in the log of writes either.
     pub scrub: bool,
     /// Behind which key to look for bare ones next.
@@ -123,6 +126,7 @@ impl Desk {
         self.sealer.rolled_back();
         self.chain.rolled_back();
         self.known.rolled_back();
+        self.line.rolled_back();
     }
 
     /// A write told the time.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use zelo_core::concurrency::unlimited;
 use zelo_core::effect::{Body, Message};
 use zelo_core::event::Entity;
 use zelo_core::job::Reason;
@@ -16,7 +17,7 @@ use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::window::{By, Count, Quiet, Throttle};
 use zelo_core::{
     Arrival, AutomationId, Candidate, ConsentSaid, Disclosure, Effect, EffectResult, Event, EventId, Identity, IdentityKind, Indexer,
-    Invocation, Job, JobId, JournalEntry, KeyHash, LookupRef, Origin, OverTime, Person, Plan, Pseudonym, RecordRef, RecordWrite,
+    Invocation, Job, JobId, JournalEntry, KeyHash, Lane, LookupRef, Origin, OverTime, Person, Plan, Pseudonym, RecordRef, RecordWrite,
     SeededEntropy, Stamp,
 };
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
@@ -100,7 +101,7 @@ impl Db {
     }
 
     pub(crate) async fn claim(&self, now: i64) -> Vec<Work> {
-        self.store.claim(minute(now), 100, LEASE).await.unwrap()
+        self.store.claim(minute(now), 100, LEASE, unlimited()).await.unwrap()
     }
 
     /// Settles what `work` holds, with nothing but an end.
@@ -263,8 +264,25 @@ impl Delivery {
                 needs: Vec::new(),
                 also_about: Vec::new(),
                 over: OverTime::default(),
+                lane: Lane::default(),
             },
         )
+    }
+
+    /// What fires stands so to those beside it.
+    pub(crate) fn beside(mut self, beside: Lane) -> Self {
+        for candidate in &mut self.0.candidates {
+            if let Plan::Fire { lane, .. } = &mut candidate.plan {
+                *lane = beside;
+            }
+        }
+        self
+    }
+
+    /// Of that clinic.
+    pub(crate) fn of_clinic(mut self, clinic: &str) -> Self {
+        self.0.event.clinic = Some(clinic.into());
+        self
     }
 
     /// Fires under `key`, a day before minute `anchor`; where `reads` is given, as the record of that id says.
@@ -280,6 +298,7 @@ impl Delivery {
                 needs: Vec::new(),
                 also_about: Vec::new(),
                 over: OverTime::default(),
+                lane: Lane::default(),
             }
         })
     }
@@ -298,13 +317,17 @@ impl Delivery {
                 needs,
                 also_about: Vec::new(),
                 over: OverTime::default(),
+                lane: Lane::default(),
             },
         )
     }
 
     /// Fires under `key` where there is one, as `over` allows.
     pub(crate) fn fires_over(self, action: &str, key: Option<KeyHash>, over: OverTime) -> Self {
-        self.plan(action, Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over })
+        self.plan(
+            action,
+            Plan::Fire { key, anchor: None, lookups: Vec::new(), needs: Vec::new(), also_about: Vec::new(), over, lane: Lane::default() },
+        )
     }
 
     /// Is collected under `value`; reads `reads`.
@@ -313,7 +336,15 @@ impl Delivery {
         let lookups = reads.map(|id| LookupRef { name: "clinic".into(), position: 0, singular: true, record: record_ref(index, id) });
         self.plan(
             "answer",
-            Plan::Fire { key: None, anchor: None, lookups: lookups.into_iter().collect(), needs: Vec::new(), also_about: Vec::new(), over },
+            Plan::Fire {
+                key: None,
+                anchor: None,
+                lookups: lookups.into_iter().collect(),
+                needs: Vec::new(),
+                also_about: Vec::new(),
+                over,
+                lane: Lane::default(),
+            },
         )
     }
 

@@ -26,6 +26,7 @@ mod chains;
 mod consents;
 mod erasing;
 mod files;
+mod line;
 mod over_time;
 mod people;
 mod queue;

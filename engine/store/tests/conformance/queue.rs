@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde_json::json;
 use zelo_core::JobState;
+use zelo_core::concurrency::unlimited;
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{AttemptEnd, Settled};
@@ -21,11 +22,11 @@ conforming! {
         }
         assert_eq!(db.store.next_run().await.unwrap(), Some(minute(9 * DAY)));
         assert!(db.claim(9 * DAY - 1).await.is_empty());
-        let first = db.store.claim(minute(10 * DAY), 1, LEASE).await.unwrap();
+        let first = db.store.claim(minute(10 * DAY), 1, LEASE, unlimited()).await.unwrap();
         assert_eq!(first[0].job.anchor, Some(minute(10 * DAY)));
         assert_eq!((first[0].job.state, first[0].job.attempt, first[0].job.lease), (JobState::Running, 1, 1));
         db.record(db.delivery(4, 9 * DAY).fires("thank")).await;
-        let rest = db.store.claim(minute(10 * DAY), 10, LEASE).await.unwrap();
+        let rest = db.store.claim(minute(10 * DAY), 10, LEASE, unlimited()).await.unwrap();
         assert_eq!(rest.iter().map(|work| work.job.run_at).collect::<Vec<_>>(), [minute(9 * DAY), minute(10 * DAY)]);
         assert!(db.claim(10 * DAY).await.is_empty(), "what is running is not claimed again");
         assert_eq!(db.store.next_run().await.unwrap(), Some(minute(11 * DAY)));
@@ -36,7 +37,7 @@ conforming! {
         for number in 0..60 {
             db.record(db.delivery(number, 0).fires("thank")).await;
         }
-        let claims = futures::future::join_all((0..10).map(|_| db.store.claim(minute(1), 9, LEASE))).await;
+        let claims = futures::future::join_all((0..10).map(|_| db.store.claim(minute(1), 9, LEASE, unlimited()))).await;
         let jobs: Vec<_> = claims.into_iter().flat_map(Result::unwrap).map(|work| work.job.id).collect();
         assert_eq!((jobs.len(), jobs.iter().collect::<HashSet<_>>().len()), (60, 60));
     }
