@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Keys, named, not_both};
+use super::table::{Keys, named};
 use super::values::{any_of, boolean, by_language, fitting, list, name, path, refers, some, string, text, types, with, word};
 use super::{grant, patterns, timing};
 use crate::rule::TRANSFORMS;
@@ -35,8 +35,7 @@ pub(super) fn action() -> Value {
         .may("grant", "What the plugin may do. Nothing is granted by default.", grant::grant())
         .holds(json!({ "if": { "required": ["cancel_on"] }, "then": { "anyOf": [{ "required": ["key"] }, { "required": ["debounce"] }] } }))
         .holds(json!({ "anyOf": [{ "not": consenting() }, { "required": ["consent"] }] }))
-        .holds(not_both("at", "after"))
-        .holds(json!({ "allOf": [not_both("order_by", "debounce")] }));
+        .holds(json!({ "not": { "anyOf": [{ "required": ["at", "after"] }, { "required": ["order_by", "debounce"] }] } }));
     timing::keys(keys).schema()
 }
 
