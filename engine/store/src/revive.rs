@@ -63,6 +63,14 @@ impl Default for Trouble {
     }
 }
 
+impl Trouble {
+    /// Whether all are meant that ended so.
+    pub fn is_all(&self) -> bool {
+        let Self { state: _, rule, action, code, connection, clinic, since, until } = self;
+        [rule, action, code, connection, clinic].into_iter().all(Option::is_none) && since.is_none() && until.is_none()
+    }
+}
+
 /// No call decides about more jobs than this; of those that a step brings back, no more are told.
 pub const REVIVED_MAX: usize = 10_000;
 
