@@ -9,6 +9,7 @@ mod check;
 mod control;
 mod explain;
 mod http;
+mod jobs;
 mod key;
 mod meant;
 mod path;
@@ -26,6 +27,7 @@ mod subject;
 mod test;
 mod token;
 mod watch;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,6 +72,8 @@ enum Command {
     Rules(rules::Arguments),
     /// Print the JSON Schema of rule or source files, for editors.
     Schema(schema::Arguments),
+    /// List jobs, run dead ones again, say what became of unknown ones, cancel pending ones.
+    Jobs(jobs::Arguments),
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
@@ -124,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Path(arguments) => path::run(&arguments),
         Command::Rules(arguments) => rules::run(config, &arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),
