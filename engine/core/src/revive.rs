@@ -78,18 +78,16 @@ pub struct Revived {
     pub job: Job,
     /// The row of its key, where that changes.
     pub key: Option<KeyRow>,
-    pub journal: Journal,
+    pub journal: Kept,
 }
 
 /// What becomes of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Journal {
-    /// It stays: what was done is replayed.
-    Kept,
-    /// Nothing was done by it: it goes, and the job is prepared anew.
-    Dropped,
-    /// It stays, but for the entry at this place: that was not carried out.
-    Landed(u32),
+pub struct Kept {
+    /// So many entries stay, and are replayed; none: the job is prepared anew.
+    pub entries: u32,
+    /// The last of them had begun, and a person says that it was not carried out.
+    pub landed: bool,
 }
 
 /// Decides what `verdict` makes of an ended job. A job that is to run does so at `slot` or when it is due, whichever is later.
@@ -102,7 +100,7 @@ pub fn revive(question: &Question<'_>, verdict: Verdict, slot: Timestamp, now: T
         (JobState::Dead, Verdict::Retry | Verdict::Run) | (JobState::Unknown, Verdict::Run) => run(question, slot, now),
         (JobState::Cancelled, Verdict::Retry | Verdict::Run) if is_of_step(job) => run(question, slot, now),
         (JobState::Unknown, Verdict::Done) => {
-            Ok(ended(question, JobState::Done, "a person says that it was carried out", question.key.cloned(), Journal::Kept))
+            Ok(ended(question, JobState::Done, "a person says that it was carried out", question.key.cloned(), whole(question.journal)))
         }
         (JobState::Unknown, Verdict::Not) => {
             let text = "a person says that it was not carried out, and that it is not wanted any more";
@@ -141,12 +139,11 @@ fn run(question: &Question<'_>, slot: Timestamp, now: Timestamp) -> Result<Reviv
     if let Some(lost) = lost {
         return Err(Reason::new("gone", format!("{lost}, so there is nothing to run it on")));
     }
-    let fate = match job.state {
-        _ if did_nothing(journal) => Journal::Dropped,
-        JobState::Unknown => landed(journal),
-        _ => Journal::Kept,
+    let kept = match job.state {
+        JobState::Unknown if is_in_flight(journal) => landed(journal),
+        _ => did(journal),
     };
-    let due = time(question, fate)?;
+    let due = time(question, kept)?;
     let key = key.map(|row| place(question, row)).transpose()?;
     let mut next = Job { needs: question.job.needs.clone(), ..Job::clone(job) };
     for (need, state) in next.needs.iter_mut().zip(question.steps) {
@@ -163,21 +160,21 @@ fn run(question: &Question<'_>, slot: Timestamp, now: Timestamp) -> Result<Reviv
     next.run_at = due.at.max(slot);
     next.state = if next.run_at <= now && !next.waits() { JobState::Ready } else { JobState::Scheduled };
     // Its attempts are counted anew. One that did something has begun: a newer event does not take its place, nor join it.
-    next.attempt = u32::from(fate != Journal::Dropped);
-    next.in_flight = fate == Journal::Kept && is_in_flight(journal);
+    next.attempt = u32::from(kept.entries > 0);
+    next.in_flight = !kept.landed && is_in_flight(journal);
     let before = job.reason.as_ref().map(|reason| format!(": {}", reason.text)).unwrap_or_default();
     next.reason = Some(Reason::new(REVIVED, format!("a person had it run again; it had ended as {}{before}", job.state.as_str())));
     next.attention = None;
     next.cancel = None;
     next.again = false;
-    Ok(Revived { job: next, key, journal: fate })
+    Ok(Revived { job: next, key, journal: kept })
 }
 
 /// When the job is due: one that did something keeps its time.
-fn time(question: &Question<'_>, fate: Journal) -> Result<Due, Reason> {
+fn time(question: &Question<'_>, kept: Kept) -> Result<Due, Reason> {
     match &question.due {
-        Err(reason) if fate == Journal::Dropped || reason.code == SWITCHED_OFF || reason.code == RULE_GONE => Err(reason.clone()),
-        Ok(due) if fate == Journal::Dropped => Ok(*due),
+        Err(reason) if kept.entries == 0 || reason.code == SWITCHED_OFF || reason.code == RULE_GONE => Err(reason.clone()),
+        Ok(due) if kept.entries == 0 => Ok(*due),
         _ => Ok(Due { at: question.job.due, expires: question.job.expires }),
     }
 }
@@ -207,31 +204,41 @@ fn unmarked(job: &Job, row: &KeyRow) -> KeyRow {
     KeyRow { done: row.done.filter(|done| !own(done)), ..row.clone() }
 }
 
-fn ended(question: &Question<'_>, state: JobState, text: &str, key: Option<KeyRow>, journal: Journal) -> Revived {
+fn ended(question: &Question<'_>, state: JobState, text: &str, key: Option<KeyRow>, journal: Kept) -> Revived {
     let mut job = question.job.clone();
     job.end(state, Reason::new(DECIDED, text));
     let key = key.filter(|row| Some(row) != question.key);
     Revived { job, key, journal }
 }
 
-/// Whether nothing was done that another run might do twice: it has only asked, or was refused.
-fn did_nothing(journal: &[JournalEntry]) -> bool {
-    journal.iter().all(|entry| match entry {
-        JournalEntry::Invocation(_) | JournalEntry::Effect { result: EffectResult::Refused { .. }, .. } => true,
-        JournalEntry::Effect { effect: Effect::Http(request), .. } => request.method.is_safe(),
-        JournalEntry::Effect { effect, .. } => matches!(effect, Effect::RecordGet { .. } | Effect::StateGet { .. }),
-        JournalEntry::Begun { .. } => false,
-    })
+/// The journal up to the last entry by which something was done. What comes after has only asked or was turned down, and is asked
+/// again, on what is known then: nothing is done twice by that.
+fn did(journal: &[JournalEntry]) -> Kept {
+    let did = |entry: &JournalEntry| match entry {
+        JournalEntry::Invocation(_) | JournalEntry::Effect { result: EffectResult::Refused { .. }, .. } => false,
+        JournalEntry::Effect { effect: Effect::Http(request), result: EffectResult::Answered { response } } => {
+            // The client's mistake ([RFC 9110, 15.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.5)): it was not carried out.
+            !request.method.is_safe() && !(400..500).contains(&response.status)
+        }
+        JournalEntry::Effect { effect: Effect::Http(request), .. } => !request.method.is_safe(),
+        JournalEntry::Effect { effect, .. } => !matches!(effect, Effect::RecordGet { .. } | Effect::StateGet { .. }),
+        JournalEntry::Begun { .. } => true,
+    };
+    let entries = journal.iter().rposition(did).map_or(0, |last| last + 1);
+    Kept { entries: u32::try_from(entries).unwrap_or(u32::MAX), landed: false }
+}
+
+fn whole(journal: &[JournalEntry]) -> Kept {
+    Kept { entries: u32::try_from(journal.len()).unwrap_or(u32::MAX), landed: false }
 }
 
 fn is_in_flight(journal: &[JournalEntry]) -> bool {
     matches!(journal.last(), Some(JournalEntry::Begun { in_flight: true, .. }))
 }
 
-/// What becomes of a journal once a person has said that nothing of it is in flight.
-fn landed(journal: &[JournalEntry]) -> Journal {
-    let last = u32::try_from(journal.len().saturating_sub(1)).ok();
-    last.filter(|_| is_in_flight(journal)).map_or(Journal::Kept, Journal::Landed)
+/// All of a journal, once a person has said that nothing of it is in flight.
+fn landed(journal: &[JournalEntry]) -> Kept {
+    Kept { landed: is_in_flight(journal), ..whole(journal) }
 }
 
 #[cfg(test)]

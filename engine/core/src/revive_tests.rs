@@ -81,7 +81,11 @@ fn request(method: Method) -> Effect {
 }
 
 fn done(effect: Effect) -> JournalEntry {
-    let response = Response { status: 200, headers: Vec::new(), body: crate::http::Body(Vec::new()) };
+    answered(effect, 200)
+}
+
+fn answered(effect: Effect, status: u16) -> JournalEntry {
+    let response = Response { status, headers: Vec::new(), body: crate::http::Body(Vec::new()) };
     JournalEntry::Effect { effect, result: EffectResult::Answered { response } }
 }
 
@@ -140,18 +144,25 @@ fn what_did_nothing_is_prepared_anew_and_all_else_is_replayed() {
     let job = ended(JobState::Dead);
     let refused = |effect| JournalEntry::Effect { effect, result: EffectResult::Refused { reason: "no".into() } };
     let read = JournalEntry::Effect { effect: Effect::StateGet { key: "k".into() }, result: EffectResult::Value { value: None } };
-    for (entry, fate) in [
-        (read, Journal::Dropped),
-        (refused(request(Method::Post)), Journal::Dropped),
-        (done(request(Method::Get)), Journal::Dropped),
-        (done(request(Method::Post)), Journal::Kept),
-        (done(message()), Journal::Kept),
-        (begun(false), Journal::Kept),
+    for (entry, entries) in [
+        (read, 0),
+        (refused(request(Method::Post)), 0),
+        (done(request(Method::Get)), 0),
+        (answered(request(Method::Post), 403), 0),
+        (answered(request(Method::Post), 302), 2),
+        (done(request(Method::Post)), 2),
+        (done(message()), 2),
+        (begun(false), 2),
     ] {
         let journal = [invocation(), entry];
         let revived = at_once(&question(&job, None, &journal, &[]), Verdict::Retry).unwrap();
-        assert_eq!((revived.journal, revived.job.attempt), (fate, u32::from(fate == Journal::Kept)), "{journal:?}");
+        assert_eq!((revived.journal.entries, revived.job.attempt), (entries, u32::from(entries > 0)), "{journal:?}");
     }
+    // What was turned down is asked again, unless something was done after it.
+    let journal = [invocation(), done(message()), answered(request(Method::Post), 401), refused(request(Method::Post))];
+    let kept = |journal: &[JournalEntry]| at_once(&question(&job, None, journal, &[]), Verdict::Retry).unwrap().journal.entries;
+    assert_eq!(kept(&journal), 2);
+    assert_eq!(kept(&[&journal[..], &[done(message())]].concat()), 5);
 }
 
 #[test]
@@ -160,13 +171,13 @@ fn what_was_in_flight_is_not_any_more_once_a_person_says_so() {
     let journal = [invocation(), done(message()), begun(true)];
     let asked = question(&job, None, &journal, &[]);
     let fate = |verdict| at_once(&asked, verdict).map(|revived| (revived.journal, revived.job.in_flight)).ok();
-    assert_eq!(fate(Verdict::Run), Some((Journal::Landed(2), false)));
-    assert_eq!(fate(Verdict::Not), Some((Journal::Landed(2), false)));
-    assert_eq!(fate(Verdict::Done), Some((Journal::Kept, false)), "it says what it asked for");
+    assert_eq!(fate(Verdict::Run), Some((Kept { entries: 3, landed: true }, false)));
+    assert_eq!(fate(Verdict::Not), Some((Kept { entries: 3, landed: true }, false)));
+    assert_eq!(fate(Verdict::Done), Some((Kept { entries: 3, landed: false }, false)), "it says what it asked for");
     // Nobody has said so of a dead one.
     let dead = ended(JobState::Dead);
     let revived = at_once(&question(&dead, None, &journal, &[]), Verdict::Retry).unwrap();
-    assert_eq!((revived.journal, revived.job.in_flight), (Journal::Kept, true));
+    assert_eq!((revived.journal, revived.job.in_flight), (Kept { entries: 3, landed: false }, true));
 }
 
 #[test]

@@ -12,10 +12,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::decide::KeyRow;
 use zelo_core::job::Reason;
-use zelo_core::revive::{self, Journal, Question, Revived, Verdict};
+use zelo_core::revive::{self, Question, Revived, Verdict};
 use zelo_core::timing::{Due, DueQuestion, Timetable};
 use zelo_core::{Actor, AuditEntry, AuditKind, EventId, Job, JobId, JobState, JournalEntry, KeyHash};
 
+use super::bulk::expect_rows;
 use super::claim::journals;
 use super::column::{Columns, ms};
 use super::effects::{journal_at, numbered};
@@ -251,18 +252,18 @@ impl Deciding<'_> {
         revived: Revived,
         with: Option<JobId>,
     ) -> Result<(), Error> {
-        let Revived { job, key, journal: fate } = revived;
-        self.fate(kept, &job, journal, fate).await?;
+        let Revived { job, key, journal: stays } = revived;
+        self.cut(kept, job.id, journal, stays).await?;
         let decided = if job.state.is_live() {
             let gone = sqlx::query("DELETE FROM job_history WHERE seq = ?1").bind(kept.seq).execute(&mut *self.conn).await;
-            super::bulk::expect_rows("job_history", WRITE, 1, gone.map_err(Error::database(WRITE))?.rows_affected())?;
+            expect_rows("job_history", WRITE, 1, gone.map_err(Error::database(WRITE))?.rows_affected())?;
             jobs::insert(self.conn, vec![(kept, &job)]).await?;
             Decided::Revived
         } else {
             let reason = job.reason.as_ref().and_then(|reason| serde_json::to_string(reason).ok());
             let query = sqlx::query("UPDATE job_history SET state = ?2, reason = ?3 WHERE seq = ?1");
             let done = query.bind(kept.seq).bind(job.state.as_str()).bind(reason).execute(&mut *self.conn).await;
-            super::bulk::expect_rows("job_history", WRITE, 1, done.map_err(Error::database(WRITE))?.rows_affected())?;
+            expect_rows("job_history", WRITE, 1, done.map_err(Error::database(WRITE))?.rows_affected())?;
             if job.state == JobState::Done { Decided::Done } else { Decided::GivenUp }
         };
         if let Some((key, row)) = job.key.zip(key) {
@@ -273,27 +274,23 @@ impl Deciding<'_> {
         Ok(())
     }
 
-    /// Does with a journal what was decided.
-    async fn fate(&mut self, kept: Kept, job: &Job, journal: &[JournalEntry], fate: Journal) -> Result<(), Error> {
-        match fate {
-            Journal::Kept => Ok(()),
-            Journal::Dropped => {
-                let query = sqlx::query("DELETE FROM journal WHERE job_id = ?1").bind(job.id.bytes().to_vec());
-                query.execute(&mut *self.conn).await.map(drop).map_err(Error::database(WRITE))
-            }
-            Journal::Landed(place) => {
-                let Some(JournalEntry::Begun { effect, .. }) = journal.get(place as usize) else { return Ok(()) };
-                let entry = JournalEntry::Begun { effect: effect.clone(), in_flight: false };
-                let damaged = |why| Error::Inconsistent { table: "journal", column: "sealed", row: job.id.to_string(), why };
-                let plain = envelope::to_json(&entry).map_err(damaged)?;
-                let keys = Keys::load(self.conn, self.desk.sealer.ring(), vec![kept.key_id]).await?;
-                let at = numbered(job.id, place);
-                let sealed = self.desk.sealer.ring().seal(keys.get(kept.key_id)?, journal_at(&at), &[&plain]);
-                let query = sqlx::query(LAND).bind(job.id.bytes().to_vec()).bind(place).bind(sealed).bind(kept.key_id);
-                let done = query.execute(&mut *self.conn).await.map_err(Error::database(WRITE))?;
-                super::bulk::expect_rows("journal", WRITE, 1, done.rows_affected())
-            }
+    /// Leaves of a journal what stays of it.
+    async fn cut(&mut self, kept: Kept, id: JobId, journal: &[JournalEntry], stays: revive::Kept) -> Result<(), Error> {
+        if (stays.entries as usize) < journal.len() {
+            let query = sqlx::query("DELETE FROM journal WHERE job_id = ?1 AND seq >= ?2").bind(id.bytes().to_vec()).bind(stays.entries);
+            query.execute(&mut *self.conn).await.map_err(Error::database(WRITE))?;
         }
+        let place = stays.entries.saturating_sub(1);
+        let (true, Some(JournalEntry::Begun { effect, .. })) = (stays.landed, journal.get(place as usize)) else { return Ok(()) };
+        let entry = JournalEntry::Begun { effect: effect.clone(), in_flight: false };
+        let damaged = |why| Error::Inconsistent { table: "journal", column: "sealed", row: id.to_string(), why };
+        let plain = envelope::to_json(&entry).map_err(damaged)?;
+        let keys = Keys::load(self.conn, self.desk.sealer.ring(), vec![kept.key_id]).await?;
+        let at = numbered(id, place);
+        let sealed = self.desk.sealer.ring().seal(keys.get(kept.key_id)?, journal_at(&at), &[&plain]);
+        let query = sqlx::query(LAND).bind(id.bytes().to_vec()).bind(place).bind(sealed).bind(kept.key_id);
+        let done = query.execute(&mut *self.conn).await.map_err(Error::database(WRITE))?;
+        expect_rows("journal", WRITE, 1, done.rows_affected())
     }
 
     async fn ended(&mut self, id: JobId) -> Result<Option<Ended>, Error> {
@@ -448,7 +445,7 @@ impl Decision<'_> {
             .execute(&mut *conn)
             .await
             .map_err(Error::database(WRITE))?;
-        super::bulk::expect_rows("job_decisions", WRITE, 1, done.rows_affected())?;
+        expect_rows("job_decisions", WRITE, 1, done.rows_affected())?;
         let keys = Keys::load(conn, desk.sealer.ring(), vec![kept.key_id]).await?;
         let others = Others::load(conn, [job.id]).await?;
         let mut detail = json!({
