@@ -10,6 +10,7 @@ mod control;
 mod explain;
 mod halt;
 mod http;
+mod jobs;
 mod key;
 mod meant;
 mod path;
@@ -27,6 +28,7 @@ mod subject;
 mod test;
 mod token;
 mod watch;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +73,8 @@ enum Command {
     Rules(rules::Arguments),
     /// Print the JSON Schema of rule or source files, for editors.
     Schema(schema::Arguments),
+    /// List jobs, run dead ones again, say what became of unknown ones, cancel pending ones.
+    Jobs(jobs::Arguments),
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Path(arguments) => path::run(&arguments),
         Command::Rules(arguments) => rules::run(config, &arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),

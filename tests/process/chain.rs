@@ -29,9 +29,9 @@ use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
-    SubjectView, Who, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, Cancellation, ConsentView, ConsentWrite, CredentialRow,
+    DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained,
+    Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -89,6 +89,12 @@ impl Store for Mortal {
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
     }
+    async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error> {
+        self.inner.revive(ask, now).await
+    }
+    async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
+        self.inner.cancel(job, actor, now).await
+    }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         self.inner.next_run().await
     }
@@ -121,6 +127,9 @@ impl Store for Mortal {
     }
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error> {
         self.inner.attempts(job).await
+    }
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionView>, Error> {
+        self.inner.decisions(job).await
     }
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
         self.inner.messages(page).await

@@ -133,6 +133,13 @@ impl Server {
         serde_json::from_str(&body).unwrap()
     }
 
+    /// The status and JSON of a POST with a token.
+    pub(crate) fn post(&self, path: &str, token: &str, body: &str) -> (u16, Value) {
+        let request = self.agent.post(self.url(path)).header("authorization", format!("Bearer {token}"));
+        let (status, body) = answer(request.header("content-type", "application/json").send(body));
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
     /// The status and bytes of a GET with a token.
     pub(crate) fn get_bytes(&self, path: &str, token: &str) -> (u16, Vec<u8>) {
         let request = self.agent.get(self.url(path)).header("authorization", format!("Bearer {token}"));

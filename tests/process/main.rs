@@ -14,6 +14,7 @@ mod days;
 mod explain;
 mod house;
 mod import;
+mod jobs;
 mod over_time;
 mod play;
 mod privacy;

@@ -4,7 +4,6 @@
 //! counts that come back. No value of an event is among them.
 
 mod table;
-mod when;
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
@@ -20,9 +19,9 @@ use zelo_runtime::rulebook;
 use zelo_runtime::system::SystemClock;
 
 use super::control::{Outcome, Text, Trial, Tried, Way};
+use super::when::When;
 use super::{Findings, Format, print_line};
 use crate::config::Config;
-use when::When;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]

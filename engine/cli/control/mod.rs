@@ -9,6 +9,7 @@ mod backtest;
 mod explain;
 mod follow;
 mod halts;
+mod jobs;
 mod records;
 mod rules;
 mod subjects;
@@ -42,6 +43,7 @@ pub(super) use automations::Switch;
 pub(super) use backtest::{Outcome, Text, Trial, Tried};
 pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
+pub(super) use jobs::Ask as JobsAsk;
 pub(super) use records::{Batch, Fields, Row, Tally};
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
 
@@ -79,6 +81,8 @@ pub(super) enum Request {
     Follow(Since),
     /// What other rules would have done.
     Backtest(Trial),
+    /// About jobs.
+    Jobs(JobsAsk),
     /// About a person.
     Subject(SubjectAsk),
     /// About the audit log.
@@ -376,6 +380,10 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
             // Jobs may have waited for what is known now.
             runtime.bell.notify_one();
         }
+        Request::Jobs(ask) if ask.wakes() => {
+            tracing::info!("a person decided about jobs");
+            runtime.bell.notify_one();
+        }
         _ => {}
     }
     Ok(value)
@@ -399,6 +407,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Explain(ask) => explain::explain(scene, ask).await,
         Request::Here => Ok(serde_json::to_value(follow::here(scene).await?)?),
         Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
+        Request::Jobs(ask) => jobs::answer(scene, ask).await,
         Request::Subject(ask) => subjects::answer(scene, ask).await,
         Request::Audit(ask) => audit::answer(scene, ask).await,
         Request::Halts => halts::list(scene).await,

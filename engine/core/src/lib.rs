@@ -25,6 +25,7 @@ pub mod job;
 mod payload;
 pub mod record;
 pub mod retry;
+pub mod revive;
 pub mod settle;
 pub mod timing;
 pub mod told;

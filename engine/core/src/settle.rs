@@ -18,6 +18,7 @@ use crate::invocation::Invocation;
 use crate::job::{Job, JobState, Reason};
 use crate::record::Stamp;
 use crate::retry::RetryPolicy;
+use crate::revive::STEP;
 use crate::timing::Due;
 
 /// How an attempt ended.
@@ -250,7 +251,7 @@ pub fn step_ended(job: &Job, step: JobId, state: JobState) -> Option<Job> {
         need.done = true;
     } else {
         let text = format!("its step `{}` ended as {}", need.step, state.as_str());
-        next.end(JobState::Cancelled, Reason::new("step", text));
+        next.end(JobState::Cancelled, Reason::new(STEP, text));
     }
     Some(next)
 }

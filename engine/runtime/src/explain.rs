@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use zelo_core::{Event, EventId, Job, JobId, Plan, Status};
 use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet, Through};
-use zelo_store::{RecordSet, Store};
+use zelo_store::{Decided, DecisionView, RecordSet, Store};
 
 use crate::connection::Connection;
 
@@ -39,6 +39,17 @@ pub struct JobMade {
     pub state: &'static str,
     pub due: Timestamp,
     pub reason: Option<String>,
+    /// What people decided about it, in order.
+    pub decisions: Vec<DecisionMade>,
+}
+
+/// What a person decided about a job.
+#[derive(Debug, Serialize)]
+pub struct DecisionMade {
+    pub at: Timestamp,
+    pub actor: String,
+    pub decision: Decided,
+    pub was: &'static str,
 }
 
 /// A payload that might come.
@@ -95,8 +106,10 @@ pub async fn explain(
     for rule in explanation.rules.iter().filter(|_| explanation.event.id.is_some()) {
         let Some(automation) = &rule.automation else { continue };
         for action in &rule.actions {
-            let made = store.job(JobId::derive(event.id, automation, &action.action)).await?;
-            jobs.extend(made.map(|view| JobMade::new(view.job)));
+            if let Some(made) = store.job(JobId::derive(event.id, automation, &action.action)).await? {
+                let decisions = store.decisions(made.job.id).await?;
+                jobs.push(JobMade::new(made.job, decisions));
+            }
         }
     }
     Ok(Explained { explanation, status, jobs })
@@ -133,8 +146,15 @@ pub fn given(rules: &RuleSet, connection: &Connection, given: Given<'_>, now: Ti
 }
 
 impl JobMade {
-    fn new(job: Job) -> Self {
+    fn new(job: Job, decisions: Vec<DecisionView>) -> Self {
+        let decision = |view: DecisionView| DecisionMade {
+            at: view.at,
+            actor: view.actor.as_str().to_owned(),
+            decision: view.decision,
+            was: view.was.as_str(),
+        };
         Self {
+            decisions: decisions.into_iter().map(decision).collect(),
             job: job.id,
             state: job.state.as_str(),
             due: job.due,
@@ -169,6 +189,20 @@ impl Explained {
             let ended = matches!(job.state, "skipped" | "cancelled" | "dead" | "unknown");
             let reason = job.reason.as_ref().filter(|_| ended).map(|reason| format!(" ({because}: {reason})")).unwrap_or_default();
             text.push_str(&format!("\n{made}: {} {}.{} {} {}{reason}", job.job, job.rule, job.action, job.state, job.due));
+            for DecisionMade { at, actor, decision, was } in &job.decisions {
+                let told = match (decision, english) {
+                    (Decided::Revived, true) => "run again",
+                    (Decided::Revived, false) => "mandado tentar de novo",
+                    (Decided::Done, true) => "said to be done",
+                    (Decided::Done, false) => "dado por feito",
+                    (Decided::GivenUp, true) => "given up",
+                    (Decided::GivenUp, false) => "desistiu-se dele",
+                    (Decided::Cancelled, true) => "cancelled",
+                    (Decided::Cancelled, false) => "cancelado",
+                };
+                let (by, before) = if english { ("by", "it was") } else { ("por", "estava") };
+                text.push_str(&format!("\n  {told} {by} {actor} {at} ({before} {was})"));
+            }
         }
         text
     }

@@ -7,6 +7,7 @@
 //! - [`caretaker`]: signs the audit log, and deletes what was kept long enough.
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
+//! - [`revive`]: jobs that people decide about.
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
@@ -33,6 +34,7 @@ pub mod lock;
 pub mod outbound;
 mod recorder;
 pub mod rehearsal;
+pub mod revive;
 pub mod rulebook;
 pub mod simulation;
 pub mod system;

@@ -2,7 +2,7 @@
 //!
 //! Each is 32 random bytes that are told once; the store keeps their SHA-256 (RFC 6234) only. A link is for a person and turns into a
 //! session; a token is for a program. Every protected route goes through `guard`, and nothing else decides; what only admins may do
-//! goes through `admins` too. Who comes in, who goes and who is refused is written down in the audit log.
+//! goes through `admins` too, and what decides about jobs through `operators`. Who comes in, who goes and who is refused is written down in the audit log.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -47,6 +47,11 @@ pub enum Role {
 impl Role {
     /// Every role.
     pub const ALL: [Self; 5] = [Self::Viewer, Self::Operator, Self::Integrator, Self::Approver, Self::Admin];
+
+    /// Whether it may retry and cancel jobs.
+    pub fn sees_to_jobs(self) -> bool {
+        self != Self::Viewer
+    }
 
     /// The word in commands, answers and the store.
     pub fn as_str(self) -> &'static str {
@@ -194,6 +199,11 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     }
     request.extensions_mut().insert(known);
     Ok(next.run(request).await)
+}
+
+/// Lets through who may see to jobs, behind `guard`.
+pub(crate) async fn operators(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
+    if known.role.sees_to_jobs() { Ok(next.run(request).await) } else { Err(Problem::role(Role::Operator.as_str())) }
 }
 
 /// Lets through admins alone, behind `guard`.

@@ -3,7 +3,7 @@
 //! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
 //!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
-//! - `/`, `/sign-in`, `/sign-out`: the pages; they work without script.
+//! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
 //! - `/healthz`, `/readyz`: whether it lives, and whether it can take deliveries.
 //!
@@ -139,6 +139,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/style.css", get(pages::style))
         .route("/live.js", get(pages::script))
         .route("/changes", get(live::changes).layer(from_fn_with_state(app.clone(), access::guard)))
+        .route("/jobs/{id}", post(pages::jobs::decide).layer(from_fn_with_state(app.clone(), access::guard)))
         .route("/sign-in", get(pages::sign_in::ask).post(pages::sign_in::enter))
         .route("/sign-out", post(pages::sign_in::leave))
         .method_not_allowed_fallback(async || Problem::method())

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use zelo_core::JobState;
+use zelo_core::job::Reason;
 use zelo_rules::Refusal;
 use zelo_runtime::Refused;
 
@@ -19,11 +21,13 @@ pub(crate) struct Problem {
     title: &'static str,
     detail: Cow<'static, str>,
     header: Option<(HeaderName, &'static str)>,
+    /// Why, as a code for programs, where one `type` has several.
+    reason: Option<String>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, title, detail: detail.into(), header: None }
+        Self { status, code, title, detail: detail.into(), header: None, reason: None }
     }
 
     /// The stable end of its `type`.
@@ -89,6 +93,27 @@ impl Problem {
     fn held() -> Self {
         let detail = "These data are on hold, so they cannot be erased. Let them go first.";
         Self::new(StatusCode::CONFLICT, "held", "On hold", detail)
+    }
+
+    /// 409: the job stands as it did, for this reason.
+    pub(crate) fn job(why: &Reason) -> Self {
+        let problem = Self::new(StatusCode::CONFLICT, "job", "The job stands as it did", format!("{}.", why.text));
+        Self { reason: Some(why.code.clone()), ..problem }
+    }
+
+    /// 409: the job has ended, and cannot be cancelled.
+    pub(crate) fn over(state: JobState) -> Self {
+        Self::job(&Reason::new("wrong_state", format!("it is {}: only a pending job can be cancelled", state.as_str())))
+    }
+
+    /// 404: no such job.
+    pub(crate) fn no_job() -> Self {
+        Self::not_found("There is no job with this id. An id looks like `job_` and 32 hexadecimal digits.")
+    }
+
+    /// Why, as a code, where it is about a job.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason.as_ref().map(|code| Reason::new(code, self.detail.trim_end_matches('.')))
     }
 
     /// 413: the body has more than `max` bytes.
@@ -158,12 +183,15 @@ impl From<zelo_store::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "type": format!("urn:zelo:problem:{}", self.code),
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(code) = self.reason {
+            document["code"] = code.into();
+        }
         let mut response = (self.status, document.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

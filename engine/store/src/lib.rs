@@ -32,12 +32,14 @@ mod archive;
 mod envelope;
 mod error;
 mod register;
+pub mod revive;
 pub mod seal;
 pub mod sqlite;
 mod subjects;
 
 pub use archive::{Archive, Archived, Range};
 pub use error::Error;
+pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
 pub use subjects::{
     Aged, ConsentView, ConsentWrite, Duties, Erasure, JobExport, Kept, Link, Retained, Retention, SubjectExport, SubjectView, Who,
@@ -85,6 +87,13 @@ pub trait Store: Send + Sync + 'static {
     /// Computes the due times of all pending jobs again: the rules in force have changed. The jobs that changed.
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error>;
 
+    /// Runs ended jobs again, or says of unknown ones whether they were done, as [`zelo_core::revive`] decides; with the steps that come
+    /// after them. Portion by portion: what has run by the end of the call may be on its way already.
+    async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error>;
+
+    /// Cancels a pending job, or asks one that runs to stop, because `actor` says so. Nothing where there is no such job.
+    async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error>;
+
     /// When the next job is to be looked at, if one is pending.
     async fn next_run(&self) -> Result<Option<Timestamp>, Error>;
 
@@ -112,6 +121,8 @@ pub trait Store: Send + Sync + 'static {
     async fn journal(&self, job: JobId) -> Result<Vec<JournalEntry>, Error>;
     /// What plugins said in the attempts of a job, in order; attempts that said nothing are not in it.
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error>;
+    /// What people decided about a job, in order.
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionView>, Error>;
     /// Messages in the outbox channels, newest first.
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error>;
 

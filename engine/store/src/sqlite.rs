@@ -3,7 +3,7 @@
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
-//!   credentials).
+//!   credentials), `revive` (what people decide about jobs).
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -35,9 +35,9 @@ use zelo_core::{
 
 use crate::register::Register;
 use crate::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Duties,
-    Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store,
-    SubjectExport, SubjectView, Who, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, Cancellation, ConsentView, ConsentWrite, CredentialRow,
+    DecisionView, DocumentView, Duties, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView,
+    Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -67,6 +67,7 @@ mod people;
 mod reader;
 mod record;
 mod retention;
+mod revive;
 mod rotate;
 mod settle;
 mod steps;
@@ -84,6 +85,7 @@ use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
 use retention::Retain;
+use revive::{Cancel, Portion, Round};
 use writer::{Command, Waiting, Write};
 
 pub use consents::WITHDRAWN;
@@ -244,6 +246,24 @@ impl Store for SqliteStore {
         Ok(all)
     }
 
+    async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error> {
+        let now = from_ms(now.as_millisecond());
+        let mut all = Revivals::default();
+        let mut next = Some(Round::default());
+        while let Some(round) = next {
+            let (Revivals { jobs, missing, more }, rest) = self.write(Portion { ask: ask.clone(), now, round }).await?;
+            all.jobs.extend(jobs);
+            all.missing.extend(missing);
+            all.more |= more;
+            next = rest;
+        }
+        Ok(all)
+    }
+
+    async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
+        self.write(Cancel { job, actor, now: from_ms(now.as_millisecond()) }).await
+    }
+
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         self.read(keeper::next_run).await
     }
@@ -286,6 +306,10 @@ impl Store for SqliteStore {
 
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error> {
         self.read(|reader| lists::attempts(reader, job)).await
+    }
+
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionView>, Error> {
+        self.read(move |reader| revive::decisions(reader, job)).await
     }
 
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {

@@ -45,11 +45,13 @@ pub enum AuditKind {
     Pruned,
     /// The master key was changed.
     Rotated,
+    /// A person decided about a job: it runs again, or ended so.
+    Decided,
 }
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Disclosed,
         Self::Done,
         Self::Refused,
@@ -63,6 +65,7 @@ impl AuditKind {
         Self::Retained,
         Self::Pruned,
         Self::Rotated,
+        Self::Decided,
     ];
 
     /// The word.
@@ -81,6 +84,7 @@ impl AuditKind {
             Self::Retained => "retained",
             Self::Pruned => "pruned",
             Self::Rotated => "rotated",
+            Self::Decided => "decided",
         }
     }
 

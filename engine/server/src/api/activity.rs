@@ -62,13 +62,13 @@ pub(super) async fn job(
     parameters: Parameters,
 ) -> Result<Json<JobJson>, Problem> {
     parameters.none()?;
-    let missing = || Problem::not_found("There is no job with this id. An id looks like `job_` and 32 hexadecimal digits.");
-    let id: JobId = id.parse().map_err(|_| missing())?;
-    let view = app.runtime.store.job(id).await?.ok_or_else(missing)?;
+    let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
+    let view = app.runtime.store.job(id).await?.ok_or_else(Problem::no_job)?;
     let journal = app.runtime.store.journal(id).await?;
     let attempts = app.runtime.store.attempts(id).await?;
     Seen::of("job").rows([&view]).by(&who, &app).await?;
-    Ok(Json(JobJson::whole(&view, journal, attempts)))
+    let decisions = app.runtime.store.decisions(id).await?;
+    Ok(Json(JobJson::whole(&view, journal, attempts).decided(decisions)))
 }
 
 pub(super) async fn messages(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<MessageJson>>, Problem> {

@@ -7,6 +7,7 @@ mod activity;
 mod documents;
 mod explain;
 mod in_force;
+pub(crate) mod jobs;
 mod query;
 mod subjects;
 pub(crate) mod views;
@@ -37,6 +38,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/rules", get(in_force::rules))
         .route("/rules/{id}", get(in_force::rule))
         .route("/status", get(in_force::status))
+        .merge(jobs::routes())
         .merge(subjects::routes())
         .method_not_allowed_fallback(async || Problem::method())
         .fallback(async || Problem::not_found("There is nothing at this address of the API."))

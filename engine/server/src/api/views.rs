@@ -13,7 +13,7 @@ use zelo_core::{
     AuditKind, Cause, Disclosure, Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Need,
     Pseudonym, Status,
 };
-use zelo_store::{AttemptView, AuditView, DocumentView, EventView, JobView, MessageView, RecordView};
+use zelo_store::{AttemptView, AuditView, Decided, DecisionView, DocumentView, EventView, JobView, MessageView, RecordView};
 
 use crate::document_url;
 
@@ -91,6 +91,9 @@ pub(crate) struct JobJson {
     /// Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptJson>>,
+    /// What people decided about it. Only where one job is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decisions: Option<Vec<DecisionJson>>,
 }
 
 impl JobJson {
@@ -119,6 +122,7 @@ impl JobJson {
             ended: view.ended,
             journal: None,
             attempts: None,
+            decisions: None,
         }
     }
 
@@ -126,6 +130,31 @@ impl JobJson {
         let journal = journal.into_iter().zip(0..).map(|(entry, index)| JournalJson::new(index, entry));
         let attempts = attempts.into_iter().map(AttemptJson::new);
         Self { journal: Some(journal.collect()), attempts: Some(attempts.collect()), ..Self::new(view) }
+    }
+
+    pub(crate) fn decided(self, decisions: Vec<DecisionView>) -> Self {
+        Self { decisions: Some(decisions.into_iter().map(DecisionJson::new).collect()), ..self }
+    }
+}
+
+/// What a person decided about a job.
+#[derive(Serialize)]
+struct DecisionJson {
+    at: Timestamp,
+    /// Who did.
+    actor: String,
+    decision: Decided,
+    /// How it stood before, and why.
+    was: JobState,
+    reason: Option<Reason>,
+    /// The step with which it came back.
+    with: Option<JobId>,
+}
+
+impl DecisionJson {
+    fn new(view: DecisionView) -> Self {
+        let DecisionView { at, actor, decision, was, reason, with } = view;
+        Self { at, actor: actor.as_str().to_owned(), decision, was, reason, with }
     }
 }
 

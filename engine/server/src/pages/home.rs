@@ -13,9 +13,9 @@ use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
 use super::words::Words;
-use super::{Language, automations, board, live_page, page};
+use super::{Language, automations, board, jobs, live_page, page};
 use crate::App;
-use crate::access;
+use crate::access::{self, Role};
 use crate::live;
 use crate::problem::Problem;
 use crate::seen::Seen;
@@ -60,7 +60,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
         p.news id="news" role="status" data-new=(words.new) {}
         main data-seen=(seen) {
             (alarms(&app, words))
-            @if !attention.jobs.is_empty() { (attention_section(words, &attention)) }
+            @if !attention.jobs.is_empty() { (attention_section(words, &attention, who.role)) }
             (section("contacts", words.contacts, &some(words, contacts.is_empty(), || board::board(words, &contacts))))
             (section("documents", words.documents, &some(words, documents.is_empty(), || documents_table(words, &documents))))
             (section("messages", words.messages, &some(words, messages.is_empty(), || messages_table(words, &messages, &documents))))
@@ -167,10 +167,10 @@ impl Attention {
     }
 }
 
-fn attention_section(words: &Words, attention: &Attention) -> Markup {
+fn attention_section(words: &Words, attention: &Attention, role: Role) -> Markup {
     let content = html! {
         p.none { (words.waiting_jobs) }
-        ul.tasks { @for view in &attention.jobs { (task(words, view)) } }
+        ul.tasks { @for view in &attention.jobs { (task(words, view, role)) } }
         @if !attention.more.is_empty() {
             p { (words.there_are_more) @for query in &attention.more { " " a href={ "/api/v1/jobs?" (query) } { code { (query) } } } }
         }
@@ -179,7 +179,7 @@ fn attention_section(words: &Words, attention: &Attention) -> Markup {
 }
 
 /// One job that needs a person: first what its plugin says, which is what there is to do.
-fn task(words: &Words, view: &JobView) -> Markup {
+fn task(words: &Words, view: &JobView, role: Role) -> Markup {
     let job = &view.job;
     let why = job.attention.as_ref().or(job.reason.as_ref());
     let told = why.map(|why| words.reason(job.state, why).unwrap_or(&why.text));
@@ -193,6 +193,7 @@ fn task(words: &Words, view: &JobView) -> Markup {
                 " · " (words.state(job.state)) " · " (words.due) " " (time(job.due)) " · " (job.connection)
                 @if let Some(clinic) = &job.clinic { " · " (clinic) }
             }
+            @if role.sees_to_jobs() { (jobs::choices(words, job)) }
         }
     }
 }

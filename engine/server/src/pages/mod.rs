@@ -6,6 +6,7 @@
 mod automations;
 mod board;
 pub(crate) mod home;
+pub(crate) mod jobs;
 pub(crate) mod sign_in;
 pub(crate) mod tables;
 pub(crate) mod words;

@@ -15,9 +15,9 @@ use zelo_core::{
     Pseudonym, RecordRow, SignedDuration, Timestamp,
 };
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport, SubjectView, Who,
-    Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, Cancellation, ConsentView, ConsentWrite, CredentialRow,
+    DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention,
+    Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// The same store, until it is deaf: then what people saw is not written down.
@@ -58,6 +58,12 @@ impl Store for Deaf {
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
     }
+    async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error> {
+        self.inner.revive(ask, now).await
+    }
+    async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
+        self.inner.cancel(job, actor, now).await
+    }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         self.inner.next_run().await
     }
@@ -90,6 +96,9 @@ impl Store for Deaf {
     }
     async fn attempts(&self, job: JobId) -> Result<Vec<AttemptView>, Error> {
         self.inner.attempts(job).await
+    }
+    async fn decisions(&self, job: JobId) -> Result<Vec<DecisionView>, Error> {
+        self.inner.decisions(job).await
     }
     async fn messages(&self, page: &Page) -> Result<Vec<MessageView>, Error> {
         self.inner.messages(page).await

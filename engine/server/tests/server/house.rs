@@ -381,6 +381,13 @@ impl House {
         self.settle(job, AttemptEnd::Dead(reason), vec![], vec![]).await;
     }
 
+    /// Ends the one job that is due: nobody knows what became of it.
+    pub(crate) async fn lose(&self) -> Job {
+        let (job, _) = self.claim().await;
+        self.settle(&job, AttemptEnd::Unknown(Reason::new("unknown", "no answer came")), vec![], vec![]).await;
+        job
+    }
+
     /// Begins the one job that is due.
     pub(crate) async fn claim(&self) -> (Job, Event) {
         let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1), unlimited()).await.unwrap();

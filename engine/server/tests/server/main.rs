@@ -8,6 +8,7 @@ mod deaf;
 mod documents;
 mod hooks;
 mod house;
+mod jobs;
 mod live;
 mod pages;
 mod privacy;

@@ -21,6 +21,7 @@ use super::keys::{Keys, unopened};
 use super::load::load_records;
 use super::writer::{Desk, Write};
 use super::{events, reader::Reader, windows};
+use crate::seal::Keyring;
 use crate::{Error, RecordSet, Work, envelope};
 
 // RETURNING promises no order.
@@ -78,7 +79,7 @@ pub(crate) async fn load(reader: Reader, jobs: Vec<(Kept, Job)>) -> Result<Vec<W
     let events = events::by_ids(&mut conn, &reader.ring, &wanted).await?;
     let hashes: HashSet<KeyHash> = jobs.iter().flat_map(|(_, job)| job.lookups.iter().map(|lookup| lookup.record.hash)).collect();
     let records = load_records(&mut conn, &reader.ring, &hashes).await?;
-    let mut journals = journals(&mut conn, &reader, jobs.iter().map(|(_, job)| job.id).collect()).await?;
+    let mut journals = journals(&mut conn, &reader.ring, jobs.iter().map(|(_, job)| job.id).collect()).await?;
     let steps = jobs.iter().flat_map(|(_, job)| job.needs.iter().filter(|need| need.done).map(|need| need.job)).collect();
     let outputs = outputs(&mut conn, &reader, steps).await?;
     drop(conn);
@@ -119,13 +120,13 @@ fn assemble(
 /// The journals of jobs, each in order and without a gap.
 pub(crate) async fn journals(
     conn: &mut SqliteConnection,
-    reader: &Reader,
+    ring: &Keyring,
     jobs: Vec<JobId>,
 ) -> Result<HashMap<JobId, Loaded<Vec<JournalEntry>>>, Error> {
     let rows = fetch_in(conn, "read journals", JOURNALS, jobs.iter().map(|id| *id.bytes()).collect()).await?;
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "journal", "entry_id")).collect();
     let ids = rows.iter().map(|row| row.get("key_id")).collect::<Result<Vec<i64>, _>>()?;
-    let keys = Keys::load(conn, &reader.ring, ids).await?;
+    let keys = Keys::load(conn, ring, ids).await?;
     let mut journals: HashMap<JobId, Loaded<Vec<JournalEntry>>> = HashMap::new();
     for row in &rows {
         let job = row.job_id("job_id")?;

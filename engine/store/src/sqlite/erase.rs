@@ -82,7 +82,7 @@ const RECORDS: &str = "SELECT written, record, kind, key_id, sealed FROM records
     AND key_id NOT IN (SELECT key_id FROM seal_keys WHERE purpose = 'duty')";
 
 /// What is deleted, by the word that the proof has for it; `?1`: keys. Hashes go before the rows that lead to them.
-const DELETES: [(&str, &str); 24] = [
+const DELETES: [(&str, &str); 26] = [
     ("", "DELETE FROM entities WHERE entity IN (SELECT e.entity FROM erased_events x JOIN events e ON e.seq = x.seq)"),
     ("", "UPDATE events SET entity = NULL, cause = NULL WHERE seq IN (SELECT seq FROM erased_events)"),
     ("", "DELETE FROM job_events WHERE event IN (SELECT seq FROM erased_events)"),
@@ -100,6 +100,9 @@ const DELETES: [(&str, &str); 24] = [
              AND 'records.' || kind NOT IN (SELECT kind FROM kept_by_law))",
     ),
     ("", "DELETE FROM record_about WHERE record NOT IN (SELECT record FROM records)"),
+    // What it did is not known any more, so it is not run again.
+    ("", "UPDATE job_history SET stripped = 1 WHERE job_id IN (SELECT job_id FROM journal WHERE job_id IN (SELECT job FROM erased_jobs))"),
+    ("", "DELETE FROM job_decisions WHERE job_id IN (SELECT job FROM erased_jobs WHERE own)"),
     ("journal", "DELETE FROM journal WHERE job_id IN (SELECT job FROM erased_jobs)"),
     ("reports", "DELETE FROM attempts WHERE job_id IN (SELECT job FROM erased_jobs)"),
     (

@@ -132,7 +132,7 @@ async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow
 /// The journal of a job.
 pub(crate) async fn journal(reader: Reader, job: JobId) -> Result<Vec<JournalEntry>, Error> {
     let mut conn = reader.conn().await?;
-    journals(&mut conn, &reader, vec![job]).await?.remove(&job).unwrap_or_else(|| Ok(Vec::new()))
+    journals(&mut conn, &reader.ring, vec![job]).await?.remove(&job).unwrap_or_else(|| Ok(Vec::new()))
 }
 
 /// What was said in the attempts of a job.

@@ -230,6 +230,7 @@ fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
     const JOB: &[&str] = &[
         "DELETE FROM journal WHERE job_id IN (SELECT job_id FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM attempts WHERE job_id IN (SELECT job_id FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)))",
+        "DELETE FROM job_decisions WHERE job_id IN (SELECT job_id FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM job_events WHERE job IN (SELECT value FROM json_each(?1))",
         "DELETE FROM job_history WHERE seq IN (SELECT value FROM json_each(?1))",
     ];

@@ -31,6 +31,7 @@ mod over_time;
 mod people;
 mod queue;
 mod retention;
+mod reviving;
 mod sealed;
 mod settlements;
 mod shown;

@@ -1,0 +1,77 @@
+//! The buttons by which a person decides about a job, and what they send.
+
+use axum::extract::{Form, FromRequest, Path, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use maud::{Markup, html};
+use serde::Deserialize;
+use zelo_core::revive::Verdict;
+use zelo_core::{Job, JobId, JobState};
+
+use super::tables::reason;
+use super::words::Words;
+use super::{Language, page};
+use crate::App;
+use crate::access::{Known, Role};
+use crate::api::jobs::{cancelled, decide as decided};
+use crate::problem::Problem;
+
+/// What the word of a verdict is where a pending job shall not run.
+const CANCEL: &str = "cancel";
+
+/// What is sent.
+#[derive(Deserialize)]
+struct Said {
+    verdict: String,
+}
+
+/// What a person may decide about `job` as it stands; nothing where there is nothing to decide.
+pub(super) fn choices(words: &Words, job: &Job) -> Markup {
+    let choices: &[(&str, &str)] = match job.state {
+        JobState::Dead => &[(Verdict::Retry.as_str(), words.run_again)],
+        JobState::Unknown => {
+            &[(Verdict::Done.as_str(), words.was_done), (Verdict::Run.as_str(), words.was_not_done), (Verdict::Not.as_str(), words.give_up)]
+        }
+        state if state.is_live() => &[(CANCEL, words.cancel)],
+        _ => &[],
+    };
+    html! {
+        @if !choices.is_empty() {
+            form.choices method="post" action={ "/jobs/" (job.id) } {
+                @for (verdict, told) in choices { button type="submit" name="verdict" value=(verdict) { (told) } }
+            }
+        }
+    }
+}
+
+/// `POST /jobs/{id}`: does what a button says, and shows the first page again; or why not.
+pub(crate) async fn decide(
+    State(app): State<App>,
+    who: Known,
+    Path(id): Path<String>,
+    Language(words): Language,
+    request: Request,
+) -> Result<Response, Problem> {
+    if !who.role.sees_to_jobs() {
+        return Err(Problem::role(Role::Operator.as_str()));
+    }
+    let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
+    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
+    let malformed = || Problem::malformed("This is not the form of a job.");
+    let Form(Said { verdict }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let outcome = match Verdict::parse(&verdict) {
+        Some(verdict) => decided(&app, &who, id, verdict).await.map(drop),
+        None if verdict == CANCEL => cancelled(&app, &who, id).await.map(drop),
+        None => return Err(malformed()),
+    };
+    let Err(problem) = outcome else { return Ok(Redirect::to("/").into_response()) };
+    let Some(why) = problem.reason() else { return Err(problem) };
+    let body = html! {
+        main.narrow {
+            h1 { (words.job_stays) }
+            p { (reason(words, JobState::Dead, &why)) }
+            p { a href="/" { (words.overview) } }
+        }
+    };
+    Ok(page(StatusCode::CONFLICT, words, words.job_stays, &body))
+}
