@@ -27,9 +27,9 @@ use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
-    SubjectView, Who, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, ConsentView, ConsentWrite, CredentialRow,
+    DocumentView, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention,
+    Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -197,6 +197,9 @@ impl Store for Mortal {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
+        self.inner.backup(target).await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

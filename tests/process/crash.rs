@@ -48,7 +48,7 @@ fn attendance(number: u64) -> String {
 }
 
 /// Delivers until the server is gone; what it acknowledged.
-fn load(server: &Server, numbers: &AtomicU64, acknowledged: &Mutex<BTreeSet<String>>, stop: &AtomicBool) {
+pub(crate) fn load(server: &Server, numbers: &AtomicU64, acknowledged: &Mutex<BTreeSet<String>>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         let (status, answer) = match number % 2 {
@@ -126,7 +126,7 @@ fn nothing_is_lost_and_nothing_is_done_twice() {
 }
 
 /// The clinic and the patients, before the first kill.
-fn prepare(server: &Server) {
+pub(crate) fn prepare(server: &Server) {
     let body = |data: serde_json::Value| json!({ "data": data, "timestamp": "2026-01-01 12:00:00" }).to_string();
     let clinic = body(json!({ "id": "77", "name": "Clínica Aurora", "timezone": "America/Sao_Paulo" }));
     assert_eq!(server.deliver("clinicarx/clinic/new", &clinic).0, 202);

@@ -6,6 +6,7 @@
 
 mod authors;
 mod backtest;
+mod backup;
 mod budgets;
 mod chain;
 mod commands;

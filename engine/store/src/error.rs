@@ -14,7 +14,7 @@ pub enum Error {
     #[error("the store is closed")]
     Closed,
     /// The database refused.
-    #[error("the database refused to {doing}")]
+    #[error("the database refused to {doing}{}", advice(.source))]
     Database {
         doing: &'static str,
         #[source]
@@ -29,6 +29,12 @@ pub enum Error {
     /// A person's data are on hold, so they cannot be erased.
     #[error("these data are on hold, so they cannot be erased; let them go first (`zelo subject release`)")]
     Held,
+    /// Pages or indexes do not agree, or what is chained was changed.
+    #[error(
+        "{what} is damaged ({found}). Nothing was changed. If it is the store, stop zelo, keep the file, and restore the last backup: zelo \
+         restore FILE --replace"
+    )]
+    Damaged { what: String, found: String },
     /// The store cannot be opened as asked.
     #[error("{0}")]
     Open(String),
@@ -53,7 +59,22 @@ impl Error {
             }),
             Self::Inconsistent { .. } | Self::Sealed { .. } => true,
             Self::Held => true,
-            Self::Busy | Self::Closed | Self::Open(_) => false,
+            Self::Busy | Self::Closed | Self::Open(_) | Self::Damaged { .. } => false,
         }
+    }
+}
+
+/// What to do about it, where SQLite's code says that it is not the fault of what was asked (<https://sqlite.org/rescode.html>).
+fn advice(source: &sqlx::Error) -> &'static str {
+    let code = source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    match code.map(|code| code & 0xff) {
+        Some(5 | 6) => ": another program holds it; only zelo may have it open",
+        Some(8 | 14) => ": the file, or its folder, cannot be written to",
+        Some(10) => ": the disk fails, or lets no file grow",
+        Some(11 | 26) => {
+            ": it is damaged. Nothing was changed. Stop zelo, keep the file, and restore the last backup: zelo restore FILE --replace"
+        }
+        Some(13) => ": the disk is full",
+        _ => "",
     }
 }

@@ -10,6 +10,7 @@
 //! to the conformance suite; 4. if it can hold personal data, add it to the marker test.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,6 +30,7 @@ use zelo_core::{
 };
 
 mod archive;
+mod backup;
 mod envelope;
 mod error;
 mod register;
@@ -37,6 +39,7 @@ pub mod sqlite;
 mod subjects;
 
 pub use archive::{Archive, Archived, Range};
+pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use seal::MasterKey;
 pub use subjects::{
@@ -170,6 +173,13 @@ pub trait Store: Send + Sync + 'static {
     async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
+
+    /// Copies everything to the file `target`, as it stands at one moment, while writes go on; when this returns well, the copy was looked
+    /// through and is on disk. All that was acknowledged before the call is in it.
+    ///
+    /// # Errors
+    /// `target` is there already or cannot be made ([`Error::Open`]), or the store is damaged ([`Error::Damaged`]). No file is left then.
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error>;
 
     /// Finishes the writes that wait, and closes the files.
     async fn close(&self) -> Result<(), Error>;

@@ -1,5 +1,6 @@
 //! A store that can no longer be told what people see.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,9 +16,9 @@ use zelo_core::{
     SignedDuration, Timestamp,
 };
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport, SubjectView, Who,
-    Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, ConsentView, ConsentWrite, CredentialRow,
+    DocumentView, Erasure, Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store,
+    SubjectExport, SubjectView, Who, Work,
 };
 
 /// The same store, until it is deaf: then what people saw is not written down.
@@ -168,6 +169,9 @@ impl Store for Deaf {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
+        self.inner.backup(target).await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

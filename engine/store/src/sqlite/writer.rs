@@ -20,6 +20,7 @@ use zelo_core::{Arrival, Indexer};
 use super::audit::Chain;
 use super::identities::Written;
 use super::keys::Sealer;
+use super::open::PATIENCE;
 use super::record::{Payload, record};
 use super::settle::settle;
 use crate::seal::Signer;
@@ -301,11 +302,16 @@ impl Batch {
     }
 }
 
-/// Empties the log of writes into the file, where no page has what was deleted. Not while a reader still looks at an old one: whether
-/// it is done.
+/// Empties the log of writes into the file, where no page has what was deleted. Not while a reader still looks at an old one, and a
+/// backup looks for long: nobody waits for that, the next batch tries again. Whether it is done.
 async fn scrub(conn: &mut SqliteConnection) -> bool {
-    let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(conn).await;
-    matches!(emptied, Ok(0))
+    if sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(&mut *conn).await.is_err() {
+        return false;
+    }
+    let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
+    let waits = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+    let patient = sqlx::raw_sql(sqlx::AssertSqlSafe(waits)).execute(conn).await;
+    patient.is_ok() && matches!(emptied, Ok(0))
 }
 
 /// What a transaction came to; other tasks keep their answers themselves.

@@ -19,6 +19,7 @@ macro_rules! conforming {
 mod archive;
 mod arrivals;
 mod audit;
+mod backups;
 mod batches;
 mod budgets;
 mod build;
