@@ -75,8 +75,8 @@ impl Store for Mortal {
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
     }
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
-        self.inner.reclaim(now, policy).await
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
+        self.inner.reclaim(now, policy, held).await
     }
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
@@ -198,6 +198,9 @@ impl Store for Mortal {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    async fn ready(&self) -> Result<(), Error> {
+        self.inner.ready().await
+    }
     async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
         self.inner.backup(target).await
     }
@@ -255,7 +258,7 @@ impl Ground {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let config = SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() };
         let inner = SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy.clone()).await.unwrap();
-        inner.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+        inner.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
         let rows = everything_on(&self.rules, &[&self.connection], self.clock.now());
         let edition = Edition::new(self.rules_with(catalog), catalog.clone(), &rows).unwrap();
         Runtime::new(Shared {

@@ -12,6 +12,7 @@ mod chain;
 mod commands;
 mod crash;
 mod days;
+mod disk;
 mod explain;
 mod house;
 mod import;

@@ -46,6 +46,11 @@ impl Error {
         move |source| Self::Database { doing, source: Arc::new(source) }
     }
 
+    /// Whether the disk, or another program, stands in the way for now: the same may go well later.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if matches!(code(source), Some(5 | 6 | 8 | 10 | 13 | 14)))
+    }
+
     /// Whether this may be the fault of one write among several, so that the others may do without it; a full or
     /// failing disk is not.
     pub(crate) fn is_of_one(&self) -> bool {
@@ -64,13 +69,17 @@ impl Error {
     }
 }
 
+/// SQLite's primary result code.
+fn code(source: &sqlx::Error) -> Option<u32> {
+    source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).map(|code| code & 0xff)
+}
+
 /// What to do about it, where SQLite's code says that it is not the fault of what was asked (<https://sqlite.org/rescode.html>).
 fn advice(source: &sqlx::Error) -> &'static str {
-    let code = source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    match code.map(|code| code & 0xff) {
+    match code(source) {
         Some(5 | 6) => ": another program holds it; only zelo may have it open",
         Some(8 | 14) => ": the file, or its folder, cannot be written to",
-        Some(10) => ": the disk fails, or lets no file grow",
+        Some(10) => ": the disk fails, is full, or lets no file grow",
         Some(11 | 26) => {
             ": it is damaged. Nothing was changed. Stop zelo, keep the file, and restore the last backup: zelo restore FILE --replace"
         }

@@ -83,7 +83,7 @@ use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
 use retention::Retain;
-use writer::{Command, Waiting, Write};
+use writer::{Command, Ready, Waiting, Write};
 
 pub use consents::WITHDRAWN;
 
@@ -235,10 +235,11 @@ impl Store for SqliteStore {
         self.write(Bring { import, now }).await
     }
 
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
         let mut all = Vec::new();
         loop {
-            let (jobs, more) = self.write(Reclaim { now, policy }).await?;
+            let held = held.iter().copied().collect();
+            let (jobs, more) = self.write(Reclaim { now, policy, held }).await?;
             all.extend(jobs);
             if !more {
                 return Ok(all);
@@ -430,6 +431,11 @@ impl Store for SqliteStore {
 
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.read(people::admitted).await
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.next_run().await?;
+        self.write(Ready).await
     }
 
     async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {

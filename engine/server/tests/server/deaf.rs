@@ -47,8 +47,8 @@ impl Store for Deaf {
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
     }
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
-        self.inner.reclaim(now, policy).await
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
+        self.inner.reclaim(now, policy, held).await
     }
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
@@ -169,6 +169,9 @@ impl Store for Deaf {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn ready(&self) -> Result<(), Error> {
+        self.inner.ready().await
     }
     async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
         self.inner.backup(target).await

@@ -122,6 +122,7 @@ async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entro
         next_event: number(&mut conn, NEXT_EVENT).await?,
         next_job: number(&mut conn, NEXT_JOB).await?,
         scrub: false,
+        failing: false,
         bare_after: 0,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
     };
