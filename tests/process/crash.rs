@@ -125,7 +125,8 @@ impl Load {
         let none = |state: &str| server.get(&format!("/api/v1/jobs?limit=1&state={state}"), &token)["items"].as_array().unwrap().is_empty();
         // What becomes due while it looks is seen in the second round.
         let ended = || (0..2).all(|_| ["scheduled", "ready", "running"].into_iter().all(none));
-        within("every due job ends", Duration::from_secs(600), ended);
+        // Who was in the middle of its work at many kills waits some minutes for the next attempt.
+        within("every due job ends", Duration::from_secs(1800), ended);
 
         let sent = self.numbers.load(Ordering::Relaxed) as usize;
         let (appointments, attendances) = (sent.div_ceil(2), sent / 2);

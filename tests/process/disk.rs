@@ -130,3 +130,35 @@ fn a_disk_that_stalls_for_two_seconds_loses_nothing() {
     assert!(!house.log().contains("nothing of a batch was written"), "it was waited for");
     load.account_for(&house, &server);
 }
+
+#[test]
+fn a_disk_for_reading_only_is_refused_at_a_start() {
+    let house = House::new("[store]\nurl = \"sqlite://small/zelo.db\"\n");
+    let small = house.path("small");
+    let Some(_disk) = Disk::mount(&small) else {
+        println!("mounting is not permitted here");
+        return;
+    };
+    house.serve().stop();
+    let remount = |how: &str| assert!(Command::new("mount").args(["-o", how]).arg(&small).status().unwrap().success());
+    let before = std::fs::read(small.join("zelo.db")).unwrap();
+    remount("remount,ro");
+    let output = house.zelo(&["serve"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("small/zelo.db") && said.contains("mounted for reading only"), "{said}");
+    assert_eq!(std::fs::read(small.join("zelo.db")).unwrap(), before);
+    remount("remount,rw");
+    house.serve().stop();
+}
+
+#[test]
+fn a_second_server_on_the_same_store_is_refused() {
+    let house = House::new("");
+    let server = house.serve();
+    let output = house.zelo(&["serve", "--listen", "127.0.0.1:0"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("another zelo has") && said.contains("stop that one first") && said.contains("[store] url"), "{said}");
+    assert_eq!(server.get_plain("/readyz").0, 200, "the first one goes on");
+}

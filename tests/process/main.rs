@@ -9,6 +9,7 @@ mod backtest;
 mod backup;
 mod budgets;
 mod chain;
+mod clock;
 mod commands;
 mod crash;
 mod days;

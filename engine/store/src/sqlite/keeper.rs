@@ -61,10 +61,11 @@ impl Write for Reclaim {
             .map_err(Error::database("look for leases that ran out"))?;
         let more = rows.len() == limit;
         let mut changes = Vec::with_capacity(rows.len());
+        // `now` may be the end of time, which is no time at which a job can have ended, or be tried again.
+        let now = if self.now == Timestamp::MAX { desk.latest } else { self.now };
         for (kept, job) in live_jobs(&rows)?.into_iter().filter(|(_, job)| !self.held.contains(&job.id)) {
-            // `now` may be the end of time, which is no time at which a job can have ended.
             let at = kept.lease_expires.unwrap_or(desk.latest).min(self.now);
-            changes.push((kept, reclaim(&job, self.policy), at));
+            changes.push((kept, reclaim(&job, self.policy, now), at));
         }
         let others = steps::write_back(conn, &changes).await?;
         Ok((changes.into_iter().map(|(_, job, _)| job).chain(others).collect(), more))

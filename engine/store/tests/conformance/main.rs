@@ -25,6 +25,7 @@ mod budgets;
 mod build;
 mod chains;
 mod consents;
+mod damage;
 mod erasing;
 mod files;
 mod over_time;

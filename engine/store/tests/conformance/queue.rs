@@ -59,6 +59,10 @@ conforming! {
         let id = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
         let slow = db.claim(1).await.remove(0);
         assert_eq!(db.store.reclaim(minute(5), RetryPolicy::default(), &[]).await.unwrap().len(), 0, "the lease holds still");
+        for late in [minute(6), Timestamp::MAX] {
+            let held = db.store.reclaim(late, RetryPolicy::default(), &[id]).await.unwrap();
+            assert_eq!(held.len(), 0, "somebody has it in hand, whatever the clock says");
+        }
         let back = db.store.reclaim(minute(6), RetryPolicy::default(), &[]).await.unwrap();
         assert_eq!((back[0].id, back[0].state), (id, JobState::Ready));
         let fast = db.claim(7).await.remove(0);
