@@ -5,6 +5,7 @@
 mod audit;
 mod automation;
 mod backtest;
+mod backup;
 mod check;
 mod control;
 mod explain;
@@ -90,6 +91,10 @@ enum Command {
     /// Change the master key.
     #[command(subcommand)]
     Key(key::Command),
+    /// Copy everything that is stored to a file, with the server running or not.
+    Backup(backup::Arguments),
+    /// Put a backup in the place of the store, while no server runs.
+    Restore(backup::Restore),
     /// Delete now what was kept for as long as [retention] says.
     Retain(retain::Arguments),
     /// Put a halt to all jobs, those of a rule, or those of a plugin, at once; list what is halted.
@@ -139,6 +144,8 @@ pub fn main() -> ExitCode {
         Command::Subject(command) => subject::run(config, &command),
         Command::Audit(command) => audit::run(config, &command),
         Command::Key(command) => key::run(config, &command),
+        Command::Backup(arguments) => backup::run(config, &arguments),
+        Command::Restore(arguments) => backup::restore(config, &arguments),
         Command::Retain(arguments) => retain::run(config, &arguments),
         Command::Halt(arguments) => halt::run(config, &arguments),
         Command::Resume(arguments) => halt::resume(config, &arguments),

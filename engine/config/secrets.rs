@@ -61,6 +61,13 @@ pub fn master_key(config: &Config, entropy: &dyn Entropy) -> Result<MasterKey> {
     MasterKey::parse(&text).context("the master key")
 }
 
+/// The master key as it is; none is made.
+pub fn present_key(config: &Config) -> Result<MasterKey> {
+    let text =
+        config.store.master_key.read(config).context("the master key, which must be the one that the store had; bring it back first")?;
+    MasterKey::parse(&text).context("the master key")
+}
+
 /// The files that a change of the master key in `file` goes through: the new one before it takes its place, and the old one after.
 pub fn beside(file: &Path) -> (PathBuf, PathBuf) {
     let beside = |end: &str| {

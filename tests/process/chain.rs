@@ -29,9 +29,9 @@ use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, Cancellation, ConsentView, ConsentWrite, CredentialRow,
-    DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained,
-    Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
+    RecordView, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -83,8 +83,8 @@ impl Store for Mortal {
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
     }
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
-        self.inner.reclaim(now, policy).await
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
+        self.inner.reclaim(now, policy, held).await
     }
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
@@ -224,6 +224,12 @@ impl Store for Mortal {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    async fn ready(&self) -> Result<(), Error> {
+        self.inner.ready().await
+    }
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
+        self.inner.backup(target).await
+    }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await
     }
@@ -278,7 +284,7 @@ impl Ground {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let config = SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() };
         let inner = SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy.clone()).await.unwrap();
-        inner.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+        inner.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
         let rows = everything_on(&self.rules, &[&self.connection], self.clock.now());
         let edition = Edition::new(self.rules_with(catalog), catalog.clone(), &rows).unwrap();
         Runtime::new(Shared {

@@ -86,9 +86,21 @@ impl House {
 
     /// The same with something in its environment.
     pub(crate) fn serve_with(&self, environment: &[(&str, &str)]) -> Server {
-        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut command = program();
-        command.arg("serve").envs(environment.iter().copied()).current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(log);
+        command.arg("serve").envs(environment.iter().copied());
+        self.serve_by(command)
+    }
+
+    /// The same with nobody killed for a file that may not grow: the write fails.
+    pub(crate) fn serve_with_limits(&self) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" serve", env!("CARGO_BIN_EXE_zelo")]);
+        self.serve_by(command)
+    }
+
+    fn serve_by(&self, mut command: Command) -> Server {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        command.current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let welcome = std::thread::spawn(move || out.lines().map_while(Result::ok).collect::<Vec<_>>());
@@ -163,10 +175,7 @@ impl Server {
 
     /// A signed delivery; status 0 if nobody answers.
     pub(crate) fn deliver(&self, path: &str, body: &str) -> (u16, Value) {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        self.deliver_with(path, body, &signature)
+        self.deliver_with(path, body, &signature(body))
     }
 
     /// A delivery with this `Authorization`.
@@ -174,6 +183,14 @@ impl Server {
         let request = self.agent.post(self.url(&format!("/hooks/{path}"))).header("authorization", authorization);
         let (status, body) = answer(request.header("content-type", "application/json").send(body));
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    /// What a delivery is answered with, and when to come again.
+    pub(crate) fn refused(&self, path: &str, body: &str) -> (u16, Option<String>) {
+        let request = self.agent.post(self.url(&format!("/hooks/{path}"))).header("authorization", signature(body));
+        let response = request.header("content-type", "application/json").send(body).unwrap();
+        let after = response.headers().get("retry-after").map(|after| after.to_str().unwrap().to_owned());
+        (response.status().as_u16(), after)
     }
 
     /// Exchanges the code of a sign-in link: the status, and the cookie if there is one.
@@ -186,6 +203,10 @@ impl Server {
     /// A page, with a cookie.
     pub(crate) fn page(&self, path: &str, cookie: &str) -> String {
         answer(self.agent.get(self.url(path)).header("cookie", cookie).call()).1
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends the process at once (`kill -9`), while others may be talking to it.
@@ -208,6 +229,12 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn signature(body: &str) -> String {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, String) {

@@ -6,11 +6,14 @@
 
 mod authors;
 mod backtest;
+mod backup;
 mod budgets;
 mod chain;
+mod clock;
 mod commands;
 mod crash;
 mod days;
+mod disk;
 mod explain;
 mod house;
 mod import;

@@ -100,6 +100,10 @@ pub(super) enum Request {
     Resume {
         scope: String,
     },
+    /// A copy of everything, to an absolute path.
+    Backup {
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -415,6 +419,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Resume { scope } => halts::resume(scene, scope).await,
         Request::Aged(keep) => Ok(serde_json::to_value(store.aged(keep.clone()).await?)?),
         Request::Retain(keep) => Ok(serde_json::to_value(store.retain(keep.clone(), Actor::command(), clock.now()).await?)?),
+        Request::Backup { file } => Ok(serde_json::to_value(store.backup(file.clone()).await?)?),
         Request::Backtest(trial) => Ok(serde_json::to_value(backtest::run(scene, trial, |_| ControlFlow::Continue(())).await?)?),
     }
 }

@@ -256,8 +256,11 @@ pub fn step_ended(job: &Job, step: JobId, state: JobState) -> Option<Job> {
     Some(next)
 }
 
-/// What becomes of a running job whose worker is gone: its process died, or its lease ran out.
-pub fn reclaim(job: &Job, policy: RetryPolicy) -> Job {
+/// What becomes of a running job whose worker is gone at `now`: its process died, or its lease ran out.
+///
+/// Whether the job is at fault nobody knows, so it is tried again at once, but not for ever; and the second half of its attempts one after
+/// another, as after other failures: a process that dies again and again within minutes must not use them all up.
+pub fn reclaim(job: &Job, policy: RetryPolicy, now: Timestamp) -> Job {
     let mut next = job.clone();
     next.again = false;
     match &job.cancel {
@@ -266,14 +269,25 @@ pub fn reclaim(job: &Job, policy: RetryPolicy) -> Job {
             let text = format!("given up: none of its {} attempts came to an end", job.attempt);
             next.end(JobState::Dead, Reason::new("crashed", text));
         }
-        None => next.state = JobState::Ready,
+        None => {
+            next.state = JobState::Ready;
+            let wait = policy.wait(job.attempt, None, jitter(job)).filter(|_| job.attempt > policy.attempts / 2);
+            if let Some(at) = wait.and_then(|wait| now.saturating_add(wait).ok()) {
+                next.state = JobState::Scheduled;
+                next.run_at = at;
+            }
+        }
     }
     next
 }
 
+/// The same number for the same attempt of a job.
+fn jitter(job: &Job) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|place| job.id.bytes()[8 + place])).wrapping_mul(u64::from(job.attempt))
+}
+
 fn retry(job: &mut Job, reason: &Reason, after: Option<SignedDuration>, policy: RetryPolicy, now: Timestamp) {
-    let jitter = u64::from_le_bytes(std::array::from_fn(|place| job.id.bytes()[8 + place])).wrapping_mul(u64::from(job.attempt));
-    let Some(wait) = policy.wait(job.attempt, after, jitter) else {
+    let Some(wait) = policy.wait(job.attempt, after, jitter(job)) else {
         let text = format!("given up after {} attempts: {}", job.attempt, reason.text);
         return job.end(JobState::Dead, Reason::new(&reason.code, text));
     };

@@ -156,11 +156,17 @@ fn a_cancellation_outranks_a_failure() {
 #[test]
 fn a_job_whose_worker_died_is_tried_again_but_not_for_ever() {
     let policy = RetryPolicy::default();
-    let back = reclaim(&Job { again: true, ..running() }, policy);
+    let now = ts(NOW);
+    let back = reclaim(&Job { again: true, ..running() }, policy, now);
     assert_eq!((back.state, back.again), (JobState::Ready, false));
-    assert_eq!(reclaim(&Job { attempt: 8, ..running() }, policy).state, JobState::Dead);
+    assert_eq!(reclaim(&Job { attempt: 4, ..running() }, policy, now).state, JobState::Ready);
+    for attempt in 5..8 {
+        let later = reclaim(&Job { attempt, ..running() }, policy, now);
+        assert!(later.state == JobState::Scheduled && later.run_at > now + SignedDuration::from_mins(1), "{attempt}: {}", later.run_at);
+    }
+    assert_eq!(reclaim(&Job { attempt: 8, ..running() }, policy, now).state, JobState::Dead);
     let asked = Job { cancel: Some(Reason::new("x", "x")), ..running() };
-    assert_eq!(reclaim(&asked, policy).state, JobState::Cancelled);
+    assert_eq!(reclaim(&asked, policy, now).state, JobState::Cancelled);
 }
 
 #[test]

@@ -141,7 +141,7 @@ async fn a_worker_that_lost_its_job_has_sent_nothing() {
     let work = claimed_as(&runtime, 1, start()).await;
     let (mut recorder, trace) = recording(&runtime, &work, granted(None));
     assert!(is_sent(&recorder.perform(message(TO, "a")).await));
-    runtime.store.reclaim(Timestamp::MAX, Default::default()).await.unwrap();
+    runtime.store.reclaim(Timestamp::MAX, Default::default(), &[]).await.unwrap();
     let current = claim(&runtime, start()).await;
     // The stale worker settles in vain.
     settle(&runtime, &work.job, &trace, done()).await;

@@ -1,12 +1,14 @@
 //! Keeps jobs moving: claims what is due, hands it to attempts, settles them, and gives back what is stuck.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use zelo_core::{JobState, Timestamp, settle::Settled};
+use tokio::time::Instant;
+use zelo_core::{JobId, JobState, Timestamp, settle::Settled};
 use zelo_store::{Outcome, Work};
 
 use crate::Runtime;
@@ -34,6 +36,9 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// How often jobs are looked for whose lease ran out while their process lives on.
 const LOOK_FOR_STUCK: SignedDuration = SignedDuration::from_secs(30);
 
+/// What is no mere correction of the machine's clock.
+const JUMP: SignedDuration = SignedDuration::from_mins(1);
+
 /// What came of asking for jobs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Claimed {
@@ -43,24 +48,78 @@ enum Claimed {
     Failed,
 }
 
+/// The jobs whose attempts are alive in this process, and when to let go of them.
+struct Hands {
+    held: Arc<Mutex<HashSet<JobId>>>,
+    stop: watch::Receiver<bool>,
+}
+
+/// A job in hand, until this is dropped.
+struct Held {
+    job: JobId,
+    of: Arc<Mutex<HashSet<JobId>>>,
+}
+
+impl Hands {
+    fn hold(&self, job: JobId) -> Held {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+        Held { job, of: self.held.clone() }
+    }
+
+    fn held(&self) -> Vec<JobId> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job);
+    }
+}
+
+/// Tells whether the clock was set, by one that nobody can set.
+struct Watch {
+    now: Timestamp,
+    at: Instant,
+}
+
+impl Watch {
+    fn new(now: Timestamp) -> Self {
+        Self { now, at: Instant::now() }
+    }
+
+    /// Whether the clock went on by much more or less than time did since the last look.
+    fn jumped(&mut self, now: Timestamp) -> bool {
+        let before = std::mem::replace(self, Self::new(now));
+        let passed = SignedDuration::try_from(self.at.duration_since(before.at)).unwrap_or(SignedDuration::MAX);
+        now.duration_since(before.now).checked_sub(passed).is_none_or(|off| off.abs() >= JUMP)
+    }
+}
+
 impl Runtime {
     /// Runs due jobs until `stop` turns true, then waits for those that run.
     pub async fn keep(&self, pace: Pace, mut stop: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(pace.slots as usize));
         let mut running = JoinSet::new();
+        let hands = Hands { held: Arc::default(), stop: stop.clone() };
         // No worker of an earlier process can be alive: the store is open here only.
-        self.give_back(Timestamp::MAX).await;
+        self.give_back(Timestamp::MAX, &hands).await;
         let mut looked = self.clock.now();
+        let mut watch = Watch::new(looked);
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
-            let claimed = self.claim_some(&slots, pace, &mut running).await;
+            let claimed = self.claim_some(&slots, pace, &mut running, &hands).await;
             if claimed != Claimed::Some {
                 self.nap(&mut stop, claimed).await;
             }
             let now = self.clock.now();
-            if now.duration_since(looked).abs() >= LOOK_FOR_STUCK {
+            if watch.jumped(now) {
+                // A lease says nothing now; who holds a job is known.
                 looked = now;
-                self.give_back(now).await;
+                self.give_back(Timestamp::MAX, &hands).await;
+            } else if now.duration_since(looked).abs() >= LOOK_FOR_STUCK {
+                looked = now;
+                self.give_back(now, &hands).await;
             }
         }
         let drain = async { while running.join_next().await.is_some() {} };
@@ -70,7 +129,7 @@ impl Runtime {
     }
 
     /// Claims as many jobs as there are free slots, and starts them.
-    async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>) -> Claimed {
+    async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>, hands: &Hands) -> Claimed {
         // Wait for one free slot, then take all that are free.
         let Ok(first) = slots.clone().acquire_owned().await else { return Claimed::None };
         let mut permits = vec![first];
@@ -87,22 +146,31 @@ impl Runtime {
         };
         let outcome = if claimed.is_empty() { Claimed::None } else { Claimed::Some };
         for (work, permit) in claimed.into_iter().zip(permits) {
-            let runtime = self.clone();
+            let (runtime, held, mut stop) = (self.clone(), hands.hold(work.job.id), hands.stop.clone());
             running.spawn(async move {
-                runtime.work(work).await;
-                drop(permit);
+                runtime.work(work, &mut stop).await;
+                drop((held, permit));
                 runtime.bell.notify_one();
             });
         }
         outcome
     }
 
-    /// One attempt and its settlement.
-    async fn work(&self, work: Work) {
+    /// One attempt and its settlement. Where the disk does not take that, it is tried until it does: what was done outside must not be
+    /// forgotten.
+    async fn work(&self, work: Work, stop: &mut watch::Receiver<bool>) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
         let (settlement, places) = self.attempt(work).await;
         let job = settlement.job;
-        let outcome = self.store.settle(settlement, self.clock.now()).await;
+        let mut outcome = self.store.settle(settlement.clone(), self.clock.now()).await;
+        while outcome.as_ref().is_err_and(zelo_store::Error::passes) && !*stop.borrow() {
+            tracing::warn!(%job, "an attempt cannot be settled yet; it is tried again");
+            tokio::select! {
+                Ok(()) = stop.changed() => {}
+                () = tokio::time::sleep(LONGEST_NAP) => {}
+            }
+            outcome = self.store.settle(settlement.clone(), self.clock.now()).await;
+        }
         drop(places);
         match outcome {
             Ok(Outcome { settled: Settled::Applied { job: settled, .. }, emitted, .. }) => {
@@ -135,9 +203,9 @@ impl Runtime {
         }
     }
 
-    /// Gives back jobs whose lease has run out at `now`.
-    async fn give_back(&self, now: Timestamp) {
-        match self.store.reclaim(now, self.retry).await {
+    /// Gives back jobs whose lease has run out at `now`, and that nobody here has in hand.
+    async fn give_back(&self, now: Timestamp, hands: &Hands) {
+        match self.store.reclaim(now, self.retry, &hands.held()).await {
             Ok(jobs) if jobs.is_empty() => {}
             Ok(jobs) => tracing::warn!(jobs = jobs.len(), "jobs whose worker is gone were given back"),
             Err(error) => tracing::error!(%error, "leases could not be looked through"),

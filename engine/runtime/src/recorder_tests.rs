@@ -283,7 +283,7 @@ async fn an_attempt_that_was_never_settled_has_done_nothing() {
     recorder.perform(message(TO, "hello")).await.unwrap();
     drop(recorder);
     assert!(runtime.store.messages(&Page::default()).await.unwrap().is_empty());
-    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
     let work = claim(&runtime, clock.now()).await;
     assert_eq!((work.job.attempt, work.journal.len()), (2, 0));
 }
@@ -346,7 +346,7 @@ async fn a_number_is_on_disk_before_the_plugin_sees_it() {
     // The process dies here. What came before the number is there with it.
     drop(recorder);
     assert_eq!(runtime.store.messages(&Page::default()).await.unwrap().len(), 1);
-    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
     let work = claim(&runtime, clock.now()).await;
     assert_eq!(work.journal.len(), 3, "invocation, message, number");
     let (mut recorder, trace) = recording(&runtime, &work, granted());
@@ -364,7 +364,7 @@ async fn a_number_needs_its_grant_and_its_lease() {
     let work = claimed(&runtime).await;
     let (mut bare, _) = recording(&runtime, &work, Grants::default());
     refused(&mut bare, next()).await;
-    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
     let current = claim(&runtime, clock.now()).await;
     let (mut stale, _) = recording(&runtime, &work, granted());
     assert!(matches!(stale.perform(next()).await, Err(Stop::Store(_))), "another worker has the job");
@@ -539,7 +539,7 @@ async fn a_document_from_before_a_number_still_travels() {
     assert!(matches!(recorder.perform(attach()).await.unwrap(), EffectResult::Sent { .. }));
     drop(recorder);
     // And after a crash, when document and number are replayed; and no cancellation comes before the end any more.
-    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
     let work = claim(&runtime, clock.now()).await;
     let (mut recorder, trace) = recording(&runtime, &work, grants);
     assert!(lock(&trace).outward);

@@ -12,14 +12,14 @@ pub(crate) async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// A store that takes longer than this for a cheap read is not ready.
+/// A store that takes longer than this for a cheap read, and for its turn to write, is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
-/// The store answers.
+/// The store answers, and its disk takes writes.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    // In a task of its own: giving up waiting must not cancel the read.
-    let read = tokio::spawn(async move { app.runtime.store.next_run().await });
-    match tokio::time::timeout(READY_WITHIN, read).await {
+    // In a task of its own: giving up waiting must not cancel it.
+    let asked = tokio::spawn(async move { app.runtime.store.ready().await });
+    match tokio::time::timeout(READY_WITHIN, asked).await {
         Ok(Ok(answer)) => answer.map(|_| "ready\n").map_err(Problem::from),
         Ok(Err(_)) => Err(Problem::internal()),
         Err(_) => Err(Problem::unavailable()),

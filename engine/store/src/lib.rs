@@ -10,6 +10,7 @@
 //! to the conformance suite; 4. if it can hold personal data, add it to the marker test.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,6 +30,7 @@ use zelo_core::{
 };
 
 mod archive;
+mod backup;
 mod envelope;
 mod error;
 mod register;
@@ -38,6 +40,7 @@ pub mod sqlite;
 mod subjects;
 
 pub use archive::{Archive, Archived, Range};
+pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
@@ -81,8 +84,8 @@ pub trait Store: Send + Sync + 'static {
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error>;
 
     /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
-    /// of an earlier process can be alive).
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error>;
+    /// of an earlier process can be alive). Not those that are `held`: their attempts are alive, whatever the clock says.
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error>;
 
     /// Computes the due times of all pending jobs again: the rules in force have changed. The jobs that changed.
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error>;
@@ -195,6 +198,16 @@ pub trait Store: Send + Sync + 'static {
     async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
+
+    /// Whether it reads and writes: after a write that the disk failed, only another write tells.
+    async fn ready(&self) -> Result<(), Error>;
+
+    /// Copies everything to the file `target`, as it stands at one moment, while writes go on; when this returns well, the copy was looked
+    /// through and is on disk. All that was acknowledged before the call is in it.
+    ///
+    /// # Errors
+    /// `target` is there already or cannot be made ([`Error::Open`]), or the store is damaged ([`Error::Damaged`]). No file is left then.
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error>;
 
     /// Finishes the writes that wait, and closes the files.
     async fn close(&self) -> Result<(), Error>;

@@ -3,7 +3,8 @@
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
-//!   credentials), `revive` (what people decide about jobs).
+//!   credentials), `revive` (what people decide about jobs), `halts`.
+//! - `backup`: copies of the file, and how one takes its place.
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -12,7 +13,7 @@
 //! never dropped half-way: writes run in the writer's task, reads in tasks of their own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -35,13 +36,14 @@ use zelo_core::{
 
 use crate::register::Register;
 use crate::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, Cancellation, ConsentView, ConsentWrite, CredentialRow,
-    DecisionView, DocumentView, Duties, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView,
-    Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
+    CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
+    RecordView, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
 mod audit;
+mod backup;
 mod budgets;
 mod bulk;
 mod checkpoint;
@@ -86,7 +88,7 @@ use reader::Reader;
 use record::Payload;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
-use writer::{Command, Waiting, Write};
+use writer::{Command, Ready, Waiting, Write};
 
 pub use consents::WITHDRAWN;
 
@@ -132,6 +134,8 @@ pub struct SqliteStore {
     commands: mpsc::Sender<Command>,
     reader: Reader,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// One at a time.
+    backups: Arc<Mutex<()>>,
 }
 
 impl SqliteStore {
@@ -157,6 +161,24 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<u64, Error> {
         open::rotate(config, old, new, entropy, now).await
+    }
+
+    /// Looks through a backup, and whether `master` opens it. Nothing is changed.
+    ///
+    /// # Errors
+    /// It is none, of a newer zelo ([`Error::Open`]), of another master key ([`Error::Sealed`]), or damaged ([`Error::Damaged`]).
+    pub async fn check(backup: &Path, master: &MasterKey) -> Result<BackupReport, Error> {
+        backup::check(backup, master).await
+    }
+
+    /// Puts a copy of `backup` in the place of the store of `config`, which nobody may have open. A store that is there is moved aside if
+    /// `replace` says what to add to its name. Who was erased since is erased again when the store is opened.
+    ///
+    /// # Errors
+    /// As of [`SqliteStore::check`]; or there is a store, and `replace` is none. Nothing was changed then.
+    pub async fn restore(config: &SqliteConfig, backup: &Path, master: &MasterKey, replace: Option<&str>) -> Result<Restored, Error> {
+        let Some(path) = &config.path else { return Err(Error::Open("a store in memory cannot be restored".to_owned())) };
+        backup::restore(path, config.register.as_deref(), backup, master, replace).await
     }
 
     /// Has the writer run `write`, and waits for the disk.
@@ -224,10 +246,11 @@ impl Store for SqliteStore {
         self.write(Bring { import, now }).await
     }
 
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
         let mut all = Vec::new();
         loop {
-            let (jobs, more) = self.write(Reclaim { now, policy }).await?;
+            let held = held.iter().copied().collect();
+            let (jobs, more) = self.write(Reclaim { now, policy, held }).await?;
             all.extend(jobs);
             if !more {
                 return Ok(all);
@@ -342,7 +365,7 @@ impl Store for SqliteStore {
 
     async fn verify_audit(&self, others: Vec<Head>) -> Result<Verified, Error> {
         let key = self.audit_key;
-        self.read(move |reader| audit::verify(reader, key, others)).await
+        self.read(move |reader| async move { audit::verify(&mut *reader.conn().await?, key, others).await }).await
     }
 
     async fn prune_audit(&self, prune: AuditPrune, now: Timestamp) -> Result<Option<Head>, Error> {
@@ -453,6 +476,20 @@ impl Store for SqliteStore {
 
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.read(people::admitted).await
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.next_run().await?;
+        self.write(Ready).await
+    }
+
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
+        let (key, turn) = (self.audit_key, self.backups.clone());
+        self.read(move |reader| async move {
+            let _turn = turn.lock().await;
+            backup::backup(reader, key, target).await
+        })
+        .await
     }
 
     async fn close(&self) -> Result<(), Error> {

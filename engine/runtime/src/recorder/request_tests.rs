@@ -91,7 +91,7 @@ impl Shop {
 
 /// What another start of the server does with what the dead one held.
 async fn give_up(runtime: &Runtime) {
-    runtime.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 99, ..RetryPolicy::default() }).await.unwrap();
+    runtime.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 99, ..RetryPolicy::default() }, &[]).await.unwrap();
 }
 
 async fn shop(heeds_keys: bool) -> (Runtime, Arc<Shop>, Work) {

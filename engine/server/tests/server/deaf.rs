@@ -1,5 +1,6 @@
 //! A store that can no longer be told what people see.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,9 +16,9 @@ use zelo_core::{
     Pseudonym, RecordRow, SignedDuration, Timestamp,
 };
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, Cancellation, ConsentView, ConsentWrite, CredentialRow,
-    DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention,
-    Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView,
+    Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// The same store, until it is deaf: then what people saw is not written down.
@@ -52,8 +53,8 @@ impl Store for Deaf {
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
     }
-    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy) -> Result<Vec<Job>, Error> {
-        self.inner.reclaim(now, policy).await
+    async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
+        self.inner.reclaim(now, policy, held).await
     }
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
@@ -192,6 +193,12 @@ impl Store for Deaf {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn ready(&self) -> Result<(), Error> {
+        self.inner.ready().await
+    }
+    async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
+        self.inner.backup(target).await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

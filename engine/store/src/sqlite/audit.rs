@@ -82,9 +82,8 @@ pub(crate) struct Chain {
 impl Chain {
     /// As the log of the database stands.
     pub(crate) async fn load(conn: &mut SqliteConnection) -> Result<Self, Error> {
-        let row = sqlx::query(LAST).fetch_optional(&mut *conn).await.map_err(Error::database("read the end of the audit log"))?;
-        let link = match row {
-            Some(row) => entry(&row)?.1,
+        let link = match last(conn).await? {
+            Some(link) => link,
             None => base(conn).await?,
         };
         Ok(Self { committed: link, link })
@@ -247,14 +246,12 @@ async fn base(conn: &mut SqliteConnection) -> Result<Link, Error> {
 }
 
 /// Holds the whole log against its chain, its heads, and `others`: heads that were kept elsewhere.
-pub(crate) async fn verify(reader: Reader, key: [u8; 32], others: Vec<Head>) -> Result<Verified, Error> {
-    let mut conn = reader.conn().await?;
+pub(crate) async fn verify(conn: &mut SqliteConnection, key: [u8; 32], others: Vec<Head>) -> Result<Verified, Error> {
     let doing = "read the audit log";
-    let rows = sqlx::query(HEADS).fetch_all(&mut *conn).await.map_err(Error::database(doing))?;
-    let mut heads = rows.iter().map(head).collect::<Result<Vec<_>, _>>()?;
+    let mut heads = heads(conn).await?;
     heads.extend(others);
     let (good, forged): (Vec<Head>, Vec<Head>) = heads.into_iter().partition(|head| head.key == key && is_signed(head));
-    let base = base(&mut conn).await?;
+    let base = base(conn).await?;
     // What was cut off must have been signed, and said.
     let signed = good.iter().any(|head| head.link() == base);
     let said = sqlx::query_scalar::<_, i64>(PRUNED).bind(base.seq as i64).fetch_one(&mut *conn).await.map_err(Error::database(doing))? > 0;
@@ -282,6 +279,18 @@ pub(crate) async fn verify(reader: Reader, key: [u8; 32], others: Vec<Head>) -> 
             return Ok(verifier.finish());
         }
     }
+}
+
+/// All signed heads, in order.
+pub(crate) async fn heads(conn: &mut SqliteConnection) -> Result<Vec<Head>, Error> {
+    let rows = sqlx::query(HEADS).fetch_all(conn).await.map_err(Error::database("read heads of the audit log"))?;
+    rows.iter().map(head).collect()
+}
+
+/// The last entry.
+pub(crate) async fn last(conn: &mut SqliteConnection) -> Result<Option<Link>, Error> {
+    let row = sqlx::query(LAST).fetch_optional(conn).await.map_err(Error::database("read the end of the audit log"))?;
+    Ok(row.as_ref().map(entry).transpose()?.map(|(_, link)| link))
 }
 
 /// A page of the log, newest first.

@@ -12,7 +12,7 @@ use zelo_core::decide::retime;
 use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::reclaim;
 use zelo_core::timing::{Records, Timetable};
-use zelo_core::{Job, KeyHash, RecordRow};
+use zelo_core::{Job, JobId, KeyHash, RecordRow};
 
 use super::column::ms;
 use super::jobs::{Kept, job_columns, live_job};
@@ -41,6 +41,8 @@ const NEXT: &str = "SELECT min(run_at) FROM (SELECT * FROM (SELECT run_at FROM j
 pub(crate) struct Reclaim {
     pub now: Timestamp,
     pub policy: RetryPolicy,
+    /// Whose attempts are alive.
+    pub held: HashSet<JobId>,
 }
 
 #[async_trait]
@@ -49,18 +51,21 @@ impl Write for Reclaim {
     type Answer = (Vec<Job>, bool);
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
+        // Those that stay are found each time.
+        let limit = PORTION as usize + self.held.len();
         let rows = sqlx::query(EXPIRED)
             .bind(ms(self.now))
-            .bind(PORTION)
+            .bind(limit as i64)
             .fetch_all(&mut *conn)
             .await
             .map_err(Error::database("look for leases that ran out"))?;
-        let more = rows.len() == PORTION as usize;
+        let more = rows.len() == limit;
         let mut changes = Vec::with_capacity(rows.len());
-        for (kept, job) in live_jobs(&rows)? {
-            // `now` may be the end of time, which is no time at which a job can have ended.
+        // `now` may be the end of time, which is no time at which a job can have ended, or be tried again.
+        let now = if self.now == Timestamp::MAX { desk.latest } else { self.now };
+        for (kept, job) in live_jobs(&rows)?.into_iter().filter(|(_, job)| !self.held.contains(&job.id)) {
             let at = kept.lease_expires.unwrap_or(desk.latest).min(self.now);
-            changes.push((kept, reclaim(&job, self.policy), at));
+            changes.push((kept, reclaim(&job, self.policy, now), at));
         }
         let others = steps::write_back(conn, &changes).await?;
         Ok((changes.into_iter().map(|(_, job, _)| job).chain(others).collect(), more))

@@ -24,16 +24,9 @@ const MIGRATIONS: [&str; 9] = [
 /// Brings the database behind `conn` to the present schema. `name` is what messages call it.
 pub(crate) async fn migrate(conn: &mut SqliteConnection, name: &str) -> Result<(), Error> {
     let version = pragma(conn, "PRAGMA user_version").await?;
-    let application = pragma(conn, "PRAGMA application_id").await?;
     let tables = pragma(conn, "SELECT count(*) FROM sqlite_schema").await?;
-    if application != APPLICATION && (version != 0 || tables != 0) {
-        return Err(Error::Open(format!("{name} is a database of another program; give zelo a file of its own ([store] url)")));
-    }
-    let newest = MIGRATIONS.len() as i64;
-    if version > newest {
-        return Err(Error::Open(format!(
-            "{name} was made by a newer zelo (schema {version}, this one knows {newest}): start that version, or restore a backup from before its update"
-        )));
+    if version != 0 || tables != 0 {
+        known(conn, name).await?;
     }
     for (number, sql) in (1..).zip(MIGRATIONS).skip(usize::try_from(version).unwrap_or(0)) {
         let doing = "migrate";
@@ -45,6 +38,21 @@ pub(crate) async fn migrate(conn: &mut SqliteConnection, name: &str) -> Result<(
         tracing::info!(schema = number, "the database was brought to a new schema");
     }
     Ok(())
+}
+
+/// The schema of the database behind `conn`, which must be zelo's, and no newer than this one knows.
+pub(crate) async fn known(conn: &mut SqliteConnection, name: &str) -> Result<u32, Error> {
+    let version = pragma(conn, "PRAGMA user_version").await?;
+    if pragma(conn, "PRAGMA application_id").await? != APPLICATION {
+        return Err(Error::Open(format!("{name} is a database of another program; give zelo a file of its own ([store] url)")));
+    }
+    let newest = MIGRATIONS.len();
+    match u32::try_from(version) {
+        Ok(version) if version as usize <= newest => Ok(version),
+        _ => Err(Error::Open(format!(
+            "{name} was made by a newer zelo (schema {version}, this one knows {newest}): start that version, or restore a backup from before its update"
+        ))),
+    }
 }
 
 async fn pragma(conn: &mut SqliteConnection, sql: &'static str) -> Result<i64, Error> {

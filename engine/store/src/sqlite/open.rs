@@ -1,6 +1,7 @@
 //! Opening: the lock, the file, the schema, the check of the master key, the writer.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,9 @@ use crate::{Duties, Error, MasterKey};
 
 /// Readers side by side: pages and workers; one writer keeps them fed.
 const READERS: u32 = 4;
+
+/// How long somebody else may hold the database: no zelo does, but a program that somebody looks into it with may.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Prepared statements a connection keeps: every statement there is, the bulk ones in each of their sizes.
 const STATEMENTS: usize = 256;
@@ -67,7 +71,8 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
     let writer = tokio::spawn(writer.run());
     let (reader, writer) = (Reader { from, ring }, Mutex::new(Some(writer)));
-    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, writer }))
+    let backups = Arc::default();
+    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, writer, backups }))
 }
 
 /// Changes the master key of the store, which nobody else has open.
@@ -101,7 +106,7 @@ async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entro
         Some(path) => SqliteConnectOptions::new().filename(path).create_if_missing(true),
         None => SqliteConnectOptions::new().in_memory(true),
     };
-    let options = options.statement_cache_capacity(STATEMENTS).disable_statement_logging().busy_timeout(Duration::from_secs(10));
+    let options = options.statement_cache_capacity(STATEMENTS).disable_statement_logging().busy_timeout(PATIENCE);
     let mut conn = writing(options.clone()).connect().await.map_err(Error::database("open"))?;
     migrate(&mut conn, &name).await?;
     let root = root(&mut conn, master, entropy.as_ref(), &name).await?;
@@ -119,6 +124,7 @@ async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entro
         next_job: number(&mut conn, NEXT_JOB).await?,
         line: Line::load(&mut conn).await?,
         scrub: false,
+        failing: false,
         bare_after: 0,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
     };
@@ -156,27 +162,79 @@ async fn apply(opened: &mut Opened, register: &Register, duties: &Duties) -> Res
 
 /// Takes the lock, and makes folder and file where they are missing, for the owner's eyes only.
 fn prepare(path: &Path) -> Result<File, Error> {
-    let failed = |what: &Path, error: std::io::Error| Error::Open(format!("cannot open {}: {error}", what.display()));
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    }
-    let lock_path = PathBuf::from(format!("{}.lock", path.display()));
-    let lock = private().open(&lock_path).map_err(|error| failed(&lock_path, error))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Open(format!("another zelo has {} open; only one can", path.display())));
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(&lock_path, error)),
-    }
-    private().open(path).map_err(|error| failed(path, error))?;
+    let lock = lock(path)?;
+    let mut file = private().create(true).open(path).map_err(|error| failed(path, &error))?;
+    look(path, &mut file)?;
     Ok(lock)
 }
 
-/// Opens or makes a file that only its owner may read. SQLite gives its log files the same rights.
-fn private() -> OpenOptions {
+/// Takes the lock of the store at `path`, and makes its folder where that is missing.
+pub(super) fn lock(path: &Path) -> Result<File, Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    }
+    let lock_path = PathBuf::from(format!("{}.lock", path.display()));
+    let lock = private().create(true).open(&lock_path).map_err(|error| failed(&lock_path, &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Open(format!(
+            "another zelo has {} open, and only one can: stop that one first, or give this one a file of its own ([store] url)",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(&lock_path, &error)),
+    }
+}
+
+/// What can be told from the outside, before anything is written: the rest SQLite finds when it reads.
+///
+/// No page is checked at the start. A stop at any moment leaves what was committed, whatever it was (`synchronous = FULL`), so one that
+/// was not clean says nothing about the pages; and what a disk has lost it may lose at any time, and in pages that only a look through
+/// all of them finds, which takes as long as reading the file (`docs/operations.md` has figures). Each backup is looked through in full
+/// instead.
+fn look(path: &Path, file: &mut File) -> Result<(), Error> {
+    let mut head = Vec::new();
+    file.take(MAGIC.len() as u64).read_to_end(&mut head).map_err(|error| failed(path, &error))?;
+    let log = log_of(path);
+    if head.is_empty() && std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(Error::Open(format!(
+            "{} is empty or was not there, but {} is, which belongs to it: bring the database back, or restore a backup (zelo restore FILE \
+             --replace), which moves both aside",
+            path.display(),
+            log.display()
+        )));
+    }
+    if !head.is_empty() && head != MAGIC {
+        return Err(Error::Open(format!(
+            "{} is not a database: it is another program's, or its beginning is damaged. Nothing was changed. Give zelo a file of its own \
+             ([store] url), or restore a backup (zelo restore FILE --replace)",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// How every SQLite database begins.
+pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Where SQLite keeps what is committed, and not in the file of the database yet.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-wal", path.display()))
+}
+
+fn failed(what: &Path, error: &std::io::Error) -> Error {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => ": zelo's user must be able to write there",
+        ErrorKind::ReadOnlyFilesystem => ": the disk is mounted for reading only, and zelo has to write there",
+        ErrorKind::StorageFull => ": the disk is full",
+        _ => "",
+    };
+    Error::Open(format!("cannot open {}: {error}{advice}", what.display()))
+}
+
+/// Opens a file that only its owner may read. SQLite gives its log files the same rights.
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
@@ -203,22 +261,30 @@ fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
 
 /// The secrets of the store. Refuses a master key that is not the one it was made with; a new store remembers its own.
 async fn root(conn: &mut SqliteConnection, master: &MasterKey, entropy: &dyn Entropy, name: &str) -> Result<Root, Error> {
-    let wrong = || Error::Sealed { what: name.to_owned() };
-    if let Some(check) = meta(conn, "key_check").await? {
-        open_own(master, CHECK_AT, &check).ok().filter(|plain| plain.as_slice() == CHECK).ok_or_else(wrong)?;
-    } else {
-        put_meta(conn, "key_check", seal_own(master, entropy, CHECK_AT, CHECK)).await?;
+    if let Some(root) = root_with(conn, master, name).await? {
+        return Ok(root);
     }
-    if let Some(sealed) = meta(conn, "root").await? {
-        let plain = open_own(master, ROOT_AT, &sealed).map_err(|_| wrong())?;
-        return Root::from_bytes(&plain).ok_or_else(wrong);
+    if meta(conn, "key_check").await?.is_none() {
+        put_meta(conn, "key_check", seal_own(master, entropy, CHECK_AT, CHECK)).await?;
     }
     let root = Root::first(master, entropy);
     put_meta(conn, "root", seal_own(master, entropy, ROOT_AT, root.bytes())).await?;
     Ok(root)
 }
 
-async fn meta(conn: &mut SqliteConnection, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+/// The secrets that the store has already, opened with `master`, which must be the key it was made with.
+pub(super) async fn root_with(conn: &mut SqliteConnection, master: &MasterKey, name: &str) -> Result<Option<Root>, Error> {
+    let wrong = || Error::Sealed { what: name.to_owned() };
+    if let Some(check) = meta(conn, "key_check").await? {
+        open_own(master, CHECK_AT, &check).ok().filter(|plain| plain.as_slice() == CHECK).ok_or_else(wrong)?;
+    }
+    let Some(sealed) = meta(conn, "root").await? else { return Ok(None) };
+    let plain = open_own(master, ROOT_AT, &sealed).map_err(|_| wrong())?;
+    Root::from_bytes(&plain).map(Some).ok_or_else(wrong)
+}
+
+/// A fact about the store itself.
+pub(super) async fn meta(conn: &mut SqliteConnection, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
     let query = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(name);
     query.fetch_optional(conn).await.map_err(Error::database("check the master key"))
 }

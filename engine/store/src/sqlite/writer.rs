@@ -21,6 +21,7 @@ use super::audit::Chain;
 use super::identities::Written;
 use super::keys::Sealer;
 use super::line::Line;
+use super::open::PATIENCE;
 use super::record::{Payload, record};
 use super::settle::settle;
 use crate::seal::Signer;
@@ -77,6 +78,23 @@ impl<W: Write> Task for Waiting<W> {
     }
 }
 
+/// Comes before whatever is written after the disk has failed a transaction: one that changed nothing must not pass for a disk that takes
+/// writes again, nor one that found room for its few pages where the next does not. Another value each time: what is the same is not written.
+const TRY_DISK: &str = "INSERT INTO meta (name, value) VALUES ('disk', randomblob(65536)) \
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Asks whether writes can be made: a transaction like any other, of nothing.
+pub(crate) struct Ready;
+
+#[async_trait]
+impl Write for Ready {
+    type Answer = ();
+
+    async fn run(&self, _: &mut SqliteConnection, _: &mut Desk) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// What the writer carries from one transaction to the next.
 pub(crate) struct Desk {
     pub indexer: Indexer,
@@ -95,6 +113,8 @@ pub(crate) struct Desk {
     pub line: Line,
     /// Something was deleted that must not stay in the log of writes either.
     pub scrub: bool,
+    /// The disk did not take the last transaction, so the next has to show that it takes it again.
+    pub failing: bool,
     /// Behind which key to look for bare ones next.
     pub bare_after: i64,
     /// The latest time that any write has told: for writes that tell none.
@@ -248,20 +268,31 @@ impl Batch {
 
     /// One transaction. When this returns well, it is on disk.
     async fn commit(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
-        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("begin a transaction"))?;
-        let outcome = match self.run(&mut tx, desk).await {
-            Ok(outcome) => tx.commit().await.map(|()| outcome).map_err(Error::database("commit")),
+        let outcome = self.transaction(conn, desk).await;
+        match &outcome {
+            Ok(_) => desk.committed(),
             Err(error) => {
-                let undone = tx.rollback().await.map_err(Error::database("take a transaction back"));
-                undone.and(Err(error))
+                // SQLite has taken it back already where the disk failed it: then there is none, and that is what it says. sqlx's own
+                // transactions would count one that is not there, and begin no other.
+                let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+                desk.rolled_back();
+                desk.failing |= !error.is_of_one();
             }
-        };
-        if outcome.is_ok() {
-            desk.committed();
-        } else {
-            desk.rolled_back();
         }
         outcome
+    }
+
+    async fn transaction(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await.map_err(Error::database("begin a transaction"))?;
+        if desk.failing {
+            sqlx::raw_sql(TRY_DISK).execute(&mut *conn).await.map_err(Error::database("try whether the disk takes writes again"))?;
+        }
+        let outcome = self.run(conn, desk).await?;
+        sqlx::raw_sql("COMMIT").execute(conn).await.map_err(Error::database("commit"))?;
+        if std::mem::take(&mut desk.failing) {
+            tracing::info!("the disk takes writes again");
+        }
+        Ok(outcome)
     }
 
     async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
@@ -305,11 +336,16 @@ impl Batch {
     }
 }
 
-/// Empties the log of writes into the file, where no page has what was deleted. Not while a reader still looks at an old one: whether
-/// it is done.
+/// Empties the log of writes into the file, where no page has what was deleted. Not while a reader still looks at an old one, and a
+/// backup looks for long: nobody waits for that, the next batch tries again. Whether it is done.
 async fn scrub(conn: &mut SqliteConnection) -> bool {
-    let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(conn).await;
-    matches!(emptied, Ok(0))
+    if sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(&mut *conn).await.is_err() {
+        return false;
+    }
+    let emptied = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
+    let waits = format!("PRAGMA busy_timeout = {}", PATIENCE.as_millis());
+    let patient = sqlx::raw_sql(sqlx::AssertSqlSafe(waits)).execute(conn).await;
+    patient.is_ok() && matches!(emptied, Ok(0))
 }
 
 /// What a transaction came to; other tasks keep their answers themselves.

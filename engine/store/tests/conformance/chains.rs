@@ -104,7 +104,7 @@ conforming! {
         let db = Db::open(kind).await;
         let (issue, send) = chain(&db, None).await;
         let policy = zelo_core::retry::RetryPolicy { attempts: 1, ..Default::default() };
-        let given = db.store.reclaim(zelo_core::Timestamp::MAX, policy).await.unwrap();
+        let given = db.store.reclaim(zelo_core::Timestamp::MAX, policy, &[]).await.unwrap();
         assert_eq!(given.iter().map(|job| (job.id, job.state)).collect::<Vec<_>>(), [
             (issue.job.id, JobState::Dead),
             (send.id, JobState::Cancelled)
@@ -136,7 +136,7 @@ conforming! {
         // The process dies: number, journal and what came before it are there.
         let db = db.reopen().await;
         assert_eq!(db.message_count().await, 1);
-        db.store.reclaim(zelo_core::Timestamp::MAX, Default::default()).await.unwrap();
+        db.store.reclaim(zelo_core::Timestamp::MAX, Default::default(), &[]).await.unwrap();
         let again = db.claim(3).await.remove(0);
         assert_eq!(again.journal.len(), 3);
         let JournalEntry::Effect { result, .. } = &again.journal[2] else { panic!("no effect") };

@@ -19,11 +19,13 @@ macro_rules! conforming {
 mod archive;
 mod arrivals;
 mod audit;
+mod backups;
 mod batches;
 mod budgets;
 mod build;
 mod chains;
 mod consents;
+mod damage;
 mod erasing;
 mod files;
 mod line;

@@ -129,7 +129,7 @@ conforming! {
         assert_eq!(db.claim(31).await.len(), 1);
         let later = collect(&db, &[(3, 32)]).await;
         let db = db.reopen().await;
-        db.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+        db.store.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
         let joined = collect(&db, &[(4, 33)]).await;
         assert_eq!((joined.id, joined.collected), (later.id, 2), "what has begun does not grow");
         let work = db.claim(40).await.remove(0);

@@ -59,8 +59,12 @@ conforming! {
         let db = Db::open(kind).await;
         let id = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
         let slow = db.claim(1).await.remove(0);
-        assert_eq!(db.store.reclaim(minute(5), RetryPolicy::default()).await.unwrap().len(), 0, "the lease holds still");
-        let back = db.store.reclaim(minute(6), RetryPolicy::default()).await.unwrap();
+        assert_eq!(db.store.reclaim(minute(5), RetryPolicy::default(), &[]).await.unwrap().len(), 0, "the lease holds still");
+        for late in [minute(6), Timestamp::MAX] {
+            let held = db.store.reclaim(late, RetryPolicy::default(), &[id]).await.unwrap();
+            assert_eq!(held.len(), 0, "somebody has it in hand, whatever the clock says");
+        }
+        let back = db.store.reclaim(minute(6), RetryPolicy::default(), &[]).await.unwrap();
         assert_eq!((back[0].id, back[0].state), (id, JobState::Ready));
         let fast = db.claim(7).await.remove(0);
         assert_eq!((fast.job.attempt, fast.job.lease), (2, 2));
@@ -140,11 +144,11 @@ conforming! {
         assert_eq!(db.claim(1).await.len(), 2);
         db.record(db.delivery(3, 1).cancels(&index, "b")).await;
         let db = db.reopen().await;
-        let back = db.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 2, ..RetryPolicy::default() }).await.unwrap();
+        let back = db.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 2, ..RetryPolicy::default() }, &[]).await.unwrap();
         let states: HashSet<_> = back.iter().map(|job| job.state).collect();
         assert_eq!(states, HashSet::from([JobState::Ready, JobState::Cancelled]));
         let work = db.claim(10).await.remove(0);
-        let dead = db.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 2, ..RetryPolicy::default() }).await.unwrap();
+        let dead = db.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 2, ..RetryPolicy::default() }, &[]).await.unwrap();
         assert_eq!((dead[0].id, dead[0].state), (work.job.id, JobState::Dead));
         assert_eq!(db.store.job(work.job.id).await.unwrap().unwrap().ended, Some(minute(15)), "when its lease ran out");
         assert_eq!(db.record(db.delivery(4, 20).fires_for(&index, "a", 2 * DAY, None)).await.len(), 1, "the key is free");
@@ -163,7 +167,7 @@ async fn a_damaged_payload_stops_no_other_job() {
     for round in 0..2 {
         let work = db.claim(1 + round * 60).await;
         assert!(work.iter().all(|work| work.job.id == good));
-        db.store.reclaim(minute(round * 60 + 30), policy).await.unwrap();
+        db.store.reclaim(minute(round * 60 + 30), policy, &[]).await.unwrap();
     }
     let job = db.job(bad).await;
     assert_eq!((job.state, job.reason.unwrap().code.as_str()), (JobState::Dead, "crashed"));

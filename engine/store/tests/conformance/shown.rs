@@ -280,7 +280,7 @@ conforming! {
         assert_eq!(db.store.settle(end, minute(2)).await.unwrap().settled, Settled::Stale);
         assert_eq!((db.message_count().await, db.job(job).await.state), (0, JobState::Running));
         assert_eq!(db.store.journal(job).await.unwrap(), []);
-        db.store.reclaim(minute(20), RetryPolicy::default()).await.unwrap();
+        db.store.reclaim(minute(20), RetryPolicy::default(), &[]).await.unwrap();
         assert_eq!(db.claim(DAY).await[0].job.id, job, "and it is tried again, without what is gone");
     }
 
