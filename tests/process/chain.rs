@@ -28,7 +28,7 @@ use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebo
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
+    Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
     SubjectView, Who, Work,
 };
 
@@ -197,6 +197,9 @@ impl Store for Mortal {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.inner.figures().await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

@@ -31,6 +31,7 @@ use zelo_core::{
 mod archive;
 mod envelope;
 mod error;
+mod figures;
 mod register;
 pub mod seal;
 pub mod sqlite;
@@ -38,6 +39,7 @@ mod subjects;
 
 pub use archive::{Archive, Archived, Range};
 pub use error::Error;
+pub use figures::{Figures, OnDisk};
 pub use seal::MasterKey;
 pub use subjects::{
     Aged, ConsentView, ConsentWrite, Duties, Erasure, JobExport, Kept, Link, Retained, Retention, SubjectExport, SubjectView, Who,
@@ -170,6 +172,9 @@ pub trait Store: Send + Sync + 'static {
     async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
+
+    /// What it stands at, for monitoring. Cheap, however much is stored: it counts live jobs by index, and reads no job.
+    async fn figures(&self) -> Result<Figures, Error>;
 
     /// Finishes the writes that wait, and closes the files.
     async fn close(&self) -> Result<(), Error>;

@@ -36,7 +36,7 @@ use zelo_core::{
 use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Duties,
-    Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store,
+    Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store,
     SubjectExport, SubjectView, Who, Work,
 };
 
@@ -51,6 +51,7 @@ mod consents;
 mod effects;
 mod erase;
 mod events;
+mod figures;
 mod identities;
 mod import;
 mod jobs;
@@ -75,6 +76,7 @@ mod writer;
 use checkpoint::Check;
 use claim::Claim;
 use erase::Erase;
+use figures::Gauges;
 use import::Bring;
 use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
@@ -126,6 +128,7 @@ pub struct SqliteStore {
     duties: Duties,
     commands: mpsc::Sender<Command>,
     reader: Reader,
+    gauges: Arc<Gauges>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -408,6 +411,11 @@ impl Store for SqliteStore {
 
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.read(people::admitted).await
+    }
+
+    async fn figures(&self) -> Result<Figures, Error> {
+        let (gauges, commands) = (self.gauges.clone(), self.commands.clone());
+        self.read(|reader| async move { gauges.read(reader, &commands).await }).await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use zelo_core::{
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport, SubjectView, Who,
+    Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport, SubjectView, Who,
     Work,
 };
 
@@ -168,6 +168,9 @@ impl Store for Deaf {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.inner.figures().await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

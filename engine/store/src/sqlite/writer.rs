@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use zelo_core::settle::Settlement;
 use zelo_core::{Arrival, Indexer};
 
 use super::audit::Chain;
+use super::figures::Pulse;
 use super::identities::Written;
 use super::keys::Sealer;
 use super::record::{Payload, record};
@@ -96,6 +98,8 @@ pub(crate) struct Desk {
     pub bare_after: i64,
     /// The latest time that any write has told: for writes that tell none.
     pub latest: Timestamp,
+    /// How it goes.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Desk {
@@ -244,7 +248,12 @@ impl Batch {
 
     /// One transaction. When this returns well, it is on disk.
     async fn commit(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
-        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database("begin a transaction"))?;
+        let begun = Instant::now();
+        let mut tx = conn
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(Error::database("begin a transaction"))
+            .inspect_err(|_| desk.pulse.failed())?;
         let outcome = match self.run(&mut tx, desk).await {
             Ok(outcome) => tx.commit().await.map(|()| outcome).map_err(Error::database("commit")),
             Err(error) => {
@@ -254,8 +263,10 @@ impl Batch {
         };
         if outcome.is_ok() {
             desk.committed();
+            desk.pulse.committed(self.len(), begun.elapsed());
         } else {
             desk.rolled_back();
+            desk.pulse.failed();
         }
         outcome
     }

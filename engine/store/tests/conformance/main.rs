@@ -25,6 +25,7 @@ mod build;
 mod chains;
 mod consents;
 mod erasing;
+mod figures;
 mod files;
 mod over_time;
 mod people;
