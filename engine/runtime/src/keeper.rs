@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use zelo_core::{JobState, Timestamp, settle::Settled};
+use tracing::{Instrument, Span, debug_span, info_span};
+use zelo_core::settle::Settled;
+use zelo_core::{Job, JobState, SpanId, Timestamp, TraceContext, TraceId};
 use zelo_store::{Outcome, Work};
 
 use crate::Runtime;
@@ -88,11 +90,13 @@ impl Runtime {
         let outcome = if claimed.is_empty() { Claimed::None } else { Claimed::Some };
         for (work, permit) in claimed.into_iter().zip(permits) {
             let runtime = self.clone();
-            running.spawn(async move {
+            let span = attempt_span(&work.job);
+            let attempt = async move {
                 runtime.work(work).await;
                 drop(permit);
                 runtime.bell.notify_one();
-            });
+            };
+            running.spawn(attempt.instrument(span));
         }
         outcome
     }
@@ -100,16 +104,27 @@ impl Runtime {
     /// One attempt and its settlement.
     async fn work(&self, work: Work) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
+        let received = work.event.received;
         let (settlement, places) = self.attempt(work).await;
         let job = settlement.job;
-        let outcome = self.store.settle(settlement, self.clock.now()).await;
+        let attempt = SpanId::of_attempt(job, settlement.lease);
+        let outcome = self.store.settle(settlement, self.clock.now()).instrument(debug_span!("settle")).await;
         drop(places);
         match outcome {
-            Ok(Outcome { settled: Settled::Applied { job: settled, .. }, emitted, .. }) => {
+            Ok(Outcome { settled: Settled::Applied { job: settled, .. }, others, emitted }) => {
+                self.count_attempt(&settled);
+                self.count_ended(others.iter().chain([settled.as_ref()]));
+                if settled.state == JobState::Done {
+                    self.count_done(&settled, received);
+                }
                 let reason = settled.attention.as_ref().or(settled.reason.as_ref()).map(|reason| reason.code.as_str());
-                tracing::info!(%job, %event, rule, action, attempt = settled.attempt, state = settled.state.as_str(), reason, "settled");
+                tracing::info!(%event, state = settled.state.as_str(), reason, "settled");
                 for decision in emitted {
-                    tracing::info!(event = %decision.event, %job, rules = decision.rules.len(), "emitted");
+                    self.count_decision(&decision);
+                    let cause = TraceContext { trace: event.into(), span: attempt };
+                    let begun = TraceContext::of_event(decision.event);
+                    let span = info_span!(parent: None, "emit", trace_id = %begun.trace, span_id = %begun.span, link = %cause);
+                    span.in_scope(|| tracing::info!(event = %decision.event, %job, rules = decision.rules.len(), "emitted"));
                 }
                 if settled.state == JobState::Dead {
                     tracing::warn!(%job, rule, action, reason, "a job died; see what it says under /api/v1/jobs");
@@ -139,8 +154,26 @@ impl Runtime {
     async fn give_back(&self, now: Timestamp) {
         match self.store.reclaim(now, self.retry).await {
             Ok(jobs) if jobs.is_empty() => {}
-            Ok(jobs) => tracing::warn!(jobs = jobs.len(), "jobs whose worker is gone were given back"),
+            Ok(jobs) => {
+                self.count_ended(&jobs);
+                tracing::warn!(jobs = jobs.len(), "jobs whose worker is gone were given back");
+            }
             Err(error) => tracing::error!(%error, "leases could not be looked through"),
         }
     }
+}
+
+/// What the log lines and spans of an attempt stand in: it belongs to the trace of its event.
+fn attempt_span(job: &Job) -> Span {
+    info_span!(
+        parent: None,
+        "attempt",
+        trace_id = %TraceId::from(job.event),
+        span_id = %SpanId::of_attempt(job.id, job.lease),
+        parent_id = %SpanId::of_event(job.event),
+        job = %job.id,
+        rule = job.rule,
+        action = job.action,
+        attempt = job.attempt,
+    )
 }

@@ -12,15 +12,18 @@ pub(crate) async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// A store that takes longer than this for a cheap read is not ready.
+/// A store that takes longer than this for a write of nothing is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
-/// The store answers.
+/// It does not stop, and the store answers, writes, and has room.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    // In a task of its own: giving up waiting must not cancel the read.
-    let read = tokio::spawn(async move { app.runtime.store.next_run().await });
+    if app.stop.as_ref().is_some_and(|stop| *stop.borrow()) {
+        return Err(Problem::stopping());
+    }
+    // In a task of its own: giving up waiting must not cancel it.
+    let read = tokio::spawn(async move { app.runtime.store.ready().await });
     match tokio::time::timeout(READY_WITHIN, read).await {
-        Ok(Ok(answer)) => answer.map(|_| "ready\n").map_err(Problem::from),
+        Ok(Ok(answer)) => answer.map(|()| "ready\n").map_err(Problem::from),
         Ok(Err(_)) => Err(Problem::internal()),
         Err(_) => Err(Problem::unavailable()),
     }

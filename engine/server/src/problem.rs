@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use zelo_core::TraceId;
 use zelo_rules::Refusal;
 use zelo_runtime::Refused;
 
@@ -19,11 +20,18 @@ pub(crate) struct Problem {
     title: &'static str,
     detail: Cow<'static, str>,
     header: Option<(HeaderName, &'static str)>,
+    /// Of a delivery: what its log lines are found by.
+    trace: Option<TraceId>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, title, detail: detail.into(), header: None }
+        Self { status, code, title, detail: detail.into(), header: None, trace: None }
+    }
+
+    /// The same, about the delivery with this trace.
+    pub(crate) fn traced(self, trace: TraceId) -> Self {
+        Self { trace: Some(trace), ..self }
     }
 
     /// The stable end of its `type`.
@@ -122,6 +130,11 @@ impl Problem {
         Self::later("unavailable", "The store does not answer", "Nothing was stored; send it again. The log of the server says why.")
     }
 
+    /// 503: it is about to end.
+    pub(crate) fn stopping() -> Self {
+        Self::later("stopping", "The server stops", "It finishes what it has begun, and takes nothing new.")
+    }
+
     fn later(code: &'static str, title: &'static str, detail: &'static str) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
         Self { header: Some((RETRY_AFTER, "1")), ..problem }
@@ -158,12 +171,15 @@ impl From<zelo_store::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "type": format!("urn:zelo:problem:{}", self.code),
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(trace) = self.trace {
+            document["trace_id"] = serde_json::json!(trace);
+        }
         let mut response = (self.status, document.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

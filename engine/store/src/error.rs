@@ -29,6 +29,9 @@ pub enum Error {
     /// A person's data are on hold, so they cannot be erased.
     #[error("these data are on hold, so they cannot be erased; let them go first (`zelo subject release`)")]
     Held,
+    /// Next to no room is left for more.
+    #[error("only {free} bytes are left on the disk of the store; make room")]
+    NoRoom { free: u64 },
     /// The store cannot be opened as asked.
     #[error("{0}")]
     Open(String),
@@ -53,7 +56,7 @@ impl Error {
             }),
             Self::Inconsistent { .. } | Self::Sealed { .. } => true,
             Self::Held => true,
-            Self::Busy | Self::Closed | Self::Open(_) => false,
+            Self::Busy | Self::Closed | Self::Open(_) | Self::NoRoom { .. } => false,
         }
     }
 }

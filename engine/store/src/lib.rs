@@ -173,6 +173,12 @@ pub trait Store: Send + Sync + 'static {
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
 
+    /// Goes the way of a write, and writes nothing: whether one would get through now.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`]: next to nothing is left on its disk. Or what a write would say.
+    async fn ready(&self) -> Result<(), Error>;
+
     /// What it stands at, for monitoring. Cheap, however much is stored: it counts live jobs by index, and reads no job.
     async fn figures(&self) -> Result<Figures, Error>;
 

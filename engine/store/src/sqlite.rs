@@ -413,6 +413,11 @@ impl Store for SqliteStore {
         self.read(people::admitted).await
     }
 
+    async fn ready(&self) -> Result<(), Error> {
+        self.gauges.room()?;
+        self.write(figures::Ping).await
+    }
+
     async fn figures(&self) -> Result<Figures, Error> {
         let (gauges, commands) = (self.gauges.clone(), self.commands.clone());
         self.read(|reader| async move { gauges.read(reader, &commands).await }).await

@@ -94,7 +94,7 @@ async fn sent(request: &Request, answers: Vec<Exchange>) -> (Sent, Vec<Asked>) {
     let ways = Ways { grants: &grants, secrets: &secrets };
     let sending = Sending::granted(request, ways).unwrap();
     let now = "2026-03-05T13:00:00Z".parse().unwrap();
-    let sent = sending.send(&script, "job_1-1", now).await;
+    let sent = sending.send(&script, Marks { key: "job_1-1", trace: None }, now).await;
     assert!(script.answers.lock().unwrap().is_empty(), "every answer was asked for");
     (sent, script.asked.into_inner().unwrap())
 }

@@ -169,6 +169,9 @@ impl Store for Deaf {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    async fn ready(&self) -> Result<(), Error> {
+        self.inner.ready().await
+    }
     async fn figures(&self) -> Result<Figures, Error> {
         self.inner.figures().await
     }

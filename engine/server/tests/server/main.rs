@@ -9,6 +9,7 @@ mod documents;
 mod hooks;
 mod house;
 mod live;
+mod metrics;
 mod pages;
 mod privacy;
 mod serve;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
 use tokio::sync::mpsc;
 use zelo_core::Distribution;
 use zelo_core::clock::from_ms;
 
 use super::reader::Reader;
-use super::writer::Command;
+use super::writer::{Command, Desk, Write};
 use crate::{Error, Figures, OnDisk};
 
 /// Seconds that a transaction takes: from a fast disk's to one that is about to fail.
@@ -67,7 +69,18 @@ pub(super) struct Gauges {
     pub path: Option<PathBuf>,
 }
 
+/// With less room than this, in bytes, a write that is accepted may be the one that fails: as much as the log of writes grows to, twice.
+const ROOM_MIN: u64 = 64 << 20;
+
 impl Gauges {
+    /// Whether there is room for more.
+    pub(super) fn room(&self) -> Result<(), Error> {
+        match self.path.as_deref().and_then(on_disk) {
+            Some(OnDisk { free, .. }) if free < ROOM_MIN => Err(Error::NoRoom { free }),
+            _ => Ok(()),
+        }
+    }
+
     /// What the store stands at, whose writer takes `commands`.
     pub(super) async fn read(&self, reader: Reader, commands: &mpsc::Sender<Command>) -> Result<Figures, Error> {
         let row = {
@@ -96,6 +109,18 @@ impl Gauges {
     }
 }
 
+/// Goes the way of a write.
+pub(super) struct Ping;
+
+#[async_trait]
+impl Write for Ping {
+    type Answer = ();
+
+    async fn run(&self, _: &mut SqliteConnection, _: &mut Desk) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// How much room the database at `path` takes; nothing where the system does not say.
 fn on_disk(path: &Path) -> Option<OnDisk> {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
@@ -108,7 +133,6 @@ fn on_disk(path: &Path) -> Option<OnDisk> {
 #[cfg(test)]
 mod tests {
     use sqlx::Connection;
-    use sqlx::sqlite::SqliteConnection;
 
     use super::*;
     use crate::sqlite::migrate::migrate;

@@ -41,6 +41,13 @@ conforming! {
         }
     }
 
+    async fn a_store_is_ready_until_it_is_closed(kind) {
+        let db = Db::open(kind).await;
+        db.store.ready().await.unwrap();
+        db.store.close().await.unwrap();
+        assert!(db.store.ready().await.is_err());
+    }
+
     async fn what_is_not_signed_has_an_age(kind) {
         let db = Db::open(kind).await;
         let noted = async |at: i64| db.store.answer_for(vec![AuditEntry::new(minute(at), AuditKind::Viewed, Actor::command(), &())]).await;
