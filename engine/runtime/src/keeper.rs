@@ -20,7 +20,7 @@ pub struct Pace {
     pub slots: u32,
     /// Longer than any attempt can take: the wall limit of a run, and then some.
     pub lease: SignedDuration,
-    /// How long a stop waits for running attempts; what is left then is run again at the next start.
+    /// How long a stop waits for running attempts; what is left then is broken off, and run again at the next start.
     pub stop: Duration,
 }
 
@@ -67,7 +67,10 @@ impl Runtime {
         }
         let drain = async { while running.join_next().await.is_some() {} };
         if tokio::time::timeout(pace.stop, drain).await.is_err() {
-            tracing::warn!("stopped with jobs still running; they run again at the next start");
+            tracing::warn!(jobs = running.len(), "jobs still run, and are broken off; they go on at the next start");
+            // Nobody else can hold a lease: what these held is free again, and what they had sent stands in their journals.
+            running.shutdown().await;
+            self.give_back(Timestamp::MAX).await;
         }
     }
 
@@ -107,7 +110,7 @@ impl Runtime {
         let received = work.event.received;
         let (settlement, places) = self.attempt(work).await;
         let job = settlement.job;
-        let attempt = SpanId::of_attempt(job, settlement.lease);
+        let lease = settlement.lease;
         let outcome = self.store.settle(settlement, self.clock.now()).instrument(debug_span!("settle")).await;
         drop(places);
         match outcome {
@@ -121,7 +124,7 @@ impl Runtime {
                 tracing::info!(%event, state = settled.state.as_str(), reason, "settled");
                 for decision in emitted {
                     self.count_decision(&decision);
-                    let cause = TraceContext { trace: event.into(), span: attempt };
+                    let cause = TraceContext { trace: event.into(), span: SpanId::of_attempt(job, lease) };
                     let begun = TraceContext::of_event(decision.event);
                     let span = info_span!(parent: None, "emit", trace_id = %begun.trace, span_id = %begun.span, link = %cause);
                     span.in_scope(|| tracing::info!(event = %decision.event, %job, rules = decision.rules.len(), "emitted"));

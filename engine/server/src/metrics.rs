@@ -17,7 +17,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use crate::access::identify;
 use crate::origin::Peer;
 use crate::problem::Problem;
-use crate::{App, Settings, limits};
+use crate::{App, Settings, health, limits};
 
 /// A store that takes longer to count is told of as down.
 const COUNTED_WITHIN: Duration = Duration::from_secs(2);
@@ -30,10 +30,11 @@ pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new().route("/metrics", get(tell)).layer(from_fn_with_state(app.clone(), guard))
 }
 
-/// `/metrics`, for whoever asks, and nothing else.
+/// `/metrics` for whoever asks, whether the server lives and is ready, and nothing else.
 pub(crate) fn open_routes(app: App) -> Router {
-    let missing = async || Problem::not_found("There is nothing here but /metrics.");
-    Router::new().route("/metrics", get(tell)).fallback(missing).with_state(app).layer(from_fn(limits::careful))
+    let missing = async || Problem::not_found("There is nothing here but /metrics, /healthz and /readyz.");
+    let routes = Router::new().route("/metrics", get(tell)).route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
+    routes.fallback(missing).with_state(app).layer(from_fn(limits::careful))
 }
 
 async fn tell(State(app): State<App>, headers: HeaderMap) -> Response {

@@ -35,13 +35,19 @@ pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, 
     answer_on(listener, &app, routes(app.clone()), stop).await
 }
 
-/// The same with `/metrics` alone, which whoever reaches `listener` may read.
+/// The same with `/metrics`, `/healthz` and `/readyz` alone, for whoever reaches `listener`, until `end` turns true or its sender is gone:
+/// while the server stops, which it is told by `stop`, this goes on and says so.
 ///
 /// # Errors
 /// The listener cannot be used any more.
-pub async fn serve_metrics(listener: TcpListener, runtime: Runtime, stop: watch::Receiver<bool>) -> io::Result<()> {
-    let app = App::new(runtime, Settings::default(), Some(stop.clone()));
-    answer_on(listener, &app, metrics::open_routes(app.clone()), stop).await
+pub async fn serve_metrics(
+    listener: TcpListener,
+    runtime: Runtime,
+    stop: watch::Receiver<bool>,
+    end: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let app = App::new(runtime, Settings::default(), Some(stop));
+    answer_on(listener, &app, metrics::open_routes(app.clone()), end).await
 }
 
 async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {

@@ -1,6 +1,8 @@
 //! The figures for monitoring: that they are right, who may read them, and that they tell nothing of anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use zelo_core::Clock;
 
 use crate::house::{House, MARKER, SECRET, delivery, patient};
 
@@ -108,4 +110,30 @@ async fn the_world_is_not_told() {
     let code = house.link().await;
     house.get("/metrics", &[("authorization", &format!("Bearer {code}"))]).await.is_problem(401, "credential");
     drop(figures(&house).await);
+}
+
+#[tokio::test]
+async fn what_is_told_is_described_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::built(zelo_server::Settings::default(), false, Some(folder.path().join("zelo.db"))).await;
+    let authorization = format!("Bearer {}", house.token().await);
+    house.store().sign_audit(house.clock.now()).await.unwrap();
+    let text = house.get("/metrics", &[("authorization", &authorization)]).await.text;
+    let told: BTreeSet<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, kind)| match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        })
+        .collect();
+    let page = include_str!("../../../../docs/observability.md");
+    let table = page.split("## Metrics").nth(1).unwrap().split("## Traces").next().unwrap();
+    let first = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
+    let described: BTreeSet<String> = first
+        .flat_map(|(names, _)| names.split(", "))
+        .map(|name| name.trim_matches('`').split('{').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(described, told);
 }

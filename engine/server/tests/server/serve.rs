@@ -99,11 +99,18 @@ async fn an_address_of_their_own_has_figures_and_nothing_else() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(zelo_server::serve_metrics(listener, house.runtime.clone(), stopped));
+    let (end, ended) = watch::channel(false);
+    let server = tokio::spawn(zelo_server::serve_metrics(listener, house.runtime.clone(), stopped, ended));
     assert!(get(address, "/metrics", "x-forwarded-for: 203.0.113.9\r\n").await.starts_with("HTTP/1.1 200"));
     for path in ["/", "/api/v1/status", "/hooks/acme/x", "/sign-in"] {
         assert!(get(address, path, "").await.starts_with("HTTP/1.1 404"), "{path}");
     }
+    assert!(get(address, "/readyz", "").await.starts_with("HTTP/1.1 200"));
     stop.send_replace(true);
+    let answer = get(address, "/readyz", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("urn:zelo:problem:stopping"), "{answer}");
+    assert!(get(address, "/healthz", "").await.starts_with("HTTP/1.1 200"), "it lives until it has stopped");
+    assert!(get(address, "/metrics", "").await.starts_with("HTTP/1.1 200"));
+    end.send_replace(true);
     server.await.unwrap().unwrap();
 }
