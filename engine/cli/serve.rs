@@ -1,11 +1,12 @@
 //! `zelo serve`: everything together.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use zelo_core::http::Target;
 use zelo_core::{Actor, Clock, Entropy, Timestamp};
@@ -20,7 +21,8 @@ use zelo_server::access;
 
 use super::setup::{self, Ground, Secrets};
 use super::{Findings, control, print_line, watch as files};
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
+use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -34,20 +36,18 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     if let Some(listen) = arguments.listen {
         config.server.listen = listen;
     }
-    log(config.server.log);
-    super::tokio()?.block_on(serve(&config))?;
+    let tokio = super::tokio()?;
+    let telemetry = telemetry::begin(config.server.log, tokio.handle());
+    tokio.block_on(async {
+        let outcome = serve(&config).await;
+        telemetry.finish(EXPORT_WITHIN).await;
+        outcome
+    })?;
     Ok(Findings::None)
 }
 
-/// Logs go to standard error; `RUST_LOG` says how much.
-fn log(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
-}
+/// How long the end waits for a collector of traces.
+const EXPORT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The address of the pages, as people reach them.
 pub(super) fn address(config: &Config) -> String {
@@ -61,9 +61,12 @@ pub(super) fn sign_in_link(config: &Config, code: &str) -> String {
 
 async fn serve(config: &Config) -> Result<()> {
     // Bound first: a second server on this address must fail before it touches anything.
-    let listener =
-        tokio::net::TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let metrics = match config.server.metrics {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for /metrics"))?),
+        None => None,
+    };
+    let mut signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let seen = files::Seen::now(config);
     let runtime = start(config).await?;
     runtime.heed_halts().await?;
@@ -71,9 +74,10 @@ async fn serve(config: &Config) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     control::listen(config, runtime.clone(), listener.local_addr()?)?;
     files::spawn(config.clone(), runtime.clone(), seen, stopped.clone());
+    let within = Duration::from_secs(config.server.stop_timeout_s);
     let keeper = tokio::spawn({
         let (runtime, stopped) = (runtime.clone(), stopped.clone());
-        async move { runtime.keep(Pace::default(), stopped).await }
+        async move { runtime.keep(Pace { stop: within, ..Pace::default() }, stopped).await }
     });
     let caretaker = tokio::spawn({
         let (runtime, care, stopped) = (runtime.clone(), care(config)?, stopped.clone());
@@ -82,22 +86,54 @@ async fn serve(config: &Config) -> Result<()> {
     let settings = zelo_server::Settings {
         public_url: config.server.public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        stop_timeout: within,
         ..zelo_server::Settings::default()
     };
+    // Until this function ends: who watches a stop has to see it.
+    let (_serving, ended) = watch::channel(false);
+    if let Some(listener) = metrics {
+        tokio::spawn(zelo_server::serve_metrics(listener, runtime.clone(), stopped.clone(), ended));
+    }
     let server = tokio::spawn(zelo_server::serve(listener, runtime.clone(), settings, stopped));
     welcome(config, &runtime).await?;
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping: no new deliveries, what runs is finished");
+    signals.next().await;
+    tracing::info!(seconds = within.as_secs(), "stopping: no new deliveries, what runs is finished within this time");
     stop.send_replace(true);
-    server.await??;
-    keeper.await?;
-    caretaker.await?;
-    runtime.store.close().await?;
-    Ok(())
+    let end = async {
+        let deadline = Instant::now() + within;
+        server.await??;
+        keeper.await?;
+        // Whoever holds the heads of the audit log may not answer; the log is signed all the same.
+        if let Ok(ended) = tokio::time::timeout_at(deadline.into(), caretaker).await {
+            ended?;
+        }
+        runtime.store.close().await?;
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        outcome = end => outcome,
+        number = signals.next() => {
+            tracing::warn!("stopped at once, as was asked a second time; what ran goes on at the next start");
+            std::process::exit(128 + number);
+        }
+    }
+}
+
+/// What tells the process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Waits for one; its number.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        }
+    }
 }
 
 /// Opens the store, loads the rules, and puts them together.

@@ -92,7 +92,10 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
             let timetable = edition.in_force.clone();
             let rules = edition.rules.rules().count();
             match runtime.store.retime(timetable).await {
-                Ok(changed) => tracing::info!(rules, jobs = changed.len(), "changed rules are in force"),
+                Ok(changed) => {
+                    runtime.count_ended(&changed);
+                    tracing::info!(rules, jobs = changed.len(), "changed rules are in force");
+                }
                 Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
             }
             runtime.tell_rules().await;

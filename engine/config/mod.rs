@@ -51,6 +51,10 @@ pub struct Server {
     pub public_url: Option<String>,
     pub trusted_proxies: Vec<IpAddr>,
     pub log: LogFormat,
+    /// Where `/metrics` is told to whoever asks, beside what [`Server::listen`] tells of it.
+    pub metrics: Option<SocketAddr>,
+    /// Seconds from being told to stop until the end, whatever runs then.
+    pub stop_timeout_s: u64,
 }
 
 /// How log lines are written.
@@ -124,7 +128,14 @@ pub struct Automation {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), public_url: None, trusted_proxies: Vec::new(), log: LogFormat::Text }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            log: LogFormat::Text,
+            metrics: None,
+            stop_timeout_s: 20,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebo
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
     RecordView, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
@@ -229,6 +229,9 @@ impl Store for Mortal {
     }
     async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
         self.inner.backup(target).await
+    }
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.inner.figures().await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

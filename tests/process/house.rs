@@ -173,9 +173,21 @@ impl Server {
         }
     }
 
+    /// The jobs in this state.
+    pub(crate) fn list_of_state(&self, state: &str, token: &str) -> Vec<Value> {
+        self.get(&format!("/api/v1/jobs?state={state}"), token)["items"].as_array().unwrap().clone()
+    }
+
     /// A signed delivery; status 0 if nobody answers.
     pub(crate) fn deliver(&self, path: &str, body: &str) -> (u16, Value) {
         self.deliver_with(path, body, &signature(body))
+    }
+
+    /// A signed delivery that says where in which trace its sender is.
+    pub(crate) fn deliver_within(&self, traceparent: &str, path: &str, body: &str) -> (u16, Value) {
+        let request = self.agent.post(self.url(&format!("/hooks/{path}"))).header("authorization", signature(body));
+        let (status, body) = answer(request.header("content-type", "application/json").header("traceparent", traceparent).send(body));
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
     /// A delivery with this `Authorization`.
@@ -215,10 +227,27 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Asks the process to stop, and waits; what it had printed.
-    pub(crate) fn stop(mut self) -> Vec<String> {
+    /// Asks the process to stop, and does not wait.
+    pub(crate) fn ask_to_stop(&self) {
         let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Whether the process has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        // It stays a zombie until it is waited for.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+    }
+
+    /// Waits for the process to end; its exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Asks the process to stop, and waits; what it had printed.
+    pub(crate) fn stop(mut self) -> Vec<String> {
+        self.ask_to_stop();
         assert!(self.child.wait().unwrap().success(), "the server did not stop in order");
         self.welcome.take().unwrap().join().unwrap()
     }
@@ -231,6 +260,7 @@ impl Drop for Server {
     }
 }
 
+/// As the provider signs: HMAC-SHA256 of the body, hexadecimal.
 fn signature(body: &str) -> String {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(body.as_bytes());

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::house::{House, Server, within};
 
 /// Another system: it remembers what it is asked, and answers when it is open.
-struct Other {
+pub(crate) struct Other {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
-    open: Arc<AtomicBool>,
+    pub(crate) open: Arc<AtomicBool>,
 }
 
 impl Other {
-    fn new(open: bool) -> Self {
+    pub(crate) fn new(open: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let other = Self { port, asked: Arc::default(), open: Arc::new(AtomicBool::new(open)) };
@@ -33,7 +33,7 @@ impl Other {
         other
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -71,7 +71,7 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<String>>, open: &AtomicBool) {
 }
 
 /// A house with a rule that tells the other system about each new patient. `grant` is what stands beside the request in its grant.
-fn house(other: &Other, method: &str, grant: &str, config: &str) -> House {
+pub(crate) fn house(other: &Other, method: &str, grant: &str, config: &str) -> House {
     let house = House::new(&format!(
         "{config}\n[secrets.crm]\nfrom = {{ file = \"secrets/crm\" }}\nhosts = [\"127.0.0.1\"]\nas = \"bearer\"\n[[automations]]\nrule = \"tell\"\n"
     ));
@@ -107,16 +107,16 @@ http = [{{ request = "{method} {base}/*", secrets = ["crm"]{grant} }}]
     house
 }
 
-const INSIDE: &str = "[http]\ninside = [\"127.0.0.1\"]\n";
-const KEYED: &str = ", idempotency_key = \"X-Idempotency-Key\"";
+pub(crate) const INSIDE: &str = "[http]\ninside = [\"127.0.0.1\"]\n";
+pub(crate) const KEYED: &str = ", idempotency_key = \"X-Idempotency-Key\"";
 
-fn patient(server: &Server, id: &str) {
+pub(crate) fn patient(server: &Server, id: &str) {
     let body = json!({ "data": { "id": id, "name": "Íris Modelo" }, "timestamp": "2026-01-01 12:00:00" }).to_string();
     assert_eq!(server.deliver("clinicarx/patient/new", &body).0, 202);
 }
 
 /// The job of the rule, once it has ended.
-fn ended(house: &House, server: &Server) -> Value {
+pub(crate) fn ended(house: &House, server: &Server) -> Value {
     let token = house.ok(&["token", "new"]).trim().to_owned();
     let of_rule = |job: &Value| job["rule"] == "tell" && !["ready", "running", "scheduled"].contains(&job["state"].as_str().unwrap());
     let mut found = Value::Null;
@@ -127,7 +127,7 @@ fn ended(house: &House, server: &Server) -> Value {
     server.get(&format!("/api/v1/jobs/{}", found["id"].as_str().unwrap()), &token)
 }
 
-fn header(asked: &str, name: &str) -> Option<String> {
+pub(crate) fn header(asked: &str, name: &str) -> Option<String> {
     asked.lines().find_map(|line| Some(line.split_once(": ").filter(|(found, _)| found.eq_ignore_ascii_case(name))?.1.trim().to_owned()))
 }
 

@@ -371,8 +371,9 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
         Request::Automation(Switch { rule, enabled, .. }) => {
             let switched = |now: &Edition, rows: &[_]| Edition::new(now.rules.clone(), now.catalog.clone(), rows);
             let timetable = runtime.rules.exchange(store, switched).await?.in_force.clone();
-            let changed = store.retime(timetable).await?.len();
-            tracing::info!(rule, enabled, jobs = changed, "an automation was switched");
+            let changed = store.retime(timetable).await?;
+            runtime.count_ended(&changed);
+            tracing::info!(rule, enabled, jobs = changed.len(), "an automation was switched");
             runtime.bell.notify_one();
         }
         Request::Halt { scope, .. } | Request::Resume { scope } => {

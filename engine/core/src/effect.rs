@@ -159,6 +159,22 @@ pub enum EffectResult {
     Refused { reason: String },
 }
 
+impl EffectResult {
+    /// A word for logs and spans: never its content.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Answered { .. } => "answered",
+            Self::Unusable { .. } => "unusable",
+            Self::Sent { .. } => "sent",
+            Self::Kept { .. } => "kept",
+            Self::Record { .. } | Self::Value { .. } => "read",
+            Self::Counted { .. } => "counted",
+            Self::Done => "done",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}
+
 /// One line of a job's journal.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]

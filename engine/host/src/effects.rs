@@ -59,6 +59,19 @@ pub enum Stop {
     Differs { asked: String, recorded: String },
 }
 
+impl Stop {
+    /// A word for logs and spans.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Cancelled(_) => "cancelled",
+            Self::Later { .. } => "later",
+            Self::Unknown { .. } => "unknown",
+            Self::Store(_) => "store",
+            Self::Differs { .. } => "differs",
+        }
+    }
+}
+
 /// Prints the kind, and what carries no content.
 impl fmt::Debug for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
+use tracing::{Instrument, debug_span};
 use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
 use zelo_core::halt::{HALTED, HaltScope};
 use zelo_core::invocation::EventRef;
@@ -34,17 +35,18 @@ impl Runtime {
     /// Runs `work` once. Always comes to a settlement; the caller stores it, and lets go of the places then.
     pub async fn attempt(&self, work: Work) -> (Settlement, Places) {
         let edition = self.rules.current();
-        let ready = match self.ready_call(&edition, &work) {
-            Ok(call) => match self.consented(&edition, &work.job).await {
-                Ok(()) => self.within_budget(&work.job, &call).await.map(|places| (call, places)),
-                Err(end) => Err(end),
-            },
-            Err(end) => Err(end),
-        };
-        match ready {
+        match self.prepare(&edition, &work).instrument(debug_span!("prepare")).await {
             Err(end) => self.settlement(work.job.id, work.job.lease, (end, Trace::default(), Said::default())),
             Ok((call, places)) => self.perform(&edition, work, call, places).await,
         }
+    }
+
+    /// The call to make, and the places that it holds; or how the attempt ends without one.
+    async fn prepare(&self, edition: &Edition, work: &Work) -> Result<(Call, Places), AttemptEnd> {
+        let call = self.ready_call(edition, work)?;
+        self.consented(edition, &work.job).await?;
+        let places = self.within_budget(&work.job, &call).await?;
+        Ok((call, places))
     }
 
     /// Makes `call` for `work`, and comes to a settlement; also the places that it holds until that is stored.
@@ -143,11 +145,17 @@ impl Runtime {
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
         let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
         recorder::lock(&trace).places = places;
+        let name = &plugin.manifest().name;
+        let span = debug_span!("call", plugin = name, end = tracing::field::Empty, cpu_us = tracing::field::Empty);
         let run = tokio::select! {
             biased;
-            halted = self.line.halted(&invocation.rule, &plugin.manifest().name) => Err(halted),
-            run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits) => Ok(run),
+            halted = self.line.halted(&invocation.rule, name) => Err(halted),
+            run = self.host.run(&prepared, &invocation, Box::new(recorder), &limits).instrument(span.clone()) => Ok(run),
         };
+        if let Ok(run) = &run {
+            span.record("end", run.end.kind()).record("cpu_us", u64::try_from(run.cpu.as_micros()).unwrap_or(u64::MAX));
+            self.metrics().called(name, run);
+        }
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
         let run = match run {
             Ok(run) => run,

@@ -11,7 +11,7 @@ use zelo_core::invocation::EventRef;
 use zelo_core::{Effect, EffectResult, Grants, Invocation, JournalEntry, Timestamp};
 use zelo_host::{Effects, Host, Level, Limits, MissingGrants, Plugin, Run, Stop};
 
-use crate::outbound::{Answers, Secrets, Sending, Sent, Ways, secrets_of};
+use crate::outbound::{Answers, Marks, Secrets, Sending, Sent, Ways, secrets_of};
 
 /// What a plugin is given, and finds.
 #[derive(Clone, Debug, Default)]
@@ -110,7 +110,7 @@ impl World {
             Ok(sending) => sending,
             Err(reason) => return Ok(EffectResult::Refused { reason }),
         };
-        match sending.send(&self.answers, "dry-run", self.now).await {
+        match sending.send(&self.answers, Marks { key: "dry-run", trace: None }, self.now).await {
             Sent::Answered(response) => Ok(EffectResult::Answered { response }),
             Sent::Unusable(reason) => Ok(EffectResult::Unusable { reason }),
             Sent::Refused(reason) => Ok(EffectResult::Refused { reason }),

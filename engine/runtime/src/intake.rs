@@ -1,10 +1,12 @@
 //! The way in: verify → read → match → store. What it answers is a promise.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde::Serialize;
+use tracing::{Instrument, Span, debug_span, info_span};
 use zelo_core::decide::Decision;
-use zelo_core::{Arrival, ConsentSaid, Entropy, Event, EventId, JobState, Status, Timestamp};
+use zelo_core::{Arrival, ConsentSaid, Entropy, Event, EventId, JobState, SpanId, Status, Timestamp, TraceContext, TraceId};
 use zelo_rules::{Delivery, Headers, Read, Refusal, Source, Through};
 
 use crate::Runtime;
@@ -22,6 +24,21 @@ pub struct Incoming<'a> {
     pub body: &'a [u8],
 }
 
+/// When a delivery was there, and what it is known by from then on, whatever becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// The event that it becomes, if it does.
+    pub event: EventId,
+    pub at: Timestamp,
+}
+
+impl Arrived {
+    /// What its log lines and spans are found by.
+    pub fn trace(&self) -> TraceId {
+        self.event.into()
+    }
+}
+
 /// What an accepted delivery is answered.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
@@ -30,6 +47,8 @@ pub struct Receipt {
     pub status: Status,
     /// How many rules matched.
     pub rules: usize,
+    /// What the log lines and spans of this delivery are found by.
+    pub trace_id: TraceId,
 }
 
 /// Why a delivery was not accepted.
@@ -45,15 +64,24 @@ pub enum Refused {
     Unavailable(#[source] zelo_store::Error),
 }
 
-/// How many deliveries came to what, since the start.
+impl Refused {
+    /// A word for metrics: the end of the `type` of its problem document.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::NoConnection(_) => "connection",
+            Self::Refusal(Refusal::Malformed { .. }) => "malformed",
+            Self::Refusal(Refusal::Unverified { .. }) => "unverified",
+            Self::Refusal(Refusal::Unsupported { .. }) => "format",
+            Self::Refusal(Refusal::TooLarge { .. }) => "too-large",
+            Self::Busy => "busy",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
+/// Numbers the events of this process.
 #[derive(Debug, Default)]
 pub struct Counts {
-    pub accepted: AtomicU64,
-    pub duplicate: AtomicU64,
-    pub stale: AtomicU64,
-    pub quarantined: AtomicU64,
-    pub ignored: AtomicU64,
-    pub refused: AtomicU64,
     /// The millisecond of the newest event, and its number in it: 12 bits.
     newest: AtomicU64,
 }
@@ -67,17 +95,6 @@ impl Counts {
         // A clock that went back, or more than 4,096 events in a millisecond: the last number is for all of them.
         let number = newest.checked_sub(now).unwrap_or(u64::MAX).min(0xfff);
         EventId::new(received, number as u16, entropy)
-    }
-
-    fn count(&self, status: Status) {
-        let counter = match status {
-            Status::Accepted => &self.accepted,
-            Status::Duplicate => &self.duplicate,
-            Status::Stale => &self.stale,
-            Status::Quarantined => &self.quarantined,
-            Status::Ignored => &self.ignored,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -102,17 +119,37 @@ impl Runtime {
         self.rules.current().rules.source(source).map(|source| source.max_body)
     }
 
+    /// Gives a delivery that is there now its name.
+    pub fn arrived(&self) -> Arrived {
+        let at = self.clock.now();
+        Arrived { event: self.counts.id(at, self.entropy.as_ref()), at }
+    }
+
     /// Verifies a delivery, and accepts it.
     ///
     /// # Errors
     /// Why not. Nothing was stored then.
-    pub async fn receive(&self, incoming: Incoming<'_>) -> Result<Receipt, Refused> {
-        let outcome = self.receive_counted(&incoming).await;
+    pub async fn receive(&self, arrived: Arrived, incoming: Incoming<'_>) -> Result<Receipt, Refused> {
+        // The name in a URL is anyone's text: it is told only where it is one of ours.
+        let known = self.connections.contains_key(incoming.connection).then_some(incoming.connection);
+        let span = info_span!(
+            "receive",
+            trace_id = %arrived.trace(),
+            span_id = %SpanId::of_event(arrived.event),
+            link = tracing::field::Empty,
+            connection = known,
+        );
+        self.receive_counted(arrived, &incoming, known).instrument(span).await
+    }
+
+    async fn receive_counted(&self, arrived: Arrived, incoming: &Incoming<'_>, known: Option<&str>) -> Result<Receipt, Refused> {
+        let begun = Instant::now();
+        let outcome = self.verified(arrived, incoming).await;
+        self.metrics().answered(begun.elapsed());
         match &outcome {
             Ok(receipt) => {
-                self.counts.count(receipt.status);
+                self.metrics().received(incoming.connection, receipt.status);
                 tracing::info!(
-                    connection = incoming.connection,
                     event = receipt.event_id.map(tracing::field::display),
                     status = receipt.status.as_str(),
                     rules = receipt.rules,
@@ -120,29 +157,31 @@ impl Runtime {
                 );
             }
             Err(refused) => {
-                self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                // The name in a URL is anyone's text: it is logged only where it is one of ours.
-                let known = self.connections.contains_key(incoming.connection).then_some(incoming.connection);
-                tracing::warn!(connection = known, why = known.map(|_| tracing::field::display(refused)), "refused");
+                self.metrics().refused(known, refused.word());
+                tracing::warn!(code = refused.word(), why = known.map(|_| tracing::field::display(refused)), "refused");
             }
         }
         outcome
     }
 
-    async fn receive_counted(&self, incoming: &Incoming<'_>) -> Result<Receipt, Refused> {
+    async fn verified(&self, arrived: Arrived, incoming: &Incoming<'_>) -> Result<Receipt, Refused> {
         let missing = || Refused::NoConnection(incoming.connection.to_owned());
         let connection = self.connections.get(incoming.connection).ok_or_else(missing)?;
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(missing)?;
         let delivery = Delivery { path: incoming.path, url: incoming.url, headers: incoming.headers, body: incoming.body };
-        let now = self.clock.now();
         if !connection.insecure {
-            source.verify(&delivery, &connection.secrets, now)?;
+            debug_span!("verify").in_scope(|| source.verify(&delivery, &connection.secrets, arrived.at))?;
         }
-        Ok(match self.accept(connection, &delivery, now).await? {
-            Accepted::Ignored { .. } => Receipt { event_id: None, status: Status::Ignored, rules: 0 },
+        // Whose trace this belongs to is what the sender says: it is pointed to, and nothing hangs on it.
+        if let Some(caller) = incoming.headers.text("traceparent").and_then(|header| header.parse::<TraceContext>().ok()) {
+            Span::current().record("link", tracing::field::display(caller));
+        }
+        let trace_id = arrived.trace();
+        Ok(match self.accept_as(arrived, connection, &delivery).await? {
+            Accepted::Ignored { .. } => Receipt { event_id: None, status: Status::Ignored, rules: 0, trace_id },
             Accepted::Recorded { decision, .. } => {
-                Receipt { event_id: Some(decision.event), status: decision.status, rules: decision.rules.len() }
+                Receipt { event_id: Some(decision.event), status: decision.status, rules: decision.rules.len(), trace_id }
             }
         })
     }
@@ -171,25 +210,33 @@ impl Runtime {
     /// # Errors
     /// Why not. Nothing was stored then.
     pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Accepted, Refused> {
+        let arrived = Arrived { event: self.counts.id(received, self.entropy.as_ref()), at: received };
+        self.accept_as(arrived, connection, delivery).await
+    }
+
+    async fn accept_as(&self, arrived: Arrived, connection: &Connection, delivery: &Delivery<'_>) -> Result<Accepted, Refused> {
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
         let through = Through {
             connection: &connection.name,
             source: &connection.source,
             clinic: connection.clinic.as_deref(),
-            event: self.counts.id(received, self.entropy.as_ref()),
-            received,
+            event: arrived.event,
+            received: arrived.at,
         };
-        let arrival = match self.matched(&edition, source, delivery, &through)? {
+        let matched = debug_span!("match").in_scope(|| self.matched(&edition, source, delivery, &through))?;
+        let arrival = match matched {
             Matched::Ignored { why } => return Ok(Accepted::Ignored { why }),
             Matched::Arrival(arrival) => *arrival,
         };
         let event = Box::new(arrival.event.clone());
-        let decision = self.store.record(arrival).await.map_err(|error| match error {
+        let recorded = self.store.record(arrival).instrument(debug_span!("record")).await;
+        let decision = recorded.map_err(|error| match error {
             zelo_store::Error::Busy => Refused::Busy,
             other => Refused::Unavailable(other),
         })?;
-        if decision.jobs.iter().any(|job| job.state == JobState::Ready || job.run_at <= received) {
+        self.count_decision(&decision);
+        if decision.jobs.iter().any(|job| job.state == JobState::Ready || job.run_at <= arrived.at) {
             self.bell.notify_one();
         }
         Ok(Accepted::Recorded { event, decision })

@@ -8,7 +8,9 @@ use jiff::SignedDuration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use zelo_core::{JobId, JobState, Timestamp, settle::Settled};
+use tracing::{Instrument, Span, debug_span, info_span};
+use zelo_core::settle::Settled;
+use zelo_core::{Job, JobId, JobState, SpanId, Timestamp, TraceContext, TraceId};
 use zelo_store::{Outcome, Work};
 
 use crate::Runtime;
@@ -20,7 +22,7 @@ pub struct Pace {
     pub slots: u32,
     /// Longer than any attempt can take: the wall limit of a run, and then some.
     pub lease: SignedDuration,
-    /// How long a stop waits for running attempts; what is left then is run again at the next start.
+    /// How long a stop waits for running attempts; what is left then is broken off, and run again at the next start.
     pub stop: Duration,
 }
 
@@ -124,7 +126,10 @@ impl Runtime {
         }
         let drain = async { while running.join_next().await.is_some() {} };
         if tokio::time::timeout(pace.stop, drain).await.is_err() {
-            tracing::warn!("stopped with jobs still running; they run again at the next start");
+            tracing::warn!(jobs = running.len(), "jobs still run, and are broken off; they go on at the next start");
+            // Nobody else can hold a lease: what these held is free again, and what they had sent stands in their journals.
+            running.shutdown().await;
+            self.give_back(Timestamp::MAX, &hands).await;
         }
     }
 
@@ -147,11 +152,13 @@ impl Runtime {
         let outcome = if claimed.is_empty() { Claimed::None } else { Claimed::Some };
         for (work, permit) in claimed.into_iter().zip(permits) {
             let (runtime, held, mut stop) = (self.clone(), hands.hold(work.job.id), hands.stop.clone());
-            running.spawn(async move {
+            let span = attempt_span(&work.job);
+            let attempt = async move {
                 runtime.work(work, &mut stop).await;
                 drop((held, permit));
                 runtime.bell.notify_one();
-            });
+            };
+            running.spawn(attempt.instrument(span));
         }
         outcome
     }
@@ -160,24 +167,36 @@ impl Runtime {
     /// forgotten.
     async fn work(&self, work: Work, stop: &mut watch::Receiver<bool>) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
+        let received = work.event.received;
         let (settlement, places) = self.attempt(work).await;
         let job = settlement.job;
-        let mut outcome = self.store.settle(settlement.clone(), self.clock.now()).await;
+        let lease = settlement.lease;
+        let settle = || self.store.settle(settlement.clone(), self.clock.now()).instrument(debug_span!("settle"));
+        let mut outcome = settle().await;
         while outcome.as_ref().is_err_and(zelo_store::Error::passes) && !*stop.borrow() {
             tracing::warn!(%job, "an attempt cannot be settled yet; it is tried again");
             tokio::select! {
                 Ok(()) = stop.changed() => {}
                 () = tokio::time::sleep(LONGEST_NAP) => {}
             }
-            outcome = self.store.settle(settlement.clone(), self.clock.now()).await;
+            outcome = settle().await;
         }
         drop(places);
         match outcome {
-            Ok(Outcome { settled: Settled::Applied { job: settled, .. }, emitted, .. }) => {
+            Ok(Outcome { settled: Settled::Applied { job: settled, .. }, others, emitted }) => {
+                self.count_attempt(&settled);
+                self.count_ended(others.iter().chain([settled.as_ref()]));
+                if settled.state == JobState::Done {
+                    self.count_done(&settled, received);
+                }
                 let reason = settled.attention.as_ref().or(settled.reason.as_ref()).map(|reason| reason.code.as_str());
-                tracing::info!(%job, %event, rule, action, attempt = settled.attempt, state = settled.state.as_str(), reason, "settled");
+                tracing::info!(%event, state = settled.state.as_str(), reason, "settled");
                 for decision in emitted {
-                    tracing::info!(event = %decision.event, %job, rules = decision.rules.len(), "emitted");
+                    self.count_decision(&decision);
+                    let cause = TraceContext { trace: event.into(), span: SpanId::of_attempt(job, lease) };
+                    let begun = TraceContext::of_event(decision.event);
+                    let span = info_span!(parent: None, "emit", trace_id = %begun.trace, span_id = %begun.span, link = %cause);
+                    span.in_scope(|| tracing::info!(event = %decision.event, %job, rules = decision.rules.len(), "emitted"));
                 }
                 if settled.state == JobState::Dead {
                     tracing::warn!(%job, rule, action, reason, "a job died; see what it says under /api/v1/jobs");
@@ -207,8 +226,26 @@ impl Runtime {
     async fn give_back(&self, now: Timestamp, hands: &Hands) {
         match self.store.reclaim(now, self.retry, &hands.held()).await {
             Ok(jobs) if jobs.is_empty() => {}
-            Ok(jobs) => tracing::warn!(jobs = jobs.len(), "jobs whose worker is gone were given back"),
+            Ok(jobs) => {
+                self.count_ended(&jobs);
+                tracing::warn!(jobs = jobs.len(), "jobs whose worker is gone were given back");
+            }
             Err(error) => tracing::error!(%error, "leases could not be looked through"),
         }
     }
+}
+
+/// What the log lines and spans of an attempt stand in: it belongs to the trace of its event.
+fn attempt_span(job: &Job) -> Span {
+    info_span!(
+        parent: None,
+        "attempt",
+        trace_id = %TraceId::from(job.event),
+        span_id = %SpanId::of_attempt(job.id, job.lease),
+        parent_id = %SpanId::of_event(job.event),
+        job = %job.id,
+        rule = job.rule,
+        action = job.action,
+        attempt = job.attempt,
+    )
 }

@@ -12,6 +12,7 @@
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
 //! - [`installed`] and [`lock`]: which plugins are there, and which of them may run at all.
+//! - [`metrics`]: what happened, in numbers.
 //! - [`outbound`]: requests of plugins, and how far they go.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
@@ -31,6 +32,7 @@ pub mod intake;
 pub mod keeper;
 pub mod line;
 pub mod lock;
+pub mod metrics;
 pub mod outbound;
 mod recorder;
 pub mod rehearsal;
@@ -52,15 +54,19 @@ pub use caretaker::{Care, Holders};
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use installed::Installed;
-pub use intake::{Incoming, Receipt, Refused};
+pub use intake::{Arrived, Incoming, Receipt, Refused};
 pub use line::Line;
 pub use lock::Lock;
+pub use metrics::Metrics;
 pub use outbound::{Outbound, Secrets};
 pub use rulebook::Rulebook;
 
 /// All that the loops share. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime(Arc<Shared>);
+pub struct Runtime {
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+}
 
 /// What a [`Runtime`] is made of.
 pub struct Shared {
@@ -85,7 +91,13 @@ pub struct Shared {
 impl Runtime {
     /// A runtime over these parts.
     pub fn new(shared: Shared) -> Self {
-        Self(Arc::new(shared))
+        let metrics = Metrics::new(shared.clock.now(), shared.connections.keys().map(String::as_str));
+        Self { shared: Arc::new(shared), metrics: Arc::new(metrics) }
+    }
+
+    /// What happened so far, in numbers.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 }
 
@@ -93,6 +105,6 @@ impl std::ops::Deref for Runtime {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 }

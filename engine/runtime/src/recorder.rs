@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
+use tracing::Instrument;
 use zelo_core::effect::{Attachment, Message};
 use zelo_core::settle::{Checkpoint, Checkpointed, LocalWrite, LogLine, Purpose};
 use zelo_core::{
     Arrival, AutomationId, Cause, Effect, EffectResult, Emitted, Event, Grants, Invocation, Job, JournalEntry, KeyHash, LINEAGE_MAX,
-    Person, Stamp,
+    Person, SpanId, Stamp,
 };
 use zelo_host::{Effects, Level, Stop};
 use zelo_rules::InForce;
@@ -390,7 +391,16 @@ impl Effects for Recorder {
             Some(JournalEntry::Invocation(_)) => return Err(Stop::Store("the journal holds two invocations".to_owned())),
             None => {}
         }
-        let result = self.perform_new(index, &effect, begun).await?;
+        let span = tracing::debug_span!(
+            "effect",
+            kind = effect.kind(),
+            index,
+            span_id = %SpanId::of_effect(self.job.id, self.job.lease, index),
+            outcome = tracing::field::Empty,
+        );
+        let done = self.perform_new(index, &effect, begun).instrument(span.clone()).await;
+        span.record("outcome", done.as_ref().map_or_else(Stop::kind, EffectResult::kind));
+        let result = done?;
         if matches!(result, EffectResult::Refused { .. }) {
             // Why stands in the journal: it may repeat what the plugin wrote.
             tracing::warn!(job = %self.job.id, rule = self.job.rule, action = self.job.action, effect = effect.kind(), "an effect was refused");

@@ -15,12 +15,15 @@ pub(crate) async fn alive() -> &'static str {
 /// A store that takes longer than this for a cheap read, and for its turn to write, is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
-/// The store answers, and its disk takes writes.
+/// It does not stop, the store answers, and its disk has room and takes writes.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    if app.stop.as_ref().is_some_and(|stop| *stop.borrow()) {
+        return Err(Problem::stopping());
+    }
     // In a task of its own: giving up waiting must not cancel it.
     let asked = tokio::spawn(async move { app.runtime.store.ready().await });
     match tokio::time::timeout(READY_WITHIN, asked).await {
-        Ok(Ok(answer)) => answer.map(|_| "ready\n").map_err(Problem::from),
+        Ok(Ok(answer)) => answer.map(|()| "ready\n").map_err(Problem::from),
         Ok(Err(_)) => Err(Problem::internal()),
         Err(_) => Err(Problem::unavailable()),
     }

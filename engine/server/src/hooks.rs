@@ -1,7 +1,5 @@
 //! `POST /hooks/{connection}/…`: the way in for providers.
 
-use std::sync::atomic::Ordering;
-
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -32,6 +30,7 @@ pub(crate) async fn receive(
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, body) = request.into_parts();
+    let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
     // Of an unknown connection nothing is read; the runtime says that it is unknown.
     let held = match app.runtime.max_body(&place.connection) {
         None => None,
@@ -40,7 +39,7 @@ pub(crate) async fn receive(
                 plain(&parts.headers)?;
                 body::read(body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies).await
             };
-            Some(read.await.inspect_err(|problem| refuse(&app, &place.connection, problem))?)
+            Some(read.await.map_err(|problem| refuse(&app, connection, problem))?)
         }
     };
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
@@ -52,7 +51,8 @@ pub(crate) async fn receive(
         headers: &headers,
         body: held.as_ref().map_or(&[], |held| &held.bytes),
     };
-    let receipt = app.runtime.receive(incoming).await?;
+    let arrived = app.runtime.arrived();
+    let receipt = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
     Ok((StatusCode::ACCEPTED, Json(receipt)))
 }
 
@@ -64,8 +64,10 @@ fn plain(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// Counts and logs a delivery that did not get as far as the runtime.
-fn refuse(app: &App, connection: &str, problem: &Problem) {
-    app.runtime.counts.refused.fetch_add(1, Ordering::Relaxed);
-    tracing::warn!(connection, why = problem.code(), "refused");
+/// Counts and logs a delivery that did not get as far as the runtime. `connection` is one of ours.
+fn refuse(app: &App, connection: Option<&str>, problem: Problem) -> Problem {
+    let trace = app.runtime.arrived().trace();
+    app.runtime.metrics().refused(connection, problem.code());
+    tracing::warn!(trace_id = %trace, connection, code = problem.code(), "refused");
+    problem.traced(trace)
 }

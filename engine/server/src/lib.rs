@@ -6,6 +6,7 @@
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
 //! - `/healthz`, `/readyz`: whether it lives, and whether it can take deliveries.
+//! - `/metrics`: figures for monitoring.
 //!
 //! Nothing here verifies, matches or decides: that is `zelo-runtime` and below. Nothing here logs a body, a header or a
 //! query string.
@@ -18,6 +19,7 @@ mod health;
 mod hooks;
 mod limits;
 mod live;
+mod metrics;
 mod origin;
 mod pages;
 mod problem;
@@ -32,13 +34,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use zelo_runtime::Runtime;
 
 use crate::live::Live;
 use crate::problem::Problem;
 
-pub use serve::serve;
+pub use serve::{serve, serve_metrics};
 
 /// How the server listens and what it bears.
 #[derive(Clone, Debug)]
@@ -96,6 +98,8 @@ pub(crate) struct App {
     pub(crate) refusals: Arc<access::Refusals>,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
+    /// Held by who is told the figures.
+    pub(crate) telling: Arc<Mutex<()>>,
     /// Turns true when the server stops; none: it never does.
     pub(crate) stop: Option<watch::Receiver<bool>>,
 }
@@ -110,6 +114,7 @@ impl App {
             refusals: Arc::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
+            telling: Arc::default(),
             stop,
         }
     }
@@ -151,6 +156,7 @@ pub(crate) fn routes(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(metrics::routes(&app))
         .with_state(app)
         .merge(bounded)
         .layer(from_fn(limits::careful))

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use zelo_core::JobState;
 use zelo_core::job::Reason;
+use zelo_core::{JobState, TraceId};
 use zelo_rules::Refusal;
 use zelo_runtime::Refused;
 
@@ -23,11 +23,18 @@ pub(crate) struct Problem {
     header: Option<(HeaderName, &'static str)>,
     /// Why, as a code for programs, where one `type` has several.
     reason: Option<String>,
+    /// Of a delivery: what its log lines are found by.
+    trace: Option<TraceId>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, title, detail: detail.into(), header: None, reason: None }
+        Self { status, code, title, detail: detail.into(), header: None, reason: None, trace: None }
+    }
+
+    /// The same, about the delivery with this trace.
+    pub(crate) fn traced(self, trace: TraceId) -> Self {
+        Self { trace: Some(trace), ..self }
     }
 
     /// The stable end of its `type`.
@@ -147,6 +154,11 @@ impl Problem {
         Self::later("unavailable", "The store does not answer", "Nothing was stored; send it again. The log of the server says why.")
     }
 
+    /// 503: it is about to end.
+    pub(crate) fn stopping() -> Self {
+        Self::later("stopping", "The server stops", "It finishes what it has begun, and takes nothing new.")
+    }
+
     fn later(code: &'static str, title: &'static str, detail: &'static str) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
         Self { header: Some((RETRY_AFTER, "1")), ..problem }
@@ -191,6 +203,9 @@ impl IntoResponse for Problem {
         });
         if let Some(code) = self.reason {
             document["code"] = code.into();
+        }
+        if let Some(trace) = self.trace {
+            document["trace_id"] = serde_json::json!(trace);
         }
         let mut response = (self.status, document.to_string()).into_response();
         let headers = response.headers_mut();

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use zelo_runtime::Runtime;
 
 use crate::origin::Peer;
-use crate::{App, Settings, routes};
+use crate::{App, Settings, metrics, routes};
 
 /// The longest head of a request, in bytes, and the most headers in it.
 const HEAD_MAX: usize = 32 * 1024;
@@ -30,10 +30,28 @@ const HEADERS_MAX: usize = 100;
 ///
 /// # Errors
 /// The listener cannot be used any more.
-pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, stop: watch::Receiver<bool>) -> io::Result<()> {
     let app = App::new(runtime, settings, Some(stop.clone()));
+    answer_on(listener, &app, routes(app.clone()), stop).await
+}
+
+/// The same with `/metrics`, `/healthz` and `/readyz` alone, for whoever reaches `listener`, until `end` turns true or its sender is gone:
+/// while the server stops, which it is told by `stop`, this goes on and says so.
+///
+/// # Errors
+/// The listener cannot be used any more.
+pub async fn serve_metrics(
+    listener: TcpListener,
+    runtime: Runtime,
+    stop: watch::Receiver<bool>,
+    end: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let app = App::new(runtime, Settings::default(), Some(stop));
+    answer_on(listener, &app, metrics::open_routes(app.clone()), end).await
+}
+
+async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(app.settings.connections_max));
-    let router = routes(app.clone());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(app.settings.request_timeout).max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX);
     let connections = GracefulShutdown::new();
@@ -53,7 +71,7 @@ pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, 
         });
     }
     drop(listener);
-    finish(&app, connections).await;
+    finish(app, connections).await;
     Ok(())
 }
 

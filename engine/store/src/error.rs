@@ -35,6 +35,9 @@ pub enum Error {
          restore FILE --replace"
     )]
     Damaged { what: String, found: String },
+    /// Next to no room is left for more.
+    #[error("only {free} bytes are left on the disk of the store; make room")]
+    NoRoom { free: u64 },
     /// The store cannot be opened as asked.
     #[error("{0}")]
     Open(String),
@@ -64,7 +67,7 @@ impl Error {
             }),
             Self::Inconsistent { .. } | Self::Sealed { .. } => true,
             Self::Held => true,
-            Self::Busy | Self::Closed | Self::Open(_) | Self::Damaged { .. } => false,
+            Self::Busy | Self::Closed | Self::Open(_) | Self::Damaged { .. } | Self::NoRoom { .. } => false,
         }
     }
 }

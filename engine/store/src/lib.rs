@@ -33,6 +33,7 @@ mod archive;
 mod backup;
 mod envelope;
 mod error;
+mod figures;
 mod register;
 pub mod revive;
 pub mod seal;
@@ -42,6 +43,7 @@ mod subjects;
 pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
+pub use figures::{Figures, OnDisk};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
 pub use subjects::{
@@ -199,8 +201,14 @@ pub trait Store: Send + Sync + 'static {
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
 
-    /// Whether it reads and writes: after a write that the disk failed, only another write tells.
+    /// Whether it reads and writes, and has room: after a write that the disk failed, only another write tells.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`]: next to nothing is left on its disk. Or what a read or a write would say.
     async fn ready(&self) -> Result<(), Error>;
+
+    /// What it stands at, for monitoring. Cheap, however much is stored: it counts live jobs by index, and reads no job.
+    async fn figures(&self) -> Result<Figures, Error>;
 
     /// Copies everything to the file `target`, as it stands at one moment, while writes go on; when this returns well, the copy was looked
     /// through and is on disk. All that was acknowledged before the call is in it.

@@ -37,8 +37,8 @@ use zelo_core::{
 use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
+    Outcome, Page, RecordView, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -53,6 +53,7 @@ mod consents;
 mod effects;
 mod erase;
 mod events;
+mod figures;
 mod halts;
 mod identities;
 mod import;
@@ -80,6 +81,7 @@ mod writer;
 use checkpoint::Check;
 use claim::Claim;
 use erase::Erase;
+use figures::Gauges;
 use halts::{LiftHalt, PutHalt};
 use import::Bring;
 use keeper::{Reclaim, Retime};
@@ -133,6 +135,7 @@ pub struct SqliteStore {
     duties: Duties,
     commands: mpsc::Sender<Command>,
     reader: Reader,
+    gauges: Arc<Gauges>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// One at a time.
     backups: Arc<Mutex<()>>,
@@ -479,8 +482,14 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), Error> {
+        self.gauges.room()?;
         self.next_run().await?;
         self.write(Ready).await
+    }
+
+    async fn figures(&self) -> Result<Figures, Error> {
+        let (gauges, commands) = (self.gauges.clone(), self.commands.clone());
+        self.read(|reader| async move { gauges.read(reader, &commands).await }).await
     }
 
     async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {

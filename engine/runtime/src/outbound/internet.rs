@@ -79,15 +79,20 @@ impl Resolve for Resolver {
     }
 }
 
+/// Has every TLS connection of this process use *ring*; whoever makes a client calls it first.
+pub fn use_ring() {
+    static PROVIDER: OnceLock<()> = OnceLock::new();
+    // An error says that the process has one already, which is as good.
+    PROVIDER.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
 impl Internet {
     /// A client with these bounds.
     ///
     /// # Errors
     /// TLS cannot be set up: no certificates of authorities are found, say.
     pub fn new(config: InternetConfig) -> Result<Self, String> {
-        static PROVIDER: OnceLock<()> = OnceLock::new();
-        // An error says that the process has one already, which is as good.
-        PROVIDER.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        use_ring();
         let gate = Arc::new(Gate { inside: config.inside });
         let client = reqwest::Client::builder()
             .user_agent(concat!("zelo/", env!("CARGO_PKG_VERSION")))

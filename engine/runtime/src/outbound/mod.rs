@@ -16,9 +16,9 @@ use zelo_core::http::{Method, Response, Target};
 
 pub use address::{Inside, NotInside, is_public};
 pub use answers::Answers;
-pub use internet::{Internet, InternetConfig};
+pub use internet::{Internet, InternetConfig, use_ring};
 pub use secrets::{Bound, SECRET_MIN, Secret, Secrets};
-pub(crate) use sending::{Sending, Sent, Ways, secrets_of};
+pub(crate) use sending::{Marks, Sending, Sent, Ways, secrets_of};
 
 /// Carries one request to one place.
 #[async_trait]

@@ -1,13 +1,16 @@
 //! One request of a plugin: whether it may be made, where it goes, what it carries, and what its answer means.
 
 use jiff::Timestamp;
-use zelo_core::SignedDuration;
 use zelo_core::http::{HeaderValue, HttpGrant, IDEMPOTENCY_KEY, Method, Request, Response, Target};
+use zelo_core::{SignedDuration, TraceContext};
 
 use super::{Cut, Exchange, Hop, Outbound, Secrets};
 
 /// Redirects that one request follows.
 const REDIRECTS_MAX: usize = 5;
+
+/// Where in which trace a request is sent ([W3C Trace Context](https://www.w3.org/TR/trace-context/#traceparent-header)).
+const TRACEPARENT: &str = "traceparent";
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +32,33 @@ pub(crate) enum Sent {
     },
 }
 
+impl Sent {
+    /// A word for logs and metrics.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Unusable(_) => "unusable",
+            Self::Refused(_) => "refused",
+            Self::NotYet { .. } => "not_yet",
+            Self::Lost { .. } => "lost",
+        }
+    }
+}
+
 /// What an action may ask of whom, and what it may say there.
 #[derive(Clone, Copy)]
 pub(crate) struct Ways<'a> {
     pub(crate) grants: &'a [HttpGrant],
     pub(crate) secrets: &'a Secrets,
+}
+
+/// What tells a request from any other.
+#[derive(Clone, Copy)]
+pub(crate) struct Marks<'a> {
+    /// The same whenever it is sent again.
+    pub(crate) key: &'a str,
+    /// Where in which trace it is sent.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// A request that may be made.
@@ -72,20 +97,20 @@ impl<'a> Sending<'a> {
         self.grant
     }
 
-    /// Sends it, with `key` to tell it from any other, and follows redirects; all of it within the time that one request may take.
-    pub(crate) async fn send(&self, outbound: &dyn Outbound, key: &str, now: Timestamp) -> Sent {
-        match tokio::time::timeout(outbound.longest(), self.follow(outbound, key, now)).await {
+    /// Sends it, with its `marks`, and follows redirects; all of it within the time that one request may take.
+    pub(crate) async fn send(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> Sent {
+        match tokio::time::timeout(outbound.longest(), self.follow(outbound, marks, now)).await {
             Ok(sent) => sent,
             Err(_elapsed) => Sent::Lost { reason: format!("no answer of {} in time", self.request.url.origin()), after: None },
         }
     }
 
-    async fn follow(&self, outbound: &dyn Outbound, key: &str, now: Timestamp) -> Sent {
+    async fn follow(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> Sent {
         let (method, secrets) = (self.request.method, self.ways.secrets);
         let (mut url, mut under) = (self.request.url.clone(), self.grant);
         for redirects in 0..=REDIRECTS_MAX {
             let body = self.request.body.as_ref().map(|body| body.0.as_slice());
-            let hop = Hop { method, url: &url, headers: self.headers(&url, under, key), body };
+            let hop = Hop { method, url: &url, headers: self.headers(&url, under, marks), body };
             let (mut response, cut) = match outbound.exchange(&hop).await {
                 Exchange::Answered(response) => (response, None),
                 Exchange::Headed { head, why } => (head, Some(why)),
@@ -122,9 +147,9 @@ impl<'a> Sending<'a> {
 
     /// The headers of a hop to `url`, which the grant `under` allows. Elsewhere than where the request was meant to go, nothing is said
     /// that lets somebody in: neither secrets, wherever they are bound, nor what is usually one.
-    fn headers(&self, url: &Target, under: &HttpGrant, key: &str) -> Vec<(String, String)> {
+    fn headers(&self, url: &Target, under: &HttpGrant, marks: Marks<'_>) -> Vec<(String, String)> {
         let there = self.request.url.same_origin(url);
-        let mut headers = Vec::with_capacity(self.request.headers.len() + 1);
+        let mut headers = Vec::with_capacity(self.request.headers.len() + 2);
         let own = self.grant.idempotency_key.as_deref().unwrap_or(IDEMPOTENCY_KEY).to_ascii_lowercase();
         for header in self.request.headers.iter().filter(|header| header.name != own) {
             match &header.value {
@@ -138,7 +163,12 @@ impl<'a> Sending<'a> {
             }
         }
         if !self.request.method.is_safe() {
-            headers.push((own, key.to_owned()));
+            headers.push((own, marks.key.to_owned()));
+        }
+        if let Some(trace) = marks.trace
+            && !headers.iter().any(|(name, _)| name == TRACEPARENT)
+        {
+            headers.push((TRACEPARENT.to_owned(), trace.traceparent()));
         }
         headers
     }

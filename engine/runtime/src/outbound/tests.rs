@@ -87,6 +87,8 @@ fn secret(name: &str) -> HeaderValue {
     HeaderValue::Secret(name.to_owned())
 }
 
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 /// Sends `request` to a script of `answers`: what it comes to, and what was asked.
 async fn sent(request: &Request, answers: Vec<Exchange>) -> (Sent, Vec<Asked>) {
     let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
@@ -94,7 +96,8 @@ async fn sent(request: &Request, answers: Vec<Exchange>) -> (Sent, Vec<Asked>) {
     let ways = Ways { grants: &grants, secrets: &secrets };
     let sending = Sending::granted(request, ways).unwrap();
     let now = "2026-03-05T13:00:00Z".parse().unwrap();
-    let sent = sending.send(&script, "job_1-1", now).await;
+    let trace = Some(TRACEPARENT.parse().unwrap());
+    let sent = sending.send(&script, Marks { key: "job_1-1", trace }, now).await;
     assert!(script.answers.lock().unwrap().is_empty(), "every answer was asked for");
     (sent, script.asked.into_inner().unwrap())
 }
@@ -125,7 +128,22 @@ async fn the_key_stands_in_the_header_that_the_destination_heeds() {
     let (_, asked) = sent(&request(Method::Post, "https://api.example.com/keyed/1", forged), vec![answer(200, &[])]).await;
     assert_eq!(asked[0].headers["x-idempotency-key"], "job_1-1");
     let (_, asked) = sent(&request(Method::Get, "https://api.example.com/v1/1", vec![]), vec![answer(200, &[])]).await;
-    assert!(asked[0].headers.is_empty(), "asking needs no key: {asked:?}");
+    assert!(!asked[0].headers.contains_key("idempotency-key"), "asking needs no key: {asked:?}");
+}
+
+#[tokio::test]
+async fn a_request_says_where_in_which_trace_it_is_made() {
+    let url = "https://api.example.com/v1/1";
+    for method in [Method::Get, Method::Post] {
+        let (_, asked) = sent(&request(method, url, vec![]), vec![answer(200, &[])]).await;
+        assert_eq!(asked[0].headers["traceparent"], TRACEPARENT);
+    }
+    let own = vec![("traceparent", text("00-11111111111111111111111111111111-2222222222222222-00"))];
+    let (_, asked) = sent(&request(Method::Get, url, own), vec![answer(200, &[])]).await;
+    assert_eq!(asked[0].headers["traceparent"], "00-11111111111111111111111111111111-2222222222222222-00", "what the plugin says stands");
+    let redirected = vec![answer(302, &[("location", "https://files.example.com/1")]), answer(200, &[])];
+    let (_, asked) = sent(&request(Method::Get, url, vec![]), redirected).await;
+    assert_eq!(asked[1].headers["traceparent"], TRACEPARENT);
 }
 
 #[test]

@@ -4,14 +4,16 @@
 //! sees that. Where neither an answer nor a refusal to try came, nobody knows whether it was carried out: it is repeated where the
 //! destination can tell, by the same `Idempotency-Key`, that it is the same request, and otherwise the job ends as unknown.
 
+use std::time::Instant;
+
 use zelo_core::http::Request;
 use zelo_core::settle::Purpose;
-use zelo_core::{Effect, EffectResult, JournalEntry, SignedDuration};
+use zelo_core::{Effect, EffectResult, JournalEntry, SignedDuration, SpanId, TraceContext};
 use zelo_host::Stop;
 use zelo_store::effect_id;
 
 use super::{Begun, Recorder, lock};
-use crate::outbound::{Sending, Sent, Ways};
+use crate::outbound::{Marks, Sending, Sent, Ways};
 
 impl Recorder {
     pub(super) async fn request(&self, index: u32, request: &Request, begun: Begun) -> Result<EffectResult, Stop> {
@@ -41,7 +43,10 @@ impl Recorder {
             }
         }
         let key = effect_id(self.job.id, index);
-        let sent = sending.send(self.runtime.outbound.as_ref(), &key, self.runtime.clock.now()).await;
+        let trace = TraceContext { trace: self.job.event.into(), span: SpanId::of_effect(self.job.id, self.job.lease, index) };
+        let begun = Instant::now();
+        let sent = sending.send(self.runtime.outbound.as_ref(), Marks { key: &key, trace: Some(trace) }, self.runtime.clock.now()).await;
+        self.runtime.metrics().requested(&request.url.host(), &sent, begun.elapsed());
         let later =
             |reason: String, after: Option<SignedDuration>| Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) };
         match sent {

@@ -170,7 +170,7 @@ async fn know_contact(runtime: &Runtime, fields: Map<String, Value>) {
 
 async fn receive(runtime: &Runtime, case: &Case, path: &str, body: &[u8], token: &str) -> Result<Receipt, Refused> {
     let headers: Headers<'_> = [("x-token", token.as_bytes()), ("x-more", case.header.as_bytes())].into_iter().collect();
-    runtime.receive(Incoming { connection: CONNECTION, path, url: &case.url, headers: &headers, body }).await
+    runtime.receive(runtime.arrived(), Incoming { connection: CONNECTION, path, url: &case.url, headers: &headers, body }).await
 }
 
 /// Deliveries with something wrong, and what is said of them; none is accepted.

@@ -1,12 +1,12 @@
 //! What is in force: rules, automations, connections, and how many deliveries came to what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use zelo_core::Status;
 use zelo_rules::{Diagnostic, Overview, Text};
 
 use super::query::Parameters;
@@ -161,19 +161,18 @@ struct ConnectionJson {
 pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Result<Json<StatusJson>, Problem> {
     parameters.none()?;
     let edition = app.runtime.rules.current();
-    let counts = &app.runtime.counts;
-    let told = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let metrics = app.runtime.metrics();
     let mut connections: Vec<ConnectionJson> = app.runtime.connections.values().map(ConnectionJson::new).collect();
     connections.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Json(StatusJson {
         version: env!("CARGO_PKG_VERSION"),
         deliveries: DeliveriesJson {
-            accepted: told(&counts.accepted),
-            duplicate: told(&counts.duplicate),
-            stale: told(&counts.stale),
-            quarantined: told(&counts.quarantined),
-            ignored: told(&counts.ignored),
-            refused: told(&counts.refused),
+            accepted: metrics.deliveries(Status::Accepted),
+            duplicate: metrics.deliveries(Status::Duplicate),
+            stale: metrics.deliveries(Status::Stale),
+            quarantined: metrics.deliveries(Status::Quarantined),
+            ignored: metrics.deliveries(Status::Ignored),
+            refused: metrics.refusals(),
         },
         rules: edition.rules.rules().count(),
         automations: edition.in_force.automations().count(),

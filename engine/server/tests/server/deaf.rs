@@ -17,7 +17,7 @@ use zelo_core::{
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Import, JobView, MessageView, Outcome, Page, RecordView,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
     Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
@@ -199,6 +199,9 @@ impl Store for Deaf {
     }
     async fn backup(&self, target: PathBuf) -> Result<BackupReport, Error> {
         self.inner.backup(target).await
+    }
+    async fn figures(&self) -> Result<Figures, Error> {
+        self.inner.figures().await
     }
     async fn close(&self) -> Result<(), Error> {
         self.inner.close().await

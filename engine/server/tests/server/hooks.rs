@@ -96,7 +96,30 @@ async fn a_type_that_nobody_names_is_ignored() {
     for path in ["/hooks/acme/patient/gone", "/hooks/acme", "/hooks/acme/"] {
         let answer = house.send(delivery(path, &[TOKEN], patient("1", "Ana").to_string())).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
-        assert_eq!(answer.json(), serde_json::json!({ "event_id": null, "status": "ignored", "rules": 0 }));
+        let mut receipt = answer.json();
+        let trace = receipt["trace_id"].take();
+        assert_eq!(receipt, serde_json::json!({ "event_id": null, "status": "ignored", "rules": 0, "trace_id": null }));
+        assert!(is_trace(&trace), "{trace}");
+    }
+}
+
+/// Sixteen bytes in lower-case hexadecimal.
+fn is_trace(trace: &serde_json::Value) -> bool {
+    trace.as_str().is_some_and(|text| text.len() == 32 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+#[tokio::test]
+async fn an_answer_says_what_its_log_lines_are_found_by() {
+    let house = House::new().await;
+    let receipt = house.deliver("1", "Ana").await.json();
+    assert_eq!(receipt["event_id"], format!("evt_{}", receipt["trace_id"].as_str().unwrap()), "{receipt}");
+    let again = house.deliver("1", "Ana").await.json();
+    assert_eq!(again["event_id"], receipt["event_id"]);
+    assert!(is_trace(&again["trace_id"]) && again["trace_id"] != receipt["trace_id"], "each delivery has its own: {again}");
+    for (body, code) in [("{}".to_owned(), "unverified"), ("x".repeat(3000), "too-large")] {
+        let status = if code == "unverified" { 401 } else { 413 };
+        let problem = house.send(delivery("/hooks/acme/patient/new", &[("x-zelo-token", "forged")], body)).await.is_problem(status, code);
+        assert!(is_trace(&problem["trace_id"]), "{problem}");
     }
 }
 

@@ -10,6 +10,7 @@ mod hooks;
 mod house;
 mod jobs;
 mod live;
+mod metrics;
 mod pages;
 mod privacy;
 mod serve;

@@ -75,3 +75,42 @@ async fn a_head_that_never_ends_is_hung_up_on() {
     // Ends because the server closes it.
     read_all(stream).await;
 }
+
+async fn get(address: SocketAddr, path: &str, header: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: zelo.test\r\n{header}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+    read_all(stream).await
+}
+
+#[tokio::test]
+async fn figures_are_told_to_the_machine_itself() {
+    let (address, _stop, _server) = start(Settings::default()).await;
+    let answer = get(address, "/metrics", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("zelo_store_up 1"), "{answer}");
+    assert!(get(address, "/metrics", "x-forwarded-for: 203.0.113.9\r\n").await.starts_with("HTTP/1.1 401"));
+    let public = Settings { public_url: Some("https://hooks.example.com".into()), ..Settings::default() };
+    let (address, _stop, _server) = start(public).await;
+    assert!(get(address, "/metrics", "").await.starts_with("HTTP/1.1 401"));
+}
+
+#[tokio::test]
+async fn an_address_of_their_own_has_figures_and_nothing_else() {
+    let house = House::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let (end, ended) = watch::channel(false);
+    let server = tokio::spawn(zelo_server::serve_metrics(listener, house.runtime.clone(), stopped, ended));
+    assert!(get(address, "/metrics", "x-forwarded-for: 203.0.113.9\r\n").await.starts_with("HTTP/1.1 200"));
+    for path in ["/", "/api/v1/status", "/hooks/acme/x", "/sign-in"] {
+        assert!(get(address, path, "").await.starts_with("HTTP/1.1 404"), "{path}");
+    }
+    assert!(get(address, "/readyz", "").await.starts_with("HTTP/1.1 200"));
+    stop.send_replace(true);
+    let answer = get(address, "/readyz", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("urn:zelo:problem:stopping"), "{answer}");
+    assert!(get(address, "/healthz", "").await.starts_with("HTTP/1.1 200"), "it lives until it has stopped");
+    assert!(get(address, "/metrics", "").await.starts_with("HTTP/1.1 200"));
+    end.send_replace(true);
+    server.await.unwrap().unwrap();
+}

@@ -17,6 +17,7 @@ use zelo_core::{Actor, Entropy};
 use super::audit::Chain;
 use super::column::ms;
 use super::erase::{Erase, erase};
+use super::figures::Gauges;
 use super::identities::Written;
 use super::keys::Sealer;
 use super::line::Line;
@@ -68,11 +69,12 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     };
     let (commands, waiting) = mpsc::channel(config.queue.max(1));
     let (indexer, audit_key) = (desk.indexer.clone(), desk.signer.public_key());
+    let gauges = Arc::new(Gauges { pulse: desk.pulse.clone(), path: config.path });
     let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
     let writer = tokio::spawn(writer.run());
     let (reader, writer) = (Reader { from, ring }, Mutex::new(Some(writer)));
     let backups = Arc::default();
-    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, writer, backups }))
+    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, gauges, writer, backups }))
 }
 
 /// Changes the master key of the store, which nobody else has open.
@@ -127,6 +129,7 @@ async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entro
         failing: false,
         bare_after: 0,
         latest: from_ms(number(&mut conn, LATEST).await?).max(Timestamp::UNIX_EPOCH),
+        pulse: Arc::default(),
     };
     Ok(Opened { conn, desk, ring, root, options, lock })
 }

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use zelo_core::settle::Settlement;
 use zelo_core::{Arrival, Indexer};
 
 use super::audit::Chain;
+use super::figures::Pulse;
 use super::identities::Written;
 use super::keys::Sealer;
 use super::line::Line;
@@ -119,6 +121,8 @@ pub(crate) struct Desk {
     pub bare_after: i64,
     /// The latest time that any write has told: for writes that tell none.
     pub latest: Timestamp,
+    /// How it goes.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Desk {
@@ -268,15 +272,20 @@ impl Batch {
 
     /// One transaction. When this returns well, it is on disk.
     async fn commit(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
+        let begun = Instant::now();
         let outcome = self.transaction(conn, desk).await;
         match &outcome {
-            Ok(_) => desk.committed(),
+            Ok(_) => {
+                desk.committed();
+                desk.pulse.committed(self.len(), begun.elapsed());
+            }
             Err(error) => {
                 // SQLite has taken it back already where the disk failed it: then there is none, and that is what it says. sqlx's own
                 // transactions would count one that is not there, and begin no other.
                 let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
                 desk.rolled_back();
                 desk.failing |= !error.is_of_one();
+                desk.pulse.failed();
             }
         }
         outcome

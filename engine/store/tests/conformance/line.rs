@@ -191,7 +191,7 @@ conforming! {
         let one = db.admit(1, 1, unlimited()).await;
         assert_eq!(ids(&one), [made[0]]);
         let db = db.reopen().await;
-        db.store.reclaim(Timestamp::MAX, RetryPolicy::default()).await.unwrap();
+        db.store.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
         assert_eq!(ids(&db.admit(1, 9, unlimited()).await), [made[0]], "given back: it still comes first");
     }
 
@@ -262,7 +262,7 @@ async fn whatever_happens(kind: Kind, seed: u64) {
             6 => rooms = if Arc::ptr_eq(&rooms, &open) { halted.clone() } else { open.clone() },
             7 if draw(&mut dice, 4) == 0 => {
                 db = db.reopen().await;
-                db.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 99, ..RetryPolicy::default() }).await.unwrap();
+                db.store.reclaim(Timestamp::MAX, RetryPolicy { attempts: 99, ..RetryPolicy::default() }, &[]).await.unwrap();
                 running.clear();
             }
             8.. => {

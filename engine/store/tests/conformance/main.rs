@@ -27,6 +27,7 @@ mod chains;
 mod consents;
 mod damage;
 mod erasing;
+mod figures;
 mod files;
 mod line;
 mod over_time;
