@@ -1,0 +1,373 @@
+//! A story: processes that live one after the other over one store, a provider, and the scheduler that says what is next.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use zelo_core::{Clock, EventId, JobState, ManualClock, SeededEntropy, Status};
+use zelo_rules::Headers;
+use zelo_runtime::keeper::Pace;
+use zelo_runtime::{Incoming, Receipt, Refused, Runtime};
+use zelo_store::sqlite::{SqliteConfig, SqliteStore};
+use zelo_store::{MasterKey, Page, Store};
+
+use crate::broken::Broken;
+use crate::destination::Destination;
+use crate::scheduler::{Dice, Points};
+use crate::store::{Faulty, Notes, to_its_end};
+use crate::weather::Weather;
+use crate::world::{self, CONNECTION, Delivery, Ground, Parts};
+
+/// More steps than any story needs: one that takes them stands still.
+const STEPS_MAX: u64 = 20_000;
+
+/// How long a worker may hold a job.
+const LEASE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Nothing is held up for longer at a time.
+const HELD_UP_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// What happens, but for the order.
+pub(crate) struct Script {
+    pub(crate) seed: u64,
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) weather: Weather,
+    /// The step at which the first process dies, whatever the weather.
+    pub(crate) crash_at: Option<u64>,
+    pub(crate) broken: Broken,
+}
+
+impl Script {
+    /// What a seed says.
+    pub(crate) fn of(seed: u64, broken: Broken) -> Self {
+        let mut dice = Dice::new(seed ^ 0x5eed);
+        Self { seed, deliveries: world::deliveries(&mut dice), weather: Weather::of(&mut dice), crash_at: None, broken }
+    }
+
+    /// A little story in fair weather, with one crash.
+    pub(crate) fn with_crash_at(step: u64) -> Self {
+        Self { seed: step, deliveries: world::small(), weather: Weather::CALM, crash_at: Some(step), broken: Broken::Not }
+    }
+}
+
+/// What a story left.
+pub(crate) struct Told {
+    pub(crate) deliveries: Vec<Sent>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) destination: Arc<Destination>,
+    pub(crate) notes: Arc<Notes>,
+    /// All that happened, line by line.
+    pub(crate) story: Vec<String>,
+    pub(crate) crashes: u64,
+    /// Why it did not come to an end.
+    pub(crate) stuck: Option<String>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Told {
+    /// What happened how often.
+    pub(crate) fn came_to(&self) -> std::collections::BTreeMap<String, u64> {
+        let store = self.store.clone();
+        let jobs = to_its_end(async move { store.jobs(&Page { limit: 1000, ..Page::default() }, None).await.unwrap() });
+        let mut counts =
+            std::collections::BTreeMap::from([("crashes".to_owned(), self.crashes), ("lines".to_owned(), self.story.len() as u64)]);
+        for view in jobs {
+            *counts.entry(format!("{} {}", view.job.action, view.job.state.as_str())).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let store = self.store.clone();
+        let _ = to_its_end(async move { store.close().await });
+    }
+}
+
+/// A delivery, and what the provider knows of it.
+pub(crate) struct Sent {
+    pub(crate) delivery: Delivery,
+    /// What it was told, each time that it was acknowledged.
+    pub(crate) acknowledged: Vec<EventId>,
+    state: SentState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SentState {
+    /// To be sent from then on.
+    Waits(Timestamp),
+    OnItsWay,
+    /// The provider is content.
+    Over,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Crashed,
+    Stopped,
+    /// Nothing is left to do.
+    AllDone,
+    Stuck,
+}
+
+/// What is the same for all processes of a story.
+struct Director<'a> {
+    ground: &'a Ground,
+    script: Script,
+    dice: Dice,
+    points: Arc<Points>,
+    clock: Arc<ManualClock>,
+    destination: Arc<Destination>,
+    notes: Arc<Notes>,
+    sent: Vec<Sent>,
+    folder: Option<tempfile::TempDir>,
+    crashes: u64,
+    lives: u64,
+    stuck: Option<String>,
+}
+
+type Heard = Arc<Mutex<Vec<(usize, Result<Receipt, Refused>)>>>;
+
+/// Lets the story of `script` happen.
+pub(crate) fn tell(ground: &Ground, script: Script) -> Told {
+    let points = Arc::new(Points::default());
+    let state = |delivery: Delivery| Sent { state: SentState::Waits(delivery.sent), delivery, acknowledged: Vec::new() };
+    let mut director = Director {
+        ground,
+        dice: Dice::new(script.seed),
+        destination: Arc::new(Destination::new(points.clone(), script.weather)),
+        clock: Arc::new(ManualClock::new(world::beginning())),
+        notes: Arc::default(),
+        sent: script.deliveries.iter().cloned().map(state).collect(),
+        folder: script.weather.on_disk.then(|| tempfile::tempdir().unwrap()),
+        points,
+        script,
+        crashes: 0,
+        lives: 0,
+        stuck: None,
+    };
+    let mut store = director.open();
+    loop {
+        director.lives += 1;
+        let end = director.live(&store);
+        director.points.clear();
+        director.points.tell(format!("== {end:?} at {}", director.clock.now()));
+        if matches!(end, End::AllDone | End::Stuck) {
+            break;
+        }
+        director.crashes += u64::from(end == End::Crashed);
+        for sent in &mut director.sent {
+            if sent.state == SentState::OnItsWay {
+                sent.state = SentState::Waits(director.clock.now());
+            }
+        }
+        if director.folder.is_some() {
+            to_its_end({
+                let store = store.clone();
+                async move { store.close().await }
+            })
+            .unwrap();
+            store = director.open();
+        }
+    }
+    let Director { sent, destination, notes, points, crashes, stuck, folder, .. } = director;
+    Told { deliveries: sent, store, destination, notes, story: points.story(), crashes, stuck, _folder: folder }
+}
+
+impl Director<'_> {
+    fn open(&self) -> Arc<dyn Store> {
+        let path = self.folder.as_ref().map(|folder| folder.path().join("zelo.db"));
+        let entropy = Arc::new(SeededEntropy::new(self.script.seed ^ self.lives << 32));
+        let config = SqliteConfig { path, ..SqliteConfig::default() };
+        to_its_end(async move { SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy).await }).unwrap()
+    }
+
+    /// One process, from its start to its end.
+    fn live(&mut self, store: &Arc<dyn Store>) -> End {
+        let faulty = Faulty {
+            inner: store.clone(),
+            points: self.points.clone(),
+            weather: self.script.weather,
+            notes: self.notes.clone(),
+            broken: self.script.broken,
+            late: Mutex::default(),
+        };
+        let parts = Parts {
+            store: Arc::new(faulty),
+            outbound: self.destination.clone(),
+            clock: self.clock.clone(),
+            seed: self.script.seed ^ self.lives << 40,
+        };
+        let runtime = self.ground.process(parts);
+        let process = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        process.block_on(self.direct(&runtime, store))
+    }
+
+    /// Says what is next, until the process has come to its end.
+    async fn direct(&mut self, runtime: &Runtime, store: &Arc<dyn Store>) -> End {
+        let (stop, stopped) = watch::channel(false);
+        let keeper = tokio::spawn({
+            let (runtime, pace) = (runtime.clone(), Pace { slots: 4, lease: LEASE, ..Pace::default() });
+            async move { runtime.keep(pace, stopped).await }
+        });
+        let heard = Heard::default();
+        loop {
+            still().await;
+            self.hear(&heard);
+            if keeper.is_finished() {
+                return End::Stopped;
+            }
+            let steps = self.points.steps();
+            if steps > STEPS_MAX {
+                self.stuck = Some(format!("{STEPS_MAX} steps were not enough"));
+                return End::Stuck;
+            }
+            if self.crashes == 0 && self.script.crash_at == Some(steps) {
+                return End::Crashed;
+            }
+            let stormy = steps < self.script.weather.calm_after;
+            if stormy && self.crashes < self.script.weather.crashes_max && self.dice.chance(self.script.weather.crash) {
+                if self.dice.chance(800) {
+                    return End::Crashed;
+                }
+                self.points.tell("== is asked to stop");
+                let _ = stop.send(true);
+                self.crashes += 1;
+            }
+            self.set_clock(stormy);
+            let stopping = *stop.borrow();
+            if let Some(end) = self.step(runtime, store, &heard, stormy, stopping).await {
+                return end;
+            }
+        }
+    }
+
+    /// One thing goes on, or time does.
+    async fn step(&mut self, runtime: &Runtime, store: &Arc<dyn Store>, heard: &Heard, stormy: bool, stopping: bool) -> Option<End> {
+        let now = self.clock.now();
+        let free = self.points.free();
+        let due: Vec<usize> = (0..self.sent.len()).filter(|place| !stopping && self.sent[*place].is_due(now)).collect();
+        let all = free + due.len();
+        if all == 0 {
+            return self.wait(store).await;
+        }
+        let picked = self.dice.below(all as u64) as usize;
+        match picked.checked_sub(free) {
+            Some(place) => self.send(runtime, due[place], heard),
+            None if stormy && self.points.frozen() < 3 && self.dice.chance(self.script.weather.freeze) => self.points.freeze(picked),
+            None => self.points.release(picked, self.dice.roll()),
+        }
+        None
+    }
+
+    /// Nothing moves: what was held up goes on, or time passes until something is due.
+    async fn wait(&mut self, store: &Arc<dyn Store>) -> Option<End> {
+        let is_held_up = self.points.frozen() > 0;
+        match self.dice.below(10) {
+            0..3 if is_held_up => {
+                self.thaw();
+                return None;
+            }
+            // Somebody else may hold the job by then.
+            3..6 if is_held_up => {
+                self.pass(LEASE).await;
+                return None;
+            }
+            _ => {}
+        }
+        let now = self.clock.now();
+        let read = store.clone();
+        let (next, live) = to_its_end(async move {
+            let next = read.next_run().await.unwrap();
+            let jobs = read.jobs(&Page { limit: 1000, ..Page::default() }, None).await.unwrap();
+            (next, jobs.into_iter().map(|view| view.job).filter(|job| job.state.is_live()).collect::<Vec<_>>())
+        });
+        let provider = self.sent.iter().filter_map(|sent| match sent.state {
+            SentState::Waits(at) => Some(at),
+            SentState::OnItsWay | SentState::Over => None,
+        });
+        let lease = live.iter().any(|job| job.state == JobState::Running).then(|| now + LEASE);
+        match provider.chain(next).chain(lease).min().map(|at| at.duration_since(now)) {
+            // Nothing is held up for as long as that.
+            wait if is_held_up && wait.is_none_or(|wait| wait > HELD_UP_MAX) => self.thaw(),
+            // No nap of the keeper is longer than a second.
+            Some(wait) => self.pass(wait.max(SignedDuration::from_secs(1))).await,
+            None if live.is_empty() && self.sent.iter().all(|sent| sent.state == SentState::Over) => return Some(End::AllDone),
+            None => {
+                self.stuck = Some(format!("nothing is due; these jobs live: {live:?}"));
+                return Some(End::Stuck);
+            }
+        }
+        None
+    }
+
+    fn thaw(&self) {
+        self.points.tell("   goes on: all that was held up");
+        self.points.thaw();
+    }
+
+    async fn pass(&mut self, time: SignedDuration) {
+        self.clock.set(self.clock.now() + time);
+        self.points.tell(format!("   {} passes", time));
+        tokio::time::sleep(Duration::try_from(time).unwrap() + Duration::from_millis(1)).await;
+    }
+
+    /// Each step takes a little time; and sometimes somebody sets the clock.
+    fn set_clock(&mut self, stormy: bool) {
+        let step = SignedDuration::from_millis(self.dice.below(40) as i64);
+        let set = if stormy && self.dice.chance(self.script.weather.clock) {
+            SignedDuration::from_secs(self.dice.below(1200) as i64 - 600)
+        } else {
+            SignedDuration::ZERO
+        };
+        if !set.is_zero() {
+            self.points.tell(format!("   the clock is set by {set}"));
+        }
+        self.clock.set(self.clock.now() + step + set);
+    }
+
+    fn send(&mut self, runtime: &Runtime, place: usize, heard: &Heard) {
+        let sent = &mut self.sent[place];
+        sent.state = SentState::OnItsWay;
+        self.points.tell(format!("sends {} {:?}", sent.delivery.number, sent.delivery.word));
+        let (path, body) = (sent.delivery.path(), sent.delivery.body());
+        let (runtime, heard) = (runtime.clone(), heard.clone());
+        let _: JoinHandle<()> = tokio::spawn(async move {
+            let incoming = Incoming { connection: CONNECTION, path, url: "", headers: &Headers::default(), body: &body };
+            let answer = runtime.receive(incoming).await;
+            heard.lock().unwrap().push((place, answer));
+        });
+    }
+
+    /// The provider hears what it was answered.
+    fn hear(&mut self, heard: &Heard) {
+        for (place, answer) in heard.lock().unwrap().drain(..) {
+            let sent = &mut self.sent[place];
+            let later = self.clock.now() + SignedDuration::from_secs(1 + self.dice.below(120) as i64);
+            sent.state = match answer {
+                Ok(receipt) => {
+                    assert!(matches!(receipt.status, Status::Accepted | Status::Stale | Status::Duplicate), "{:?}", receipt.status);
+                    sent.acknowledged.push(receipt.event_id.unwrap());
+                    let again = sent.acknowledged.len() < 3 && self.dice.chance(self.script.weather.again);
+                    if again { SentState::Waits(later) } else { SentState::Over }
+                }
+                Err(_) => SentState::Waits(later),
+            };
+        }
+    }
+}
+
+impl Sent {
+    fn is_due(&self, now: Timestamp) -> bool {
+        matches!(self.state, SentState::Waits(at) if at <= now)
+    }
+}
+
+/// Until all tasks wait: paused time goes on only then.
+async fn still() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
