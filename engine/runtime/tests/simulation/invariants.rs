@@ -29,6 +29,9 @@ impl fmt::Display for Violation {
 
 type Check = Result<(), String>;
 
+/// What it says, and what holds a story against it.
+type Promise = (&'static str, fn(&Left<'_>) -> Check);
+
 /// Fails with a reason.
 macro_rules! ensure {
     ($holds:expr, $($why:tt)*) => {
@@ -52,7 +55,7 @@ pub(crate) const AUDIT: &str = "what has to be answered for is in the audit log"
 
 /// The promises that `told` breaks.
 pub(crate) fn broken_by(told: &Told) -> Vec<Violation> {
-    let promises: [(&'static str, fn(&Left<'_>) -> Check); 11] = [
+    let promises: [Promise; 11] = [
         (ENDS, ends),
         (STORED, stored),
         (LEASE, lease),

@@ -1,11 +1,11 @@
 //! A story: processes that live one after the other over one store, a provider, and the scheduler that says what is next.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use zelo_core::{Clock, EventId, JobState, ManualClock, SeededEntropy, Status};
 use zelo_rules::Headers;
 use zelo_runtime::keeper::Pace;
@@ -46,9 +46,9 @@ impl Script {
         Self { seed, deliveries: world::deliveries(&mut dice), weather: Weather::of(&mut dice), crash_at: None, broken }
     }
 
-    /// A little story in fair weather, with one crash.
+    /// A little story in fair weather, the same each time until the one crash.
     pub(crate) fn with_crash_at(step: u64) -> Self {
-        Self { seed: step, deliveries: world::small(), weather: Weather::CALM, crash_at: Some(step), broken: Broken::Not }
+        Self { seed: 1, deliveries: world::small(), weather: Weather::CALM, crash_at: Some(step), broken: Broken::Not }
     }
 }
 
@@ -68,11 +68,10 @@ pub(crate) struct Told {
 
 impl Told {
     /// What happened how often.
-    pub(crate) fn came_to(&self) -> std::collections::BTreeMap<String, u64> {
+    pub(crate) fn came_to(&self) -> BTreeMap<String, u64> {
         let store = self.store.clone();
         let jobs = to_its_end(async move { store.jobs(&Page { limit: 1000, ..Page::default() }, None).await.unwrap() });
-        let mut counts =
-            std::collections::BTreeMap::from([("crashes".to_owned(), self.crashes), ("lines".to_owned(), self.story.len() as u64)]);
+        let mut counts = BTreeMap::from([("crashes".to_owned(), self.crashes), ("lines".to_owned(), self.story.len() as u64)]);
         for view in jobs {
             *counts.entry(format!("{} {}", view.job.action, view.job.state.as_str())).or_default() += 1;
         }
@@ -124,18 +123,28 @@ struct Director<'a> {
     destination: Arc<Destination>,
     notes: Arc<Notes>,
     sent: Vec<Sent>,
+    store: Arc<dyn Store>,
     folder: Option<tempfile::TempDir>,
     crashes: u64,
     lives: u64,
     stuck: Option<String>,
 }
 
+/// A process.
+struct Life {
+    runtime: Runtime,
+    heard: Heard,
+    stop: watch::Sender<bool>,
+}
+
+/// What the provider was answered, by the places of its deliveries.
 type Heard = Arc<Mutex<Vec<(usize, Result<Receipt, Refused>)>>>;
 
 /// Lets the story of `script` happen.
 pub(crate) fn tell(ground: &Ground, script: Script) -> Told {
     let points = Arc::new(Points::default());
     let state = |delivery: Delivery| Sent { state: SentState::Waits(delivery.sent), delivery, acknowledged: Vec::new() };
+    let folder = script.weather.on_disk.then(|| tempfile::tempdir().unwrap());
     let mut director = Director {
         ground,
         dice: Dice::new(script.seed),
@@ -143,53 +152,56 @@ pub(crate) fn tell(ground: &Ground, script: Script) -> Told {
         clock: Arc::new(ManualClock::new(world::beginning())),
         notes: Arc::default(),
         sent: script.deliveries.iter().cloned().map(state).collect(),
-        folder: script.weather.on_disk.then(|| tempfile::tempdir().unwrap()),
+        store: open(&script, folder.as_ref(), 0),
+        folder,
         points,
         script,
         crashes: 0,
         lives: 0,
         stuck: None,
     };
-    let mut store = director.open();
     loop {
         director.lives += 1;
-        let end = director.live(&store);
+        let end = director.live();
         director.points.clear();
         director.points.tell(format!("== {end:?} at {}", director.clock.now()));
-        if matches!(end, End::AllDone | End::Stuck) {
-            break;
+        match end {
+            End::AllDone | End::Stuck => break,
+            End::Crashed => director.crashes += 1,
+            End::Stopped => {}
         }
-        director.crashes += u64::from(end == End::Crashed);
-        for sent in &mut director.sent {
-            if sent.state == SentState::OnItsWay {
-                sent.state = SentState::Waits(director.clock.now());
-            }
-        }
-        if director.folder.is_some() {
-            to_its_end({
-                let store = store.clone();
-                async move { store.close().await }
-            })
-            .unwrap();
-            store = director.open();
-        }
+        director.start_anew();
     }
-    let Director { sent, destination, notes, points, crashes, stuck, folder, .. } = director;
+    let Director { sent, store, destination, notes, points, crashes, stuck, folder, .. } = director;
     Told { deliveries: sent, store, destination, notes, story: points.story(), crashes, stuck, _folder: folder }
 }
 
+/// Opens the store of a story for another of its processes.
+fn open(script: &Script, folder: Option<&tempfile::TempDir>, lives: u64) -> Arc<dyn Store> {
+    let config = SqliteConfig { path: folder.map(|folder| folder.path().join("zelo.db")), ..SqliteConfig::default() };
+    let entropy = Arc::new(SeededEntropy::new(script.seed ^ lives << 32));
+    to_its_end(async move { SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy).await }).unwrap()
+}
+
 impl Director<'_> {
-    fn open(&self) -> Arc<dyn Store> {
-        let path = self.folder.as_ref().map(|folder| folder.path().join("zelo.db"));
-        let entropy = Arc::new(SeededEntropy::new(self.script.seed ^ self.lives << 32));
-        let config = SqliteConfig { path, ..SqliteConfig::default() };
-        to_its_end(async move { SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy).await }).unwrap()
+    /// The process is gone: nobody is answered any more, and a store on disk is opened again.
+    fn start_anew(&mut self) {
+        for sent in &mut self.sent {
+            if sent.state == SentState::OnItsWay {
+                sent.state = SentState::Waits(self.clock.now());
+            }
+        }
+        if self.folder.is_some() {
+            let store = self.store.clone();
+            to_its_end(async move { store.close().await }).unwrap();
+            self.store = open(&self.script, self.folder.as_ref(), self.lives);
+        }
     }
 
     /// One process, from its start to its end.
-    fn live(&mut self, store: &Arc<dyn Store>) -> End {
+    fn live(&mut self) -> End {
         let faulty = Faulty {
-            inner: store.clone(),
+            inner: self.store.clone(),
             points: self.points.clone(),
             weather: self.script.weather,
             notes: self.notes.clone(),
@@ -202,23 +214,23 @@ impl Director<'_> {
             clock: self.clock.clone(),
             seed: self.script.seed ^ self.lives << 40,
         };
-        let runtime = self.ground.process(parts);
         let process = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        process.block_on(self.direct(&runtime, store))
+        let life = Life { runtime: self.ground.process(parts), heard: Heard::default(), stop: watch::Sender::new(false) };
+        process.block_on(self.direct(&life))
     }
 
     /// Says what is next, until the process has come to its end.
-    async fn direct(&mut self, runtime: &Runtime, store: &Arc<dyn Store>) -> End {
-        let (stop, stopped) = watch::channel(false);
+    async fn direct(&mut self, life: &Life) -> End {
         let keeper = tokio::spawn({
-            let (runtime, pace) = (runtime.clone(), Pace { slots: 4, lease: LEASE, ..Pace::default() });
-            async move { runtime.keep(pace, stopped).await }
+            let (runtime, stopped) = (life.runtime.clone(), life.stop.subscribe());
+            async move { runtime.keep(Pace { slots: 4, lease: LEASE, ..Pace::default() }, stopped).await }
         });
-        let heard = Heard::default();
         loop {
-            still().await;
-            self.hear(&heard);
+            // Until all tasks wait: paused time goes on only then.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.hear(&life.heard);
             if keeper.is_finished() {
+                keeper.await.unwrap();
                 return End::Stopped;
             }
             let steps = self.points.steps();
@@ -229,43 +241,48 @@ impl Director<'_> {
             if self.crashes == 0 && self.script.crash_at == Some(steps) {
                 return End::Crashed;
             }
-            let stormy = steps < self.script.weather.calm_after;
-            if stormy && self.crashes < self.script.weather.crashes_max && self.dice.chance(self.script.weather.crash) {
+            let weather = self.script.weather;
+            if self.is_stormy() && self.crashes < weather.crashes_max && self.dice.chance(weather.crash) {
                 if self.dice.chance(800) {
                     return End::Crashed;
                 }
                 self.points.tell("== is asked to stop");
-                let _ = stop.send(true);
+                life.stop.send_replace(true);
                 self.crashes += 1;
             }
-            self.set_clock(stormy);
-            let stopping = *stop.borrow();
-            if let Some(end) = self.step(runtime, store, &heard, stormy, stopping).await {
+            self.set_clock();
+            if let Some(end) = self.step(life).await {
                 return end;
             }
         }
     }
 
+    fn is_stormy(&self) -> bool {
+        self.points.steps() < self.script.weather.calm_after
+    }
+
     /// One thing goes on, or time does.
-    async fn step(&mut self, runtime: &Runtime, store: &Arc<dyn Store>, heard: &Heard, stormy: bool, stopping: bool) -> Option<End> {
-        let now = self.clock.now();
+    async fn step(&mut self, life: &Life) -> Option<End> {
+        let (now, stopping) = (self.clock.now(), *life.stop.borrow());
         let free = self.points.free();
         let due: Vec<usize> = (0..self.sent.len()).filter(|place| !stopping && self.sent[*place].is_due(now)).collect();
         let all = free + due.len();
         if all == 0 {
-            return self.wait(store).await;
+            return self.wait().await;
         }
         let picked = self.dice.below(all as u64) as usize;
         match picked.checked_sub(free) {
-            Some(place) => self.send(runtime, due[place], heard),
-            None if stormy && self.points.frozen() < 3 && self.dice.chance(self.script.weather.freeze) => self.points.freeze(picked),
+            Some(place) => self.send(life, due[place]),
+            None if self.is_stormy() && self.points.frozen() < 3 && self.dice.chance(self.script.weather.freeze) => {
+                self.points.freeze(picked);
+            }
             None => self.points.release(picked, self.dice.roll()),
         }
         None
     }
 
     /// Nothing moves: what was held up goes on, or time passes until something is due.
-    async fn wait(&mut self, store: &Arc<dyn Store>) -> Option<End> {
+    async fn wait(&mut self) -> Option<End> {
         let is_held_up = self.points.frozen() > 0;
         match self.dice.below(10) {
             0..3 if is_held_up => {
@@ -280,10 +297,10 @@ impl Director<'_> {
             _ => {}
         }
         let now = self.clock.now();
-        let read = store.clone();
+        let store = self.store.clone();
         let (next, live) = to_its_end(async move {
-            let next = read.next_run().await.unwrap();
-            let jobs = read.jobs(&Page { limit: 1000, ..Page::default() }, None).await.unwrap();
+            let next = store.next_run().await.unwrap();
+            let jobs = store.jobs(&Page { limit: 1000, ..Page::default() }, None).await.unwrap();
             (next, jobs.into_iter().map(|view| view.job).filter(|job| job.state.is_live()).collect::<Vec<_>>())
         });
         let provider = self.sent.iter().filter_map(|sent| match sent.state {
@@ -317,9 +334,9 @@ impl Director<'_> {
     }
 
     /// Each step takes a little time; and sometimes somebody sets the clock.
-    fn set_clock(&mut self, stormy: bool) {
+    fn set_clock(&mut self) {
         let step = SignedDuration::from_millis(self.dice.below(40) as i64);
-        let set = if stormy && self.dice.chance(self.script.weather.clock) {
+        let set = if self.is_stormy() && self.dice.chance(self.script.weather.clock) {
             SignedDuration::from_secs(self.dice.below(1200) as i64 - 600)
         } else {
             SignedDuration::ZERO
@@ -330,13 +347,13 @@ impl Director<'_> {
         self.clock.set(self.clock.now() + step + set);
     }
 
-    fn send(&mut self, runtime: &Runtime, place: usize, heard: &Heard) {
+    fn send(&mut self, life: &Life, place: usize) {
         let sent = &mut self.sent[place];
         sent.state = SentState::OnItsWay;
         self.points.tell(format!("sends {} {:?}", sent.delivery.number, sent.delivery.word));
         let (path, body) = (sent.delivery.path(), sent.delivery.body());
-        let (runtime, heard) = (runtime.clone(), heard.clone());
-        let _: JoinHandle<()> = tokio::spawn(async move {
+        let (runtime, heard) = (life.runtime.clone(), life.heard.clone());
+        tokio::spawn(async move {
             let incoming = Incoming { connection: CONNECTION, path, url: "", headers: &Headers::default(), body: &body };
             let answer = runtime.receive(incoming).await;
             heard.lock().unwrap().push((place, answer));
@@ -365,9 +382,4 @@ impl Sent {
     fn is_due(&self, now: Timestamp) -> bool {
         matches!(self.state, SentState::Waits(at) if at <= now)
     }
-}
-
-/// Until all tasks wait: paused time goes on only then.
-async fn still() {
-    tokio::time::sleep(Duration::from_millis(1)).await;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use zelo_core::retry::RetryPolicy;
-use zelo_core::{ManualClock, SeededEntropy};
+use zelo_core::{Budget, ManualClock, SeededEntropy};
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{FileText, Files, RuleSet};
 use zelo_runtime::rulebook::{self, Edition, everything_on};
@@ -152,6 +152,7 @@ grant = { http = [{ request = "POST https://pay.example/v1/charges", idempotency
 [[then]]
 name = "note"
 plugin = "request"
+expires = "1h"
 allow = { n = "$.n" }
 with = { method = "POST", url = "https://crm.example/v1/notes", body = { n = "{{ n }}" } }
 grant = { http = ["POST https://crm.example/v1/notes"] }
@@ -197,7 +198,8 @@ pub(crate) struct Parts {
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        let host = Arc::new(Host::new(HostConfig { instances: 8, ..HostConfig::default() }).unwrap());
+        // Room for all that runs at once, or one story would wait for another.
+        let host = Arc::new(Host::new(HostConfig { instances: 64, ..HostConfig::default() }).unwrap());
         let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist");
         let catalog = Arc::new(Catalog::load(&host, &Installed::in_folder(dist)).unwrap());
         let head = |id: &str| format!("id = \"{id}\"\ntitle = \"A rule\"\nsource = \"clinic\"\n");
@@ -232,7 +234,8 @@ impl Ground {
             entropy: Arc::new(SeededEntropy::new(parts.seed)),
             retry: RetryPolicy::default(),
             limits: Limits::default(),
-            budgets: Budgets::new(None, []),
+            // More than anybody is sent, so that it is asked about and never spent.
+            budgets: Budgets::new(Some(Budget::new(1000, SignedDuration::from_hours(24)).unwrap()), []),
             bell: tokio::sync::Notify::new(),
             counts: Default::default(),
         })
