@@ -6,6 +6,7 @@
 mod activity;
 mod documents;
 mod explain;
+mod halts;
 mod in_force;
 pub(crate) mod jobs;
 mod query;
@@ -38,6 +39,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/rules", get(in_force::rules))
         .route("/rules/{id}", get(in_force::rule))
         .route("/status", get(in_force::status))
+        .merge(halts::routes())
         .merge(jobs::routes())
         .merge(subjects::routes())
         .method_not_allowed_fallback(async || Problem::method())

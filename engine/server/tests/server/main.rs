@@ -7,6 +7,7 @@ mod api;
 mod deaf;
 mod documents;
 mod hooks;
+mod halts;
 mod house;
 mod jobs;
 mod live;

@@ -119,6 +119,7 @@ fn on_disk(path: &Path) -> Option<OnDisk> {
 #[cfg(test)]
 mod tests {
     use sqlx::Connection;
+    use sqlx::sqlite::SqliteConnection;
 
     use super::*;
     use crate::sqlite::migrate::migrate;
