@@ -21,8 +21,8 @@ pub(crate) struct Problem {
     title: &'static str,
     detail: Cow<'static, str>,
     header: Option<(HeaderName, &'static str)>,
-    /// Why, as a code for programs, where one `type` has several.
-    reason: Option<String>,
+    /// Why a job stands as it did: its code is for programs.
+    reason: Option<Box<Reason>>,
 }
 
 impl Problem {
@@ -98,7 +98,7 @@ impl Problem {
     /// 409: the job stands as it did, for this reason.
     pub(crate) fn job(why: &Reason) -> Self {
         let problem = Self::new(StatusCode::CONFLICT, "job", "The job stands as it did", format!("{}.", why.text));
-        Self { reason: Some(why.code.clone()), ..problem }
+        Self { reason: Some(Box::new(why.clone())), ..problem }
     }
 
     /// 409: the job has ended, and cannot be cancelled.
@@ -111,9 +111,9 @@ impl Problem {
         Self::not_found("There is no job with this id. An id looks like `job_` and 32 hexadecimal digits.")
     }
 
-    /// Why, as a code, where it is about a job.
-    pub(crate) fn reason(&self) -> Option<Reason> {
-        self.reason.as_ref().map(|code| Reason::new(code, self.detail.trim_end_matches('.')))
+    /// Why, where it is about a job.
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.reason.as_deref()
     }
 
     /// 413: the body has more than `max` bytes.
@@ -189,8 +189,8 @@ impl IntoResponse for Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        if let Some(code) = self.reason {
-            document["code"] = code.into();
+        if let Some(why) = self.reason {
+            document["code"] = why.code.into();
         }
         let mut response = (self.status, document.to_string()).into_response();
         let headers = response.headers_mut();
