@@ -21,8 +21,8 @@ pub(crate) struct Problem {
     title: &'static str,
     detail: Cow<'static, str>,
     header: Option<(HeaderName, &'static str)>,
-    /// Why, as a code for programs, where one `type` has several.
-    reason: Option<String>,
+    /// Why a job stands as it did: its code is for programs.
+    reason: Option<Box<Reason>>,
     /// Of a delivery: what its log lines are found by.
     trace: Option<TraceId>,
 }
@@ -105,7 +105,7 @@ impl Problem {
     /// 409: the job stands as it did, for this reason.
     pub(crate) fn job(why: &Reason) -> Self {
         let problem = Self::new(StatusCode::CONFLICT, "job", "The job stands as it did", format!("{}.", why.text));
-        Self { reason: Some(why.code.clone()), ..problem }
+        Self { reason: Some(Box::new(why.clone())), ..problem }
     }
 
     /// 409: the job has ended, and cannot be cancelled.
@@ -118,9 +118,9 @@ impl Problem {
         Self::not_found("There is no job with this id. An id looks like `job_` and 32 hexadecimal digits.")
     }
 
-    /// Why, as a code, where it is about a job.
-    pub(crate) fn reason(&self) -> Option<Reason> {
-        self.reason.as_ref().map(|code| Reason::new(code, self.detail.trim_end_matches('.')))
+    /// Why, where it is about a job.
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.reason.as_deref()
     }
 
     /// 413: the body has more than `max` bytes.
@@ -201,8 +201,8 @@ impl IntoResponse for Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        if let Some(code) = self.reason {
-            document["code"] = code.into();
+        if let Some(why) = self.reason {
+            document["code"] = why.code.into();
         }
         if let Some(trace) = self.trace {
             document["trace_id"] = serde_json::json!(trace);

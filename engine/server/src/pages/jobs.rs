@@ -69,7 +69,7 @@ pub(crate) async fn decide(
     let body = html! {
         main.narrow {
             h1 { (words.job_stays) }
-            p { (reason(words, JobState::Dead, &why)) }
+            p { (reason(words, JobState::Dead, why)) }
             p { a href="/" { (words.overview) } }
         }
     };
