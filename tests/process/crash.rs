@@ -86,9 +86,9 @@ impl Load {
         let again = self.unanswered.lock().unwrap().pop();
         let (number, body) = again.unwrap_or_else(|| {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            (number, if number % 2 == 0 { appointment(number) } else { attendance(number) })
+            (number, if number.is_multiple_of(2) { appointment(number) } else { attendance(number) })
         });
-        let path = if number % 2 == 0 { "clinicarx/appointment/new" } else { "clinicarx/attendance/finished" };
+        let path = if number.is_multiple_of(2) { "clinicarx/appointment/new" } else { "clinicarx/attendance/finished" };
         let (status, answer) = server.deliver(path, &body);
         match status {
             202 => {
