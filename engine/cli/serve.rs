@@ -61,8 +61,7 @@ pub(super) fn sign_in_link(config: &Config, code: &str) -> String {
 
 async fn serve(config: &Config) -> Result<()> {
     // Bound first: a second server on this address must fail before it touches anything.
-    let listener =
-        TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let metrics = match config.server.metrics {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for /metrics"))?),
         None => None,

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn nothing_is_exported_unless_a_collector_is_named() {
-        let wanted = |set: &[(&str, &str)]| is_wanted(|name| set.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned()));
+        let wanted =
+            |set: &[(&str, &str)]| is_wanted(|name| set.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned()));
         let named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
         assert!(!wanted(&[]));
         assert!(!wanted(&[("OTEL_SERVICE_NAME", "zelo"), ("OTEL_EXPORTER_OTLP_ENDPOINT", " ")]));

@@ -28,8 +28,8 @@ use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebo
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
-    SubjectView, Who, Work,
+    Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page, RecordView, Retained, Retention, Store,
+    SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.

@@ -95,7 +95,8 @@ fn one_delivery_is_one_trace_from_the_webhook_to_the_effect() {
     server.stop();
 
     let all = collector.spans();
-    let spans: BTreeMap<&str, &Span> = all.iter().filter(|span| hex(&span.trace_id) == trace).map(|span| (span.name.as_str(), span)).collect();
+    let spans: BTreeMap<&str, &Span> =
+        all.iter().filter(|span| hex(&span.trace_id) == trace).map(|span| (span.name.as_str(), span)).collect();
     let names: Vec<&str> = spans.keys().copied().collect();
     assert_eq!(names, ["attempt", "call", "effect http", "match", "prepare", "receive", "record", "settle", "verify"], "{all:#?}");
     for (child, parent) in [

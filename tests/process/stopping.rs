@@ -33,7 +33,8 @@ fn a_stop_under_load_keeps_its_time_and_loses_nothing() {
                     if done.load(Ordering::SeqCst) {
                         break;
                     }
-                    let body = json!({ "data": { "id": format!("p-{sender}-{number}"), "name": "Íris" }, "timestamp": "2026-01-01 12:00:00" });
+                    let body =
+                        json!({ "data": { "id": format!("p-{sender}-{number}"), "name": "Íris" }, "timestamp": "2026-01-01 12:00:00" });
                     if let (202, receipt) = server.deliver("clinicarx/patient/new", &body.to_string()) {
                         acknowledged.insert(receipt["event_id"].as_str().unwrap().to_owned());
                     }
@@ -63,7 +64,8 @@ fn a_stop_under_load_keeps_its_time_and_loses_nothing() {
     let token = house.ok(&["token", "new"]).trim().to_owned();
     let live = || ["ready", "running", "scheduled"].iter().any(|state| !server.list_of_state(state, &token).is_empty());
     within("every job ends", Duration::from_secs(120), || !live());
-    let events: BTreeSet<String> = server.list("/api/v1/events", &token).iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
+    let events: BTreeSet<String> =
+        server.list("/api/v1/events", &token).iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
     assert!(acknowledged.is_subset(&events), "what was acknowledged is there");
     let jobs = server.list("/api/v1/jobs", &token);
     let jobs: BTreeMap<&str, &str> = jobs.iter().map(|job| (job["id"].as_str().unwrap(), job["state"].as_str().unwrap())).collect();

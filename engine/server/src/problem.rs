@@ -21,7 +21,7 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     header: Option<(HeaderName, &'static str)>,
     /// Of a delivery: what its log lines are found by.
-    trace: Option<TraceId>,
+    trace: Option<Box<TraceId>>,
 }
 
 impl Problem {
@@ -31,7 +31,7 @@ impl Problem {
 
     /// The same, about the delivery with this trace.
     pub(crate) fn traced(self, trace: TraceId) -> Self {
-        Self { trace: Some(trace), ..self }
+        Self { trace: Some(Box::new(trace)), ..self }
     }
 
     /// The stable end of its `type`.

@@ -101,9 +101,9 @@ impl Snapshot {
         let help = "Runs of plugins, requests and all, without the wait for a free instance.";
         page.histograms("zelo_plugin_call", help, &metrics.calls)?;
         let mut family = page.family("zelo_plugin_cpu", "Computing of plugins.", Some(&Unit::Seconds), MetricType::Counter)?;
-        metrics.computing.each(|labels, sum| {
-            ConstCounter::new(sum.load(Ordering::Relaxed) as f64 / 1e6).encode(family.encode_family(&labels)?)
-        })?;
+        metrics
+            .computing
+            .each(|labels, sum| ConstCounter::new(sum.load(Ordering::Relaxed) as f64 / 1e6).encode(family.encode_family(&labels)?))?;
         page.gauge("zelo_plugin_instances", "Plugins that run now.", None, u64::from(self.capacity.running))?;
         let help = "Plugins that may run at once; who comes later waits.";
         page.gauge("zelo_plugin_instances_max", help, None, u64::from(self.capacity.instances))?;
@@ -114,7 +114,12 @@ impl Snapshot {
         page.gauge("zelo_store_up", "1: the store answers.", None, u64::from(self.figures.is_some()))?;
         let Some(figures) = &self.figures else { return Ok(()) };
         page.gauge("zelo_store_queue", "Writes that wait for the writer.", None, figures.writes_waiting)?;
-        page.gauge("zelo_store_queue_max", "Writes that may wait; beyond them deliveries are told to come again.", None, figures.writes_max)?;
+        page.gauge(
+            "zelo_store_queue_max",
+            "Writes that may wait; beyond them deliveries are told to come again.",
+            None,
+            figures.writes_max,
+        )?;
         page.histogram("zelo_store_commit", "Transactions, until they are on disk.", Some(&Unit::Seconds), &figures.commits)?;
         page.histogram("zelo_store_batch_writes", "Writes that shared a transaction.", None, &figures.batches)?;
         page.counter("zelo_store_commits_failed", "Transactions that came to nothing.", figures.failed)?;

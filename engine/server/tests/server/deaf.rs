@@ -16,8 +16,8 @@ use zelo_core::{
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, ConsentView, ConsentWrite, CredentialRow, DocumentView, Erasure,
-    Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport, SubjectView, Who,
-    Work,
+    Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView, Retained, Retention, Store, SubjectExport,
+    SubjectView, Who, Work,
 };
 
 /// The same store, until it is deaf: then what people saw is not written down.

@@ -131,9 +131,7 @@ async fn what_is_told_is_described_and_nothing_else_is() {
     let page = include_str!("../../../../docs/observability.md");
     let table = page.split("## Metrics").nth(1).unwrap().split("## Traces").next().unwrap();
     let first = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
-    let described: BTreeSet<String> = first
-        .flat_map(|(names, _)| names.split(", "))
-        .map(|name| name.trim_matches('`').split('{').next().unwrap().to_owned())
-        .collect();
+    let described: BTreeSet<String> =
+        first.flat_map(|(names, _)| names.split(", ")).map(|name| name.trim_matches('`').split('{').next().unwrap().to_owned()).collect();
     assert_eq!(described, told);
 }
