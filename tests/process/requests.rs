@@ -184,8 +184,17 @@ fn killed_in_the_midst_of_a_request_with_a_key_it_is_the_same_request_again() {
         assert_eq!(killed_while_it_waits(&other, &house(&other, method, grant, INSIDE))["state"], "done");
         let asked = other.asked();
         let key = |asked: &String| header(asked, if method == "POST" { "x-idempotency-key" } else { "idempotency-key" });
-        assert!(asked.len() == 2 && asked[0] == asked[1] && key(&asked[0]).is_some(), "{asked:?}");
+        // Each sending is a span of its own, in the one trace.
+        let (untraced, traces): (Vec<_>, Vec<_>) = asked.iter().map(|asked| untraced(asked)).unzip();
+        assert!(asked.len() == 2 && untraced[0] == untraced[1] && key(&asked[0]).is_some(), "{asked:?}");
+        assert!(traces[0] != traces[1] && traces[0][..35] == traces[1][..35], "{traces:?}");
     }
+}
+
+/// What is asked without its `traceparent`, and that.
+fn untraced(asked: &str) -> (String, String) {
+    let trace = header(asked, "traceparent").unwrap();
+    (asked.replace(&trace, ""), trace)
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) struct Problem {
     /// Why a job stands as it did: its code is for programs.
     reason: Option<Box<Reason>>,
     /// Of a delivery: what its log lines are found by.
-    trace: Option<TraceId>,
+    trace: Option<Box<TraceId>>,
 }
 
 impl Problem {
@@ -34,7 +34,7 @@ impl Problem {
 
     /// The same, about the delivery with this trace.
     pub(crate) fn traced(self, trace: TraceId) -> Self {
-        Self { trace: Some(trace), ..self }
+        Self { trace: Some(Box::new(trace)), ..self }
     }
 
     /// The stable end of its `type`.
