@@ -144,7 +144,7 @@ type Heard = Arc<Mutex<Vec<(usize, Result<Receipt, Refused>)>>>;
 pub(crate) fn tell(ground: &Ground, script: Script) -> Told {
     let points = Arc::new(Points::default());
     let state = |delivery: Delivery| Sent { state: SentState::Waits(delivery.sent), delivery, acknowledged: Vec::new() };
-    let folder = script.weather.on_disk.then(|| tempfile::tempdir().unwrap());
+    let folder = script.weather.on_disk.then(folder);
     let mut director = Director {
         ground,
         dice: Dice::new(script.seed),
@@ -174,6 +174,12 @@ pub(crate) fn tell(ground: &Ground, script: Script) -> Told {
     }
     let Director { sent, store, destination, notes, points, crashes, stuck, folder, .. } = director;
     Told { deliveries: sent, store, destination, notes, story: points.story(), crashes, stuck, _folder: folder }
+}
+
+/// A folder in memory where there is one: a story has hundreds of commits, and does not pull the plug of the machine.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 /// Opens the store of a story for another of its processes.
