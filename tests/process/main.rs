@@ -15,6 +15,7 @@ mod crash;
 mod days;
 mod disk;
 mod explain;
+mod halts;
 mod house;
 mod import;
 mod jobs;

@@ -156,6 +156,7 @@ pub struct Origin {
 
 /// What is wanted.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are jobs, and one is made for every match")]
 pub enum Plan {
     /// A job.
     Fire {

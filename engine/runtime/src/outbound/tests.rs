@@ -208,8 +208,8 @@ async fn a_redirect_goes_only_where_the_rule_lets_it() {
     let (came, asked) = sent(&get, vec![to("/v1/2"), to("https://files.example.com/f?sig=1"), answer(200, &[])]).await;
     assert_eq!(status(&came), 200);
     assert_eq!(asked[1].url, "https://api.example.com/v1/2");
-    assert_eq!(asked[1].headers.len(), 3, "the same origin");
-    assert_eq!(asked[2].headers.keys().collect::<Vec<_>>(), ["accept"], "nothing that lets somebody in goes elsewhere");
+    assert_eq!(asked[1].headers.len(), 4, "the same origin");
+    assert_eq!(asked[2].headers.keys().collect::<Vec<_>>(), ["accept", "traceparent"], "nothing that lets somebody in goes elsewhere");
     for (elsewhere, why) in [
         ("https://evil.example/x", "https://evil.example, which is not granted"),
         ("http://api.example.com/v1/2", "http://api.example.com, which is not granted"),

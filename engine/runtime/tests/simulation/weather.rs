@@ -22,11 +22,14 @@ pub(crate) struct Weather {
     pub(crate) calm_after: u64,
     /// Whether the store is a file, opened anew after each crash; otherwise it is kept in memory.
     pub(crate) on_disk: bool,
+    /// Whether the store is told what its process has in hand. Where it is not, as one of several nodes could not be, a worker that is
+    /// held up for longer than its lease loses its job to another.
+    pub(crate) alone: bool,
 }
 
 impl Weather {
     pub(crate) const CALM: Self =
-        Self { store: 0, abroad: 0, crash: 0, crashes_max: 0, freeze: 0, again: 0, clock: 0, calm_after: 0, on_disk: false };
+        Self { store: 0, abroad: 0, crash: 0, crashes_max: 0, freeze: 0, again: 0, clock: 0, calm_after: 0, on_disk: false, alone: true };
 
     pub(crate) fn of(dice: &mut Dice) -> Self {
         Self {
@@ -39,6 +42,7 @@ impl Weather {
             clock: dice.pick(&[0, 0, 5]),
             calm_after: dice.pick(&[100, 300, 600]),
             on_disk: dice.chance(150),
+            alone: dice.chance(300),
         }
     }
 }

@@ -25,14 +25,21 @@ async fn operators_halt_and_resume_and_everybody_sees_it() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(ask(&house, Role::Operator, "PUT", "all", "").await.status, 200);
     let items = house.api("halts").await.json()["items"].clone();
-    assert_eq!((&items[0]["scope"], &items[1]["scope"], &items[1]["reason"]), (&json!("all"), &json!("plugin:reminder"), &json!("sends twice")));
+    assert_eq!(
+        (&items[0]["scope"], &items[1]["scope"], &items[1]["reason"]),
+        (&json!("all"), &json!("plugin:reminder"), &json!("sends twice"))
+    );
     assert_eq!(items[0]["actor"], "token:tests");
 
     assert_eq!(ask(&house, Role::Operator, "DELETE", "all", "").await.status, 200);
-    ask(&house, Role::Operator, "DELETE", "all", "").await.is_problem(404, "not_found");
+    ask(&house, Role::Operator, "DELETE", "all", "").await.is_problem(404, "not-found");
     assert_eq!(house.api("halts").await.json()["items"].as_array().unwrap().len(), 1);
     let audit = house.store().audit(&AuditPage { kind: Some(AuditKind::Configured), ..AuditPage::default() }).await.unwrap();
-    let told: Vec<_> = audit.iter().map(|view| view.entry.detail()).filter(|detail| detail.contains_key("halted") || detail.contains_key("resumed")).collect();
+    let told: Vec<_> = audit
+        .iter()
+        .map(|view| view.entry.detail())
+        .filter(|detail| detail.contains_key("halted") || detail.contains_key("resumed"))
+        .collect();
     assert_eq!(told.len(), 3, "{told:?}");
 }
 

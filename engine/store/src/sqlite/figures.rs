@@ -21,15 +21,18 @@ const SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 
 const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 // Each count walks one partial index, and no table; the ends of the audit log are looked up. SQLite uses a partial index only where its
-// condition stands in the question.
+// condition stands in the question. Of those that are ready, the next ones are looked at: the heads of all lines are among them, and
+// who is parked waits for somebody else.
 pub(super) const COUNTS: &str = "SELECT \
     (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND waits = 0) AS scheduled, \
-    (SELECT count(*) FROM jobs WHERE state = 'ready') AS ready, \
+    (SELECT count(*) FROM jobs WHERE state = 'ready' AND parked IS NULL) \
+        + (SELECT count(*) FROM jobs WHERE parked IS NOT NULL) AS ready, \
     (SELECT count(*) FROM jobs WHERE state = 'running') AS running, \
     (SELECT count(*) FROM jobs WHERE attention IS NOT NULL) AS attention, \
     (SELECT count(*) FROM job_history WHERE state IN ('dead', 'unknown') AND state = 'dead') AS dead, \
     (SELECT count(*) FROM job_history WHERE state IN ('dead', 'unknown') AND state = 'unknown') AS unknown, \
-    (SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM jobs WHERE state = 'ready' \
+    (SELECT min(run_at) FROM (SELECT min(run_at) AS run_at FROM (SELECT run_at FROM jobs \
+            WHERE state = 'ready' AND parked IS NULL ORDER BY turn LIMIT 256) \
         UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled' AND waits = 0)) AS next_run, \
     (SELECT at FROM audit_heads ORDER BY seq DESC LIMIT 1) AS signed, \
     (SELECT at FROM audit_log WHERE seq > coalesce((SELECT max(seq) FROM audit_heads), 0) ORDER BY seq LIMIT 1) AS unsigned";
@@ -130,7 +133,7 @@ mod tests {
         migrate(&mut conn, "a test").await.unwrap();
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {COUNTS}"))).fetch_all(&mut conn).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
-        for index in ["jobs_scheduled", "jobs_ready", "jobs_leased", "jobs_attention", "job_history_trouble"] {
+        for index in ["jobs_scheduled", "jobs_ready", "jobs_parked", "jobs_leased", "jobs_attention", "job_history_trouble"] {
             assert!(plan.iter().any(|step| step.contains(index)), "{index} is not used: {plan:#?}");
         }
         // Of the heads and the log of audit, only an end is read.

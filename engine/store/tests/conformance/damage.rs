@@ -95,7 +95,8 @@ async fn a_damaged_page_is_told_at_the_start_or_when_it_is_read() {
             found += 1;
         }
     }
-    assert!(found >= 10, "{found}");
+    // The copy makes its indexes anew: one that nothing read is whole in it.
+    assert!(found >= 8, "{found}");
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ conforming! {
         assert_eq!((first[0].job.state, first[0].job.attempt, first[0].job.lease), (JobState::Running, 1, 1));
         db.record(db.delivery(4, 9 * DAY).fires("thank")).await;
         let rest = db.store.claim(minute(10 * DAY), 10, LEASE, unlimited()).await.unwrap();
-        assert_eq!(rest.iter().map(|work| work.job.run_at).collect::<Vec<_>>(), [minute(9 * DAY), minute(10 * DAY)]);
+        assert_eq!(rest.iter().map(|work| work.job.run_at).collect::<Vec<_>>(), [minute(10 * DAY), minute(9 * DAY)], "as they became ready");
         assert!(db.claim(10 * DAY).await.is_empty(), "what is running is not claimed again");
         assert_eq!(db.store.next_run().await.unwrap(), Some(minute(11 * DAY)));
     }
