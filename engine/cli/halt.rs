@@ -70,7 +70,7 @@ fn list(config: &Config, format: Format) -> Result<Findings> {
     }
     for halt in halts {
         let text = |name: &str| halt[name].as_str().unwrap_or_default();
-        print_line(&format!("{}  since {}, by {}  {}", text("scope"), text("at"), text("actor"), text("reason")).trim_end().to_owned());
+        print_line(format!("{}  since {}, by {}  {}", text("scope"), text("at"), text("actor"), text("reason")).trim_end());
     }
     Ok(Findings::None)
 }

@@ -14,11 +14,14 @@ use serde_json::json;
 use crate::house::{Server, within};
 use crate::requests::{self, INSIDE, Other, header};
 
+/// The head of a request, and its body.
+type Told = (String, Vec<u8>);
+
 /// Somebody who collects traces.
 struct Collector {
     port: u16,
-    /// The head of each request, and its body.
-    told: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    /// All that it was told.
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl Collector {

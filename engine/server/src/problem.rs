@@ -20,11 +20,11 @@ pub(crate) struct Problem {
     code: &'static str,
     title: &'static str,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<Box<(HeaderName, &'static str)>>,
     /// Why a job stands as it did: its code is for programs.
     reason: Option<Box<Reason>>,
     /// Of a delivery: what its log lines are found by.
-    trace: Option<Box<TraceId>>,
+    trace: Option<TraceId>,
 }
 
 impl Problem {
@@ -34,7 +34,7 @@ impl Problem {
 
     /// The same, about the delivery with this trace.
     pub(crate) fn traced(self, trace: TraceId) -> Self {
-        Self { trace: Some(Box::new(trace)), ..self }
+        Self { trace: Some(trace), ..self }
     }
 
     /// The stable end of its `type`.
@@ -55,7 +55,7 @@ impl Problem {
     /// 401: no credential, or none that is known.
     pub(crate) fn credential(detail: impl Into<Cow<'static, str>>) -> Self {
         let problem = Self::new(StatusCode::UNAUTHORIZED, "credential", "A credential is needed", detail);
-        Self { header: Some((WWW_AUTHENTICATE, "Bearer")), ..problem }
+        Self { header: Some(Box::new((WWW_AUTHENTICATE, "Bearer"))), ..problem }
     }
 
     /// 401: nobody who knows the secret of the connection sent this.
@@ -161,7 +161,7 @@ impl Problem {
 
     fn later(code: &'static str, title: &'static str, detail: &'static str) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
-        Self { header: Some((RETRY_AFTER, "1")), ..problem }
+        Self { header: Some(Box::new((RETRY_AFTER, "1"))), ..problem }
     }
 }
 
@@ -210,7 +210,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, document.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some((name, value)) = self.header {
+        if let Some((name, value)) = self.header.map(|header| *header) {
             headers.insert(name, HeaderValue::from_static(value));
         }
         response

@@ -16,8 +16,8 @@ use crate::build::{Db, Kind, LEASE, done, minute, settlement};
 struct Rooms(BTreeMap<&'static str, Vec<(&'static str, u32)>>);
 
 impl Rooms {
-    fn new<const N: usize>(of: [(&'static str, &[(&'static str, u32)]); N]) -> Arc<dyn Concurrency> {
-        Arc::new(Self(of.into_iter().map(|(action, scopes)| (action, scopes.to_vec())).collect()))
+    fn of<const N: usize>(scopes: [(&'static str, &[(&'static str, u32)]); N]) -> Arc<dyn Concurrency> {
+        Arc::new(Self(scopes.into_iter().map(|(action, scopes)| (action, scopes.to_vec())).collect()))
     }
 }
 
@@ -109,7 +109,7 @@ conforming! {
 
     async fn no_more_run_than_there_is_room_for(kind) {
         let db = Db::open(kind).await;
-        let rooms = Rooms::new([("a", &[("plugin:p", 3), ("action:a", 2)]), ("b", &[("plugin:p", 3)])]);
+        let rooms = Rooms::of([("a", &[("plugin:p", 3), ("action:a", 2)]), ("b", &[("plugin:p", 3)])]);
         for number in 0..10 {
             db.record(db.delivery(number, 0).fires(if number < 6 { "a" } else { "b" })).await;
         }
@@ -132,7 +132,7 @@ conforming! {
         for number in 0..4 {
             db.record(db.delivery(number, 0).fires(if number % 2 == 0 { "a" } else { "b" })).await;
         }
-        let halted = Rooms::new([("a", &[("halt:a", 0)])]);
+        let halted = Rooms::of([("a", &[("halt:a", 0)])]);
         let claimed = db.admit(1, 100, &halted).await;
         assert!(claimed.len() == 2 && claimed.iter().all(|work| work.job.action == "b"));
         let db = db.reopen().await;
@@ -145,7 +145,7 @@ conforming! {
         let index = db.store.indexer().clone();
         let day = 24 * 60;
         let id = db.record(db.delivery(1, 0).fires_for(&index, "a", day, None)).await[0].id;
-        let halted = Rooms::new([("remind", &[("halt:remind", 0)])]);
+        let halted = Rooms::of([("remind", &[("halt:remind", 0)])]);
         assert!(db.admit(1, 9, &halted).await.is_empty());
         let moved = db.record(db.delivery(2, 1).fires_for(&index, "a", 3 * day, None)).await;
         assert!(moved.iter().any(|job| job.id == id && job.state == JobState::Cancelled));
@@ -186,7 +186,7 @@ conforming! {
             made.push(db.record(db.delivery(number, 0).fires("a").beside(in_order(1))).await[0].id);
         }
         // The first is parked under another scope: the second does not overtake it.
-        let full = Rooms::new([("a", &[("halt:a", 0)])]);
+        let full = Rooms::of([("a", &[("halt:a", 0)])]);
         assert!(db.admit(1, 9, &full).await.is_empty());
         let one = db.admit(1, 1, unlimited()).await;
         assert_eq!(ids(&one), [made[0]]);
@@ -214,8 +214,8 @@ fn draw(state: &mut u64, below: u64) -> u64 {
 /// everybody has run.
 async fn whatever_happens(kind: Kind, seed: u64) {
     let mut dice = 0x9e37_79b9_7f4a_7c15 ^ (seed + 1).wrapping_mul(0x2545_f491_4f6c_dd1d);
-    let open = Rooms::new([("a", &[("plugin:p", 3), ("action:a", 1)]), ("b", &[("plugin:p", 3), ("rule:r", 2)])]);
-    let halted = Rooms::new([("a", &[("halt:a", 0)]), ("b", &[("plugin:p", 1)])]);
+    let open = Rooms::of([("a", &[("plugin:p", 3), ("action:a", 1)]), ("b", &[("plugin:p", 3), ("rule:r", 2)])]);
+    let halted = Rooms::of([("a", &[("halt:a", 0)]), ("b", &[("plugin:p", 1)])]);
     let mut rooms = open.clone();
     let mut db = Db::open(kind).await;
     let (mut now, mut made, mut ended) = (1, 0_u64, BTreeSet::new());
