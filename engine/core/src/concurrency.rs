@@ -58,7 +58,7 @@ impl Priority {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lane {
     pub priority: Priority,
-    /// Jobs with the same run one after another, in the order in which they came due.
+    /// Jobs with the same run one after another, in the order in which they became ready. Those of different clinics never have the same.
     pub order: Option<KeyHash>,
     /// What the action's limit tells its jobs apart by.
     pub group: Option<KeyHash>,

@@ -1,6 +1,6 @@
 //! The kill switch: what people have put a halt to.
 //!
-//! What is halted does not run: jobs of it wait, and one that runs is broken off before its next doing. Nothing is lost by it: events
+//! What is halted does not run: jobs of it wait, and one that runs is broken off where it waits for something, in the midst of a request too. Nothing is lost by it: events
 //! come in and make their jobs, which run when the halt is lifted, as far as they are not too late by then.
 
 use std::fmt;

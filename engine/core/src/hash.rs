@@ -119,9 +119,10 @@ impl Indexer {
         self.hash("debounce", &[automation.0.as_bytes(), action.as_bytes(), &part(clinic), &part(value)])
     }
 
-    /// Where jobs of an action go one after another, by the value that tells them apart.
-    pub fn order(&self, automation: &AutomationId, action: &str, value: &str) -> KeyHash {
-        self.window("order", automation, action, Some(value))
+    /// Where jobs of an action for a clinic go one after another, by the value that tells them apart.
+    pub fn order(&self, automation: &AutomationId, action: &str, clinic: Option<&str>, value: &str) -> KeyHash {
+        let clinic = clinic.map_or(vec![0], |clinic| [&[1], clinic.as_bytes()].concat());
+        self.hash("order", &[automation.0.as_bytes(), action.as_bytes(), &clinic, value.as_bytes()])
     }
 
     /// Where jobs of an action are limited together.

@@ -40,8 +40,9 @@ pub enum AttemptEnd {
     Wait { reason: Reason, until: Timestamp },
     /// Not due yet after all: the records say another time.
     Moved(Due),
-    /// Broken off, and not by its own fault: it waits to be run again. Nothing of it is kept but what was on disk.
-    Interrupted(Reason),
+    /// Broken off, and not by its own fault: it waits to be run again. Nothing of it is kept but what was on disk; `begun`, where that
+    /// is anything.
+    Interrupted { reason: Reason, begun: bool },
 }
 
 /// The end of an attempt, with all that must be stored with it.
@@ -175,6 +176,9 @@ pub enum Settled {
     },
 }
 
+/// How long a job that was broken off is left alone.
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
 /// Decides what `settlement` makes of `job`, which is the stored row, and of the row of its key.
 pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Timestamp) -> Settled {
     if job.state != JobState::Running || job.lease != settlement.lease {
@@ -220,8 +224,12 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
             next.run_at = due.at;
             next.expires = due.expires;
         }
-        (None, AttemptEnd::Interrupted(reason)) => {
-            next.state = JobState::Ready;
+        (None, AttemptEnd::Interrupted { reason, begun }) => {
+            keep_effects = false;
+            next.state = JobState::Scheduled;
+            // Whatever keeps it from running keeps it out of the line by then; where nothing does, it is not tried without a pause.
+            next.run_at = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+            next.attempt = if *begun { job.attempt.saturating_sub(1).max(1) } else { 0 };
             next.reason = Some(reason.clone());
         }
         (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),

@@ -56,7 +56,7 @@ impl Runtime {
     }
 
     fn settlement(&self, job: JobId, lease: u64, (end, trace, said): (AttemptEnd, Trace, Said)) -> (Settlement, Places) {
-        let Trace { journal, shown, local, emitted, outward, lines, places } = trace;
+        let Trace { journal, shown, local, emitted, outward, lines, places, kept: _, writing: _ } = trace;
         let report = Report { summary: said.summary, output: said.output, lines };
         (Settlement { job, lease, end, journal, shown, local, emitted, outward, report, policy: self.retry }, places)
     }
@@ -142,6 +142,10 @@ impl Runtime {
             Ok(prepared) => prepared,
             Err(missing) => return (dead("not_granted", missing.to_string()), Trace::default(), Said::default()),
         };
+        // Claimed before the halt: it is shown nothing.
+        if let Some(scope) = self.line.is_halted(&invocation.rule, &plugin.manifest().name) {
+            return (halt(&scope, frozen), Trace::default(), Said::default());
+        }
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
         let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
         recorder::lock(&trace).places = places;
@@ -156,10 +160,16 @@ impl Runtime {
             span.record("end", run.end.kind()).record("cpu_us", u64::try_from(run.cpu.as_micros()).unwrap_or(u64::MAX));
             self.metrics().called(name, run);
         }
+        // What was on its way to the disk when the run ended gets there first, or not at all.
+        let writing = recorder::lock(&trace).writing.clone();
+        drop(writing.lock().await);
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
         let run = match run {
             Ok(run) => run,
-            Err(halted) => return (halt(&halted), trace.broken_off(invocation), Said::default()),
+            Err(halted) => {
+                let begun = frozen || trace.kept;
+                return (halt(&halted, begun), trace.broken_off(invocation, begun), Said::default());
+            }
         };
         let (end, said) = match run.end {
             // Nothing was done, so nothing needs to be repeated: the next attempt sees what has come by then.
@@ -289,9 +299,12 @@ fn waiting_until(job: &Job, expires: Option<Timestamp>) -> Timestamp {
     expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
 }
 
-/// Broken off by a halt.
-fn halt(scope: &HaltScope) -> AttemptEnd {
-    AttemptEnd::Interrupted(Reason::new(HALTED, format!("broken off: {scope} was halted; it goes on when that is lifted")))
+/// Broken off by a halt; `begun`, where something of it is on disk.
+fn halt(scope: &HaltScope, begun: bool) -> AttemptEnd {
+    AttemptEnd::Interrupted {
+        reason: Reason::new(HALTED, format!("broken off: {scope} was halted; it goes on when that is lifted")),
+        begun,
+    }
 }
 
 /// Waits for what is missing until `until`; not for ever.

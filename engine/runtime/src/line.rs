@@ -16,6 +16,8 @@ pub struct Line {
     /// How many jobs may run each plugin at once.
     plugins: Arc<BTreeMap<String, u32>>,
     halts: watch::Sender<Arc<[Halt]>>,
+    /// Held by who takes up what is halted: nobody's older word comes after a newer one.
+    heeding: tokio::sync::Mutex<()>,
     /// What holds now, as long as it does.
     now: Mutex<Option<Arc<Holding>>>,
 }
@@ -23,7 +25,12 @@ pub struct Line {
 impl Line {
     /// With the limits that the configuration gives plugins, and what is halted already.
     pub fn new(plugins: BTreeMap<String, u32>, halts: Vec<Halt>) -> Self {
-        Self { plugins: Arc::new(plugins), halts: watch::Sender::new(halts.into()), now: Mutex::default() }
+        Self {
+            plugins: Arc::new(plugins),
+            halts: watch::Sender::new(halts.into()),
+            heeding: tokio::sync::Mutex::default(),
+            now: Mutex::default(),
+        }
     }
 
     /// All that is halted.
@@ -34,20 +41,27 @@ impl Line {
     /// Ends when a job of `rule` that runs `plugin` must not go on: at once, where it is halted already. By whose word.
     pub(crate) async fn halted(&self, rule: &str, plugin: &str) -> HaltScope {
         let mut watching = self.halts.subscribe();
-        let find = |halts: &[Halt]| halts.iter().map(|halt| &halt.scope).find(|scope| scope.includes(rule, Some(plugin))).cloned();
         let mut found = None;
         let waited = watching.wait_for(|halts| {
-            found = find(halts);
+            found = by_which(halts, rule, plugin);
             found.is_some()
         });
-        let gone = waited.await.is_err();
+        drop(waited.await);
         match found {
             Some(scope) => scope,
-            // The one who could say so is gone, so nobody will.
-            None if gone => std::future::pending().await,
-            None => HaltScope::All,
+            // Whoever could say so is gone, so nobody will.
+            None => std::future::pending().await,
         }
     }
+
+    /// By whose word a job of `rule` that runs `plugin` must not begin.
+    pub(crate) fn is_halted(&self, rule: &str, plugin: &str) -> Option<HaltScope> {
+        by_which(&self.halts.borrow(), rule, plugin)
+    }
+}
+
+fn by_which(halts: &[Halt], rule: &str, plugin: &str) -> Option<HaltScope> {
+    halts.iter().map(|halt| &halt.scope).find(|scope| scope.includes(rule, Some(plugin))).cloned()
 }
 
 impl Default for Line {
@@ -114,6 +128,7 @@ impl Runtime {
 
     /// Takes up what is halted, as the store has it.
     pub async fn heed_halts(&self) -> Result<(), Error> {
+        let _heeding = self.line.heeding.lock().await;
         let halts = self.store.halts().await?;
         self.line.halts.send_if_modified(|now| {
             let changed = **now != *halts;

@@ -33,6 +33,10 @@ pub(crate) struct Trace {
     pub(crate) emitted: Vec<Arrival>,
     /// Whether something was done that no cancellation can take back: a number was given.
     pub(crate) outward: bool,
+    /// Whether something of it is on disk.
+    pub(crate) kept: bool,
+    /// Held while something is on its way there.
+    pub(crate) writing: Arc<tokio::sync::Mutex<()>>,
     /// The plugin's log.
     pub(crate) lines: Vec<LogLine>,
     /// What its messages hold of the budgets of their contacts.
@@ -40,18 +44,22 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// What is left of an attempt that was broken off: what was on disk already, and that a plugin was shown `invocation`.
-    pub(crate) fn broken_off(self, invocation: Invocation) -> Self {
-        // Where the first entry is on disk, so is the disclosure.
-        let first = self.journal.iter().any(|(_, entry)| matches!(entry, JournalEntry::Invocation(_)));
-        Self { shown: first.then(|| Box::new(invocation)), lines: self.lines, places: self.places, ..Self::default() }
+    /// What is left of an attempt that was broken off: what has to be answered for, since nothing else of it is kept. Where it had
+    /// `begun`, its first entry is on disk, and that a plugin was shown `invocation` with it.
+    pub(crate) fn broken_off(self, invocation: Invocation, begun: bool) -> Self {
+        let shown = (!begun).then(|| (0, JournalEntry::Invocation(Box::new(invocation))));
+        let refused = self.journal.into_iter().filter(|(_, entry)| is_refused(entry));
+        Self { journal: shown.into_iter().chain(refused).collect(), lines: self.lines, places: self.places, ..Self::default() }
     }
 
     /// Whether the attempt has done nothing but read. What was refused has to be answered for, so it counts as done.
     pub(crate) fn is_idle(&self) -> bool {
-        let refused = |entry: &JournalEntry| matches!(entry, JournalEntry::Effect { result: EffectResult::Refused { .. }, .. });
-        self.local.is_empty() && self.emitted.is_empty() && !self.outward && !self.journal.iter().any(|(_, entry)| refused(entry))
+        self.local.is_empty() && self.emitted.is_empty() && !self.outward && !self.journal.iter().any(|(_, entry)| is_refused(entry))
     }
+}
+
+fn is_refused(entry: &JournalEntry) -> bool {
+    matches!(entry, JournalEntry::Effect { result: EffectResult::Refused { .. }, .. })
 }
 
 /// Performs the effects of one attempt.
@@ -270,6 +278,8 @@ impl Recorder {
 
     /// Puts all that the attempt has done so far on disk; what a counter stands at then.
     async fn checkpoint(&self, purpose: Purpose) -> Result<Option<u64>, Stop> {
+        let writing = lock(&self.trace).writing.clone();
+        let writing = writing.lock_owned().await;
         let checkpoint = {
             let mut trace = lock(&self.trace);
             Checkpoint {
@@ -282,7 +292,14 @@ impl Recorder {
             }
         };
         let (store, now) = (self.runtime.store.clone(), self.runtime.clock.now());
-        let counted = match undivided(async move { store.checkpoint(checkpoint, now).await }).await? {
+        let trace = self.trace.clone();
+        let written = async move {
+            let outcome = store.checkpoint(checkpoint, now).await;
+            lock(&trace).kept |= matches!(outcome, Ok(Checkpointed::Kept | Checkpointed::Counted(_)));
+            drop(writing);
+            outcome
+        };
+        let counted = match undivided(written).await? {
             Checkpointed::Kept => None,
             Checkpointed::Counted(value) => Some(value),
             Checkpointed::Cancelled(reason) => return Err(Stop::Cancelled(reason)),

@@ -187,7 +187,7 @@ impl Matching<'_> {
         let group = said.concurrency.as_ref().and_then(|at_once| self.facts.id(at_once.by.as_ref()?));
         Lane {
             priority: said.priority,
-            order: order.map(|value| self.index.order(automation, name, &value)),
+            order: order.map(|value| self.index.order(automation, name, self.event.clinic.as_deref(), &value)),
             group: group.map(|value| self.index.group(automation, name, &value)),
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn keys(action: Keys) -> Keys {
         .may("count", "Only with the event that makes it so many, and then from the beginning.", count())
         .may("debounce", "One job for all events that come until it is quiet.", debounce())
         .may("priority", "How soon it is let in beside what else waits.", first_by_default(&PRIORITIES))
-        .may("order_by", "Path: jobs with the same value run one after another, in the order in which they come due.", path())
+        .may("order_by", "Path: jobs with the same value run one after another, in the order in which they became ready.", path())
         .may("concurrency", "At most so many jobs of this action at once.", any_of([at_once(), apart()]))
         .may("expires", "So long after the due time it is skipped.", duration())
 }

@@ -292,7 +292,7 @@ fn orders<'a>(jobs: impl Iterator<Item = &'a Job>) -> BTreeSet<[u8; 16]> {
 /// Lets the next one of each order come back into the line, since the one before it stands there no more.
 async fn let_next(conn: &mut SqliteConnection, orders: BTreeSet<[u8; 16]>) -> Result<(), Error> {
     for order in orders {
-        line::release(conn, &order_scope(KeyHash(order)), 1).await?;
+        line::release_next(conn, &order_scope(KeyHash(order))).await?;
     }
     Ok(())
 }

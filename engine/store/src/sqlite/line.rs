@@ -28,6 +28,9 @@ const PROMOTED: u32 = 4096;
 /// Jobs that one claim looks at at most, and parks where they find no room.
 const LOOKED_AT: usize = 2048;
 
+/// Jobs that are read at once at most, where more than there is room for must be looked at.
+const REACH: usize = 256;
+
 /// Lines that are remembered at most, before those that are empty are forgotten.
 const LINES: usize = 4096;
 
@@ -64,12 +67,18 @@ const RUNNING: &str = "SELECT seq FROM jobs WHERE state = 'running'";
 
 const RELEASE: &str = "UPDATE jobs SET parked = NULL WHERE seq IN (SELECT seq FROM jobs WHERE parked = ?1 ORDER BY turn LIMIT ?2)";
 
+// One that has begun first: all others are behind it.
+const RELEASE_NEXT: &str =
+    "UPDATE jobs SET parked = NULL WHERE seq IN (SELECT seq FROM jobs WHERE parked = ?1 ORDER BY attempt = 0, turn LIMIT 1)";
+
 const RELEASE_ALL: &str = "UPDATE jobs SET parked = NULL WHERE parked IS NOT NULL";
 
 const IS_ORDERED: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE order_key IS NOT NULL AND state = 'ready')";
 
-/// Whether another job of the same order has begun, or comes first.
-const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE order_key = ?1 AND attempt > 0 AND seq <> ?2) \
+// People may bring back a job that had begun when the next one has begun by then: of several, the one that was made first goes first.
+/// Whether another job of the same order runs, has begun before, or comes first.
+const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE order_key = ?1 AND attempt > 0 AND seq <> ?2 \
+        AND (?3 = 0 OR state = 'running' OR seq < ?2)) \
      OR (?3 = 0 AND ?2 <> (SELECT seq FROM jobs WHERE order_key = ?1 AND state = 'ready' ORDER BY turn, seq LIMIT 1))";
 
 /// What the writer knows of the line. Nothing is lost with it: a store that is opened makes it anew.
@@ -155,15 +164,18 @@ impl Line {
         }
         let mut taken = self.count(conn, concurrency.as_ref()).await?;
         let mut admitted: Vec<i64> = Vec::new();
-        let mut looked_at = 0;
+        let mut let_in = BTreeSet::new();
+        let (mut looked_at, mut reach) = (0, limit);
         while admitted.len() < limit && looked_at < LOOKED_AT {
             let back = self.come_back(conn, &taken).await?;
             // Those that were let in stand in the line until they are claimed.
-            let next = self.next(conn, limit).await?;
-            let next: Vec<_> = next.into_iter().filter(|(kept, ..)| !admitted.contains(&kept.seq)).take(limit - admitted.len()).collect();
+            let next = self.next(conn, reach).await?;
             looked_at += next.len();
             let mut parked = Vec::new();
-            for (kept, job, turn) in &next {
+            for (kept, job, turn) in next.iter().filter(|(kept, ..)| !let_in.contains(&kept.seq)) {
+                if admitted.len() == limit {
+                    break;
+                }
                 let scopes = concurrency.scopes(job);
                 let full = scopes.iter().find(|scope| taken.get(&scope.name).copied().unwrap_or(0) >= scope.limit);
                 let place = match (full, job.lane.order) {
@@ -180,9 +192,12 @@ impl Line {
                 self.running.insert(kept.seq, scopes);
                 admitted.push(kept.seq);
             }
+            let_in.extend(admitted.iter().copied());
             if parked.is_empty() && back == 0 {
                 break;
             }
+            // Many may be in the way.
+            reach = reach.saturating_mul(2).clamp(limit, REACH.max(limit));
             let wanted = parked.len();
             let touched = PARK.run(conn, parked, |query, (seq, place)| query.bind(seq).bind(place)).await?;
             expect_rows("jobs", "park jobs", wanted, touched)?;
@@ -238,6 +253,12 @@ impl Line {
 pub(crate) async fn release(conn: &mut SqliteConnection, scope: &str, room: u32) -> Result<u64, Error> {
     let released = sqlx::query(RELEASE).bind(scope).bind(room).execute(conn).await;
     Ok(released.map_err(Error::database("let parked jobs come back"))?.rows_affected())
+}
+
+/// Lets the next one who is parked behind another of its order come back into the line.
+pub(crate) async fn release_next(conn: &mut SqliteConnection, order: &str) -> Result<(), Error> {
+    let released = sqlx::query(RELEASE_NEXT).bind(order).execute(conn).await;
+    released.map(drop).map_err(Error::database("let the next job of an order come back"))
 }
 
 async fn is_ordered(conn: &mut SqliteConnection) -> Result<bool, Error> {

@@ -10,7 +10,7 @@ use zelo_core::job::Reason;
 use zelo_core::revive::Verdict;
 use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, Purpose, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
-use zelo_core::{Actor, AuditKind, Effect, EffectResult, Job, JobId, JobState, JournalEntry};
+use zelo_core::{Actor, AuditKind, Effect, EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, Lane};
 use zelo_store::{Aged, AuditPage, Cancellation, Decided, Page, Retention, Revival, Revivals, Revive, Trouble, Which, Work};
 
 use crate::build::{DAY, DayBefore, Db, done, message, minute, sending, settlement};
@@ -465,6 +465,30 @@ conforming! {
         db.settle(&again, done(), 62).await;
         let grown: Vec<Job> = db.record(db.delivery(4, 63).collected(&index, "p1", None)).await;
         assert_eq!((grown[0].id, grown[0].collected), (other.id, 2));
+    }
+
+    async fn a_revived_job_and_the_next_of_its_order_do_not_wait_for_each_other(kind) {
+        let db = Db::open(kind).await;
+        let lane = Lane { order: Some(KeyHash([1; 16])), ..Lane::default() };
+        let mut made = Vec::new();
+        for number in 0..3 {
+            made.push(db.record(db.delivery(number, 0).fires("thank").beside(lane)).await[0].id);
+        }
+        let next = async |now| db.claim(now).await.into_iter().map(|work| work.job.id).collect::<Vec<_>>();
+        let first = db.claim(1).await.remove(0);
+        loses_a_request(&db, &first).await;
+        let second = db.claim(1).await.remove(0);
+        db.settle(&second, AttemptEnd::Retry { reason: Reason::new("down", "down"), after: None }, 1).await;
+        db.decide(made[0], Verdict::Run, 2).await;
+        assert!(db.job(made[0]).await.attempt > 0, "it has begun, as the second has");
+        let again = db.claim(30).await;
+        assert_eq!(again.iter().map(|work| work.job.id).collect::<Vec<_>>(), [made[0]], "the first one made goes first");
+        assert_eq!(next(31).await, []);
+        db.settle(&again[0], done(), 31).await;
+        let again = db.claim(32).await;
+        assert_eq!(again.iter().map(|work| work.job.id).collect::<Vec<_>>(), [made[1]], "one that has begun, before one that has not");
+        db.settle(&again[0], done(), 32).await;
+        assert_eq!(next(33).await, [made[2]]);
     }
 
     async fn what_a_plugin_was_refused_is_asked_again(kind) {
