@@ -16,21 +16,20 @@ pub(super) async fn list(scene: &Scene<'_>) -> Result<Value> {
 pub(super) async fn halt(scene: &Scene<'_>, scope: &str, reason: Option<String>) -> Result<Value> {
     let scope = parse(scope)?;
     if let Some((_, in_force)) = &scene.server {
-        let rules = in_force.rules();
-        let (kind, name, known): (_, _, Vec<&str>) = match &scope {
-            HaltScope::All => ("", "", Vec::new()),
-            HaltScope::Rule(name) => ("rule", name, rules.rules().map(|rule| rule.id.as_str()).collect()),
-            HaltScope::Plugin(name) => {
-                let plugins = rules.rules().flat_map(|rule| &rule.actions).map(|action| action.plugin.name.as_str());
-                ("plugin", name, plugins.collect())
-            }
-        };
-        if scope != HaltScope::All && !known.contains(&name) {
-            bail!("there is no {kind} `{name}` in the rules in force{}; nothing was halted", did_you_mean(name, known.iter().copied()));
+        if let Err(known) = in_force.has(&scope) {
+            bail!("there is no {scope} in the rules in force{}; nothing was halted", did_you_mean(named(&scope), known.into_iter()));
         }
     }
     let halt = Halt { scope, at: scene.clock.now(), actor: Actor::command(), reason };
     Ok(Value::Bool(scene.store.put_halt(halt).await?))
+}
+
+/// What a scope names.
+fn named(scope: &HaltScope) -> &str {
+    match scope {
+        HaltScope::All => "all",
+        HaltScope::Rule(name) | HaltScope::Plugin(name) => name,
+    }
 }
 
 /// Whether it was halted.

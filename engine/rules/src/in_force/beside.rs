@@ -1,6 +1,6 @@
 //! Which jobs may run beside one another, by the rules in force.
 
-use zelo_core::{Job, Scope};
+use zelo_core::{HaltScope, Job, Scope};
 
 use super::InForce;
 use crate::rule::{Action, Rule};
@@ -22,6 +22,17 @@ impl InForce {
         let says = |action: &Action| action.lane.concurrency.is_some() || action.lane.order_by.is_some();
         let limits = |rule: &Rule| rule.concurrency.is_some() || rule.actions.iter().any(says);
         self.automations.iter().filter_map(|joined| self.rules.rule(&joined.automation.rule)).any(limits)
+    }
+
+    /// Whether there is what `scope` names; else the names that there are of its kind. A halt of nothing would be taken for one.
+    pub fn has(&self, scope: &HaltScope) -> Result<(), Vec<&str>> {
+        let rules = || self.rules.rules();
+        let (name, known): (_, Vec<&str>) = match scope {
+            HaltScope::All => return Ok(()),
+            HaltScope::Rule(name) => (name, rules().map(|rule| rule.id.as_str()).collect()),
+            HaltScope::Plugin(name) => (name, rules().flat_map(|rule| &rule.actions).map(|action| action.plugin.name.as_str()).collect()),
+        };
+        if known.contains(&name.as_str()) { Ok(()) } else { Err(known) }
     }
 
     /// The name of the plugin that `job` runs, while its rule has its action.

@@ -41,6 +41,9 @@ fn all(app: &App) -> Json<Value> {
 
 async fn halt(State(app): State<App>, who: Known, Path(scope): Path<String>, request: Body) -> Result<Json<Value>, Problem> {
     let scope = known(&scope)?;
+    if app.runtime.rules.current().in_force.has(&scope).is_err() {
+        return Err(Problem::not_found("No rule in force has this name, or runs a plugin of this name; nothing was halted."));
+    }
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let said: Said = match held.bytes.is_empty() {
         true => Said::default(),

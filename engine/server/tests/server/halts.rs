@@ -21,13 +21,13 @@ async fn operators_halt_and_resume_and_everybody_sees_it() {
     ask(&house, Role::Viewer, "DELETE", "all", "").await.is_problem(403, "role");
     assert_eq!(house.api("halts").await.json(), json!({ "items": [] }));
 
-    let answer = ask(&house, Role::Operator, "PUT", "plugin:reminder", "{\"reason\":\"sends twice\"}").await;
+    let answer = ask(&house, Role::Operator, "PUT", "plugin:greeter", "{\"reason\":\"sends twice\"}").await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(ask(&house, Role::Operator, "PUT", "all", "").await.status, 200);
     let items = house.api("halts").await.json()["items"].clone();
     assert_eq!(
         (&items[0]["scope"], &items[1]["scope"], &items[1]["reason"]),
-        (&json!("all"), &json!("plugin:reminder"), &json!("sends twice"))
+        (&json!("all"), &json!("plugin:greeter"), &json!("sends twice"))
     );
     assert_eq!(items[0]["actor"], "token:tests");
 
@@ -46,6 +46,9 @@ async fn operators_halt_and_resume_and_everybody_sees_it() {
 #[tokio::test]
 async fn what_cannot_be_halted_is_said() {
     let house = House::new().await;
+    for scope in ["rule:reminderr", "plugin:reminderr"] {
+        ask(&house, Role::Admin, "PUT", scope, "").await.is_problem(404, "not-found");
+    }
     for scope in ["everything", "rule:", "plug:x"] {
         assert_eq!(ask(&house, Role::Admin, "PUT", scope, "").await.status, 400, "{scope}");
     }
