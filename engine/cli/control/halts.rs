@@ -15,10 +15,10 @@ pub(super) async fn list(scene: &Scene<'_>) -> Result<Value> {
 /// Whether it was not halted before. A name that nothing has is no halt: who mistyped it would take what goes on for halted.
 pub(super) async fn halt(scene: &Scene<'_>, scope: &str, reason: Option<String>) -> Result<Value> {
     let scope = parse(scope)?;
-    if let Some((_, in_force)) = &scene.server {
-        if let Err(known) = in_force.has(&scope) {
-            bail!("there is no {scope} in the rules in force{}; nothing was halted", did_you_mean(named(&scope), known.into_iter()));
-        }
+    if let Some((_, in_force)) = &scene.server
+        && let Err(known) = in_force.has(&scope)
+    {
+        bail!("there is no {scope} in the rules in force{}; nothing was halted", did_you_mean(named(&scope), known));
     }
     let halt = Halt { scope, at: scene.clock.now(), actor: Actor::command(), reason };
     Ok(Value::Bool(scene.store.put_halt(halt).await?))
