@@ -42,33 +42,46 @@ fn main() {
         let jobs = open(&folder.path().join("jobs.db")).await;
         let mut rates: [Vec<f64>; 3] = Default::default();
         println!("{IN_FLIGHT} in flight, bodies of {BODY} bytes, {events} arrivals a round");
-        println!("{:>5} {:>12} {:>12} {:>12}", "round", "bare/s", "record/s", "with jobs/s");
+        println!(
+            "{:>5} {:>12} {:>12} {:>12} {:>14} {:>12} {:>12}",
+            "round", "bare/s", "record/s", "with jobs/s", "bytes: bare", "record", "with jobs"
+        );
         for round in 0..=rounds {
             let first = (round * events) as u64;
             let numbers = first..first + events as u64;
             let bodies: Vec<(u64, Arc<[u8]>)> = numbers.clone().map(|number| (number, body(number))).collect();
-            let begun = Instant::now();
+            let (begun, before) = (Instant::now(), written());
             run(bodies, |(number, body)| {
                 let bare = bare.clone();
                 async move { bare.put(number, body).await }
             })
             .await;
-            let bare_took = begun.elapsed();
-            let mut took = vec![bare_took];
+            let mut took = vec![begun.elapsed()];
+            let mut wrote = vec![written() - before];
             for (store, fires) in [(&plain, false), (&jobs, true)] {
                 let arrivals: Vec<Arrival> = numbers.clone().map(|number| arrival(store.indexer(), number, fires)).collect();
-                let begun = Instant::now();
+                let (begun, before) = (Instant::now(), written());
                 run(arrivals, |arrival| {
                     let store = store.clone();
                     async move { drop(store.record(arrival).await.unwrap()) }
                 })
                 .await;
                 took.push(begun.elapsed());
+                wrote.push(written() - before);
             }
             let rate = |took: &Duration| events as f64 / took.as_secs_f64();
             // Round 0 warms up: files are made, statements prepared, keys of patients drawn.
             if round > 0 {
-                println!("{round:>5} {:>12.0} {:>12.0} {:>12.0}", rate(&took[0]), rate(&took[1]), rate(&took[2]));
+                let each = |wrote: &u64| *wrote as f64 / events as f64;
+                println!(
+                    "{round:>5} {:>12.0} {:>12.0} {:>12.0} {:>14.0} {:>12.0} {:>12.0}",
+                    rate(&took[0]),
+                    rate(&took[1]),
+                    rate(&took[2]),
+                    each(&wrote[0]),
+                    each(&wrote[1]),
+                    each(&wrote[2])
+                );
                 rates.iter_mut().zip(&took).for_each(|(rates, took)| rates.push(rate(took)));
             }
         }
@@ -79,6 +92,12 @@ fn main() {
             jobs / bare * 100.0
         );
     });
+}
+
+/// The bytes that this process has given the system to write, logs and copies of them into the files alike.
+fn written() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap();
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")).and_then(|bytes| bytes.parse().ok()).unwrap()
 }
 
 async fn open(path: &Path) -> Arc<SqliteStore> {
@@ -94,6 +113,12 @@ struct Bare(mpsc::Sender<Put>);
 type Put = (u64, Arc<[u8]>, oneshot::Sender<()>);
 
 impl Bare {
+    /// The bytes that this process has given the system to write, logs and copies of them into the files alike.
+    fn written() -> u64 {
+        let io = std::fs::read_to_string("/proc/self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("wchar: ")).and_then(|bytes| bytes.parse().ok()).unwrap()
+    }
+
     async fn open(path: &Path) -> Self {
         let mut conn = SqliteConnectOptions::new()
             .filename(path)
