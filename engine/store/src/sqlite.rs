@@ -1,7 +1,7 @@
 //! The embedded database: one process, one writer, readers beside it.
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
-//! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals), `settle` (ends of
+//! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals; `recent`: what they are found by), `settle` (ends of
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
 //!   credentials), `revive` (what people decide about jobs), `halts`.
 //! - `backup`: copies of the file, and how one takes its place.
@@ -68,6 +68,7 @@ mod open;
 mod others;
 mod people;
 mod reader;
+mod recent;
 mod record;
 mod retention;
 mod revive;
@@ -90,7 +91,7 @@ use reader::Reader;
 use record::Payload;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
-use writer::{Command, Ready, Waiting, Write};
+use writer::{Command, Merge, Ready, Waiting, Write};
 
 pub use consents::WITHDRAWN;
 
@@ -103,6 +104,9 @@ pub struct SqliteConfig {
     pub queue: usize,
     /// Writes that may share a transaction.
     pub batch: usize,
+    /// Events that are found by memory, before what they are found by is merged into the tables: less is written the more there are, and
+    /// opening a store after a crash reads as many, or half as many again.
+    pub recent: usize,
     /// The register of erasures, which stands apart from the database and its backups: see [`Store::erase`]. None: who was erased is not
     /// written down elsewhere.
     pub register: Option<PathBuf>,
@@ -119,6 +123,7 @@ impl Default for SqliteConfig {
             path: None,
             queue: 4096,
             batch: 256,
+            recent: 32_768,
             register: None,
             duties: Duties::default(),
             #[cfg(feature = "unsealed")]
@@ -381,6 +386,7 @@ impl Store for SqliteStore {
     }
 
     async fn export_subject(&self, subject: Pseudonym) -> Result<Option<SubjectExport>, Error> {
+        self.write(Merge).await?;
         self.read(move |reader| subjects::export(reader, subject)).await
     }
 

@@ -184,7 +184,7 @@ fn folder() -> tempfile::TempDir {
 
 /// Opens the store of a story for another of its processes.
 fn open(script: &Script, folder: Option<&tempfile::TempDir>, lives: u64) -> Arc<dyn Store> {
-    let config = SqliteConfig { path: folder.map(|folder| folder.path().join("zelo.db")), ..SqliteConfig::default() };
+    let config = SqliteConfig { path: folder.map(|folder| folder.path().join("zelo.db")), recent: 4, ..SqliteConfig::default() };
     let entropy = Arc::new(SeededEntropy::new(script.seed ^ lives << 32));
     to_its_end(async move { SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy).await }).unwrap()
 }

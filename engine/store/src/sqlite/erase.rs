@@ -37,7 +37,7 @@ const SCRATCH: &str = "CREATE TEMP TABLE IF NOT EXISTS erased_jobs (job BLOB PRI
     CREATE TEMP TABLE IF NOT EXISTS kept_by_law (kind TEXT PRIMARY KEY) STRICT, WITHOUT ROWID; \
     DELETE FROM erased_jobs; DELETE FROM erased_events; DELETE FROM kept_by_law";
 
-const MARK_EVENTS: &str = "INSERT OR IGNORE INTO erased_events (seq) SELECT part_id / 256 FROM event_parts \
+const MARK_EVENTS: &str = "INSERT OR IGNORE INTO erased_events (seq) SELECT part_id / 256 FROM key_parts \
     WHERE key_id IN (SELECT value FROM json_each(?1)) AND part_id % 256 = 0 \
     UNION SELECT e.seq FROM event_about a JOIN events e ON e.event_id = a.event_id WHERE a.key_id IN (SELECT value FROM json_each(?1))";
 
@@ -82,17 +82,27 @@ const RECORDS: &str = "SELECT written, record, kind, key_id, sealed FROM records
     AND key_id NOT IN (SELECT key_id FROM seal_keys WHERE purpose = 'duty')";
 
 /// What is deleted, by the word that the proof has for it; `?1`: keys. Hashes go before the rows that lead to them.
-const DELETES: [(&str, &str); 26] = [
+const DELETES: [(&str, &str); 29] = [
     ("", "DELETE FROM entities WHERE entity IN (SELECT e.entity FROM erased_events x JOIN events e ON e.seq = x.seq)"),
-    ("", "UPDATE events SET entity = NULL, cause = NULL WHERE seq IN (SELECT seq FROM erased_events)"),
+    ("", "UPDATE events SET entity = NULL, cause = NULL, keys = NULL WHERE seq IN (SELECT seq FROM erased_events)"),
+    (
+        "",
+        "UPDATE events SET keys = NULL WHERE seq IN (SELECT part_id / 256 FROM key_parts WHERE key_id IN (SELECT value FROM json_each(?1)))",
+    ),
     ("", "DELETE FROM job_events WHERE event IN (SELECT seq FROM erased_events)"),
     // Nobody else may know what is left of an event without its main person.
+    (
+        "",
+        "DELETE FROM key_parts WHERE (key_id, part_id) IN (SELECT p.key_id, p.part_id FROM erased_events e \
+         JOIN event_parts p ON p.part_id BETWEEN e.seq * 256 AND e.seq * 256 + 255)",
+    ),
     (
         "events",
         "DELETE FROM event_parts WHERE part_id IN (SELECT p.part_id FROM erased_events e \
          JOIN event_parts p ON p.part_id BETWEEN e.seq * 256 AND e.seq * 256 + 255)",
     ),
-    ("parts", "DELETE FROM event_parts WHERE key_id IN (SELECT value FROM json_each(?1))"),
+    ("parts", "DELETE FROM event_parts WHERE part_id IN (SELECT part_id FROM key_parts WHERE key_id IN (SELECT value FROM json_each(?1)))"),
+    ("", "DELETE FROM key_parts WHERE key_id IN (SELECT value FROM json_each(?1))"),
     (
         "records",
         "DELETE FROM records WHERE key_id IN (SELECT value FROM json_each(?1)) \
@@ -177,6 +187,7 @@ impl Write for Erase {
 /// The same, for who has the writer's desk.
 pub(crate) async fn erase(conn: &mut SqliteConnection, desk: &mut Desk, wanted: &Erase) -> Result<Option<Erasure>, Error> {
     let Some(known) = subject(conn, wanted.subject).await?.filter(|known| known.erased.is_none()) else { return Ok(None) };
+    desk.recent.flush(conn).await?;
     let keys = keys_of(conn, wanted.subject).await?;
     let keys = operational(conn, keys).await?;
     let mut jobs = jobs_of(conn, &keys).await?;

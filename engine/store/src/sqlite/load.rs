@@ -12,6 +12,7 @@ use super::bulk::{bytes, fetch_in, in_list, packed};
 use super::column::Columns;
 use super::jobs::{self, Kept};
 use super::keys::Keys;
+use super::recent::Recent;
 use super::windows;
 use crate::Error;
 use crate::envelope::{self, RecordBody};
@@ -20,7 +21,8 @@ use crate::seal::{Keyring, Place};
 /// All that depends on the arrivals alone. `what` tells the tables apart, in the order of [`TABLES`].
 const ARRIVED: &str = concat!(
     in_list!(
-        "SELECT 0 AS what, delivery AS hash, event_id AS id, 0 AS number, 0 AS done, NULL AS done_anchor FROM events WHERE delivery",
+        "SELECT 0 AS what, d.delivery AS hash, e.event_id AS id, 0 AS number, 0 AS done, NULL AS done_anchor \
+         FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.delivery",
         "?1",
         ""
     ),
@@ -37,9 +39,12 @@ const RECORDS: &str = in_list!("SELECT record, time, key_id, sealed FROM records
 pub(crate) async fn load(
     conn: &mut SqliteConnection,
     ring: &Keyring,
+    recent: &Recent,
     arrivals: &[Arrival],
 ) -> Result<(State, HashMap<JobId, Kept>), Error> {
-    load_needs(conn, ring, Needs::of(arrivals)).await
+    let (mut state, known) = load_needs(conn, ring, Needs::of(arrivals)).await?;
+    recent.fill(arrivals, &mut state);
+    Ok((state, known))
 }
 
 /// What `needs` name, and where the jobs among it stand.

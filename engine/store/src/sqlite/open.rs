@@ -23,6 +23,7 @@ use super::keys::Sealer;
 use super::line::Line;
 use super::migrate::migrate;
 use super::reader::{From, Reader};
+use super::recent::Recent;
 use super::writer::{Desk, Writer};
 use super::{SqliteConfig, SqliteStore};
 use crate::register::Register;
@@ -121,6 +122,7 @@ async fn alone(config: &SqliteConfig, master: &MasterKey, entropy: Arc<dyn Entro
         signer: root.signer(),
         chain: Chain::load(&mut conn).await?,
         known: Written::default(),
+        recent: Recent::load(&mut conn, config.recent).await?,
         sealer: Sealer::new(ring.clone(), number(&mut conn, NEXT_KEY).await?),
         next_event: number(&mut conn, NEXT_EVENT).await?,
         next_job: number(&mut conn, NEXT_JOB).await?,

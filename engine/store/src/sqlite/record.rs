@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::{Decision, Joined, State, decide};
-use zelo_core::{Arrival, Candidate, Event, EventId, Job, JobId, KeyHash, Person, Plan, Pseudonym, RecordWrite, Status};
+use zelo_core::{Arrival, Candidate, EventId, Job, JobId, KeyHash, Person, Plan, Pseudonym, RecordWrite, Status};
 
 use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
 use super::column::{Columns, ms};
@@ -16,6 +16,7 @@ use super::identities::{self as people, Known};
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
 use super::load::{load, record_at};
+use super::recent::{self, Stored};
 use super::steps;
 use super::windows::{self, JoinedRow, WindowOf};
 use super::writer::Desk;
@@ -28,8 +29,8 @@ pub(super) const PARTS: i64 = 256;
 
 const INSERT_EVENTS: Rows = Rows {
     doing: "store events",
-    head: "INSERT OR FAIL INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status, cause) SELECT * FROM (VALUES",
-    columns: 13,
+    head: "INSERT OR FAIL INTO events (seq, event_id, delivery, connection, clinic, source, type, entity, entity_type, time, received, status, cause, keys) SELECT * FROM (VALUES",
+    columns: 14,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -38,13 +39,6 @@ const INSERT_PARTS: Rows = Rows {
     head: "INSERT OR FAIL INTO event_parts (part_id, connection, clinic, key_id, sealed) SELECT * FROM (VALUES",
     columns: 5,
     tail: ") WHERE column1 IS NOT NULL",
-};
-
-const PUT_ENTITIES: Rows = Rows {
-    doing: "store entities",
-    head: "INSERT OR FAIL INTO entities (entity, connection, clinic, kind, newest) SELECT * FROM (VALUES",
-    columns: 5,
-    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (entity) DO UPDATE SET newest = excluded.newest, clinic = coalesce(excluded.clinic, clinic)",
 };
 
 // Replacing gives the row a new, highest `written`.
@@ -70,7 +64,7 @@ pub(crate) async fn record(
     arrivals: &[Arrival],
     payloads: &mut [Option<Payload>],
 ) -> Result<Vec<Decision>, Error> {
-    let (mut state, known) = load(conn, desk.sealer.ring(), arrivals).await?;
+    let (mut state, known) = load(conn, desk.sealer.ring(), &desk.recent, arrivals).await?;
     let mut decisions = Vec::with_capacity(arrivals.len());
     let mut heard: HashMap<KeyHash, Heard<'_>> = HashMap::new();
     // Which arrival ended a job: its arrival is when the job ended.
@@ -269,7 +263,6 @@ impl Changes<'_> {
         let told = consenting(conn, &new, &keys, desk.sealer.ring()).await?;
         let made = self.events(conn, desk, new, &keys).await?;
         people::know(conn, desk, known).await?;
-        self.entities(conn).await?;
         self.records(conn, desk, &keys).await?;
         self.jobs(conn, desk, &made).await?;
         self.windows(conn).await?;
@@ -312,13 +305,16 @@ impl Changes<'_> {
             };
             let seq = desk.next_event();
             made.insert(arrival.event.id, Made { place, seq, key_id: payload.key_id });
-            rows.push((seq, arrival, decision.status));
+            let mut keys = vec![(0, payload.key_id)];
+            keys.extend(payload.own.iter().map(|(place, key, _)| (*place as u8, *key)));
+            desk.recent.add(&Stored { seq, arrival, accepted: decision.status == Status::Accepted, keys: &keys });
+            rows.push((seq, arrival, decision.status, recent::packed(&keys)));
             let own = payload.own.into_iter().map(|(place, key, sealed)| (seq * PARTS + place as i64, &arrival.event, key, sealed));
             parts.extend([(seq * PARTS, &arrival.event, payload.key_id, payload.sealed)].into_iter().chain(own));
         }
         let wanted = rows.len();
         let touched = INSERT_EVENTS
-            .run(conn, rows, |query, (seq, arrival, status)| {
+            .run(conn, rows, |query, (seq, arrival, status, keys)| {
                 let event = &arrival.event;
                 query
                     .bind(seq)
@@ -334,6 +330,7 @@ impl Changes<'_> {
                     .bind(ms(event.received))
                     .bind(status.as_str())
                     .bind(event.cause.as_ref().and_then(|cause| serde_json::to_string(cause).ok()))
+                    .bind(keys)
             })
             .await?;
         expect_rows("events", "store events", wanted, touched)?;
@@ -345,35 +342,6 @@ impl Changes<'_> {
             .await?;
         expect_rows("event_parts", "store payloads", wanted, touched)?;
         Ok(made)
-    }
-
-    async fn entities(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
-        let mut clinics: HashMap<KeyHash, (&Event, Option<&str>)> = HashMap::new();
-        for arrival in self.accepted() {
-            let Some(entity) = arrival.entity else { continue };
-            let entry = clinics.entry(entity).or_insert((&arrival.event, None));
-            entry.1 = arrival.event.clinic.as_deref().or(entry.1);
-        }
-        let dirty = &self.state.dirty.entities;
-        let mut rows: Vec<_> = clinics
-            .into_iter()
-            .filter(|(hash, _)| dirty.contains(hash))
-            .filter_map(|(hash, (event, clinic))| Some((hash, event, clinic, *self.state.entities.get(&hash)?)))
-            .collect();
-        // Neighbours in the index one after the other.
-        rows.sort_unstable_by_key(|(hash, ..)| *hash);
-        let wanted = dirty.len();
-        let touched = PUT_ENTITIES
-            .run(conn, rows, |query, (hash, event, clinic, newest)| {
-                query
-                    .bind(hash.0.to_vec())
-                    .bind(event.connection.as_str())
-                    .bind(clinic)
-                    .bind(event.entity.as_ref().map_or("", |entity| entity.kind.as_str()))
-                    .bind(ms(newest))
-            })
-            .await?;
-        expect_rows("entities", "store entities", wanted, touched)
     }
 
     async fn records(&self, conn: &mut SqliteConnection, desk: &Desk, keys: &OwnerKeys) -> Result<(), Error> {

@@ -110,7 +110,7 @@ const RECORDS: &str = concat!(
 const BARE: &str = concat!(
     "SELECT key_id FROM seal_keys k WHERE about IS NOT NULL AND wrapped IS NOT NULL AND created_at < ?1 AND key_id > ?2 AND key_id NOT IN ",
     held!(),
-    " AND NOT EXISTS (SELECT 1 FROM event_parts x WHERE x.key_id = k.key_id) AND NOT EXISTS (SELECT 1 FROM records x WHERE x.key_id = k.key_id) \
+    " AND NOT EXISTS (SELECT 1 FROM key_parts x WHERE x.key_id = k.key_id) AND NOT EXISTS (SELECT 1 FROM records x WHERE x.key_id = k.key_id) \
      AND NOT EXISTS (SELECT 1 FROM jobs x WHERE x.key_id = k.key_id) AND NOT EXISTS (SELECT 1 FROM job_history x WHERE x.key_id = k.key_id) \
      AND NOT EXISTS (SELECT 1 FROM messages x WHERE x.key_id = k.key_id) AND NOT EXISTS (SELECT 1 FROM documents x WHERE x.key_id = k.key_id) \
      AND NOT EXISTS (SELECT 1 FROM job_about x WHERE x.key_id = k.key_id) AND NOT EXISTS (SELECT 1 FROM event_about x WHERE x.key_id = k.key_id) \
@@ -179,6 +179,7 @@ impl Write for Retain {
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Retained, Error> {
         desk.saw(self.now);
         let doing = "delete what was kept long enough";
+        desk.recent.flush(conn).await?;
         let mut retained = Retained::default();
         for kind in kinds(&self.keep) {
             let (only, except) = kind.lists();
@@ -222,6 +223,9 @@ impl Retain {
 
 fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
     const EVENT: &[&str] = &[
+        "DELETE FROM key_parts WHERE (key_id, part_id) IN (SELECT p.key_id, p.part_id FROM json_each(?1) e \
+         JOIN event_parts p ON p.part_id BETWEEN e.value * 256 AND e.value * 256 + 255)",
+        "DELETE FROM deliveries WHERE delivery IN (SELECT delivery FROM events WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM event_parts WHERE part_id / 256 IN (SELECT value FROM json_each(?1)) \
          AND part_id >= (SELECT min(value) FROM json_each(?1)) * 256 AND part_id < (SELECT max(value) + 1 FROM json_each(?1)) * 256",
         "DELETE FROM job_events WHERE event IN (SELECT value FROM json_each(?1))",

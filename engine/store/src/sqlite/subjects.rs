@@ -42,7 +42,7 @@ const JOBS: &str = "SELECT job_id FROM jobs WHERE key_id IN (SELECT value FROM j
     UNION SELECT job_id FROM job_history WHERE key_id IN (SELECT value FROM json_each(?1)) \
     UNION SELECT job_id FROM job_about WHERE key_id IN (SELECT value FROM json_each(?1))";
 
-const EVENTS: &str = "SELECT e.event_id FROM event_parts p JOIN events e ON e.seq = p.part_id / 256 \
+const EVENTS: &str = "SELECT e.event_id FROM key_parts p JOIN events e ON e.seq = p.part_id / 256 \
     WHERE p.key_id IN (SELECT value FROM json_each(?1)) ORDER BY e.seq";
 
 /// What has the data of others too is handed out to nobody.

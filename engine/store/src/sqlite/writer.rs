@@ -24,6 +24,7 @@ use super::identities::Written;
 use super::keys::Sealer;
 use super::line::Line;
 use super::open::PATIENCE;
+use super::recent::Recent;
 use super::record::{Payload, record};
 use super::settle::settle;
 use crate::seal::Signer;
@@ -97,6 +98,18 @@ impl Write for Ready {
     }
 }
 
+/// Puts into the tables what recent events are found by.
+pub(crate) struct Merge;
+
+#[async_trait]
+impl Write for Merge {
+    type Answer = ();
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error> {
+        desk.recent.flush(conn).await
+    }
+}
+
 /// What the writer carries from one transaction to the next.
 pub(crate) struct Desk {
     pub indexer: Indexer,
@@ -107,6 +120,8 @@ pub(crate) struct Desk {
     pub chain: Chain,
     /// What people are known by.
     pub known: Written,
+    /// What recent events are found by.
+    pub recent: Recent,
     /// The place of the next event.
     pub next_event: i64,
     /// The place of the next job. Counted here, since jobs live in two tables; a gap does no harm.
@@ -143,6 +158,7 @@ impl Desk {
         self.sealer.committed();
         self.chain.committed();
         self.known.committed();
+        self.recent.committed();
     }
 
     /// The transaction was taken back.
@@ -150,6 +166,7 @@ impl Desk {
         self.sealer.rolled_back();
         self.chain.rolled_back();
         self.known.rolled_back();
+        self.recent.rolled_back();
         self.line.rolled_back();
     }
 
@@ -186,6 +203,10 @@ impl Writer {
                 self.desk.scrub = !scrub(&mut conn).await;
             }
         }
+        // The next start has nothing to read up then.
+        let (reply, _) = oneshot::channel();
+        let last = Batch { others: vec![Box::new(Waiting { write: Merge, found: None, reply })], ..Batch::default() };
+        last.serve(&mut *self.conn.lock().await, &mut self.desk).await;
         if let Some(conn) = Arc::into_inner(self.conn)
             && let Err(error) = conn.into_inner().close().await
         {
@@ -315,6 +336,7 @@ impl Batch {
         for task in &mut self.others {
             task.run(conn, desk).await?;
         }
+        desk.recent.advance(conn).await?;
         Ok(outcome)
     }
 

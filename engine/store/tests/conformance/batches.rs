@@ -1,7 +1,10 @@
-//! A batch ends as its arrivals would have ended one by one.
+//! A batch ends as its arrivals would have ended one by one, whenever what they are found by comes into the tables, and whatever is lost of
+//! the memory.
 
 use proptest::prelude::*;
 use serde_json::json;
+use zelo_core::{Actor, Status};
+use zelo_store::Error;
 use zelo_store::sqlite::SqliteConfig;
 
 use crate::build::{DAY, Db, Delivery, Kind, counted, job_key, minute, throttled};
@@ -79,9 +82,11 @@ fn delivery(db: &Db, place: usize, said: &Said) -> Delivery {
 }
 
 /// Every plain column of every table, but for numbers of rows of which only the order counts.
-const DUMPS: [&str; 10] = [
+const DUMPS: [&str; 12] = [
     "SELECT json_array(seq, hex(event_id), hex(delivery), clinic, hex(entity), time, status) FROM events ORDER BY seq",
     "SELECT json_array(hex(entity), connection, clinic, kind, newest) FROM entities ORDER BY entity",
+    "SELECT json_array(hex(delivery), event) FROM deliveries ORDER BY delivery",
+    "SELECT json_array(hex(owner_hash), part_id) FROM key_parts JOIN seal_keys USING (key_id) ORDER BY owner_hash, part_id",
     "SELECT json_array(hex(record), clinic, kind, time) FROM records ORDER BY written",
     "SELECT json_array(hex(job_key), clinic, hex(live), newest, done, done_anchor) FROM job_keys ORDER BY job_key",
     "SELECT json_array(seq, hex(job_id), hex(job_key), hex(event_id), collected, reference, lookups, anchor, due, run_at, expires, state, attempt, lease, reason, cancel) FROM jobs ORDER BY seq",
@@ -103,24 +108,85 @@ async fn dump(db: &Db) -> Vec<Vec<String>> {
     all
 }
 
-/// Stores what was said in batches of up to `size`; what the callers were told, and what is stored.
-async fn run(all: &[Said], size: usize) -> (Vec<String>, Vec<Vec<String>>) {
-    let db = Db::open_with(Kind::SqliteFile, SqliteConfig { batch: size, ..SqliteConfig::default() }).await;
+/// Stores what was said in batches of up to `size`, of which the store keeps `recent` in memory, with a crash after `crash` of them; what the
+/// callers were told, and what is stored.
+async fn run(all: &[Said], size: usize, recent: usize, crash: usize) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut db = Db::open_with(Kind::SqliteFile, SqliteConfig { batch: size, recent, ..SqliteConfig::default() }).await;
     let mut told = Vec::new();
     for (round, part) in all.chunks(size).enumerate() {
+        if round == crash {
+            db = db.crash().await;
+        }
         let deliveries = part.iter().enumerate().map(|(place, said)| db.store.record(delivery(&db, round * size + place, said).0));
         told.extend(futures::future::join_all(deliveries).await.into_iter().map(|decision| format!("{:?}", decision.unwrap())));
     }
+    db.store.close().await.unwrap();
     (told, dump(&db).await)
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_merged_another_time() {
+    let config = || SqliteConfig { recent: 4, ..SqliteConfig::default() };
+    let db = Db::open_with(Kind::SqliteFile, config()).await;
+    let index = db.store.indexer().clone();
+    let body = json!({ "patient": 1, "pharmacist": { "name": "Bea" } });
+    let both = db.delivery(0, 0).body(&body).subject(&index, "ana").subject(&index, "bea").part(r#"{"name":"Bea"}"#);
+    db.record(both).await;
+    let (ana, bea) = (db.person("ana").await, db.person("bea").await);
+    db.store.hold(bea, Some("lawsuit".into()), Actor::command(), minute(1)).await.unwrap();
+    for number in 1..20 {
+        let delivery = db.delivery(number, number as i64).about(&index, &number.to_string());
+        // Erasing merges, and is taken back; so is what came with it, and comes again alone.
+        let erase = db.store.erase(ana, Actor::command(), minute(30));
+        let (recorded, erased) = futures::join!(db.store.record(delivery.0), erase);
+        assert!(recorded.is_ok() && matches!(erased, Err(Error::Held)));
+    }
+    let db = db.crash().await;
+    for number in 1..20 {
+        let again = db.store.record(db.delivery(number, number as i64).about(&index, &number.to_string()).0).await.unwrap();
+        assert_eq!(again.status, Status::Duplicate, "delivery {number}");
+        let older = db.store.record(db.delivery(100 + number, number as i64 - 1).about(&index, &number.to_string()).0).await.unwrap();
+        assert_eq!(older.status, Status::Stale, "entity {number}");
+    }
+}
+
+/// Stores events `numbers` of patient `ana`, each of an entity of its own.
+async fn store(db: &Db, numbers: std::ops::Range<u64>) {
+    let index = db.store.indexer().clone();
+    for number in numbers {
+        db.record(db.delivery(number, number as i64).about(&index, &number.to_string()).subject(&index, "ana")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_in_the_midst_of_merging_loses_nothing() {
+    let config = || SqliteConfig { recent: 60, ..SqliteConfig::default() };
+    for last in [60, 62, 64, 65] {
+        let db = Db::open_with(Kind::SqliteFile, config()).await;
+        let index = db.store.indexer().clone();
+        store(&db, 0..last).await;
+        let db = db.crash().await;
+        // What is asked for by key reads the tables, where all of it is then; and what comes after is not in them.
+        let export = db.store.export_subject(db.person("ana").await).await.unwrap().unwrap();
+        assert_eq!(export.events.len() as u64, last);
+        store(&db, last..last + 1).await;
+        let db = db.crash().await;
+        for number in 0..=last {
+            let again = db.store.record(db.delivery(number, number as i64).0).await.unwrap();
+            assert_eq!(again.status, Status::Duplicate, "delivery {number} of {last}");
+            let older = db.delivery(1000 + number, number as i64 - 1).about(&index, &number.to_string());
+            assert_eq!(db.store.record(older.0).await.unwrap().status, Status::Stale, "entity {number} of {last}");
+        }
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn batches_do_not_matter(all in prop::collection::vec(said(), 1..24), size in 2..24_usize) {
+    fn batches_do_not_matter(all in prop::collection::vec(said(), 1..24), size in 2..24_usize, recent in 0..9_usize, crash in 0..9_usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (alone, together) = runtime.block_on(async { (run(&all, 1).await, run(&all, size).await) });
+        let (alone, together) = runtime.block_on(async { (run(&all, 1, usize::MAX, usize::MAX).await, run(&all, size, recent, crash).await) });
         prop_assert_eq!(alone.0, together.0, "what the callers were told");
         for (one, other) in alone.1.into_iter().zip(together.1) {
             prop_assert_eq!(one, other);

@@ -40,7 +40,8 @@ pub(crate) struct Db {
 
 impl Db {
     pub(crate) async fn open(kind: Kind) -> Self {
-        Self::open_with(kind, SqliteConfig::default()).await
+        // Small enough that what is found by memory and what by the tables take turns in every test.
+        Self::open_with(kind, SqliteConfig { recent: 3, ..SqliteConfig::default() }).await
     }
 
     pub(crate) async fn open_with(kind: Kind, config: SqliteConfig) -> Self {
@@ -60,6 +61,17 @@ impl Db {
         self.store.close().await.unwrap();
         let store = sqlite(self.config.clone(), 1).await.unwrap();
         Self { store, ..self }
+    }
+
+    /// Goes on with the file as a crash of this moment would leave it.
+    pub(crate) async fn crash(self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["zelo.db", "zelo.db-wal"] {
+            std::fs::copy(self.folder.path().join(name), folder.path().join(name)).unwrap();
+        }
+        let config = SqliteConfig { path: Some(folder.path().join("zelo.db")), ..self.config };
+        let store = sqlite(config.clone(), 1).await.unwrap();
+        Self { store, folder, config, kind: self.kind }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
