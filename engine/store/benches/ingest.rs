@@ -24,6 +24,10 @@ use zelo_core::{Arrival, SeededEntropy};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[path = "work/mod.rs"]
 mod work;
 
