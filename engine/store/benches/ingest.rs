@@ -16,10 +16,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use tokio::sync::{mpsc, oneshot};
-
 use zelo_core::{Arrival, SeededEntropy};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
@@ -28,12 +24,13 @@ use zelo_store::{MasterKey, Store};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[path = "bare/mod.rs"]
+mod bare;
 #[path = "work/mod.rs"]
 mod work;
 
+use bare::{BATCH, Bare};
 use work::{BODY, IN_FLIGHT, arrival, body, median, run};
-
-const BATCH: usize = 256;
 
 fn main() {
     let setting = |name: &str, default: usize| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
@@ -107,80 +104,4 @@ fn written() -> u64 {
 async fn open(path: &Path) -> Arc<SqliteStore> {
     let config = SqliteConfig { path: Some(path.to_owned()), batch: BATCH, ..SqliteConfig::default() };
     SqliteStore::open(config, MasterKey::from_bytes([7; 32]), Arc::new(SeededEntropy::new(7))).await.unwrap()
-}
-
-/// The bare side: a group commit and nothing else.
-#[derive(Clone)]
-struct Bare(mpsc::Sender<Put>);
-
-/// A body, its id, and whom to tell that it is on disk.
-type Put = (u64, Arc<[u8]>, oneshot::Sender<()>);
-
-impl Bare {
-    /// The bytes that this process has given the system to write, logs and copies of them into the files alike.
-    fn written() -> u64 {
-        let io = std::fs::read_to_string("/proc/self/io").unwrap();
-        io.lines().find_map(|line| line.strip_prefix("wchar: ")).and_then(|bytes| bytes.parse().ok()).unwrap()
-    }
-
-    async fn open(path: &Path) -> Self {
-        let mut conn = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("cache_size", "-32768")
-            .pragma("wal_autocheckpoint", "8192")
-            .pragma("temp_store", "memory")
-            .disable_statement_logging()
-            .connect()
-            .await
-            .unwrap();
-        sqlx::query("CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT").execute(&mut conn).await.unwrap();
-        let (sender, mut waiting) = mpsc::channel(4096);
-        tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(BATCH);
-            while waiting.recv_many(&mut batch, BATCH).await > 0 {
-                // The same courtesy as in the store: who is about to write may come along.
-                let mut seen = 0;
-                while seen < batch.len() && batch.len() < BATCH {
-                    seen = batch.len();
-                    tokio::task::yield_now().await;
-                    while batch.len() < BATCH
-                        && let Ok(one) = waiting.try_recv()
-                    {
-                        batch.push(one);
-                    }
-                }
-                bare_commit(&mut conn, &batch).await;
-                for (_, _, reply) in batch.drain(..) {
-                    let _ = reply.send(());
-                }
-            }
-        });
-        Self(sender)
-    }
-
-    async fn put(&self, id: u64, body: Arc<[u8]>) {
-        let (reply, answer) = oneshot::channel();
-        self.0.send((id, body, reply)).await.unwrap();
-        answer.await.unwrap();
-    }
-}
-
-async fn bare_commit(conn: &mut SqliteConnection, batch: &[Put]) {
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let mut rest = batch;
-    for size in [256, 64, 16, 4, 1] {
-        while rest.len() >= size {
-            let (part, left) = rest.split_at(size);
-            let sql = format!("INSERT INTO bodies (id, body) VALUES {}", vec!["(?,?)"; size].join(","));
-            let query =
-                part.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (id, body, _)| query.bind(*id as i64).bind(body.to_vec()));
-            query.execute(&mut *tx).await.unwrap();
-            rest = left;
-        }
-    }
-    tx.commit().await.unwrap();
 }
