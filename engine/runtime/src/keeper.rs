@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span, info_span};
@@ -48,6 +48,42 @@ enum Claimed {
     None,
     /// The store did not answer: it is left alone for a while.
     Failed,
+}
+
+/// For each slot, so many jobs may be in hand: those that have run and whose end is on its way to the disk keep no other from running.
+/// Without them a disk that takes some milliseconds for each commit would set the pace, however many ends fit into one.
+const IN_HAND: usize = 4;
+
+/// Room for jobs.
+struct Room {
+    /// For those that run.
+    slots: Arc<Semaphore>,
+    /// For all that are in hand.
+    hand: Arc<Semaphore>,
+}
+
+/// The place of a job in hand, and its slot until it has run.
+struct Taken {
+    slot: OwnedSemaphorePermit,
+    hand: OwnedSemaphorePermit,
+}
+
+impl Room {
+    fn new(slots: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(slots)), hand: Arc::new(Semaphore::new(slots * IN_HAND)) }
+    }
+
+    /// Waits for room for one job, then takes all that there is.
+    async fn take(&self) -> Vec<Taken> {
+        let (hand, slot) = (self.hand.clone().acquire_owned().await, self.slots.clone().acquire_owned().await);
+        let mut all: Vec<Taken> = hand.ok().zip(slot.ok()).map(|(hand, slot)| Taken { slot, hand }).into_iter().collect();
+        while let Ok(hand) = self.hand.clone().try_acquire_owned()
+            && let Ok(slot) = self.slots.clone().try_acquire_owned()
+        {
+            all.push(Taken { slot, hand });
+        }
+        all
+    }
 }
 
 /// The jobs whose attempts are alive in this process, and when to let go of them.
@@ -101,7 +137,7 @@ impl Watch {
 impl Runtime {
     /// Runs due jobs until `stop` turns true, then waits for those that run.
     pub async fn keep(&self, pace: Pace, mut stop: watch::Receiver<bool>) {
-        let slots = Arc::new(Semaphore::new(pace.slots as usize));
+        let room = Room::new(pace.slots as usize);
         let mut running = JoinSet::new();
         let hands = Hands { held: Arc::default(), stop: stop.clone() };
         // No worker of an earlier process can be alive: the store is open here only.
@@ -110,7 +146,7 @@ impl Runtime {
         let mut watch = Watch::new(looked);
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
-            let claimed = self.claim_some(&slots, pace, &mut running, &hands).await;
+            let claimed = self.claim_some(&room, pace, &mut running, &hands).await;
             if claimed != Claimed::Some {
                 self.nap(&mut stop, claimed).await;
             }
@@ -133,15 +169,10 @@ impl Runtime {
         }
     }
 
-    /// Claims as many jobs as there are free slots, and starts them.
-    async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>, hands: &Hands) -> Claimed {
-        // Wait for one free slot, then take all that are free.
-        let Ok(first) = slots.clone().acquire_owned().await else { return Claimed::None };
-        let mut permits = vec![first];
-        while let Ok(permit) = slots.clone().try_acquire_owned() {
-            permits.push(permit);
-        }
-        let limit = u32::try_from(permits.len()).unwrap_or(1);
+    /// Claims as many jobs as there is room for, and starts them.
+    async fn claim_some(&self, room: &Room, pace: Pace, running: &mut JoinSet<()>, hands: &Hands) -> Claimed {
+        let taken = room.take().await;
+        let limit = u32::try_from(taken.len()).unwrap_or(1);
         let claimed = match self.store.claim(self.clock.now(), limit, pace.lease, &self.concurrency()).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -150,12 +181,13 @@ impl Runtime {
             }
         };
         let outcome = if claimed.is_empty() { Claimed::None } else { Claimed::Some };
-        for (work, permit) in claimed.into_iter().zip(permits) {
+        for (work, taken) in claimed.into_iter().zip(taken) {
             let (runtime, held, mut stop) = (self.clone(), hands.hold(work.job.id), hands.stop.clone());
             let span = attempt_span(&work.job);
             let attempt = async move {
-                runtime.work(work, &mut stop).await;
-                drop((held, permit));
+                let Taken { slot, hand } = taken;
+                runtime.work(work, slot, &mut stop).await;
+                drop((held, hand));
                 runtime.bell.notify_one();
             };
             running.spawn(attempt.instrument(span));
@@ -165,10 +197,11 @@ impl Runtime {
 
     /// One attempt and its settlement. Where the disk does not take that, it is tried until it does: what was done outside must not be
     /// forgotten.
-    async fn work(&self, work: Work, stop: &mut watch::Receiver<bool>) {
+    async fn work(&self, work: Work, slot: OwnedSemaphorePermit, stop: &mut watch::Receiver<bool>) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
         let received = work.event.received;
         let (settlement, places) = self.attempt(work).await;
+        drop(slot);
         let job = settlement.job;
         let lease = settlement.lease;
         let settle = || self.store.settle(settlement.clone(), self.clock.now()).instrument(debug_span!("settle"));
