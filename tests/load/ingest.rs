@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::Size;
 use crate::drive::{End, closed};
-use crate::measure::{Rows, Written, median, memory, memory_max};
+use crate::measure::{Rows, Used, median, memory, memory_max};
 use crate::report::{Report, number};
 use crate::servers::{House, Server};
 use crate::workload::{BODY, Deliveries, Standing};
@@ -21,11 +21,12 @@ struct Side {
     rates: Vec<f64>,
     given: Vec<f64>,
     to_disk: Vec<f64>,
+    computing_us: Vec<f64>,
 }
 
 impl Side {
     fn new(name: &'static str, server: Server, standing: Standing) -> Self {
-        Self { name, server, standing, rates: Vec::new(), given: Vec::new(), to_disk: Vec::new() }
+        Self { name, server, standing, rates: Vec::new(), given: Vec::new(), to_disk: Vec::new(), computing_us: Vec::new() }
     }
 }
 
@@ -45,14 +46,17 @@ pub(crate) fn measure(folder: &Path, size: Size, report: &mut Report) -> Result<
         let mut line = format!("{round:>5} ");
         for side in &mut sides {
             let some = deliveries.some(size.events, side.standing);
-            let before = Written::by(side.server.pid());
+            let before = Used::by(side.server.pid());
             let done = closed(side.server.port, some, IN_FLIGHT).all_accepted(side.name)?;
-            let wrote = Written::by(side.server.pid()).since(before);
+            let used = Used::by(side.server.pid()).since(before);
             line += &format!("{:>20.0}", done.per_second());
             if round > 0 {
                 side.rates.push(done.per_second());
-                side.given.push(wrote.given as f64 / done.count(End::Accepted) as f64);
-                side.to_disk.push(wrote.to_disk as f64 / done.count(End::Accepted) as f64);
+                for (all, amount) in
+                    [(&mut side.given, used.given), (&mut side.to_disk, used.to_disk), (&mut side.computing_us, used.computing_us)]
+                {
+                    all.push(amount as f64 / done.count(End::Accepted) as f64);
+                }
             }
         }
         println!("{line}");
@@ -65,6 +69,7 @@ pub(crate) fn measure(folder: &Path, size: Size, report: &mut Report) -> Result<
         if name.starts_with("zelo") {
             report.at_least(format!("{name}: of the bare commit's rate"), rate / bare, RATIO, "");
         }
+        report.figure(format!("{name}: computing for an event"), format!("{} µs", number(median(side.computing_us))));
         let (given, to_disk) = (number(median(side.given)), number(median(side.to_disk)));
         report.figure(format!("{name}: written for an event"), format!("{given} B, {to_disk} B to disk"));
         report.figure(format!("{name}: memory"), format!("{} MiB, at most {}", number(memory(pid)), number(memory_max(pid))));

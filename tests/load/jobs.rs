@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Size;
 use crate::drive::closed;
-use crate::measure::{Rows, Written, median, now_ms};
+use crate::measure::{Rows, Used, median, now_ms};
 use crate::report::{Report, number};
 use crate::servers::{House, Server};
 use crate::workload::{Deliveries, Standing};
@@ -22,33 +22,34 @@ struct Side {
     server: Server,
     rates: Vec<f64>,
     given: Vec<f64>,
+    computing_us: Vec<f64>,
 }
 
 impl Side {
     fn new(folder: &Path, name: &'static str, rule: &str) -> Self {
         let house = House::new(folder, rule, [rule]);
         let server = house.serve();
-        Self { name, house, server, rates: Vec::new(), given: Vec::new() }
+        Self { name, house, server, rates: Vec::new(), given: Vec::new(), computing_us: Vec::new() }
     }
 
-    /// One round: how many jobs were done a second, and the bytes written for each.
-    fn round(&self, deliveries: &mut Deliveries, number: usize) -> Result<(f64, f64), String> {
+    /// One round: how many jobs were done a second, and what was used up meanwhile.
+    fn round(&self, deliveries: &mut Deliveries, number: usize) -> Result<(f64, Used), String> {
         let mut rows = Rows::of(&self.house.database());
         let last = rows.last_job();
         self.house.zelo(&["halt", "all"]);
         closed(self.server.port, deliveries.some(number, Standing::Scheduled), 256).all_accepted(self.name)?;
-        let before = Written::by(self.server.pid());
+        let before = Used::by(self.server.pid());
         let begun = now_ms();
         self.house.zelo(&["resume", "all"]);
         until_done(&mut rows, "SELECT count(*) FROM jobs", Duration::from_secs((number / LEAST_A_SECOND) as u64 + 10))?;
         let done = rows.done_after(last);
-        let wrote = Written::by(self.server.pid()).since(before);
+        let used = Used::by(self.server.pid()).since(before);
         rows.close();
         if done.len() != number {
             return Err(format!("{}: {number} jobs were made, {} are done", self.name, done.len()));
         }
         let ended = done.iter().map(|(_, ended)| *ended).max().unwrap_or(begun);
-        Ok((number as f64 * 1000.0 / (ended - begun).max(1) as f64, wrote.given as f64 / number as f64))
+        Ok((number as f64 * 1000.0 / (ended - begun).max(1) as f64, used))
     }
 }
 
@@ -72,18 +73,20 @@ pub(crate) fn measure(folder: &Path, size: Size, report: &mut Report) -> Result<
     for round in 0..=size.rounds {
         let mut line = format!("{round:>5} ");
         for side in &mut sides {
-            let (rate, given) = side.round(&mut deliveries, size.events)?;
+            let (rate, used) = side.round(&mut deliveries, size.events)?;
             line += &format!("{rate:>20.0}");
             if round > 0 {
                 side.rates.push(rate);
-                side.given.push(given);
+                side.given.push(used.given as f64 / size.events as f64);
+                side.computing_us.push(used.computing_us as f64 / size.events as f64);
             }
         }
         println!("{line}");
     }
-    for Side { name, rates, given, .. } in sides {
+    for Side { name, rates, given, computing_us, .. } in sides {
         report.at_least(format!("jobs done, {name}"), median(rates), DONE_A_SECOND, "/s");
-        report.figure(format!("jobs done, {name}: written for a job"), format!("{} B", number(median(given))));
+        let (given, computing_us) = (number(median(given)), number(median(computing_us)));
+        report.figure("  each: computing, written", format!("{computing_us} µs, {given} B"));
     }
     Ok(())
 }

@@ -9,23 +9,36 @@ use std::time::{Duration, Instant};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
-/// Bytes that a process has written.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Written {
-    /// Given to the system: files, their logs, answers, log lines.
+/// What a process has used up.
+#[derive(Clone, Copy)]
+pub(crate) struct Used {
+    /// Bytes that it gave the system to write: files, their logs, answers, log lines.
     pub(crate) given: u64,
-    /// That the system has to bring to a disk.
+    /// Bytes that the system has to bring to a disk for it.
     pub(crate) to_disk: u64,
+    /// Computing on all cores, in microseconds. Says more than a rate where others use the cores too.
+    pub(crate) computing_us: u64,
 }
 
-impl Written {
+/// The unit of times in `/proc/PID/stat`: a hundredth of a second on every Linux there is.
+const TICK_US: u64 = 10_000;
+
+impl Used {
     pub(crate) fn by(pid: u32) -> Self {
         let of = |name| figure(&format!("/proc/{pid}/io"), name);
-        Self { given: of("wchar:"), to_disk: of("write_bytes:") }
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        // The fields behind the name, which may have blanks in it; the twelfth and thirteenth are ticks in the program and in the system.
+        let fields = stat.rsplit_once(") ").unwrap().1;
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Self { given: of("wchar:"), to_disk: of("write_bytes:"), computing_us: ticks * TICK_US }
     }
 
     pub(crate) fn since(self, before: Self) -> Self {
-        Self { given: self.given - before.given, to_disk: self.to_disk - before.to_disk }
+        Self {
+            given: self.given - before.given,
+            to_disk: self.to_disk - before.to_disk,
+            computing_us: self.computing_us - before.computing_us,
+        }
     }
 }
 

@@ -147,13 +147,18 @@ fn overload(server: &Server, deliveries: &mut Deliveries, usual: Phase, rate: f6
 /// How long after the overload, which ends at `ends`, two slots follow each other whose deliveries are accepted within twice the 99th percentile
 /// of those before it.
 fn recovered(round: &Round, begins: Duration, ends: Duration) -> Option<Duration> {
-    let before: Vec<Sample> = round.samples.iter().filter(|sample| sample.due < begins).copied().collect();
-    let usual = quantile(&mut latencies(&before), 0.99) * 2;
-    let as_before = |slot: u32| {
-        let (from, to) = (ends + SLOT * slot, ends + SLOT * (slot + 1));
-        let samples: Vec<Sample> = round.samples.iter().filter(|sample| sample.due >= from && sample.due < to).copied().collect();
-        samples.iter().all(|sample| sample.end == End::Accepted) && quantile(&mut latencies(&samples), 0.99) <= usual
+    let between = |from: Duration, to: Duration| -> Vec<Sample> {
+        round.samples.iter().filter(|sample| sample.due >= from && sample.due < to).copied().collect()
     };
+    let usual = quantile(&mut latencies(&between(Duration::ZERO, begins)), 0.99);
     let slots = (AFTER.as_millis() / SLOT.as_millis()) as u32;
-    (0..slots - 1).find(|slot| as_before(*slot) && as_before(slot + 1)).map(|slot| SLOT * (slot + 1))
+    // Of each slot; none: somebody was refused.
+    let seen: Vec<Option<Duration>> = (0..slots)
+        .map(|slot| between(ends + SLOT * slot, ends + SLOT * (slot + 1)))
+        .map(|samples| samples.iter().all(|sample| sample.end == End::Accepted).then(|| quantile(&mut latencies(&samples), 0.99)))
+        .collect();
+    let text: Vec<String> = seen.iter().map(|slot| slot.map_or("refused".to_owned(), |time| time.as_millis().to_string())).collect();
+    println!("p99 before: {}; after, each {} ms: {} ms", ms(usual), SLOT.as_millis(), text.join(" "));
+    let as_before = |slot: &Option<Duration>| slot.is_some_and(|time| time <= usual * 2);
+    seen.windows(2).position(|two| two.iter().all(as_before)).map(|slot| SLOT * (slot as u32 + 1))
 }
