@@ -33,6 +33,9 @@ pub const ASKED_LONGEST: SignedDuration = SignedDuration::from_hours(1);
 /// A window of a half-open breaker is never over sooner.
 pub const WINDOW: SignedDuration = SignedDuration::from_secs(1);
 
+/// A half-open breaker that let something through, and then nobody asked for so long, is closed: nobody waits who could come at once.
+pub const CALM: SignedDuration = SignedDuration::from_mins(1);
+
 /// Windows until it is closed: of 1, 2, 4, 8, 16 and 32 requests. Places after them are as close as in the last one.
 pub const WINDOWS: u32 = 6;
 
@@ -148,6 +151,13 @@ impl Window {
         Self { number, since, begun: 0, ended: 0, well: 0 }
     }
 
+    /// Whether nothing has to be tried any more: it was the last of them, or nobody has asked for long.
+    fn is_last(&self, now: Timestamp) -> bool {
+        let went_well = self.well > 0 || self.number > 0;
+        let is_calm = self.ended == self.begun && now >= after(self.since, CALM);
+        went_well && (is_calm || self.well > 0 && self.number + 1 == WINDOWS && self.is_over(now))
+    }
+
     /// Whether all that it let through has come back, and its time is over (or the clock was set back before it).
     fn is_over(&self, now: Timestamp) -> bool {
         self.begun > 0 && self.ended == self.begun && (now >= after(self.since, WINDOW) || now < self.since)
@@ -230,7 +240,13 @@ impl Breaker {
         }
     }
 
-    /// How it stands.
+    /// How it stands at `now`, of which it may be the first to hear.
+    pub fn look(&mut self, now: Timestamp) -> Standing {
+        self.go_on(now);
+        self.standing()
+    }
+
+    /// How it stood when somebody asked, looked or was heard last.
     pub fn standing(&self) -> Standing {
         match self.state {
             State::Closed { .. } => Standing::Closed,
@@ -245,16 +261,13 @@ impl Breaker {
             State::Open { until } if now >= until || is_left_behind(until, now) => {
                 self.turn(State::HalfOpen(Window::new(0, now)));
             }
+            State::HalfOpen(window) if window.is_last(now) => {
+                self.openings = 0;
+                self.turn(State::Closed { failures: 0 });
+            }
+            // Where nothing was heard: once more.
             State::HalfOpen(window) if window.is_over(now) => {
-                if window.well == 0 {
-                    // Nothing was heard: once more.
-                    self.state = State::HalfOpen(Window::new(window.number, now));
-                } else if window.number + 1 < WINDOWS {
-                    self.state = State::HalfOpen(Window::new(window.number + 1, now));
-                } else {
-                    self.openings = 0;
-                    self.turn(State::Closed { failures: 0 });
-                }
+                self.state = State::HalfOpen(Window::new(window.number + u32::from(window.well > 0), now));
             }
             State::Closed { .. } | State::Open { .. } | State::HalfOpen(_) => {}
         }

@@ -32,7 +32,7 @@ impl Runtime {
             automations: edition.in_force.automations().count() as u64,
             refused_files: self.rules.problem().is_some(),
             capacity: self.host.capacity(),
-            breakers: self.breakers.standings(),
+            breakers: self.breaker_states(),
             process: Process::now(),
         };
         let mut registry = Registry::default();

@@ -54,21 +54,6 @@ impl Breakers {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Destination>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// How each destination that ever failed stands, by its host; of several ports of one host, the worst.
-    pub(crate) fn standings(&self) -> BTreeMap<String, u64> {
-        let mut all = BTreeMap::new();
-        for destination in self.lock().values() {
-            let state = match destination.breaker.standing() {
-                Standing::Closed => 0,
-                Standing::HalfOpen { .. } => 1,
-                Standing::Open { .. } => 2,
-            };
-            let worst = all.entry(destination.host.clone()).or_insert(state);
-            *worst = state.max(*worst);
-        }
-        all
-    }
 }
 
 impl Destination {
@@ -126,9 +111,36 @@ impl Runtime {
 
     /// The destinations that are left alone or being tried, by their hosts.
     pub fn down(&self) -> Vec<Down> {
-        let mut all: Vec<Down> = self.breakers.lock().values().filter_map(Destination::down).collect();
+        let mut all: Vec<Down> = self.looked_at().values().filter_map(Destination::down).collect();
         all.sort_by(|one, other| one.host.cmp(&other.host));
         all
+    }
+
+    /// How each destination that ever failed stands, by its host: closed, half-open or open; of several ports of one host, the worst.
+    pub(crate) fn breaker_states(&self) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        for destination in self.looked_at().values() {
+            let state = match destination.breaker.standing() {
+                Standing::Closed => 0,
+                Standing::HalfOpen { .. } => 1,
+                Standing::Open { .. } => 2,
+            };
+            let worst = all.entry(destination.host.clone()).or_insert(state);
+            *worst = state.max(*worst);
+        }
+        all
+    }
+
+    /// All of them, as they stand now.
+    fn looked_at(&self) -> MutexGuard<'_, BTreeMap<String, Destination>> {
+        let now = self.clock.now();
+        let mut known = self.breakers.lock();
+        for destination in known.values_mut() {
+            let before = destination.breaker.standing();
+            let after = destination.breaker.look(now);
+            self.tell(&destination.host, before, after);
+        }
+        known
     }
 
     /// Says when a destination goes down or works again.
