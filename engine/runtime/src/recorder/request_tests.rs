@@ -392,7 +392,8 @@ async fn who_is_down_is_not_asked_and_the_request_has_not_begun() {
     assert_eq!(work.job.attempt, 2, "the one that it had");
     assert!(matches!(work.journal.last(), Some(JournalEntry::Begun { in_flight: false, .. })));
     assert_eq!(attempt(&runtime, &shop, &work, true, Method::Post, Death::Never).await, Some(JobState::Done));
-    assert_eq!((shop.orders.lock().unwrap().len(), messages(&runtime).await), (1, 2));
+    let orders = shop.orders.lock().unwrap().len();
+    assert_eq!((orders, messages(&runtime).await), (1, 2));
 }
 
 /// What is in flight stays so, and nothing is guessed.
