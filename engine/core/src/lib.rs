@@ -8,6 +8,7 @@
 
 pub mod arrival;
 pub mod audit;
+pub mod breaker;
 pub mod budget;
 pub mod clock;
 pub mod concurrency;

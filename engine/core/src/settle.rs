@@ -43,6 +43,9 @@ pub enum AttemptEnd {
     /// Broken off, and not by its own fault: it waits to be run again. Nothing of it is kept but what was on disk; `begun`, where that
     /// is anything.
     Interrupted { reason: Reason, begun: bool },
+    /// Its destination is left alone: it comes back at `until`, and no attempt was used. What it did stays done; `begun`, where that
+    /// is anything.
+    Deferred { reason: Reason, until: Timestamp, begun: bool },
 }
 
 /// The end of an attempt, with all that must be stored with it.
@@ -232,6 +235,7 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
             next.attempt = if *begun { job.attempt.saturating_sub(1).max(1) } else { 0 };
             next.reason = Some(reason.clone());
         }
+        (None, AttemptEnd::Deferred { reason, until, begun }) => defer(&mut next, reason, *until, *begun),
         (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),
     }
     let key = key.filter(|row| job.key.is_some() && (row.live == Some(job.id) || settled(next.state))).map(|row| KeyRow {
@@ -306,6 +310,20 @@ fn retry(job: &mut Job, reason: &Reason, after: Option<SignedDuration>, policy: 
     }
     job.state = JobState::Scheduled;
     job.run_at = at;
+    job.reason = Some(reason.clone());
+}
+
+/// Has `job` come back at `until`, as if it had not been tried. One that has begun keeps the attempt that it began with, and so does
+/// one that others come after: they must not overtake it.
+fn defer(job: &mut Job, reason: &Reason, until: Timestamp, begun: bool) {
+    if let Some(expires) = job.expires.filter(|expires| until >= *expires) {
+        let text = format!("given up: it expires at {expires}, before it can be tried again: {}", reason.text);
+        return job.end(JobState::Dead, Reason::new(&reason.code, text));
+    }
+    let begun = begun || job.lane.order.is_some();
+    job.attempt = if begun { job.attempt.saturating_sub(1).max(1) } else { 0 };
+    job.state = JobState::Scheduled;
+    job.run_at = until;
     job.reason = Some(reason.clone());
 }
 

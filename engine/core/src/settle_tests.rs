@@ -131,6 +131,31 @@ fn waiting_does_not_count_as_an_attempt() {
 }
 
 #[test]
+fn waiting_for_a_destination_uses_no_attempt() {
+    let down = || Reason::new(crate::breaker::DOWN, "destination api.example.com is down");
+    let until = ts("2026-03-05T14:00:00Z");
+    let deferred = |job: &Job, begun| {
+        let end = AttemptEnd::Deferred { reason: down(), until, begun };
+        applied(settle(job, Some(&row(job)), &settlement(job, end), ts(NOW)))
+    };
+    let job = running();
+    let (next, key, keep) = deferred(&job, false);
+    assert_eq!((next.state, next.attempt, next.run_at, keep), (JobState::Scheduled, 0, until, true));
+    assert_eq!((next.reason, next.attention, key.unwrap().live), (Some(down()), None, Some(job.id)));
+    assert_eq!(next.due, job.due, "it is late, and that can be seen");
+    for (attempt, after) in [(1, 1), (2, 1), (7, 6)] {
+        let (next, ..) = deferred(&Job { attempt, ..job.clone() }, true);
+        assert_eq!(next.attempt, after, "what is done stays done, and it has begun");
+    }
+    let ordered = Job { lane: crate::Lane { order: Some(KeyHash([7; 16])), ..crate::Lane::default() }, ..job.clone() };
+    assert_eq!(deferred(&ordered, false).0.attempt, 1, "nobody overtakes it");
+    let (next, ..) = deferred(&Job { expires: Some(until), ..job.clone() }, false);
+    assert!(next.state == JobState::Dead && next.reason.as_ref().unwrap().text.contains("is down"), "{:?}", next.reason);
+    let (next, ..) = deferred(&Job { cancel: Some(Reason::new("x", "x")), ..job.clone() }, false);
+    assert_eq!(next.state, JobState::Cancelled);
+}
+
+#[test]
 fn a_record_that_changed_while_it_ran_makes_it_look_again() {
     let job = Job { again: true, attempt: 2, ..running() };
     let missing = Reason::new("missing", "patient $.phones[0] is missing");

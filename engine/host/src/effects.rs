@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use zelo_core::breaker::Held;
 use zelo_core::job::Reason;
 use zelo_core::{Effect, EffectResult};
 
@@ -51,6 +52,8 @@ pub enum Stop {
     Cancelled(Reason),
     /// The effect cannot be done now, but perhaps later: its destination is down, or asks to wait.
     Later { reason: String, after: Option<Duration> },
+    /// Its destination is left alone for a while, so it was not begun.
+    Held(Held),
     /// It was begun on somebody else's machine, and nobody can know whether it happened.
     Unknown { reason: String },
     /// The journal could not be read or written.
@@ -65,6 +68,7 @@ impl Stop {
         match self {
             Self::Cancelled(_) => "cancelled",
             Self::Later { .. } => "later",
+            Self::Held(_) => "held",
             Self::Unknown { .. } => "unknown",
             Self::Store(_) => "store",
             Self::Differs { .. } => "differs",
@@ -78,6 +82,7 @@ impl fmt::Debug for Stop {
         match self {
             Self::Cancelled(reason) => write!(f, "Cancelled({})", reason.code),
             Self::Later { after, .. } => write!(f, "Later({after:?})"),
+            Self::Held(held) => write!(f, "Held({})", held.host),
             Self::Unknown { .. } => f.write_str("Unknown"),
             Self::Store(_) => f.write_str("Store"),
             Self::Differs { asked, recorded } => write!(f, "Differs({asked}, {recorded})"),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use tracing::{Instrument, debug_span};
+use zelo_core::breaker::{DOWN, Held, Patience};
 use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
 use zelo_core::halt::{HALTED, HaltScope};
 use zelo_core::invocation::EventRef;
@@ -44,6 +45,7 @@ impl Runtime {
     /// The call to make, and the places that it holds; or how the attempt ends without one.
     async fn prepare(&self, edition: &Edition, work: &Work) -> Result<(Call, Places), AttemptEnd> {
         let call = self.ready_call(edition, work)?;
+        self.not_held(&work.job, &call)?;
         self.consented(edition, &work.job).await?;
         let places = self.within_budget(&work.job, &call).await?;
         Ok((call, places))
@@ -74,6 +76,29 @@ impl Runtime {
         let seen = Seen { event: &work.event, collected: events, records: &work.records, steps: &work.steps, index: self.store.indexer() };
         let (prepared, due) = readiness(&edition.in_force, job, &seen, now)?;
         Ok(Call::first(work, prepared, now, (waiting_until(job, due.expires), due.expires)))
+    }
+
+    /// Whether a job that has met a destination that is left alone would meet it again, whatever it asks for: then its plugin is not
+    /// even shown what it is about.
+    fn not_held(&self, job: &Job, call: &Call) -> Result<(), AttemptEnd> {
+        let patience = Patience::of(job);
+        if !patience.has_waited() {
+            return Ok(());
+        }
+        match self.held_everywhere(&call.invocation.grants.http) {
+            Some(held) => Err(self.deferred(patience, &held, call.frozen)),
+            None => Ok(()),
+        }
+    }
+
+    /// How an attempt at a job with this `patience` ends that met a destination which is left alone; `begun`, where something of it is
+    /// kept.
+    fn deferred(&self, patience: Patience, held: &Held, begun: bool) -> AttemptEnd {
+        let end = held.end(patience, begun, self.clock.now());
+        if matches!(end, AttemptEnd::Deferred { .. }) {
+            self.metrics().deferred(&held.host);
+        }
+        end
     }
 
     /// Whether the people of `job` agree to it: a withdrawal ends it, and so does a consent that it needs and nobody gave.
@@ -146,6 +171,7 @@ impl Runtime {
         if let Some(scope) = self.line.is_halted(&invocation.rule, &plugin.manifest().name) {
             return (halt(&scope, frozen), Trace::default(), Said::default());
         }
+        let patience = Patience::of(&work.job);
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
         let (recorder, trace) = Recorder::new(self, &edition.in_force, work, &invocation, frozen);
         recorder::lock(&trace).places = places;
@@ -179,7 +205,18 @@ impl Runtime {
                 let missing = Reason::new(MISSING, "the plugin says that something is missing");
                 (wait(missing, until, self.clock.now()), Said::because(reason))
             }
-            end => ended(end),
+            end => {
+                let begun = frozen || trace.kept || trace.has_asked() || !trace.is_idle();
+                if let End::Stopped(Stop::Held(_)) = end {
+                    // It says the same each time that it comes back.
+                    trace.lines.clear();
+                    if !begun {
+                        trace.journal.clear();
+                        trace.shown = Some(Box::new(invocation));
+                    }
+                }
+                ended(end, |held| self.deferred(patience, held, begun))
+            }
         };
         (end, trace, said)
     }
@@ -279,7 +316,7 @@ fn not_expired(job: &Job, expires: Option<Timestamp>, now: Timestamp) -> Result<
         (Some(missing), _) => {
             AttemptEnd::Skipped(Reason::new(&missing.code, format!("{}, and was still missing when it expired at {expires}", missing.text)))
         }
-        (None, Some(failure)) if job.attempt > 1 => {
+        (None, Some(failure)) if job.attempt > 1 || failure.code == DOWN => {
             AttemptEnd::Dead(Reason::new(&failure.code, format!("given up: it expired at {expires}; the last attempt: {}", failure.text)))
         }
         _ => AttemptEnd::Skipped(Reason::new("expired", format!("too late: it expired at {expires}"))),
@@ -316,8 +353,8 @@ fn wait(missing: Reason, until: Timestamp, now: Timestamp) -> AttemptEnd {
 }
 
 /// How a run ends its attempt. A trap or a limit on what it does comes again with the same input, so it is final; a
-/// limit on time may be the fault of a busy machine.
-fn ended(end: End) -> (AttemptEnd, Said) {
+/// limit on time may be the fault of a busy machine. `deferred` says how long a destination that is left alone is waited for.
+fn ended(end: End, deferred: impl FnOnce(&Held) -> AttemptEnd) -> (AttemptEnd, Said) {
     let later = |code: &str, text: &str, after: Option<std::time::Duration>| AttemptEnd::Retry {
         reason: Reason::new(code, text),
         after: after.and_then(|after| SignedDuration::try_from(after).ok()),
@@ -334,6 +371,7 @@ fn ended(end: End) -> (AttemptEnd, Said) {
         End::Trap { message } => (dead("trap", "the plugin broke off".to_owned()), Said::because(message)),
         End::Stopped(Stop::Cancelled(reason)) => (AttemptEnd::Cancelled(reason), Said::default()),
         End::Stopped(Stop::Later { reason, after }) => (later("later", "an effect could not be done yet", after), Said::because(reason)),
+        End::Stopped(Stop::Held(held)) => (deferred(&held), Said::default()),
         End::Stopped(Stop::Unknown { reason }) => {
             let text = "a request was begun, and nobody can know whether it was carried out; look there, and decide";
             (AttemptEnd::Unknown(Reason::new("unknown", text)), Said::because(reason))

@@ -110,7 +110,8 @@ impl World {
             Ok(sending) => sending,
             Err(reason) => return Ok(EffectResult::Refused { reason }),
         };
-        match sending.send(&self.answers, Marks { key: "dry-run", trace: None }, self.now).await {
+        let (sent, _) = sending.send(&self.answers, Marks { key: "dry-run", trace: None }, self.now).await;
+        match sent {
             Sent::Answered(response) => Ok(EffectResult::Answered { response }),
             Sent::Unusable(reason) => Ok(EffectResult::Unusable { reason }),
             Sent::Refused(reason) => Ok(EffectResult::Refused { reason }),
@@ -211,6 +212,7 @@ fn end(run: &Run) -> Value {
         End::Limit(limit) => json!({ "kind": kind, "reason": limit.to_string() }),
         End::Trap { message } => json!({ "kind": kind, "reason": message }),
         End::Stopped(Stop::Unknown { reason } | Stop::Later { reason, .. }) => json!({ "kind": kind, "reason": reason }),
+        End::Stopped(Stop::Held(held)) => json!({ "kind": kind, "reason": held.reason().text }),
         // Nothing else stops a dry run from outside.
         End::Stopped(stop) => json!({ "kind": kind, "reason": format!("{stop:?}") }),
     }

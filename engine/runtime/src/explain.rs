@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use zelo_core::{Event, EventId, Job, JobId, Plan, Status};
+use zelo_core::{Event, EventId, Job, JobId, JobState, Plan, Status};
 use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet, Through};
 use zelo_store::{Decided, DecisionView, RecordSet, Store};
 
@@ -186,8 +186,12 @@ impl Explained {
         text.insert_str(head, note);
         let (made, because) = if english { ("job made", "because") } else { ("job criado", "porque") };
         for job in &self.jobs {
-            let ended = matches!(job.state, "skipped" | "cancelled" | "dead" | "unknown");
-            let reason = job.reason.as_ref().filter(|_| ended).map(|reason| format!(" ({because}: {reason})")).unwrap_or_default();
+            let reason = job
+                .reason
+                .as_ref()
+                .filter(|_| job.state != JobState::Done.as_str())
+                .map(|reason| format!(" ({because}: {reason})"))
+                .unwrap_or_default();
             text.push_str(&format!("\n{made}: {} {}.{} {} {}{reason}", job.job, job.rule, job.action, job.state, job.due));
             for DecisionMade { at, actor, decision, was } in &job.decisions {
                 let told = match (decision, english) {

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span, info_span};
+use zelo_core::breaker::DOWN;
 use zelo_core::settle::Settled;
 use zelo_core::{Job, JobId, JobState, SpanId, Timestamp, TraceContext, TraceId};
 use zelo_store::{Outcome, Work};
@@ -223,7 +224,12 @@ impl Runtime {
                     self.count_done(&settled, received);
                 }
                 let reason = settled.attention.as_ref().or(settled.reason.as_ref()).map(|reason| reason.code.as_str());
-                tracing::info!(%event, state = settled.state.as_str(), reason, "settled");
+                // While a destination is down, all that waits for it looks in again and again: no news each time.
+                if reason == Some(DOWN) && settled.state.is_live() {
+                    tracing::debug!(%event, state = settled.state.as_str(), reason, "settled");
+                } else {
+                    tracing::info!(%event, state = settled.state.as_str(), reason, "settled");
+                }
                 for decision in emitted {
                     self.count_decision(&decision);
                     let cause = TraceContext { trace: event.into(), span: SpanId::of_attempt(job, lease) };

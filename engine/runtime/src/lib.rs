@@ -66,6 +66,7 @@ pub use rulebook::Rulebook;
 pub struct Runtime {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
+    breakers: Arc<outbound::Breakers>,
 }
 
 /// What a [`Runtime`] is made of.
@@ -92,7 +93,7 @@ impl Runtime {
     /// A runtime over these parts.
     pub fn new(shared: Shared) -> Self {
         let metrics = Metrics::new(shared.clock.now(), shared.connections.keys().map(String::as_str));
-        Self { shared: Arc::new(shared), metrics: Arc::new(metrics) }
+        Self { shared: Arc::new(shared), metrics: Arc::new(metrics), breakers: Arc::default() }
     }
 
     /// What happened so far, in numbers.

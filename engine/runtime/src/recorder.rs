@@ -52,6 +52,14 @@ impl Trace {
         Self { journal: shown.into_iter().chain(refused).collect(), lines: self.lines, places: self.places, ..Self::default() }
     }
 
+    /// Whether the attempt has sent anything to somebody else's machine, if only to ask.
+    pub(crate) fn has_asked(&self) -> bool {
+        let is_request = |entry: &JournalEntry| {
+            matches!(entry, JournalEntry::Effect { effect: Effect::Http(_), .. } | JournalEntry::Begun { effect: Effect::Http(_), .. })
+        };
+        self.journal.iter().any(|(_, entry)| is_request(entry))
+    }
+
     /// Whether the attempt has done nothing but read. What was refused has to be answered for, so it counts as done.
     pub(crate) fn is_idle(&self) -> bool {
         self.local.is_empty() && self.emitted.is_empty() && !self.outward && !self.journal.iter().any(|(_, entry)| is_refused(entry))

@@ -163,6 +163,7 @@ fn said(end: &AttemptEnd) -> Option<String> {
         | AttemptEnd::Unknown(reason)
         | AttemptEnd::Cancelled(reason)
         | AttemptEnd::Skipped(reason)
-        | AttemptEnd::Interrupted { reason, .. } => Some(reason.text.clone()),
+        | AttemptEnd::Interrupted { reason, .. }
+        | AttemptEnd::Deferred { reason, .. } => Some(reason.text.clone()),
     }
 }

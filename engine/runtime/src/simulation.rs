@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use zelo_core::breaker::{DOWN, Patience};
 use zelo_core::decide::Decision;
 use zelo_core::settle::Settled;
 use zelo_core::{Clock, Event, Job, JobState, JournalEntry, ManualClock, Status, Timestamp};
@@ -147,6 +148,7 @@ async fn run_until(
 
 async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Send)) -> Result<(), Error> {
     let (id, before) = (work.job.id, work.journal.len());
+    let has_waited = Patience::of(&work.job).has_waited();
     let (settlement, places) = runtime.attempt(work).await;
     let now = runtime.clock.now();
     let summary = settlement.report.summary.clone();
@@ -161,7 +163,9 @@ async fn attempt(runtime: &Runtime, work: Work, tell: &mut (dyn FnMut(Row) + Sen
     for effect in &done {
         tell(Row { effect: Some(effect.clone()), ..job_row(now, &job, summary.as_deref()) });
     }
-    if done.is_empty() {
+    // That its destination is still down was told.
+    let waits_on = has_waited && job.state.is_live() && Patience::of(&job).has_waited();
+    if done.is_empty() && !waits_on {
         tell(job_row(now, &job, summary.as_deref()));
     }
     for job in &outcome.others {
@@ -236,7 +240,9 @@ fn job_row(at: Timestamp, job: &Job, summary: Option<&str>) -> Row {
             let steps: Vec<&str> = job.needs.iter().filter(|need| !need.done).map(|need| need.step.as_str()).collect();
             format!("comes after {}", steps.join(", "))
         }
-        (JobState::Scheduled, None, Some(reason)) if job.attempt > 0 => format!("tried again at {}: {}", job.run_at, reason.text),
+        (JobState::Scheduled, None, Some(reason)) if job.attempt > 0 || reason.code == DOWN => {
+            format!("tried again at {}: {}", job.run_at, reason.text)
+        }
         (JobState::Scheduled | JobState::Ready, ..) if job.collected > 0 => format!("collected {}, due {}", job.collected, job.due),
         (JobState::Scheduled | JobState::Ready, ..) => match job.anchor {
             Some(anchor) => format!("due {}, counted from {anchor}", job.due),

@@ -97,6 +97,7 @@ pub(crate) async fn look(runtime: &Runtime) -> Result<String, Error> {
     for problem in runtime.rules.current().in_force.problems() {
         digest.update(&problem.text);
     }
+    digest.update(format!("{:?}", runtime.down()));
     Ok(HEXLOWER.encode(&digest.finalize()[..8]))
 }
 

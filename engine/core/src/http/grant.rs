@@ -70,6 +70,11 @@ impl Pattern {
         self.target.host()
     }
 
+    /// Where the requests that it is about go: of the address, only scheme, host and port say something.
+    pub fn destination(&self) -> &Target {
+        &self.target
+    }
+
     /// Whether `method` on `target` is one of these requests.
     pub fn allows(&self, method: Method, target: &Target) -> bool {
         let (own, other) = (self.target.url(), target.url());

@@ -48,6 +48,10 @@ pub struct Metrics {
     computing: Labelled<1, AtomicU64>,
     /// By host and outcome.
     outbound: Labelled<2, Distribution>,
+    /// By host.
+    openings: Labelled<1, AtomicU64>,
+    /// By host.
+    deferred: Labelled<1, AtomicU64>,
 }
 
 impl Metrics {
@@ -65,6 +69,8 @@ impl Metrics {
             calls: Labelled::new(["plugin", "end"], || Distribution::new(CALLS)),
             computing: Labelled::new(["plugin"], AtomicU64::default),
             outbound: Labelled::new(["host", "outcome"], || Distribution::new(CALLS)),
+            openings: Labelled::new(["host"], AtomicU64::default),
+            deferred: Labelled::new(["host"], AtomicU64::default),
         };
         for connection in connections {
             for status in [Status::Accepted, Status::Duplicate, Status::Stale, Status::Quarantined, Status::Ignored] {
@@ -113,6 +119,16 @@ impl Metrics {
     /// A request that was granted came to something. The host stands in a rule, so it is the operator's.
     pub(crate) fn requested(&self, host: &str, sent: &Sent, took: Duration) {
         self.outbound.with([host, sent.outcome()], |requests| requests.observe(took.as_secs_f64()));
+    }
+
+    /// A destination is left alone from now on, for a while.
+    pub(crate) fn opened(&self, host: &str) {
+        self.openings.with([host], one_more);
+    }
+
+    /// A job comes back later, because its destination is left alone.
+    pub(crate) fn deferred(&self, host: &str) {
+        self.deferred.with([host], one_more);
     }
 }
 

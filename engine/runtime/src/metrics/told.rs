@@ -1,6 +1,7 @@
 //! The figures as monitoring reads them: [OpenMetrics 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/), which the older text
 //! format 0.0.4 of Prometheus includes as far as it is used here.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Error};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,7 @@ impl Runtime {
             automations: edition.in_force.automations().count() as u64,
             refused_files: self.rules.problem().is_some(),
             capacity: self.host.capacity(),
+            breakers: self.breaker_states(),
             process: Process::now(),
         };
         let mut registry = Registry::default();
@@ -52,6 +54,8 @@ struct Snapshot {
     automations: u64,
     refused_files: bool,
     capacity: Capacity,
+    /// By host.
+    breakers: BTreeMap<String, u64>,
     process: Process,
 }
 
@@ -107,7 +111,13 @@ impl Snapshot {
         page.gauge("zelo_plugin_instances", "Plugins that run now.", None, u64::from(self.capacity.running))?;
         let help = "Plugins that may run at once; who comes later waits.";
         page.gauge("zelo_plugin_instances_max", help, None, u64::from(self.capacity.instances))?;
-        page.histograms("zelo_outbound_request", "Requests of plugins to other systems.", &metrics.outbound)
+        page.histograms("zelo_outbound_request", "Requests of plugins to other systems.", &metrics.outbound)?;
+        let help = "Destinations that ever failed: 2 while they are down and left alone, 1 while they are tried, 0 while they work.";
+        let breakers: Vec<(&str, u64)> = self.breakers.iter().map(|(host, state)| (host.as_str(), *state)).collect();
+        page.gauges("zelo_breaker_state", help, "host", &breakers)?;
+        page.counters("zelo_breaker_openings", "Times that a destination was left alone for a while.", &metrics.openings)?;
+        let help = "Jobs that were told to come back later because their destination is left alone.";
+        page.counters("zelo_jobs_deferred", help, &metrics.deferred)
     }
 
     fn store(&self, page: &mut Page<'_>) -> fmt::Result {

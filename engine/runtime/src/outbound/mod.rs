@@ -1,10 +1,11 @@
 //! Requests to other people's machines.
 //!
 //! [`Sending`] decides what may go where and what an answer means; an [`Outbound`] is what carries one request to one place: over the
-//! network ([`Internet`]), or to answers that were given beforehand ([`Answers`]).
+//! network ([`Internet`]), or to answers that were given beforehand ([`Answers`]). `breakers` remember who is down and left alone.
 
 mod address;
 mod answers;
+mod breakers;
 mod internet;
 mod secrets;
 mod sending;
@@ -16,6 +17,8 @@ use zelo_core::http::{Method, Response, Target};
 
 pub use address::{Inside, NotInside, is_public};
 pub use answers::Answers;
+pub(crate) use breakers::Breakers;
+pub use breakers::Down;
 pub use internet::{Internet, InternetConfig, use_ring};
 pub use secrets::{Bound, SECRET_MIN, Secret, Secrets};
 pub(crate) use sending::{Marks, Sending, Sent, Ways, secrets_of};

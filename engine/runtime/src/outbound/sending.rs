@@ -1,6 +1,7 @@
 //! One request of a plugin: whether it may be made, where it goes, what it carries, and what its answer means.
 
 use jiff::Timestamp;
+use zelo_core::breaker::Heard;
 use zelo_core::http::{HeaderValue, HttpGrant, IDEMPOTENCY_KEY, Method, Request, Response, Target};
 use zelo_core::{SignedDuration, TraceContext};
 
@@ -97,21 +98,33 @@ impl<'a> Sending<'a> {
         self.grant
     }
 
-    /// Sends it, with its `marks`, and follows redirects; all of it within the time that one request may take.
-    pub(crate) async fn send(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> Sent {
-        match tokio::time::timeout(outbound.longest(), self.follow(outbound, marks, now)).await {
+    /// Sends it, with its `marks`, and follows redirects; all of it within the time that one request may take. Also what was heard
+    /// of where it was meant to go, whatever became of it where that redirects to.
+    pub(crate) async fn send(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> (Sent, Heard) {
+        // Until something else is heard.
+        let mut heard = Heard::Failed;
+        let sent = match tokio::time::timeout(outbound.longest(), self.follow(outbound, marks, now, &mut heard)).await {
             Ok(sent) => sent,
             Err(_elapsed) => Sent::Lost { reason: format!("no answer of {} in time", self.request.url.origin()), after: None },
-        }
+        };
+        (sent, heard)
     }
 
-    async fn follow(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> Sent {
+    async fn follow(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp, heard: &mut Heard) -> Sent {
         let (method, secrets) = (self.request.method, self.ways.secrets);
         let (mut url, mut under) = (self.request.url.clone(), self.grant);
         for redirects in 0..=REDIRECTS_MAX {
             let body = self.request.body.as_ref().map(|body| body.0.as_slice());
             let hop = Hop { method, url: &url, headers: self.headers(&url, under, marks), body };
-            let (mut response, cut) = match outbound.exchange(&hop).await {
+            let there = self.request.url.same_origin(&url);
+            if there {
+                *heard = Heard::Failed;
+            }
+            let exchange = outbound.exchange(&hop).await;
+            if there {
+                *heard = heard_of(&exchange, now);
+            }
+            let (mut response, cut) = match exchange {
                 Exchange::Answered(response) => (response, None),
                 Exchange::Headed { head, why } => (head, Some(why)),
                 Exchange::Inside(why) if redirects == 0 => return Sent::Refused(why),
@@ -185,6 +198,22 @@ impl<'a> Sending<'a> {
             Some(under) => Ok(Some((next, under))),
             None => Err(format!("{} redirects to {}, which is not granted", from.origin(), next.origin())),
         }
+    }
+}
+
+/// What an exchange says about who was asked.
+fn heard_of(exchange: &Exchange, now: Timestamp) -> Heard {
+    let (head, broke_off) = match exchange {
+        Exchange::Answered(response) => (response, false),
+        Exchange::Headed { head, why } => (head, matches!(why, Cut::BrokenOff(_))),
+        Exchange::Inside(_) => return Heard::Nothing,
+        Exchange::Unsent(_) | Exchange::Lost(_) => return Heard::Failed,
+    };
+    match (head.status, retry_after(head, now)) {
+        (429 | 503, Some(after)) if after.is_positive() => Heard::Asked(after),
+        (429 | 500..=599, _) => Heard::Failed,
+        _ if broke_off => Heard::Failed,
+        _ => Heard::Working,
     }
 }
 

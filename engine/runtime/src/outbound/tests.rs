@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use zelo_core::SignedDuration;
+use zelo_core::breaker::Heard;
 use zelo_core::http::{Body, Header, HeaderValue, HttpGrant, Request};
 
 use super::*;
@@ -91,15 +93,21 @@ const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-
 
 /// Sends `request` to a script of `answers`: what it comes to, and what was asked.
 async fn sent(request: &Request, answers: Vec<Exchange>) -> (Sent, Vec<Asked>) {
+    let (sent, _, asked) = sent_and_heard(request, answers).await;
+    (sent, asked)
+}
+
+/// The same, and what was heard of the destination.
+async fn sent_and_heard(request: &Request, answers: Vec<Exchange>) -> (Sent, Heard, Vec<Asked>) {
     let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
     let (grants, secrets) = (grants(), secrets());
     let ways = Ways { grants: &grants, secrets: &secrets };
     let sending = Sending::granted(request, ways).unwrap();
     let now = "2026-03-05T13:00:00Z".parse().unwrap();
     let trace = Some(TRACEPARENT.parse().unwrap());
-    let sent = sending.send(&script, Marks { key: "job_1-1", trace }, now).await;
+    let (sent, heard) = sending.send(&script, Marks { key: "job_1-1", trace }, now).await;
     assert!(script.answers.lock().unwrap().is_empty(), "every answer was asked for");
-    (sent, script.asked.into_inner().unwrap())
+    (sent, heard, script.asked.into_inner().unwrap())
 }
 
 fn status(sent: &Sent) -> u16 {
@@ -198,6 +206,42 @@ async fn what_an_answer_means() {
     assert!(matches!(sent(&get, vec![Exchange::Inside("i".into())]).await.0, Sent::Refused(_)));
     assert!(matches!(sent(&get, vec![Exchange::Unsent("u".into())]).await.0, Sent::NotYet { .. }));
     assert!(matches!(sent(&get, vec![Exchange::Lost("l".into())]).await.0, Sent::Lost { .. }));
+}
+
+#[tokio::test]
+async fn what_an_answer_says_about_who_gave_it() {
+    let get = request(Method::Get, "https://api.example.com/v1/1", vec![]);
+    let heard = async |answers: Vec<Exchange>| sent_and_heard(&get, answers).await.1;
+    for works in [200, 204, 304, 400, 401, 403, 404, 408, 409, 422, 451] {
+        assert_eq!(heard(vec![answer(works, &[("retry-after", "7")])]).await, Heard::Working, "{works}");
+    }
+    for fails in [429, 500, 501, 502, 503, 504, 599] {
+        assert_eq!(heard(vec![answer(fails, &[])]).await, Heard::Failed, "{fails}");
+        let asks = if matches!(fails, 429 | 503) { Heard::Asked(SignedDuration::from_secs(7)) } else { Heard::Failed };
+        assert_eq!(heard(vec![answer(fails, &[("retry-after", "7")])]).await, asks, "{fails}");
+        assert_eq!(heard(vec![answer(fails, &[("retry-after", "0")])]).await, Heard::Failed, "{fails}: at once is no time");
+    }
+    let head = |why: Cut| match answer(200, &[]) {
+        Exchange::Answered(head) => vec![Exchange::Headed { head, why }],
+        other => vec![other],
+    };
+    assert_eq!(heard(head(Cut::TooLarge(9))).await, Heard::Working);
+    assert_eq!(heard(head(Cut::BrokenOff("cut".into()))).await, Heard::Failed);
+    assert_eq!(heard(vec![Exchange::Unsent("u".into())]).await, Heard::Failed);
+    assert_eq!(heard(vec![Exchange::Lost("l".into())]).await, Heard::Failed);
+    assert_eq!(heard(vec![Exchange::Inside("i".into())]).await, Heard::Nothing);
+    let to = |location: &str| answer(302, &[("location", location)]);
+    assert_eq!(heard(vec![to("https://files.example.com/f"), answer(500, &[])]).await, Heard::Working, "somebody else failed");
+    assert_eq!(heard(vec![to("/v1/2"), answer(500, &[])]).await, Heard::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_answer_in_time_failed_and_nobody_else() {
+    let get = request(Method::Get, "https://api.example.com/v1/1", vec![]);
+    let never = || Exchange::Lost("never".into());
+    assert_eq!(sent_and_heard(&get, vec![never()]).await.1, Heard::Failed);
+    let away = answer(302, &[("location", "https://files.example.com/f")]);
+    assert_eq!(sent_and_heard(&get, vec![away, never()]).await.1, Heard::Working);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! What only asks is done and noted. Anything else is put on disk as begun before it goes out, and with its answer before the plugin
 //! sees that. Where neither an answer nor a refusal to try came, nobody knows whether it was carried out: it is repeated where the
 //! destination can tell, by the same `Idempotency-Key`, that it is the same request, and otherwise the job ends as unknown.
+//!
+//! Where the destination is left alone for a while, a request is not begun at all, and the job comes back later.
 
 use std::time::Instant;
 
@@ -33,6 +35,7 @@ impl Recorder {
         if in_flight && !repeatable {
             return unknown();
         }
+        let passage = self.runtime.pass(&request.url).map_err(Stop::Held)?;
         if !asks {
             self.note(index, request, true);
             match self.checkpoint(Purpose::Begin).await {
@@ -45,10 +48,15 @@ impl Recorder {
         let key = effect_id(self.job.id, index);
         let trace = TraceContext { trace: self.job.event.into(), span: SpanId::of_effect(self.job.id, self.job.lease, index) };
         let begun = Instant::now();
-        let sent = sending.send(self.runtime.outbound.as_ref(), Marks { key: &key, trace: Some(trace) }, self.runtime.clock.now()).await;
+        let marks = Marks { key: &key, trace: Some(trace) };
+        let (sent, heard) = sending.send(self.runtime.outbound.as_ref(), marks, self.runtime.clock.now()).await;
         self.runtime.metrics().requested(&request.url.host(), &sent, begun.elapsed());
-        let later =
-            |reason: String, after: Option<SignedDuration>| Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) };
+        // That the probe failed is no fault of its job.
+        let held = passage.end(heard);
+        let later = |reason: String, after: Option<SignedDuration>| match held {
+            Some(held) => Stop::Held(held),
+            None => Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) },
+        };
         match sent {
             // What an earlier attempt sent is still at work there
             // (draft-ietf-httpapi-idempotency-key-header, 2.6).

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex as StdMutex, OnceLock};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use zelo_core::breaker::Heard;
 use zelo_core::concurrency::unlimited;
 use zelo_core::http::{Body, HttpGrant, Method, Response, Target};
 use zelo_core::job::Reason;
@@ -347,4 +348,80 @@ async fn what_landed_is_not_in_flight_any_more() {
     shop.next.lock().unwrap().push(came(503));
     assert_eq!(attempt(&runtime, &shop, &work, false, Method::Post, Death::Never).await, Some(JobState::Scheduled));
     assert!(!again(&runtime).await.job.in_flight, "it was not carried out");
+}
+
+/// A shop that five requests in a row did not reach.
+async fn shut() -> (Runtime, Arc<Shop>, Work, Arc<zelo_core::ManualClock>) {
+    let shop = Arc::new(Shop { heeds_keys: true, ..Shop::default() });
+    let (runtime, clock) = runtime_over(None, shop.clone()).await;
+    let work = claimed_as(&runtime, 1, start()).await;
+    let Effect::Http(request) = order(Method::Post) else { panic!("it is a request") };
+    for _ in 0..zelo_core::breaker::FAILURES {
+        assert!(runtime.pass(&request.url).ok().unwrap().end(Heard::Failed).is_none());
+    }
+    (runtime, shop, work, clock)
+}
+
+#[tokio::test]
+async fn who_is_down_is_not_asked_and_the_request_has_not_begun() {
+    let (runtime, shop, work, clock) = shut().await;
+    let (mut recorder, trace) = recording(&runtime, &work, grants(true));
+    recorder.perform(message("+55", "ordering")).await.unwrap();
+    let Err(Stop::Held(held)) = recorder.perform(order(Method::Post)).await else { panic!("it was sent") };
+    assert_eq!((held.host.as_str(), held.since), ("shop.example.com", start()));
+    assert_eq!(shop.asked.load(Ordering::SeqCst), 0);
+    let end = AttemptEnd::Deferred { reason: held.reason(), until: held.until, begun: true };
+    assert_eq!(state_after(&runtime, &work.job, &trace, end).await, JobState::Scheduled);
+    assert_eq!(messages(&runtime).await, 1, "what was done stays done");
+    assert!(!runtime.store.journal(work.job.id).await.unwrap().iter().any(|entry| matches!(entry, JournalEntry::Begun { .. })));
+
+    // It is the probe, and fails: that is not its fault.
+    clock.set(held.until);
+    let work = runtime.store.claim(held.until, 1, SignedDuration::from_mins(1), unlimited()).await.unwrap().remove(0);
+    assert_eq!(work.job.attempt, 2);
+    shop.next.lock().unwrap().push(Exchange::Unsent("nobody".into()));
+    let (mut recorder, trace) = recording(&runtime, &work, grants(true));
+    recorder.perform(message("+55", "ordering")).await.unwrap();
+    let Err(Stop::Held(again)) = recorder.perform(order(Method::Post)).await else { panic!("it used an attempt") };
+    assert!(again.until > held.until + SignedDuration::from_secs(10) && again.since == start(), "{again:?}");
+    let end = AttemptEnd::Deferred { reason: again.reason(), until: again.until, begun: true };
+    assert_eq!(state_after(&runtime, &work.job, &trace, end).await, JobState::Scheduled);
+
+    clock.set(again.until);
+    let work = runtime.store.claim(again.until, 1, SignedDuration::from_mins(1), unlimited()).await.unwrap().remove(0);
+    assert_eq!(work.job.attempt, 2, "the one that it had");
+    assert!(matches!(work.journal.last(), Some(JournalEntry::Begun { in_flight: false, .. })));
+    assert_eq!(attempt(&runtime, &shop, &work, true, Method::Post, Death::Never).await, Some(JobState::Done));
+    let orders = shop.orders.lock().unwrap().len();
+    assert_eq!((orders, messages(&runtime).await), (1, 2));
+}
+
+/// What is in flight stays so, and nothing is guessed.
+#[tokio::test]
+async fn what_is_in_flight_waits_for_who_is_down() {
+    let (runtime, shop, work, _) = shut().await;
+    // As an earlier attempt left it: what it was called with, and what it had begun.
+    let (_, trace) = recording(&runtime, &work, grants(true));
+    let (_, invocation) = lock_trace(&trace).journal.remove(0);
+    let work = Work { journal: vec![invocation, JournalEntry::Begun { effect: order(Method::Post), in_flight: true }], ..work };
+    for (key, is_held) in [(true, true), (false, false)] {
+        let (mut recorder, trace) = recording(&runtime, &work, grants(key));
+        let stop = recorder.perform(order(Method::Post)).await.unwrap_err();
+        assert_eq!(matches!(stop, Stop::Held(_)), is_held, "{stop:?}");
+        assert_eq!(matches!(stop, Stop::Unknown { .. }), !is_held, "{stop:?}");
+        assert!(lock_trace(&trace).journal.is_empty());
+    }
+    assert_eq!(shop.asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_broken_off_makes_way_for_another() {
+    let (runtime, _, _, clock) = shut().await;
+    let Effect::Http(request) = order(Method::Post) else { panic!("it is a request") };
+    clock.set(start() + SignedDuration::from_secs(9));
+    let probe = runtime.pass(&request.url).ok().unwrap();
+    assert!(runtime.pass(&request.url).is_err(), "one at a time");
+    drop(probe);
+    clock.set(start() + SignedDuration::from_secs(10));
+    assert!(runtime.pass(&request.url).is_ok());
 }

@@ -48,6 +48,12 @@ impl Destination {
         dice.chance(self.weather.abroad) && self.points.steps() < self.weather.calm_after
     }
 
+    /// Whether nobody is there for a while, and for longer than a breaker needs to find out.
+    fn is_down(&self) -> bool {
+        let (from, to) = self.weather.outage;
+        (from..to.min(self.weather.calm_after)).contains(&self.points.steps())
+    }
+
     /// Carries a request out; again only where it takes no keys.
     fn carry_out(&self, address: &str, key: &str, body: &str) {
         let mut asked = self.asked.lock().unwrap();
@@ -75,6 +81,9 @@ impl Outbound for Destination {
         let body = String::from_utf8(hop.body.unwrap_or_default().to_vec()).unwrap();
         let lost = || Exchange::Lost("the connection broke off".to_owned());
         let mut dice = self.points.reach(format!("asks {address} {key}")).await;
+        if self.is_down() {
+            return Exchange::Unsent("nobody is there".to_owned());
+        }
         if self.is_bad(&mut dice) {
             match dice.below(7) {
                 0 => return Exchange::Unsent("nobody is there".to_owned()),

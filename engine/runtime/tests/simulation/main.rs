@@ -3,7 +3,8 @@
 //! A story is one process after the other over one store ([`story`]): a provider sends its deliveries ([`world`]), what the
 //! runtime asks of the store and of other people's machines waits for its turn ([`scheduler`]), fails or is not answered
 //! ([`store`], [`destination`], [`weather`]), processes die, time passes. The clock is set; nothing here waits for real. After
-//! each story its store is held against what was promised ([`invariants`]). [`broken`] has stores that break a promise.
+//! each story its store is held against what was promised ([`invariants`]). [`broken`] has stores that break a promise. Outages of
+//! other people's machines, in numbers, are in [`outage`].
 //!
 //! `ZELO_SEEDS=10000` tells so many stories, `ZELO_SEEDS=500..600` these; `ZELO_SEED=17` tells that one, from beginning to end.
 
@@ -13,6 +14,7 @@ mod broken;
 mod destination;
 mod invariants;
 mod left;
+mod outage;
 mod scheduler;
 mod store;
 mod story;

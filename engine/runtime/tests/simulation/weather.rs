@@ -9,6 +9,8 @@ pub(crate) struct Weather {
     pub(crate) store: u64,
     /// Requests that other people's machines do not simply carry out.
     pub(crate) abroad: u64,
+    /// The steps between which nobody is there at all.
+    pub(crate) outage: (u64, u64),
     /// Steps at which the process dies, or stops.
     pub(crate) crash: u64,
     pub(crate) crashes_max: u64,
@@ -28,13 +30,25 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
-    pub(crate) const CALM: Self =
-        Self { store: 0, abroad: 0, crash: 0, crashes_max: 0, freeze: 0, again: 0, clock: 0, calm_after: 0, on_disk: false, alone: true };
+    pub(crate) const CALM: Self = Self {
+        store: 0,
+        abroad: 0,
+        outage: (0, 0),
+        crash: 0,
+        crashes_max: 0,
+        freeze: 0,
+        again: 0,
+        clock: 0,
+        calm_after: 0,
+        on_disk: false,
+        alone: true,
+    };
 
     pub(crate) fn of(dice: &mut Dice) -> Self {
         Self {
             store: dice.pick(&[0, 10, 30, 100]),
             abroad: dice.pick(&[0, 100, 300, 600]),
+            outage: dice.pick(&[(0, 0), (0, 0), (20, 120), (60, 400)]),
             crash: dice.pick(&[0, 5, 10, 30]),
             crashes_max: 4,
             freeze: dice.pick(&[0, 10, 40, 100]),

@@ -198,6 +198,11 @@ pub(crate) struct Parts {
 
 impl Ground {
     pub(crate) fn new() -> Self {
+        Self::of(&RULES)
+    }
+
+    /// With these rules, by their ids.
+    pub(crate) fn of(rules: &[(&str, &str)]) -> Self {
         // Room for all that runs at once, or one story would wait for another.
         let host = Arc::new(Host::new(HostConfig { instances: 64, ..HostConfig::default() }).unwrap());
         let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist");
@@ -210,9 +215,9 @@ impl Ground {
             };
             text.lines().map(explained).collect::<Vec<_>>().join("\n")
         };
-        let rules = RULES.map(|(id, text)| FileText { name: format!("{id}.toml"), text: head(id) + &purpose(text) });
+        let file = |(id, text): &(&str, &str)| FileText { name: format!("{id}.toml"), text: head(id) + &purpose(text) };
         let sources = vec![FileText { name: "sources/clinic.toml".to_owned(), text: SOURCE.to_owned() }];
-        let files = Files { sources, rules: rules.to_vec(), samples: Vec::new() };
+        let files = Files { sources, rules: rules.iter().map(file).collect(), samples: Vec::new() };
         let (rules, _) = rulebook::check(&files, &catalog).unwrap_or_else(|error| panic!("{error}"));
         Self { host, catalog, rules: Arc::new(rules) }
     }

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use zelo_core::Status;
+use zelo_core::{Status, Timestamp};
 use zelo_rules::{Diagnostic, Overview, Text};
+use zelo_runtime::outbound::Down;
 
 use super::query::Parameters;
 use crate::App;
@@ -137,6 +138,7 @@ pub(super) struct StatusJson {
     automations: usize,
     problems: usize,
     connections: Vec<ConnectionJson>,
+    down: Vec<DownJson>,
 }
 
 #[derive(Serialize)]
@@ -147,6 +149,15 @@ struct DeliveriesJson {
     quarantined: u64,
     ignored: u64,
     refused: u64,
+}
+
+/// A destination of requests that is left alone for a while.
+#[derive(Serialize)]
+struct DownJson {
+    host: String,
+    since: Timestamp,
+    /// When it is tried again; nothing where it is being tried.
+    again: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -178,6 +189,7 @@ pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Re
         automations: edition.in_force.automations().count(),
         problems: app.runtime.rules.problems().len(),
         connections,
+        down: app.runtime.down().into_iter().map(|Down { host, since, again }| DownJson { host, since, again }).collect(),
     }))
 }
 

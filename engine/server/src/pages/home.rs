@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use zelo_core::JobState;
 use zelo_rules::Diagnostic;
+use zelo_runtime::outbound::Down;
 use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
@@ -86,7 +87,7 @@ fn outside(words: &Words) -> Response {
     page(StatusCode::OK, words, words.sign_in, &body)
 }
 
-/// What is wrong with the set-up.
+/// What is wrong with the set-up, or around it.
 fn alarms(app: &App, words: &Words) -> Markup {
     let mut insecure: Vec<&str> =
         app.runtime.connections.values().filter(|connection| connection.insecure).map(|connection| connection.name.as_str()).collect();
@@ -94,6 +95,7 @@ fn alarms(app: &App, words: &Words) -> Markup {
     let (problems, problem) = (app.runtime.rules.problems(), app.runtime.rules.problem());
     let edition = app.runtime.rules.current();
     let idle = edition.in_force.problems();
+    let down = app.runtime.down();
     html! {
         @if !insecure.is_empty() { (insecure_section(words, &insecure)) }
         @if !problems.is_empty() {
@@ -102,6 +104,7 @@ fn alarms(app: &App, words: &Words) -> Markup {
             (refused_section(words, problem))
         }
         @if !idle.is_empty() { (idle_section(words, idle)) }
+        @if !down.is_empty() { (down_section(words, &down)) }
     }
 }
 
@@ -139,6 +142,21 @@ fn refused_section(words: &Words, problem: &str) -> Markup {
 fn idle_section(words: &Words, idle: &[zelo_rules::Problem]) -> Markup {
     let content = html! { ul { @for problem in idle { li { code { (problem.automation) } " " (problem.text) } } } };
     alarm("idle", words.idle, &content)
+}
+
+/// What is for these waits, and goes on by itself.
+fn down_section(words: &Words, down: &[Down]) -> Markup {
+    let content = html! {
+        ul {
+            @for Down { host, since, again } in down {
+                li {
+                    code { (host) } " " (words.down_since) " " (time(*since)) " · "
+                    @if let Some(again) = again { (words.down_again) " " (time(*again)) } @else { (words.down_tried) }
+                }
+            }
+        }
+    };
+    alarm("down", words.down, &content)
 }
 
 /// Jobs that go on only if a person does something, and those that ended badly.

@@ -29,6 +29,10 @@ pub(crate) struct Words {
     pub(crate) refused_how: &'static str,
     pub(crate) did_you_mean: &'static str,
     pub(crate) idle: &'static str,
+    pub(crate) down: &'static str,
+    pub(crate) down_since: &'static str,
+    pub(crate) down_again: &'static str,
+    pub(crate) down_tried: &'static str,
     pub(crate) automations: &'static str,
     pub(crate) automations_how: &'static str,
     /// What actions are shown, and why.
@@ -110,6 +114,10 @@ const PT_BR: Words = Words {
     refused_how: "Continua valendo o último conjunto que pôde ser carregado.",
     did_you_mean: "Seria",
     idle: "Automações ligadas que não funcionam",
+    down: "Outros sistemas que não respondem",
+    down_since: "sem resposta desde",
+    down_again: "nova tentativa",
+    down_tried: "voltou a ser consultado, aos poucos",
     automations: "Automações",
     automations_how: "O que está ligado, e o que faz",
     shown: "Que dados usa, e por quê",
@@ -167,7 +175,7 @@ const PT_BR: Words = Words {
     reasons: &REASONS_PT_BR,
 };
 
-const REASONS_PT_BR: [(&str, &str); 38] = [
+const REASONS_PT_BR: [(&str, &str); 39] = [
     ("replaced", "Substituída: chegou um evento mais novo"),
     ("cancelled_by_event", "Cancelada por um evento"),
     ("no_longer_matches", "Já não atende às condições da regra"),
@@ -183,6 +191,7 @@ const REASONS_PT_BR: [(&str, &str); 38] = [
     ("only_if", "Uma condição da regra não se cumpre"),
     ("budget", "Este contato já recebeu o máximo de mensagens do período"),
     ("plugin", "O plugin não conseguiu concluir"),
+    ("destination_down", "O outro sistema não responde; a tarefa espera por ele"),
     ("no_plugin", "O plugin não está instalado"),
     ("not_granted", "O plugin pede uma permissão que a regra não dá"),
     ("trap", "O plugin parou com um erro"),
@@ -229,6 +238,10 @@ const EN: Words = Words {
     refused_how: "The last set that could be loaded is.",
     did_you_mean: "Did you mean",
     idle: "Automations that are on and do not work",
+    down: "Other systems that do not answer",
+    down_since: "down since",
+    down_again: "tried again",
+    down_tried: "being tried, a few requests at a time",
     automations: "Automations",
     automations_how: "What is on, and what it does",
     shown: "Which data it uses, and why",
