@@ -38,7 +38,7 @@ use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -69,6 +69,7 @@ mod others;
 mod people;
 mod reader;
 mod record;
+mod replay;
 mod retention;
 mod revive;
 mod rotate;
@@ -88,6 +89,7 @@ use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
+use replay::Replaying;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
 use writer::{Command, Ready, Waiting, Write};
@@ -284,6 +286,10 @@ impl Store for SqliteStore {
             next = rest;
         }
         Ok(all)
+    }
+
+    async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
+        self.write(Replaying { ask, now: from_ms(now.as_millisecond()) }).await
     }
 
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
