@@ -75,7 +75,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         Format::Json => print_line(&serde_json::to_string_pretty(&report)?),
         Format::Text => tell(&report),
     }
-    Ok(if report.lost() == 0 { Findings::None } else { Findings::Some })
+    Ok(if report.undecided() == 0 { Findings::None } else { Findings::Some })
 }
 
 fn tell(report: &Report) {

@@ -174,9 +174,7 @@ fn over_http_only_who_writes_rules_may_and_only_who_says_so_changes_something() 
     day(&server);
     let token = |role: &str| house.ok(&["token", "new", "--role", role]).trim().to_owned();
     let (operator, integrator) = (token("operator"), token("integrator"));
-    let body = |rule: &str, more: &str| {
-        format!(r#"{{"rule":"{rule}","from":"2026-01-01T00:00:00Z","to":"2099-01-01T00:00:00Z"{more}}}"#)
-    };
+    let body = |rule: &str, more: &str| format!(r#"{{"rule":"{rule}","from":"2026-01-01T00:00:00Z","to":"2099-01-01T00:00:00Z"{more}}}"#);
     let ask = |token: &str, body: &str| server.post("/api/v1/replay", token, body);
     assert_eq!(ask(&operator, &body("notice", "")).0, 403);
     assert_eq!(ask(&integrator, &body("notice", "")).1["type"], "urn:zelo:problem:replay", "it is off");

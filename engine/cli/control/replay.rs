@@ -25,8 +25,7 @@ pub(super) async fn run(scene: &Scene<'_>, ask: &Ask) -> Result<Report> {
     if let Some(name) = range.connection.as_ref().filter(|name| !scene.connections.contains_key(*name)) {
         bail!("there is no connection `{name}`{}", did_you_mean(name, scene.connections.keys().map(String::as_str)));
     }
-    let wanted =
-        Wanted { rule: rule.clone(), range: range.clone(), per_minute: *per_minute, dry_run: *dry_run, actor: Actor::command() };
+    let wanted = Wanted { rule: rule.clone(), range: range.clone(), per_minute: *per_minute, dry_run: *dry_run, actor: Actor::command() };
     let in_force = scene.in_force().await?;
     match replay::replay(scene.store, &in_force, wanted, scene.clock.now()).await {
         Err(error @ Error::NoRule(_)) => {

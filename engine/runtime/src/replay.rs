@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zelo_core::{Actor, Arrival, Event, Indexer, KeyHash, Person, Plan, Status};
 use zelo_rules::InForce;
-use zelo_store::{Archive, Range, Replay, Replayable, Replayed, Store};
+use zelo_store::{Archive, Fate, Range, Replay, Replayable, Replayed, Store};
 
 use crate::Runtime;
 
@@ -75,10 +75,9 @@ pub enum Error {
 }
 
 impl Report {
-    /// How many actions nobody can decide about any more.
-    pub fn lost(&self) -> u64 {
-        let of = |fate: zelo_store::Fate| self.counts.get(fate.as_str()).copied().unwrap_or(0);
-        self.unreadable + of(zelo_store::Fate::Gone) + of(zelo_store::Fate::Forgotten)
+    /// How many actions nobody can decide about any more, because the jobs of their time were deleted.
+    pub fn undecided(&self) -> u64 {
+        self.counts.get(Fate::Forgotten.as_str()).copied().unwrap_or(0)
     }
 }
 
@@ -120,7 +119,8 @@ pub async fn replay(store: &dyn Store, in_force: &Arc<InForce>, wanted: Wanted, 
     if range.from >= range.to {
         return Err(Error::Empty { from: range.from, to: range.to });
     }
-    let mut reading = Reading { archive: store.archive(), in_force, index: store.indexer(), rule: &rule, range: &range, unreadable: 0, looked: 0 };
+    let mut reading =
+        Reading { archive: store.archive(), in_force, index: store.indexer(), rule: &rule, range: &range, unreadable: 0, looked: 0 };
     let (events, matched, within) = reading.all().await?;
     let Reading { unreadable, looked, .. } = reading;
     let items = store.replay(Replay { rule: rule.clone(), range: range.clone(), events, within, per_minute, dry_run, actor }, now).await?;
@@ -202,10 +202,11 @@ impl Reading<'_> {
         candidates.retain(|candidate| candidate.origin.rule == self.rule);
         // What a plugin emitted is about all of its people together; else the main one's part is the whole.
         let alone = event.cause.is_none();
-        let people = event.subjects.iter().enumerate().map(|(place, subject)| Person {
-            parts: (place > 0 && alone).then(Vec::new),
-            ..Person::new(index.subject(name, subject))
-        });
+        let people = event
+            .subjects
+            .iter()
+            .enumerate()
+            .map(|(place, subject)| Person { parts: (place > 0 && alone).then(Vec::new), ..Person::new(index.subject(name, subject)) });
         Arrival {
             body: Arc::default(),
             delivery: index.delivery(name, &event.kind, &event.id.to_string()),
@@ -228,13 +229,10 @@ fn fired(events: &[Arrival]) -> impl Iterator<Item = &Plan> {
     events.iter().flat_map(|event| &event.candidates).map(|candidate| &candidate.plan).filter(|plan| fires(plan))
 }
 
-/// Leaves of `events` what speaks under `keys`; and what fires, where that makes jobs or is counted with those that do.
+/// Leaves of `events` what speaks under `keys`; and what fires, where that makes jobs.
 fn keep(events: &mut Vec<Arrival>, keys: &HashSet<KeyHash>, within: bool) {
     for event in events.iter_mut() {
-        event.candidates.retain(|one| {
-            let counts = matches!(&one.plan, Plan::Fire { over, .. } if over.count.is_some());
-            (within && fires(&one.plan)) || counts || one.plan.key().is_some_and(|key| keys.contains(&key))
-        });
+        event.candidates.retain(|one| (within && fires(&one.plan)) || one.plan.key().is_some_and(|key| keys.contains(&key)));
     }
     events.retain(|event| !event.candidates.is_empty());
 }

@@ -38,7 +38,8 @@ use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who,
+    Work,
 };
 
 mod archive;

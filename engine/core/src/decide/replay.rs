@@ -109,7 +109,7 @@ impl Replay {
 
     /// A live job was made: if its time has passed, it has taken a slot.
     pub(super) fn made(&mut self, job: &Job) {
-        self.turns = self.turns.saturating_add(u32::from(job.due <= self.now));
+        self.turns = self.turns.saturating_add(u32::from(job.due <= self.now && !job.waits()));
     }
 
     /// When the next job runs whose time has passed.
@@ -142,7 +142,6 @@ impl<'a> Change<'a> {
             return within.then_some(Fate::Known(job, state));
         }
         if !within {
-            self.count(candidate);
             self.silence(key, "outside", "a newer event came for the same key, after the end of the range that is replayed");
             return None;
         }

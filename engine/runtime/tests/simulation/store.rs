@@ -19,7 +19,7 @@ use zelo_core::{
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Retained, Retention, Replay, Replayed, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;

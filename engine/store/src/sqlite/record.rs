@@ -400,12 +400,7 @@ impl Changes<'_> {
     }
 
     /// Writes what becomes of jobs, windows and keys because of `events`, which are stored already.
-    pub(crate) async fn of_jobs(
-        &self,
-        conn: &mut SqliteConnection,
-        desk: &mut Desk,
-        events: &HashMap<EventId, Made>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn of_jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
         self.jobs(conn, desk, events).await?;
         self.windows(conn).await?;
         self.keys(conn).await

@@ -124,8 +124,7 @@ impl Write for Replaying {
         let over: Vec<JobId> = state.dirty.new_jobs.iter().chain(&state.dirty.changed_jobs).copied().collect();
         let over: Vec<steps::Ended> = over.iter().filter_map(|id| steps::Ended::of(state.jobs.get(id)?, self.now)).collect();
         let ended = over.iter().map(|ended| (ended.job, self.now)).collect();
-        let changes =
-            Changes { arrivals: &arrivals, decisions: &decisions, state: &state, heard: HashMap::new(), ended, known: before };
+        let changes = Changes { arrivals: &arrivals, decisions: &decisions, state: &state, heard: HashMap::new(), ended, known: before };
         changes.of_jobs(conn, desk, &made).await?;
         steps::follow(conn, over).await?;
         self.write_down(conn, desk, &state, &fates).await?;
@@ -185,7 +184,10 @@ async fn stored(conn: &mut SqliteConnection, events: &[Arrival]) -> Result<HashM
     let stored = |row: &SqliteRow| {
         let row = Columns::new(row, "events", "event_id");
         let status = row.word("status", Status::parse)?;
-        Ok((row.event_id("event_id")?, Stored { seq: row.get("seq")?, key_id: row.get("key_id")?, status, received: row.time("received")? }))
+        Ok((
+            row.event_id("event_id")?,
+            Stored { seq: row.get("seq")?, key_id: row.get("key_id")?, status, received: row.time("received")? },
+        ))
     };
     rows.iter().map(stored).collect()
 }
