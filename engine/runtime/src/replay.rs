@@ -2,7 +2,8 @@
 //! that is switched on or changed fires for what comes from then on, and for nothing else.
 //!
 //! Here the events are read and matched; [`zelo_store::Store::replay`] decides about all of them in one transaction, so a later
-//! cancellation is heard before anything runs. What came after the range is read, too, as far as it speaks under the same keys.
+//! cancellation is heard before anything runs. What came after the range is read, too, as far as it speaks under the same keys; and what
+//! came before it, where something of the range came late.
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU32;
@@ -143,20 +144,27 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// What the rule wants of the events of the range, then of those after it; for how many it fires in the range, and how many of the
-    /// events are of it.
-    async fn all(&mut self) -> Result<(Vec<Arrival>, u64, usize), Error> {
+    /// What the rule wants of the events of the range, and before and behind them of those that speak under the same keys; for how many
+    /// it fires in the range, and which of the events are of it.
+    async fn all(&mut self) -> Result<(Vec<Arrival>, u64, std::ops::Range<usize>), Error> {
         let mut events = self.between(self.range.from, self.range.to, None).await?;
         let keys: HashSet<KeyHash> = fired(&events).filter_map(Plan::key).collect();
-        let matched = events.iter().filter(|event| event.candidates.iter().any(|one| fires(&one.plan))).count();
+        let firing = || events.iter().filter(|event| event.candidates.iter().any(|one| fires(&one.plan)));
+        let matched = firing().count() as u64;
+        // What came late may have been outrun by what came before it: but by nothing that came before it happened.
+        let earliest = firing().map(|event| event.event.order()).min().map_or(self.range.from, |first| first.min(self.range.from));
         keep(&mut events, &keys, true);
-        let within = events.len();
-        if !keys.is_empty() {
-            let looked = (self.looked, self.unreadable);
-            events.extend(self.between(self.range.to, Timestamp::MAX, Some(&keys)).await?);
-            (self.looked, self.unreadable) = looked;
+        if keys.is_empty() {
+            let within = 0..events.len();
+            return Ok((events, matched, within));
         }
-        Ok((events, matched as u64, within))
+        let looked = (self.looked, self.unreadable);
+        let mut heard = self.between(earliest, self.range.from, Some(&keys)).await?;
+        let within = heard.len()..heard.len() + events.len();
+        heard.append(&mut events);
+        heard.extend(self.between(self.range.to, Timestamp::MAX, Some(&keys)).await?);
+        (self.looked, self.unreadable) = looked;
+        Ok((heard, matched, within))
     }
 
     /// What the rule wants of the events that arrived between two instants; only under some keys, where these are given.

@@ -17,8 +17,9 @@ pub struct Replay {
     /// The events that the rule wants something of, in order of arrival; as candidates what it wants. What they say of records and
     /// consents was heard when they came.
     pub events: Vec<Arrival>,
-    /// How many of them, the first, may make jobs. The others came after the range, and are heard for what they replaced or cancelled.
-    pub within: usize,
+    /// Which of them, by their places, may make jobs. Those before and behind did not come in the range, and are heard for what they
+    /// replaced or cancelled.
+    pub within: std::ops::Range<usize>,
     /// How many of the jobs whose time has passed run each minute.
     pub per_minute: NonZeroU32,
     /// Only says what would become of them.

@@ -2,7 +2,7 @@
 //!
 //! The same decisions as about an arrival, with these differences: what the event says about entities and records is known already
 //! and is not heard again; an action that has a job for it, however that ended, gets no other; and a job whose time has passed is
-//! late as of now, not as of its event. Events behind the range make nothing, but they are heard: what they replaced or cancelled
+//! late as of now, not as of its event. Events outside of the range make nothing, but they are heard: what they replaced or cancelled
 //! would have been replaced or cancelled, so it is.
 
 use std::collections::HashMap;

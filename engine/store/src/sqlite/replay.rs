@@ -97,11 +97,11 @@ impl Write for Replaying {
         let (mut fates, mut decisions) = (Vec::new(), Vec::with_capacity(arrivals.len()));
         for (place, arrival) in events.iter().enumerate() {
             let Some(at) = usable(&arrival.event.id) else {
-                fates.extend(fires(arrival).filter(|_| place < *within).map(|one| told(arrival, &one.origin.action, Fate::Gone)));
+                fates.extend(fires(arrival).filter(|_| within.contains(&place)).map(|one| told(arrival, &one.origin.action, Fate::Gone)));
                 continue;
             };
-            let lost = place < *within && forgotten.is_some_and(|ended| at.received <= ended);
-            let past = Past { arrival, stale: at.status == Status::Stale, within: place < *within && !lost };
+            let lost = within.contains(&place) && forgotten.is_some_and(|ended| at.received <= ended);
+            let past = Past { arrival, stale: at.status == Status::Stale, within: within.contains(&place) && !lost };
             let fired = replay.decide(past, &mut state);
             if lost {
                 let unknown = fires(arrival).filter(|one| !known.contains_key(&job_of(arrival, one)));
@@ -157,7 +157,7 @@ impl Replaying {
             *counts.entry(fate.fate.as_str()).or_default() += 1;
         }
         let detail = json!({
-            "decision": Decided::Replayed.as_str(), "rule": rule, "from": range.from, "to": range.to, "events": within,
+            "decision": Decided::Replayed.as_str(), "rule": rule, "from": range.from, "to": range.to, "events": within.len(),
             "per_minute": per_minute, "came_to": counts,
         });
         let entry = AuditEntry {
