@@ -168,6 +168,41 @@ fn a_reminder_whose_time_has_passed_is_not_sent() {
 }
 
 #[test]
+fn what_came_before_the_range_is_heard_where_the_range_came_late() {
+    let house = house();
+    // Of each patient only the newest appointment counts, whichever it is.
+    let by_patient = rule("Agendado").replace("key       = \"$.data.id\"", "key       = \"$.data.patient.id\"");
+    fs::write(house.path("rules/automations/notice.toml"), by_patient).unwrap();
+    let server = house.serve();
+    appointment(&server, "new", "newer", "2099-01-10 12:00:00", "2026-01-01 12:10:00");
+    let late = appointment(&server, "new", "older", "2099-01-10 15:00:00", "2026-01-01 12:00:00");
+    house.ok(&["automation", "enable", "notice"]);
+    house.ok(&["automation", "enable", "appointment-reminder"]);
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let event = late["event_id"].as_str().unwrap();
+    let from = server.get(&format!("/api/v1/events/{event}"), &token)["received"].as_str().unwrap().to_owned();
+    let part = house.ok(&["replay", "--rule", "notice", "--from", &from]);
+    assert!(part.contains("newer: something newer has spoken") && part.contains("1 events, 1 matched, 1 outdated"), "{part}");
+    assert_eq!(replay(&house, &[])["counts"], json!({ "made": 1, "outdated": 1 }), "and nothing of the other rule");
+    // Only what is asked for.
+    assert_eq!(replay(&house, &["--clinic", "8"])["events"], 0);
+    assert_eq!(replay(&house, &["--clinic", "7", "--connection", "clinicarx"])["events"], 2);
+    for (wrong, said) in [
+        (&["--rule", "notise", "--from", "1h"][..], "there is no rule `notise`; did you mean `notice`?"),
+        (&["--rule", "notice", "--from", "1h", "--connection", "x"], "there is no connection `x`"),
+        (&["--rule", "notice", "--from", "1h", "--to", "2h"], "is not before --to"),
+        (&["--rule", "notice"], "--from"),
+        (&["--rule", "notice", "--from", "1h", "--per-minute", "0"], "--per-minute"),
+    ] {
+        let output = house.zelo(&[&["replay"][..], wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(said), "{wrong:?}: {error}");
+    }
+    assert_eq!(jobs(&house).len(), 0);
+}
+
+#[test]
 fn over_http_only_who_writes_rules_may_and_only_who_says_so_changes_something() {
     let house = house();
     let server = house.serve();

@@ -102,6 +102,22 @@ fn a_newer_job_of_the_same_key_takes_the_place_of_what_is_made_here() {
 }
 
 #[test]
+fn what_waits_for_a_step_that_comes_to_nothing_ends_with_it() {
+    let mut event = arrival(1, 0, Some(Ask::Book(900)));
+    let mut after = event.candidates[0].clone();
+    after.origin = Arc::new(crate::Origin { action: "after".into(), ..(*after.origin).clone() });
+    if let Plan::Fire { key, needs, .. } = &mut after.plan {
+        (*key, *needs) = (None, vec!["remind".into()]);
+    }
+    event.candidates.push(after);
+    let mut state = State::default();
+    replay(&[event, arrival(2, 1, Some(Ask::Cancel))], 2, 9, &mut state);
+    let mut found = codes(&state);
+    found.sort_unstable();
+    assert_eq!(found, [("cancelled", "cancelled_by_event"), ("cancelled", "step")]);
+}
+
+#[test]
 fn late_is_judged_from_now_as_the_rule_says() {
     let hours = |text: &str| text.parse().unwrap();
     let window = Some((SendWindow { from: hours("08:00"), to: hours("20:00") }, TimeZone::UTC));

@@ -173,6 +173,17 @@ conforming! {
 }
 
 #[tokio::test]
+async fn what_nobody_can_open_is_gone() {
+    let db = Db::open(Kind::SqliteFile).await;
+    let index = db.store.indexer().clone();
+    let events = [db.delivery(1, 0).subject(&index, "p1").fires("welcome")];
+    came(&db, &events).await;
+    db.sql("UPDATE seal_keys SET wrapped = NULL, destroyed_at = 1 WHERE owner_kind = 'subject'").await;
+    assert_eq!(fates(&replay(db.store.as_ref(), &events, 9).await), [Fate::Gone]);
+    assert_eq!(job_count(&db).await, 0);
+}
+
+#[tokio::test]
 async fn what_breaks_off_is_as_if_it_had_not_begun() {
     let db = Db::open(Kind::SqliteFile).await;
     let events: Vec<Delivery> = (1..300).map(|number| db.delivery(number, number as i64).fires("welcome")).collect();
