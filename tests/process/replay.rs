@@ -108,6 +108,35 @@ fn what_is_switched_on_or_changed_fires_for_nothing_that_came_before() {
 }
 
 #[test]
+fn what_came_before_is_neither_counted_nor_collected_and_takes_no_place() {
+    let house = house();
+    for (id, over) in [
+        ("counting", r#"count = { at_least = 2, within = "1h" }"#),
+        ("throttled", r#"throttle = { limit = 1, per = "1h" }"#),
+        ("collecting", r#"debounce = { wait = "30s" }"#),
+    ] {
+        let text = rule("Agendado").replace("id     = \"notice\"", &format!("id     = \"{id}\""));
+        let (head, tail) = text.split_once("key       =").unwrap();
+        let tail = tail.split_once("purpose").unwrap().1;
+        let whole =
+            format!("{head}{over}\npurpose{tail}").replace("id = \"$.data.id\"\n", "id = { path = \"$.data.id\", collected = true }\n");
+        let whole =
+            if id == "collecting" { whole.replace("{{ id }}", "{{ id | join(', ') }}") } else { format!("{head}{over}\npurpose{tail}") };
+        fs::write(house.path(&format!("rules/automations/{id}.toml")), whole).unwrap();
+    }
+    let server = house.serve();
+    day(&server);
+    for id in ["counting", "throttled", "collecting"] {
+        house.ok(&["automation", "enable", id]);
+    }
+    appointment(&server, "new", "d", "2099-01-10 12:00:00", "2026-01-01 12:05:00");
+    within("the two that fire", Duration::from_secs(60), || states(&house) == ["done", "done"]);
+    let token = house.ok(&["token", "new"]).trim().to_owned();
+    let texts: Vec<Value> = server.list("/api/v1/messages", &token).into_iter().map(|message| message["text"].clone()).collect();
+    assert_eq!(texts, ["Agendado d", "Agendado d"]);
+}
+
+#[test]
 fn a_replay_makes_each_job_once_and_none_for_what_was_cancelled() {
     let house = house();
     let server = house.serve();
