@@ -213,8 +213,11 @@ fn words() -> impl Strategy<Value = Vec<Arrival>> {
 /// How a job stands, when it runs, and the code of its reason.
 type Stands = (JobState, Timestamp, Option<String>);
 
+/// What is live under a key, and the newest word there.
+type Spoken = (Option<JobId>, Timestamp);
+
 /// Each job with how it stands, and what is remembered under each key.
-fn left(state: &State) -> (BTreeMap<JobId, Stands>, BTreeMap<KeyHash, (Option<JobId>, Timestamp)>) {
+fn left(state: &State) -> (BTreeMap<JobId, Stands>, BTreeMap<KeyHash, Spoken>) {
     let jobs = state.jobs.values().map(|job| (job.id, (job.state, job.run_at, job.reason.as_ref().map(|reason| reason.code.clone()))));
     (jobs.collect(), state.keys.iter().map(|(key, row)| (*key, (row.live, row.newest))).collect())
 }
