@@ -247,13 +247,9 @@ fn show(config: Option<&Path>, job: JobId, reveal: bool, format: Format) -> Resu
     }
     for decision in job["decisions"].as_array().into_iter().flatten() {
         let with = decision["with"].as_str().map(|with| format!(", with {with}")).unwrap_or_default();
-        let was = text(decision, "was");
-        print_line(&format!(
-            "  {} {} by {}; it was {was}{with}",
-            text(decision, "decision"),
-            text(decision, "at"),
-            text(decision, "actor")
-        ));
+        let was = if decision["decision"] == "replayed" { String::new() } else { format!("; it was {}", text(decision, "was")) };
+        let told = if was.is_empty() { "made by replay on".to_owned() } else { text(decision, "decision") };
+        print_line(&format!("  {told} {} by {}{was}{with}", text(decision, "at"), text(decision, "actor")));
     }
     Ok(Findings::None)
 }

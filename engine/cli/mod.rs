@@ -18,6 +18,7 @@ mod path;
 mod play;
 mod plugin;
 mod records;
+mod replay;
 mod retain;
 mod rules;
 mod schema;
@@ -76,6 +77,8 @@ enum Command {
     Schema(schema::Arguments),
     /// List jobs, run dead ones again, say what became of unknown ones, cancel pending ones.
     Jobs(jobs::Arguments),
+    /// Have a rule make jobs for events that are stored: first say which, then do it.
+    Replay(replay::Arguments),
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Rules(arguments) => rules::run(config, &arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Jobs(arguments) => jobs::run(config, &arguments),
+        Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),

@@ -31,7 +31,7 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -89,6 +89,10 @@ impl Store for Mortal {
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
     }
+    async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
+        self.inner.replay(ask, now).await
+    }
+
     async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error> {
         self.inner.revive(ask, now).await
     }

@@ -22,6 +22,7 @@ mod jobs;
 mod over_time;
 mod play;
 mod privacy;
+mod replay;
 mod requests;
 mod rules;
 mod seen;

@@ -11,6 +11,7 @@ mod follow;
 mod halts;
 mod jobs;
 mod records;
+mod replay;
 mod rules;
 mod subjects;
 
@@ -45,6 +46,7 @@ pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use jobs::Ask as JobsAsk;
 pub(super) use records::{Batch, Fields, Row, Tally};
+pub(super) use replay::Ask as ReplayAsk;
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
 
 use super::setup::{self, Secrets};
@@ -83,6 +85,8 @@ pub(super) enum Request {
     Backtest(Trial),
     /// About jobs.
     Jobs(JobsAsk),
+    /// Stored events, once more for a rule.
+    Replay(ReplayAsk),
     /// About a person.
     Subject(SubjectAsk),
     /// About the audit log.
@@ -385,6 +389,10 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
             // Jobs may have waited for what is known now.
             runtime.bell.notify_one();
         }
+        Request::Replay(ask) if !ask.dry_run => {
+            tracing::info!(rule = ask.rule, "a person had events replayed");
+            runtime.bell.notify_one();
+        }
         Request::Jobs(ask) if ask.wakes() => {
             tracing::info!("a person decided about jobs");
             runtime.bell.notify_one();
@@ -413,6 +421,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Here => Ok(serde_json::to_value(follow::here(scene).await?)?),
         Request::Follow(since) => Ok(serde_json::to_value(follow::follow(scene, since).await?)?),
         Request::Jobs(ask) => jobs::answer(scene, ask).await,
+        Request::Replay(ask) => Ok(serde_json::to_value(replay::run(scene, ask).await?)?),
         Request::Subject(ask) => subjects::answer(scene, ask).await,
         Request::Audit(ask) => audit::answer(scene, ask).await,
         Request::Halts => halts::list(scene).await,

@@ -20,8 +20,10 @@ use crate::timing::{DueQuestion, Records, Timetable};
 use crate::window::{Counted, Throttle, Window};
 
 mod over_time;
+mod replay;
 
 pub use over_time::Joined;
+pub use replay::{Fate, Fired, Past, REPLAY_LATE, Replay};
 
 /// The code of the reason by which a [`Timetable`] says that the job's automation is off.
 pub const SWITCHED_OFF: &str = "switched_off";
@@ -288,17 +290,19 @@ struct Change<'a> {
     state: &'a mut State,
     stale: bool,
     touched: BTreeSet<JobId>,
-    /// The jobs that this arrival has made, by automation and action.
-    steps: HashMap<(&'a AutomationId, &'a str), JobId>,
+    /// The jobs that this arrival has made, by automation and action, and whether they are done: only those made before can be.
+    steps: HashMap<(&'a AutomationId, &'a str), (JobId, bool)>,
     /// The actions that only count this event, and those that need them.
     counting: HashSet<(&'a AutomationId, &'a str)>,
     counted: Vec<Counted>,
+    /// Set where the event was stored before, and is decided about again.
+    again: Option<&'a mut Replay>,
 }
 
 impl<'a> Change<'a> {
     fn new(arrival: &'a Arrival, state: &'a mut State) -> Self {
         let (touched, steps) = (BTreeSet::new(), HashMap::new());
-        Self { arrival, state, stale: false, touched, steps, counting: HashSet::new(), counted: Vec::new() }
+        Self { arrival, state, stale: false, touched, steps, counting: HashSet::new(), counted: Vec::new(), again: None }
     }
 
     /// Finds out whether the event is stale, and remembers its time where it is not.
@@ -372,7 +376,7 @@ impl<'a> Change<'a> {
         let mut needs = Vec::with_capacity(steps.len());
         for step in steps {
             match self.steps.get(&(&candidate.origin.automation, step.as_str())) {
-                Some(job) => needs.push(Need { step: step.clone(), job: *job, done: false }),
+                Some((job, done)) => needs.push(Need { step: step.clone(), job: *job, done: *done }),
                 None => return (Vec::new(), Some(Reason::new("step", format!("its step `{step}` does not run for this event")))),
             }
         }
@@ -382,7 +386,7 @@ impl<'a> Change<'a> {
     /// Remembers the live job of a candidate, for those that need it.
     fn step(&mut self, candidate: &'a Candidate, live: Option<JobId>) {
         if let Some(id) = live {
-            self.steps.insert((&candidate.origin.automation, &candidate.origin.action), id);
+            self.steps.insert((&candidate.origin.automation, &candidate.origin.action), (id, false));
         }
     }
 
@@ -455,15 +459,16 @@ impl<'a> Change<'a> {
             lookups,
             clinic: event.clinic.as_deref(),
         };
-        let due = self.arrival.timetable.due(&question, self.state);
-        let at = due.as_ref().map_or(reference, |due| due.at);
+        let due = self.arrival.timetable.due(&question, self.state).and_then(|due| Ok((due, self.run_at(&question, due)?)));
+        let (at, run_at) = due.as_ref().map_or((reference, reference), |(due, run_at)| (due.at, *run_at));
         let id = self.job_id(candidate);
         let due = match (not, due, throttle) {
             (Some(reason), ..) => Err(reason),
-            (None, Ok(due), Some(throttle)) => self.admit(throttle, replaced, id).map(|()| due),
-            (None, due, _) => due,
+            (None, Ok((due, _)), Some(throttle)) => self.admit(throttle, replaced, id).map(|()| due),
+            (None, due, _) => due.map(|(due, _)| due),
         };
-        let free = needs.is_empty();
+        let free = needs.iter().all(|need| need.done);
+        let now = self.again.as_ref().map_or(event.received, |replay| replay.now());
         let job = Job {
             id,
             event: event.id,
@@ -483,10 +488,10 @@ impl<'a> Change<'a> {
             reference,
             due: at,
             expires: due.as_ref().ok().and_then(|due| due.expires),
-            run_at: at,
+            run_at,
             state: match &due {
                 Err(_) => JobState::Skipped,
-                Ok(due) if due.at <= event.received && free => JobState::Ready,
+                Ok(_) if run_at <= now && free => JobState::Ready,
                 Ok(_) => JobState::Scheduled,
             },
             attempt: 0,
@@ -498,6 +503,9 @@ impl<'a> Change<'a> {
             in_flight: false,
         };
         let live = job.state.is_live();
+        if let Some(replay) = self.again.as_mut().filter(|_| live) {
+            replay.made(&job);
+        }
         if live {
             for lookup in lookups {
                 self.state.readers.entry(lookup.record.hash).or_default().insert(id);
@@ -521,16 +529,7 @@ impl<'a> Change<'a> {
 /// end while it runs, where its automation is off.
 pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -> bool {
     let begun = job.state == JobState::Running || job.attempt > 0;
-    let question = DueQuestion {
-        automation: &job.automation,
-        action: &job.action,
-        anchor: job.anchor,
-        reference: job.reference,
-        collected: job.collected,
-        lookups: &job.lookups,
-        clinic: job.clinic.as_deref(),
-    };
-    match timetable.due(&question, records) {
+    match timetable.due(&question(job), records) {
         Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => {
             if job.state == JobState::Running {
                 let news = job.cancel.is_none();
@@ -554,6 +553,19 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
             job.end(JobState::Skipped, reason);
             true
         }
+    }
+}
+
+/// What a timetable is asked about a job.
+fn question(job: &Job) -> DueQuestion<'_> {
+    DueQuestion {
+        automation: &job.automation,
+        action: &job.action,
+        anchor: job.anchor,
+        reference: job.reference,
+        collected: job.collected,
+        lookups: &job.lookups,
+        clinic: job.clinic.as_deref(),
     }
 }
 

@@ -28,19 +28,19 @@ impl Timetable for DayBefore {
 const KEY: KeyHash = KeyHash([1; 16]);
 const RECORD: KeyHash = KeyHash([2; 16]);
 
-fn minute(minutes: i64) -> Timestamp {
+pub(super) fn minute(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_772_000_000 + minutes * 60).unwrap()
 }
 
 /// What an event of the tests asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Ask {
+pub(super) enum Ask {
     /// An appointment so many days ahead.
     Book(i64),
     Cancel,
 }
 
-fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
+pub(super) fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
     let plan = ask.map(|ask| match ask {
         Ask::Book(days) => Plan::Fire {
             key: Some(KEY),

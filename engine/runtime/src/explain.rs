@@ -203,9 +203,13 @@ impl Explained {
                     (Decided::GivenUp, false) => "desistiu-se dele",
                     (Decided::Cancelled, true) => "cancelled",
                     (Decided::Cancelled, false) => "cancelado",
+                    (Decided::Replayed, true) => "made by a replay",
+                    (Decided::Replayed, false) => "criado por um replay",
                 };
                 let (by, before) = if english { ("by", "it was") } else { ("por", "estava") };
-                text.push_str(&format!("\n  {told} {by} {actor} {at} ({before} {was})"));
+                // One that a replay made was not there before.
+                let was = if *decision == Decided::Replayed { String::new() } else { format!(" ({before} {was})") };
+                text.push_str(&format!("\n  {told} {by} {actor} {at}{was}"));
             }
         }
         text

@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod outbound;
 mod recorder;
 pub mod rehearsal;
+pub mod replay;
 pub mod revive;
 pub mod rulebook;
 pub mod simulation;

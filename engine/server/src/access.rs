@@ -53,6 +53,11 @@ impl Role {
         self != Self::Viewer
     }
 
+    /// Whether it may say what rules do.
+    pub fn sees_to_rules(self) -> bool {
+        !matches!(self, Self::Viewer | Self::Operator)
+    }
+
     /// The word in commands, answers and the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -204,6 +209,11 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
 /// Lets through who may see to jobs, behind `guard`.
 pub(crate) async fn operators(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
     if known.role.sees_to_jobs() { Ok(next.run(request).await) } else { Err(Problem::role(Role::Operator.as_str())) }
+}
+
+/// Lets through who may say what rules do, behind `guard`.
+pub(crate) async fn integrators(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
+    if known.role.sees_to_rules() { Ok(next.run(request).await) } else { Err(Problem::role(Role::Integrator.as_str())) }
 }
 
 /// Lets through admins alone, behind `guard`.

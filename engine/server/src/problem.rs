@@ -75,6 +75,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "role", "Another role is needed", detail)
     }
 
+    /// 409: what is asked for cannot be replayed so.
+    pub(crate) fn replay(detail: String) -> Self {
+        Self::new(StatusCode::CONFLICT, "replay", "This cannot be replayed", detail)
+    }
+
     /// 404.
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)

@@ -35,6 +35,7 @@ mod envelope;
 mod error;
 mod figures;
 mod register;
+pub mod replay;
 pub mod revive;
 pub mod seal;
 pub mod sqlite;
@@ -44,6 +45,7 @@ pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, OnDisk};
+pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
 pub use subjects::{
@@ -95,6 +97,11 @@ pub trait Store: Send + Sync + 'static {
     /// Runs ended jobs again, or says of unknown ones whether they were done, as [`zelo_core::revive`] decides; with the steps that come
     /// after them. Portion by portion: what has run by the end of the call may be on its way already.
     async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error>;
+
+    /// Has a rule make jobs for events that are stored, as [`zelo_core::decide::Replay`] decides, in one transaction: all of it or
+    /// nothing. What becomes of each action that they fire, in order of arrival. An action that has a job for an event, however that
+    /// ended, gets no other, so the same replay again makes nothing.
+    async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error>;
 
     /// Cancels a pending job, or asks one that runs to stop, because `actor` says so. Nothing where there is no such job.
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error>;

@@ -128,7 +128,7 @@ pub struct DecisionView {
     pub at: Timestamp,
     pub actor: Actor,
     pub decision: Decided,
-    /// How it stood before, and why.
+    /// How it stood before, and why; one that a replay made, how it was made.
     pub was: JobState,
     pub reason: Option<Reason>,
     /// The step with which it came back.
@@ -147,11 +147,13 @@ pub enum Decided {
     GivenUp,
     /// That it shall not run.
     Cancelled,
+    /// To make it, in a replay.
+    Replayed,
 }
 
 impl Decided {
     /// Every decision.
-    pub const ALL: [Self; 4] = [Self::Revived, Self::Done, Self::GivenUp, Self::Cancelled];
+    pub const ALL: [Self; 5] = [Self::Revived, Self::Done, Self::GivenUp, Self::Cancelled, Self::Replayed];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
@@ -160,6 +162,7 @@ impl Decided {
             Self::Done => "done",
             Self::GivenUp => "given_up",
             Self::Cancelled => "cancelled",
+            Self::Replayed => "replayed",
         }
     }
 

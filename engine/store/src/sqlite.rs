@@ -38,7 +38,8 @@ use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who,
+    Work,
 };
 
 mod archive;
@@ -70,6 +71,7 @@ mod people;
 mod reader;
 mod recent;
 mod record;
+mod replay;
 mod retention;
 mod revive;
 mod rotate;
@@ -89,6 +91,7 @@ use keeper::{Reclaim, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
+use replay::Replaying;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
 use writer::{Command, Merge, Ready, Waiting, Write};
@@ -289,6 +292,10 @@ impl Store for SqliteStore {
             next = rest;
         }
         Ok(all)
+    }
+
+    async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
+        self.write(Replaying { ask, now: from_ms(now.as_millisecond()) }).await
     }
 
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {

@@ -41,8 +41,14 @@ impl<'a> Change<'a> {
         }
         let Some(count) = over.and_then(|over| over.count) else { return true };
         let entry = Entry { at: self.arrival.event.order(), job: self.job_id(candidate) };
-        let counted = self.state.windows.entry(count.window).or_default().count(entry, count.at_least, count.within);
-        self.state.dirty.windows.insert(count.window);
+        let counted = match &mut self.again {
+            // Counting goes on with the events that came since: what a replay counts is not remembered.
+            Some(replay) => replay.window(count.window).count(entry, count.at_least, count.within),
+            None => {
+                self.state.dirty.windows.insert(count.window);
+                self.state.windows.entry(count.window).or_default().count(entry, count.at_least, count.within)
+            }
+        };
         if counted >= count.at_least {
             return true;
         }
@@ -110,7 +116,9 @@ impl<'a> Change<'a> {
             self.reads(id, &job.lookups, lookups);
             job.lookups = lookups.to_vec();
         }
+        let slot = job.run_at;
         retime(&mut job, self.arrival.timetable.as_ref(), self.state);
+        self.again_at(&mut job, slot);
         let ended = !job.state.is_live();
         self.state.jobs.insert(id, job);
         self.state.dirty.joined.push(Joined { job: id, event: event.id });

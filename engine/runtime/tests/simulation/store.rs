@@ -19,7 +19,7 @@ use zelo_core::{
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;
@@ -324,6 +324,10 @@ impl Store for Faulty {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
+        self.inner.replay(ask, now).await
+    }
+
     async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error> {
         self.inner.revive(ask, now).await
     }

@@ -10,6 +10,7 @@ mod halts;
 mod in_force;
 pub(crate) mod jobs;
 mod query;
+mod replay;
 mod subjects;
 pub(crate) mod views;
 
@@ -41,6 +42,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/status", get(in_force::status))
         .merge(halts::routes())
         .merge(jobs::routes())
+        .merge(replay::routes())
         .merge(subjects::routes())
         .method_not_allowed_fallback(async || Problem::method())
         .fallback(async || Problem::not_found("There is nothing at this address of the API."))

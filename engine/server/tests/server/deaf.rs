@@ -18,7 +18,7 @@ use zelo_core::{
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// The same store, until it is deaf: then what people saw is not written down.
@@ -59,6 +59,10 @@ impl Store for Deaf {
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
     }
+    async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
+        self.inner.replay(ask, now).await
+    }
+
     async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error> {
         self.inner.revive(ask, now).await
     }

@@ -167,12 +167,12 @@ struct New<'a> {
 
 /// A stored event.
 #[derive(Clone, Copy)]
-struct Made {
+pub(crate) struct Made {
     /// Of the arrival within the batch.
-    place: usize,
-    seq: i64,
+    pub place: usize,
+    pub seq: i64,
     /// The key that its payload is sealed under.
-    key_id: i64,
+    pub key_id: i64,
 }
 
 /// A job that collected events of the batch.
@@ -224,7 +224,7 @@ fn identities<'a>(new: &[New<'a>], keys: &OwnerKeys, ring: &Keyring) -> Result<V
 const SEVERAL: i64 = 0;
 
 /// A write of a record that was newer than what was known.
-struct Heard<'a> {
+pub(crate) struct Heard<'a> {
     /// Of the arrival within the batch.
     place: usize,
     arrival: &'a Arrival,
@@ -232,15 +232,16 @@ struct Heard<'a> {
 }
 
 /// What a batch of arrivals changes.
-struct Changes<'a> {
-    arrivals: &'a [Arrival],
-    decisions: &'a [Decision],
-    state: &'a State,
+pub(crate) struct Changes<'a> {
+    pub arrivals: &'a [Arrival],
+    pub decisions: &'a [Decision],
+    pub state: &'a State,
     /// The last write of each record that was heard.
-    heard: HashMap<KeyHash, Heard<'a>>,
-    ended: HashMap<JobId, Timestamp>,
+    pub heard: HashMap<KeyHash, Heard<'a>>,
+    /// When the jobs ended that did.
+    pub ended: HashMap<JobId, Timestamp>,
     /// Jobs that were there before.
-    known: HashMap<JobId, Kept>,
+    pub known: HashMap<JobId, Kept>,
 }
 
 impl Changes<'_> {
@@ -264,9 +265,7 @@ impl Changes<'_> {
         let made = self.events(conn, desk, new, &keys).await?;
         people::know(conn, desk, known).await?;
         self.records(conn, desk, &keys).await?;
-        self.jobs(conn, desk, &made).await?;
-        self.windows(conn).await?;
-        self.keys(conn).await?;
+        self.of_jobs(conn, desk, &made).await?;
         Ok(told)
     }
 
@@ -366,6 +365,13 @@ impl Changes<'_> {
             });
         }
         put_records(conn, rows).await
+    }
+
+    /// Writes what becomes of jobs, windows and keys because of `events`, which are stored already.
+    pub(crate) async fn of_jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
+        self.jobs(conn, desk, events).await?;
+        self.windows(conn).await?;
+        self.keys(conn).await
     }
 
     async fn jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {

@@ -232,6 +232,9 @@ fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
         "DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?1))",
     ];
     const JOB: &[&str] = &[
+        "INSERT INTO jobs_forgotten (rule, ended) SELECT rule, max(ended) FROM job_history \
+         WHERE seq IN (SELECT value FROM json_each(?1)) GROUP BY rule \
+         ON CONFLICT (rule) DO UPDATE SET ended = max(ended, excluded.ended)",
         "DELETE FROM journal WHERE job_id IN (SELECT job_id FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM attempts WHERE job_id IN (SELECT job_id FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM job_decisions WHERE job_id IN (SELECT job_id FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)))",
