@@ -46,6 +46,8 @@ const JUMP: SignedDuration = SignedDuration::from_mins(1);
 enum Claimed {
     Some,
     None,
+    /// All slots are taken. Nothing was asked for.
+    Busy,
     /// The store did not answer: it is left alone for a while.
     Failed,
 }
@@ -111,7 +113,7 @@ impl Runtime {
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
             let claimed = self.claim_some(&slots, pace, &mut running, &hands).await;
-            if claimed != Claimed::Some {
+            if matches!(claimed, Claimed::None | Claimed::Failed) {
                 self.nap(&mut stop, claimed).await;
             }
             let now = self.clock.now();
@@ -133,10 +135,17 @@ impl Runtime {
         }
     }
 
-    /// Claims as many jobs as there are free slots, and starts them.
+    /// Claims as many jobs as there are free slots, and starts them. Where none is free for a while, what is due becomes ready all the same:
+    /// who waits for a slot stands in the line.
     async fn claim_some(&self, slots: &Arc<Semaphore>, pace: Pace, running: &mut JoinSet<()>, hands: &Hands) -> Claimed {
         // Wait for one free slot, then take all that are free.
-        let Ok(first) = slots.clone().acquire_owned().await else { return Claimed::None };
+        let Ok(first) = tokio::time::timeout(LONGEST_NAP, slots.clone().acquire_owned()).await else {
+            if let Err(error) = self.store.claim(self.clock.now(), 0, pace.lease, &self.concurrency()).await {
+                tracing::error!(%error, "due jobs could not be made ready");
+            }
+            return Claimed::Busy;
+        };
+        let Ok(first) = first else { return Claimed::None };
         let mut permits = vec![first];
         while let Ok(permit) = slots.clone().try_acquire_owned() {
             permits.push(permit);

@@ -66,7 +66,8 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error>;
 
     /// Takes up to `limit` jobs whose time has come and that may run beside those that run, each under a new lease until `now + lease`.
-    /// Clinics take turns; of one clinic and priority, who came due first comes first.
+    /// Clinics take turns; of one clinic and priority, who came due first comes first. What is due becomes ready by it, with a `limit` of 0
+    /// too.
     async fn claim(
         &self,
         now: Timestamp,

@@ -143,6 +143,7 @@ impl Desk {
         self.sealer.committed();
         self.chain.committed();
         self.known.committed();
+        self.line.committed();
     }
 
     /// The transaction was taken back.

@@ -39,3 +39,4 @@ mod sealed;
 mod settlements;
 mod shown;
 mod subjects;
+mod waiting;
