@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use zelo_core::audit::Head;
 use zelo_core::audit::verify::Verified;
+use zelo_core::concurrency::Wait;
 use zelo_core::decide::{Decision, Imported, OnKnown};
 use zelo_core::effect::Message;
 use zelo_core::retry::RetryPolicy;
@@ -334,6 +335,8 @@ pub struct JobView {
     /// The people whose data it holds; nobody where it is a clinic's.
     pub about: Vec<Pseudonym>,
     pub job: Job,
+    /// What keeps it from running, where its time has come and something was found to.
+    pub waits: Option<Wait>,
     /// What the plugin said it did.
     pub summary: Option<String>,
     /// When it ended.

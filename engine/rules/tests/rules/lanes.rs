@@ -54,6 +54,15 @@ fn jobs_are_limited_by_rule_and_action_and_told_apart_by_a_value() {
 }
 
 #[test]
+fn the_limit_of_a_rule_is_told() {
+    let told = |on: InForce| on.rules().sentences("r", &Map::new());
+    let both = told(rule("concurrency = 5", "concurrency = 2"));
+    assert!(both["en"].ends_with("At most 2 at once. Of the whole rule, at most 5 at once."), "{both:?}");
+    assert!(both["pt-BR"].ends_with("De toda a regra, no máximo 5 ao mesmo tempo."), "{both:?}");
+    assert!(!told(rule("", ""))["en"].contains("at once"));
+}
+
+#[test]
 fn jobs_are_ordered_by_a_value() {
     let on = rule("", "order_by = \"$.data.patient.id\"");
     let order = |id, patient| job(&on, id, patient).lane.order;

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::Scope;
+use zelo_core::concurrency::Wait;
 
 use super::line::release_first;
 use crate::Error;
@@ -17,7 +18,15 @@ use crate::Error;
 const HEAD: &str = "SELECT min(turn) FROM jobs WHERE parked = ?1";
 
 /// Between the scopes that name a queue: in no name of one.
-pub(crate) const AND: char = '\n';
+const AND: &str = "\n";
+
+/// What those wait for who are parked under `name`.
+pub(crate) fn wait(name: &str) -> Wait {
+    match name.split(AND).next().and_then(|full| full.rsplit_once('=')) {
+        Some((scope, limit)) => Wait::of_scope(scope, limit.parse().unwrap_or(0)),
+        None => Wait::Order,
+    }
+}
 
 /// Those who wait for room in the same scopes.
 #[derive(Clone)]
@@ -69,7 +78,8 @@ impl Waiting {
         let is_full = |scope: &&Scope| room(std::slice::from_ref(*scope), taken) == 0;
         let full = scopes.iter().find(is_full)?;
         let others = scopes.iter().filter(|scope| scope.name != full.name);
-        let name = others.fold(full.name.clone(), |name, scope| format!("{name}{AND}{}", scope.name));
+        let names: Vec<_> = std::iter::once(full).chain(others).map(|scope| format!("{}={}", scope.name, scope.limit)).collect();
+        let name = names.join(AND);
         let head = self.queues.get(&name).map_or(turn, |queue| queue.head.min(turn));
         self.put(name.clone(), Some(Queue { scopes: scopes.to_vec(), head }));
         Some(name)

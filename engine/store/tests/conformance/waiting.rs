@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zelo_core::concurrency::unlimited;
-use zelo_core::{Concurrency, JobId, JobState};
-use zelo_store::Work;
+use zelo_core::concurrency::{Wait, unlimited};
+use zelo_core::{Concurrency, HaltScope, JobId, JobState};
+use zelo_store::{Page, Work};
 
 use crate::build::{DAY, Db, Kind, LEASE, minute};
 use crate::line::{Rooms, in_order};
@@ -153,6 +153,37 @@ conforming! {
             assert_eq!(work.iter().map(|work| work.job.id).collect::<Vec<_>>(), [id]);
             db.finish(&work[0], 2).await;
         }
+    }
+
+    async fn who_waits_says_for_what(kind) {
+        let db = Db::open(kind).await;
+        let waits = async |id| db.store.job(id).await.unwrap().unwrap().waits;
+        let value = format!("action:r/v:{}", "07".repeat(16));
+        let rooms = Rooms::of([
+            ("a", &[("rule:r", 2), ("plugin:p", 1)]),
+            ("h", &[("halt:plugin:p", 0), ("rule:r", 2)]),
+            ("v", &[(value.leak(), 1)]),
+        ]);
+        let mut made = Vec::new();
+        for (number, action) in (0..).zip(["a", "a", "h", "v", "v"]) {
+            made.push(db.record(db.delivery(number, 0).fires(action)).await[0].id);
+        }
+        for number in 10..12 {
+            made.push(db.record(db.delivery(number, 0).fires("o").beside(in_order(1))).await[0].id);
+        }
+        assert_eq!(waits(made[1]).await, None, "nobody has looked");
+        let inside = db.admit(1, 9, &rooms).await;
+        let room = |scope: &str, limit| Some(Wait::Room { scope: scope.into(), limit });
+        assert_eq!(waits(made[0]).await, None);
+        assert_eq!(waits(made[1]).await, room("plugin:p", 1), "that one is full");
+        assert_eq!(waits(made[2]).await, Some(Wait::Halt(HaltScope::Plugin("p".into()))));
+        assert_eq!(waits(made[4]).await, room("action:r/v", 1), "without the value");
+        assert_eq!(waits(made[6]).await, Some(Wait::Order));
+        let listed = db.store.jobs(&Page::default(), None).await.unwrap();
+        assert_eq!(listed.iter().filter(|view| view.waits.is_some()).count(), 4);
+        db.finish(&inside[0], 2).await;
+        db.admit(2, 9, &rooms).await;
+        assert_eq!(waits(made[1]).await, None);
     }
 
     async fn what_is_due_becomes_ready_without_a_free_slot(kind) {
