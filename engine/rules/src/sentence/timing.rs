@@ -87,10 +87,8 @@ impl Speaker<'_> {
     /// How many jobs of the whole rule run at once, as a sentence of its own.
     pub(super) fn all_at_once(&self, rule: &Rule) -> Option<String> {
         let limit = rule.concurrency?;
-        let (portuguese, english) = (
-            format!("De toda a regra, no máximo {limit} ao mesmo tempo."),
-            format!("Of the whole rule, at most {limit} at once."),
-        );
+        let (portuguese, english) =
+            (format!("De toda a regra, no máximo {limit} ao mesmo tempo."), format!("Of the whole rule, at most {limit} at once."));
         Some(self.pick(portuguese, english))
     }
 

@@ -1,6 +1,6 @@
 //! How jobs stand to those beside them: `priority`, `order_by` and `concurrency`.
 
-use serde_json::json;
+use serde_json::{Map, json};
 use zelo_core::{Lane, Plan, Priority, Scope};
 use zelo_rules::{InForce, RuleSet};
 

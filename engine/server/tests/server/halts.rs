@@ -46,7 +46,11 @@ async fn operators_halt_and_resume_and_everybody_sees_it() {
     let audit = house.store().audit(&AuditPage { kind: Some(AuditKind::Configured), ..AuditPage::default() }).await.unwrap();
     let last = audit.iter().map(|view| view.entry.detail()).find(|detail| detail.contains_key("resumed")).unwrap();
     assert_eq!((&last["resumed"], &last["reason"], &last["by"]), (&json!("plugin:greeter"), &json!("sends twice"), &json!("token:tests")));
-    assert!(audit.iter().any(|view| view.entry.detail().get("reason") == Some(&json!("sends twice")) && view.entry.detail().contains_key("halted")));
+    assert!(
+        audit
+            .iter()
+            .any(|view| view.entry.detail().get("reason") == Some(&json!("sends twice")) && view.entry.detail().contains_key("halted"))
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,12 @@ pub(crate) struct Pulse {
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { commits: Distribution::new(SECONDS), batches: Distribution::new(WRITES), failed: AtomicU64::new(0), looked_at: AtomicU64::new(0) }
+        Self {
+            commits: Distribution::new(SECONDS),
+            batches: Distribution::new(WRITES),
+            failed: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
+        }
     }
 }
 

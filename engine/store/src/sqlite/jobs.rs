@@ -34,7 +34,11 @@ const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FRO
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, in_flight, waits, turn, came) SELECT * FROM (VALUES"),
+    head: concat!(
+        "INSERT OR FAIL INTO jobs (",
+        job_columns!(),
+        ", lease_expires, again, in_flight, waits, turn, came) SELECT * FROM (VALUES"
+    ),
     columns: 35,
     tail: ") WHERE column1 IS NOT NULL",
 };

@@ -264,7 +264,12 @@ impl Line {
 
     /// Those that are next, with their turns.
     async fn next(&self, conn: &mut SqliteConnection, limit: usize) -> Result<Vec<(Kept, Job, i64)>, Error> {
-        let rows = sqlx::query(NEXT).bind(self.turns.serving).bind(limit as i64).fetch_all(conn).await.map_err(Error::database("look who is next"))?;
+        let rows = sqlx::query(NEXT)
+            .bind(self.turns.serving)
+            .bind(limit as i64)
+            .fetch_all(conn)
+            .await
+            .map_err(Error::database("look who is next"))?;
         rows.iter()
             .map(|row| {
                 let (kept, job) = live_job(row)?;
