@@ -214,7 +214,8 @@ fn line(job: &Value) -> String {
     let at = job["ended"].as_str().unwrap_or(text("run_at"));
     let why = if job["attention"].is_null() { &job["reason"] } else { &job["attention"] };
     let why = why["code"].as_str().map(|code| format!("  {code}: {}", why["text"].as_str().unwrap_or_default())).unwrap_or_default();
-    format!("{}  {:9}  {at}  {}.{}{why}", text("id"), text("state"), text("rule"), text("action"))
+    let waits = job["told"].as_str().map(|told| format!("  {told}")).unwrap_or_default();
+    format!("{}  {:9}  {at}  {}.{}{why}{waits}", text("id"), text("state"), text("rule"), text("action"))
 }
 
 fn show(config: Option<&Path>, job: JobId, reveal: bool, format: Format) -> Result<Findings> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
+use zelo_core::halt::reason as reason_of;
 use zelo_core::{Actor, Halt, HaltScope};
 
 use super::Scene;
@@ -20,6 +21,7 @@ pub(super) async fn halt(scene: &Scene<'_>, scope: &str, reason: Option<String>)
     {
         bail!("there is no {scope} in the rules in force{}; nothing was halted", did_you_mean(named(&scope), known));
     }
+    let reason = reason_of(reason.as_deref()).map_err(|why| anyhow!(why))?;
     let halt = Halt { scope, at: scene.clock.now(), actor: Actor::command(), reason };
     Ok(Value::Bool(scene.store.put_halt(halt).await?))
 }

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zelo_core::revive::Verdict;
-use zelo_core::{Actor, AuditEntry, AuditKind, Effect, EffectResult, JobId, JobState, JournalEntry};
+use zelo_core::{Actor, AuditEntry, AuditKind, Effect, EffectResult, Halt, JobId, JobState, JournalEntry};
+use zelo_runtime::Waits;
 use zelo_store::{Cancellation, JobView, Page, Revivals, Revive, Which};
 
 use super::Scene;
@@ -57,13 +58,15 @@ pub(super) async fn answer(scene: &Scene<'_>, ask: &Ask) -> Result<Value> {
 }
 
 async fn list(scene: &Scene<'_>, state: Option<JobState>, rule: Option<&str>, limit: usize) -> Result<Value> {
+    let halts = scene.store.halts().await?;
     let mut found = Vec::new();
     let mut page = Page { limit: PAGE, ..Page::default() };
     loop {
         let rows = scene.store.jobs(&page, state).await?;
         page.before = rows.last().map(|view| view.cursor);
         let more = rows.len() == PAGE as usize;
-        found.extend(rows.iter().filter(|view| rule.is_none_or(|rule| view.job.rule == rule)).map(told));
+        let wanted = rows.iter().filter(|view| rule.is_none_or(|rule| view.job.rule == rule));
+        found.extend(wanted.map(|view| told(view, &halts)));
         if !more || found.len() >= limit {
             found.truncate(limit);
             return Ok(Value::Array(found));
@@ -72,12 +75,13 @@ async fn list(scene: &Scene<'_>, state: Option<JobState>, rule: Option<&str>, li
 }
 
 /// A job without what its plugin said.
-fn told(view: &JobView) -> Value {
+fn told(view: &JobView, halts: &[Halt]) -> Value {
+    let waits = Waits::of(view, halts);
     let job = &view.job;
     json!({
         "id": job.id, "event": job.event, "rule": job.rule, "action": job.action, "connection": job.connection, "clinic": job.clinic,
         "state": job.state, "attempt": job.attempt, "due": job.due, "expires": job.expires, "run_at": job.run_at, "ended": view.ended,
-        "attention": job.attention, "reason": job.reason,
+        "attention": job.attention, "reason": job.reason, "waits": waits, "told": waits.as_ref().map(|waits| waits.told(true)),
     })
 }
 
@@ -87,7 +91,7 @@ async fn show(scene: &Scene<'_>, id: JobId, reveal: bool) -> Result<Value> {
     let journal = store.journal(id).await?;
     let attempts = store.attempts(id).await?;
     let decisions = store.decisions(id).await?;
-    let mut whole = told(&view);
+    let mut whole = told(&view, &store.halts().await?);
     whole["needs"] = json!(view.job.needs);
     whole["decisions"] = decisions
         .iter()

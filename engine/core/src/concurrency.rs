@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::halt::HaltScope;
 use crate::hash::KeyHash;
 use crate::job::Job;
 
@@ -104,6 +105,32 @@ pub fn unlimited() -> &'static Arc<dyn Concurrency> {
     &UNLIMITED
 }
 
+/// What is before the name of the scope of what is halted.
+pub const HALT: &str = "halt:";
+
+/// What a job that is ready waits for beside a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// What it is in is halted.
+    Halt(HaltScope),
+    /// As many as may are in this scope: `plugin:NAME`, `rule:NAME`, or `action:RULE/NAME`, which may count each value for itself.
+    Room { scope: String, limit: u32 },
+    /// One of the same order is before it.
+    Order,
+}
+
+impl Wait {
+    /// What a job waits for that finds no room in `scope`.
+    pub fn of_scope(scope: &str, limit: u32) -> Self {
+        if let Some(halted) = scope.strip_prefix(HALT).and_then(|name| name.parse().ok()) {
+            return Self::Halt(halted);
+        }
+        // A hash tells people nothing.
+        let value = scope.rsplit_once(':').filter(|(of, value)| of.contains(':') && value.len() == 32 && !value.contains('/'));
+        Self::Room { scope: value.map_or(scope, |(of, _)| of).to_owned(), limit }
+    }
+}
+
 /// The name of the scope of those that go one after another.
 pub fn order_scope(order: KeyHash) -> String {
     format!("order:{order:?}")
@@ -112,6 +139,16 @@ pub fn order_scope(order: KeyHash) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_waited_for_holds_no_value() {
+        let room = |scope: &str| Wait::Room { scope: scope.into(), limit: 2 };
+        let value = KeyHash([7; 16]);
+        assert_eq!(Wait::of_scope("plugin:receipt", 2), room("plugin:receipt"));
+        assert_eq!(Wait::of_scope(&format!("action:thank/send:{value:?}"), 2), room("action:thank/send"));
+        assert_eq!(Wait::of_scope("halt:rule:a:b", 0), Wait::Halt(HaltScope::Rule("a:b".into())));
+        assert_eq!(Wait::of_scope("halt:all", 0), Wait::Halt(HaltScope::All));
+    }
 
     #[test]
     fn a_word_is_one_priority() {

@@ -59,6 +59,20 @@ impl FromStr for HaltScope {
     }
 }
 
+/// The longest reason in characters.
+pub const REASON_MAX: usize = 500;
+
+/// A reason as it is kept; none where it says nothing.
+///
+/// # Errors
+/// It is too long.
+pub fn reason(text: Option<&str>) -> Result<Option<String>, String> {
+    match text.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) if text.chars().count() > REASON_MAX => Err(format!("a reason is at most {REASON_MAX} characters long")),
+        text => Ok(text.map(str::to_owned)),
+    }
+}
+
 /// Something that was halted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Halt {
@@ -81,6 +95,14 @@ mod tests {
         for text in ["", "everything", "rule:", "rule", "plug:receipt"] {
             assert!(text.parse::<HaltScope>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_reason_is_short_or_none() {
+        assert_eq!(reason(Some("  ")), Ok(None));
+        assert_eq!(reason(Some(" twice ")), Ok(Some("twice".to_owned())));
+        assert_eq!(reason(Some(&"é".repeat(REASON_MAX))).map(|kept| kept.is_some()), Ok(true));
+        assert!(reason(Some(&"é".repeat(REASON_MAX + 1))).is_err());
     }
 
     #[test]

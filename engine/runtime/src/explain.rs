@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use zelo_core::{Event, EventId, Job, JobId, JobState, Plan, Status};
+use zelo_core::{Event, EventId, Halt, JobId, JobState, Plan, Status};
 use zelo_rules::{Class, Delivery, Explanation, Headers, InForce, Question, Read, RuleSet, Through};
-use zelo_store::{Decided, DecisionView, RecordSet, Store};
+use zelo_store::{Decided, DecisionView, JobView, RecordSet, Store};
 
 use crate::connection::Connection;
+use crate::waits::Waits;
 
 /// What may be shown, and how.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub struct JobMade {
     pub state: &'static str,
     pub due: Timestamp,
     pub reason: Option<String>,
+    /// What keeps it from running, though its time has come.
+    pub waits: Option<Waits>,
     /// What people decided about it, in order.
     pub decisions: Vec<DecisionMade>,
 }
@@ -108,7 +111,7 @@ pub async fn explain(
         for action in &rule.actions {
             if let Some(made) = store.job(JobId::derive(event.id, automation, &action.action)).await? {
                 let decisions = store.decisions(made.job.id).await?;
-                jobs.push(JobMade::new(made.job, decisions));
+                jobs.push(JobMade::new(made, &store.halts().await?, decisions));
             }
         }
     }
@@ -146,7 +149,9 @@ pub fn given(rules: &RuleSet, connection: &Connection, given: Given<'_>, now: Ti
 }
 
 impl JobMade {
-    fn new(job: Job, decisions: Vec<DecisionView>) -> Self {
+    fn new(view: JobView, halts: &[Halt], decisions: Vec<DecisionView>) -> Self {
+        let waits = Waits::of(&view, halts);
+        let job = view.job;
         let decision = |view: DecisionView| DecisionMade {
             at: view.at,
             actor: view.actor.as_str().to_owned(),
@@ -155,6 +160,7 @@ impl JobMade {
         };
         Self {
             decisions: decisions.into_iter().map(decision).collect(),
+            waits,
             job: job.id,
             state: job.state.as_str(),
             due: job.due,
@@ -193,6 +199,9 @@ impl Explained {
                 .map(|reason| format!(" ({because}: {reason})"))
                 .unwrap_or_default();
             text.push_str(&format!("\n{made}: {} {}.{} {} {}{reason}", job.job, job.rule, job.action, job.state, job.due));
+            if let Some(waits) = &job.waits {
+                text.push_str(&format!("\n  {}", waits.told(english)));
+            }
             for DecisionMade { at, actor, decision, was } in &job.decisions {
                 let told = match (decision, english) {
                     (Decided::Revived, true) => "run again",

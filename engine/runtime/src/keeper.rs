@@ -47,6 +47,8 @@ const JUMP: SignedDuration = SignedDuration::from_mins(1);
 enum Claimed {
     Some,
     None,
+    /// All slots are taken. Nothing was asked for.
+    Busy,
     /// The store did not answer: it is left alone for a while.
     Failed,
 }
@@ -148,7 +150,7 @@ impl Runtime {
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
             let claimed = self.claim_some(&room, pace, &mut running, &hands).await;
-            if claimed != Claimed::Some {
+            if matches!(claimed, Claimed::None | Claimed::Failed) {
                 self.nap(&mut stop, claimed).await;
             }
             let now = self.clock.now();
@@ -170,9 +172,15 @@ impl Runtime {
         }
     }
 
-    /// Claims as many jobs as there is room for, and starts them.
+    /// Claims as many jobs as there is room for, and starts them. Where there is none for a while, what is due becomes ready all the same:
+    /// who waits for a slot stands in the line.
     async fn claim_some(&self, room: &Room, pace: Pace, running: &mut JoinSet<()>, hands: &Hands) -> Claimed {
-        let taken = room.take().await;
+        let Ok(taken) = tokio::time::timeout(LONGEST_NAP, room.take()).await else {
+            if let Err(error) = self.store.claim(self.clock.now(), 0, pace.lease, &self.concurrency()).await {
+                tracing::error!(%error, "due jobs could not be made ready");
+            }
+            return Claimed::Busy;
+        };
         let limit = u32::try_from(taken.len()).unwrap_or(1);
         let claimed = match self.store.claim(self.clock.now(), limit, pace.lease, &self.concurrency()).await {
             Ok(claimed) => claimed,

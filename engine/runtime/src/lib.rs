@@ -41,6 +41,7 @@ pub mod revive;
 pub mod rulebook;
 pub mod simulation;
 pub mod system;
+pub mod waits;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub use lock::Lock;
 pub use metrics::Metrics;
 pub use outbound::{Outbound, Secrets};
 pub use rulebook::Rulebook;
+pub use waits::Waits;
 
 /// All that the loops share. Cheap to clone.
 #[derive(Clone)]

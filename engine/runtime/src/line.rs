@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use zelo_core::concurrency::HALT;
 use zelo_core::halt::{Halt, HaltScope};
 use zelo_core::{Actor, Concurrency, Job, Scope};
 use zelo_rules::InForce;
@@ -82,7 +83,7 @@ impl Concurrency for Holding {
     fn scopes(&self, job: &Job) -> Vec<Scope> {
         let plugin = self.in_force.plugin_of(job);
         let halted = self.halts.iter().filter(|halt| halt.scope.includes(&job.rule, plugin));
-        let halted = halted.map(|halt| Scope { name: format!("halt:{}", halt.scope), limit: 0 });
+        let halted = halted.map(|halt| Scope { name: format!("{HALT}{}", halt.scope), limit: 0 });
         let of_plugin = plugin.and_then(|plugin| self.plugins.get_key_value(plugin));
         let of_plugin = of_plugin.map(|(plugin, limit)| Scope { name: format!("plugin:{plugin}"), limit: *limit });
         halted.chain(of_plugin).chain(self.in_force.scopes_of(job)).collect()

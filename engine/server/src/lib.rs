@@ -145,6 +145,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/live.js", get(pages::script))
         .route("/changes", get(live::changes).layer(from_fn_with_state(app.clone(), access::guard)))
         .route("/jobs/{id}", post(pages::jobs::decide).layer(from_fn_with_state(app.clone(), access::guard)))
+        .route("/halts", post(pages::halts::decide).layer(from_fn_with_state(app.clone(), access::guard)))
         .route("/sign-in", get(pages::sign_in::ask).post(pages::sign_in::enter))
         .route("/sign-out", post(pages::sign_in::leave))
         .method_not_allowed_fallback(async || Problem::method())

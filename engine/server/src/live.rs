@@ -92,7 +92,9 @@ pub(crate) async fn look(runtime: &Runtime) -> Result<String, Error> {
         let job = &view.job;
         let waits = job.waits();
         digest.update(format!("{} {:?} {} {waits} {:?} {:?}", view.cursor, job.state, job.due, job.attention, job.reason));
+        digest.update(format!("{:?}", view.waits));
     }
+    digest.update(format!("{:?}", runtime.line.halts()));
     digest.update(format!("{:?}", runtime.rules.problem()));
     for problem in runtime.rules.current().in_force.problems() {
         digest.update(&problem.text);

@@ -29,6 +29,8 @@ pub struct Figures {
     pub batches: Spread,
     /// Transactions that came to nothing.
     pub failed: u64,
+    /// Jobs that claims have read to find those that may begin.
+    pub looked_at: u64,
     /// When the audit log was signed last.
     pub signed: Option<Timestamp>,
     /// When the first entry of the audit log was made that no signed head covers yet.

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use zelo_core::audit::Head;
 use zelo_core::audit::verify::Verified;
+use zelo_core::concurrency::Wait;
 use zelo_core::decide::{Decision, Imported, OnKnown};
 use zelo_core::effect::Message;
 use zelo_core::retry::RetryPolicy;
@@ -68,7 +69,8 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error>;
 
     /// Takes up to `limit` jobs whose time has come and that may run beside those that run, each under a new lease until `now + lease`.
-    /// Clinics take turns; of one clinic and priority, who came due first comes first.
+    /// Clinics take turns; of one clinic and priority, who came due first comes first. What is due becomes ready by it, with a `limit` of 0
+    /// too.
     async fn claim(
         &self,
         now: Timestamp,
@@ -340,6 +342,8 @@ pub struct JobView {
     /// The people whose data it holds; nobody where it is a clinic's.
     pub about: Vec<Pseudonym>,
     pub job: Job,
+    /// What keeps it from running, where its time has come and something was found to.
+    pub waits: Option<Wait>,
     /// What the plugin said it did.
     pub summary: Option<String>,
     /// When it ended.

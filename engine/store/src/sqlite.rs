@@ -78,6 +78,8 @@ mod rotate;
 mod settle;
 mod steps;
 mod subjects;
+mod turns;
+mod waiting;
 mod windows;
 mod writer;
 

@@ -1,5 +1,7 @@
 //! Which jobs may run beside one another, by the rules in force.
 
+use std::collections::BTreeSet;
+
 use zelo_core::{HaltScope, Job, Scope};
 
 use super::InForce;
@@ -33,6 +35,14 @@ impl InForce {
             HaltScope::Plugin(name) => (name, rules().flat_map(|rule| &rule.actions).map(|action| action.plugin.name.as_str()).collect()),
         };
         if known.contains(&name.as_str()) { Ok(()) } else { Err(known) }
+    }
+
+    /// The rules and plugins that can be halted.
+    pub fn scopes_to_halt(&self) -> impl Iterator<Item = HaltScope> {
+        let rules = || self.rules.rules();
+        let plugins: BTreeSet<&str> = rules().flat_map(|rule| &rule.actions).map(|action| action.plugin.name.as_str()).collect();
+        let rules = rules().map(|rule| HaltScope::Rule(rule.id.clone()));
+        rules.chain(plugins.into_iter().map(|name| HaltScope::Plugin(name.to_owned())))
     }
 
     /// The name of the plugin that `job` runs, while its rule has its action.

@@ -71,12 +71,17 @@ impl RuleSet {
     pub fn sentence(&self, rule: &str, settings: &Map<String, Value>, locale: &str) -> Option<Sentence> {
         let rule = self.rule(rule)?;
         let speaker = Speaker::new(self, rule, settings, locale);
-        if let [action] = rule.actions.as_slice() {
-            let text = speaker.whole(action);
-            return Some(Sentence { lead: None, steps: vec![Step { action: action.name.clone(), text }] });
+        let (lead, mut steps) = match rule.actions.as_slice() {
+            [action] => (None, vec![Step { action: action.name.clone(), text: speaker.whole(action) }]),
+            actions => {
+                let steps = actions.iter().map(|action| Step { action: action.name.clone(), text: speaker.step(action) });
+                (Some(capital(&speaker.lead())), steps.collect())
+            }
+        };
+        if let (Some(told), Some(last)) = (speaker.all_at_once(rule), steps.last_mut()) {
+            last.text = format!("{} {told}", last.text);
         }
-        let steps = rule.actions.iter().map(|action| Step { action: action.name.clone(), text: speaker.step(action) });
-        Some(Sentence { lead: Some(capital(&speaker.lead())), steps: steps.collect() })
+        Some(Sentence { lead, steps })
     }
 
     /// The same in every language, as text.

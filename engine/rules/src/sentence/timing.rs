@@ -7,7 +7,7 @@ use zelo_core::timing::IfLate;
 
 use super::speaker::Speaker;
 use super::words::{duration, list};
-use crate::rule::{Action, Anchor, SetTiming, ZoneOf};
+use crate::rule::{Action, Anchor, Rule, SetTiming, ZoneOf};
 
 impl Speaker<'_> {
     /// When it is done, in parts; none: at once.
@@ -82,6 +82,14 @@ impl Speaker<'_> {
             )
         });
         [count, throttle, quiet].into_iter().flatten().collect()
+    }
+
+    /// How many jobs of the whole rule run at once, as a sentence of its own.
+    pub(super) fn all_at_once(&self, rule: &Rule) -> Option<String> {
+        let limit = rule.concurrency?;
+        let (portuguese, english) =
+            (format!("De toda a regra, no máximo {limit} ao mesmo tempo."), format!("Of the whole rule, at most {limit} at once."));
+        Some(self.pick(portuguese, english))
     }
 
     /// How it stands to the jobs beside its own.

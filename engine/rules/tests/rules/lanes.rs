@@ -1,6 +1,6 @@
 //! How jobs stand to those beside them: `priority`, `order_by` and `concurrency`.
 
-use serde_json::json;
+use serde_json::{Map, json};
 use zelo_core::{Lane, Plan, Priority, Scope};
 use zelo_rules::{InForce, RuleSet};
 
@@ -51,6 +51,15 @@ fn jobs_are_limited_by_rule_and_action_and_told_apart_by_a_value() {
 
     let all = rule("", "concurrency = 3");
     assert_eq!(all.scopes_of(&job(&all, "1", json!("p"))), [scope("action:r/a", 3)]);
+}
+
+#[test]
+fn the_limit_of_a_rule_is_told() {
+    let told = |on: InForce| on.rules().sentences("r", &Map::new());
+    let both = told(rule("concurrency = 5", "concurrency = 2"));
+    assert!(both["en"].ends_with("At most 2 at once. Of the whole rule, at most 5 at once."), "{both:?}");
+    assert!(both["pt-BR"].ends_with("De toda a regra, no máximo 5 ao mesmo tempo."), "{both:?}");
+    assert!(!told(rule("", ""))["en"].contains("at once"));
 }
 
 #[test]

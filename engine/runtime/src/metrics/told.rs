@@ -133,6 +133,7 @@ impl Snapshot {
         page.histogram("zelo_store_commit", "Transactions, until they are on disk.", Some(&Unit::Seconds), &figures.commits)?;
         page.histogram("zelo_store_batch_writes", "Writes that shared a transaction.", None, &figures.batches)?;
         page.counter("zelo_store_commits_failed", "Transactions that came to nothing.", figures.failed)?;
+        page.counter("zelo_store_looked_at", "Jobs that were read to find those that may begin.", figures.looked_at)?;
         if let Some(disk) = figures.disk {
             let sizes = [("file", disk.file), ("log", disk.log)];
             let mut family = page.family("zelo_store", "Room that the store takes.", Some(&Unit::Bytes), MetricType::Gauge)?;

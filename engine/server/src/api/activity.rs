@@ -51,7 +51,8 @@ pub(super) async fn jobs(State(app): State<App>, who: Known, mut parameters: Par
     let store = &app.runtime.store;
     let rows = if attention { store.attention(&wanted.page).await? } else { store.jobs(&wanted.page, state).await? };
     Seen::of("jobs").rows(wanted.shown(&rows)).by(&who, &app).await?;
-    Ok(Json(wanted.answer(&rows, |row| row.cursor, JobJson::new)))
+    let halts = app.runtime.line.halts();
+    Ok(Json(wanted.answer(&rows, |row| row.cursor, |row| JobJson::new(row, &halts))))
 }
 
 /// One job, with its journal and what its plugin said in each attempt.
@@ -68,7 +69,7 @@ pub(super) async fn job(
     let attempts = app.runtime.store.attempts(id).await?;
     Seen::of("job").rows([&view]).by(&who, &app).await?;
     let decisions = app.runtime.store.decisions(id).await?;
-    Ok(Json(JobJson::whole(&view, journal, attempts).decided(decisions)))
+    Ok(Json(JobJson::whole(&view, &app.runtime.line.halts(), journal, attempts).decided(decisions)))
 }
 
 pub(super) async fn messages(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<MessageJson>>, Problem> {

@@ -7,6 +7,7 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use zelo_core::halt::reason;
 use zelo_core::{Halt, HaltScope};
 
 use super::query::Parameters;
@@ -15,7 +16,7 @@ use crate::problem::Problem;
 use crate::{App, body};
 
 /// The longest body in bytes.
-const BODY_MAX: usize = 1024;
+const BODY_MAX: usize = 4096;
 
 /// The routes of what is halted: everybody may see it, operators change it.
 pub(super) fn routes() -> Router<App> {
@@ -40,25 +41,38 @@ fn all(app: &App) -> Json<Value> {
 }
 
 async fn halt(State(app): State<App>, who: Known, Path(scope): Path<String>, request: Body) -> Result<Json<Value>, Problem> {
-    let scope = known(&scope)?;
-    if app.runtime.rules.current().in_force.has(&scope).is_err() {
-        return Err(Problem::not_found("No rule in force has this name, or runs a plugin of this name; nothing was halted."));
-    }
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let said: Said = match held.bytes.is_empty() {
         true => Said::default(),
         false => serde_json::from_slice(&held.bytes).map_err(|_| Problem::malformed("This is not {reason}."))?,
     };
-    app.runtime.halt(scope, said.reason, who.actor()).await?;
+    put_halt(&app, &who, &scope, said.reason.as_deref()).await?;
     Ok(all(&app))
 }
 
 async fn resume(State(app): State<App>, who: Known, Path(scope): Path<String>) -> Result<Json<Value>, Problem> {
-    let scope = known(&scope)?;
+    lift_halt(&app, &who, &scope).await?;
+    Ok(all(&app))
+}
+
+/// Halts what `scope` names, because `who` says so.
+pub(crate) async fn put_halt(app: &App, who: &Known, scope: &str, why: Option<&str>) -> Result<(), Problem> {
+    let scope = known(scope)?;
+    if app.runtime.rules.current().in_force.has(&scope).is_err() {
+        return Err(Problem::not_found("No rule in force has this name, or runs a plugin of this name; nothing was halted."));
+    }
+    let why = reason(why).map_err(|_| Problem::malformed("`reason` is at most 500 characters long."))?;
+    app.runtime.halt(scope, why, who.actor()).await?;
+    Ok(())
+}
+
+/// Lets go on what `scope` names, because `who` says so.
+pub(crate) async fn lift_halt(app: &App, who: &Known, scope: &str) -> Result<(), Problem> {
+    let scope = known(scope)?;
     if !app.runtime.resume(scope, who.actor()).await? {
         return Err(Problem::not_found("Nothing of this name is halted."));
     }
-    Ok(all(&app))
+    Ok(())
 }
 
 fn known(scope: &str) -> Result<HaltScope, Problem> {

@@ -6,7 +6,7 @@
 mod activity;
 mod documents;
 mod explain;
-mod halts;
+pub(crate) mod halts;
 mod in_force;
 pub(crate) mod jobs;
 mod query;

@@ -10,9 +10,10 @@ use zelo_core::effect::{Attachment, Body, Button, Document, Emitted, Message, Re
 use zelo_core::job::Reason;
 use zelo_core::settle::LogLine;
 use zelo_core::{
-    AuditKind, Cause, Disclosure, Effect, EffectResult, Entity, EventId, Grants, Invocation, JobId, JobState, JournalEntry, Need,
+    AuditKind, Cause, Disclosure, Effect, EffectResult, Entity, EventId, Grants, Halt, Invocation, JobId, JobState, JournalEntry, Need,
     Pseudonym, Status,
 };
+use zelo_runtime::Waits;
 use zelo_store::{AttemptView, AuditView, Decided, DecisionView, DocumentView, EventView, JobView, MessageView, RecordView};
 
 use crate::document_url;
@@ -83,6 +84,8 @@ pub(crate) struct JobJson {
     attempt: u32,
     attention: Option<Reason>,
     reason: Option<Reason>,
+    /// What keeps it from running, though its time has come.
+    waits: Option<Waits>,
     summary: Option<String>,
     ended: Option<Timestamp>,
     /// Only where one job is asked for.
@@ -97,7 +100,7 @@ pub(crate) struct JobJson {
 }
 
 impl JobJson {
-    pub(crate) fn new(view: &JobView) -> Self {
+    pub(crate) fn new(view: &JobView, halts: &[Halt]) -> Self {
         let job = &view.job;
         Self {
             id: job.id,
@@ -118,6 +121,7 @@ impl JobJson {
             attempt: job.attempt,
             attention: job.attention.clone(),
             reason: job.reason.clone(),
+            waits: Waits::of(view, halts),
             summary: view.summary.clone(),
             ended: view.ended,
             journal: None,
@@ -126,10 +130,10 @@ impl JobJson {
         }
     }
 
-    pub(crate) fn whole(view: &JobView, journal: Vec<JournalEntry>, attempts: Vec<AttemptView>) -> Self {
+    pub(crate) fn whole(view: &JobView, halts: &[Halt], journal: Vec<JournalEntry>, attempts: Vec<AttemptView>) -> Self {
         let journal = journal.into_iter().zip(0..).map(|(entry, index)| JournalJson::new(index, entry));
         let attempts = attempts.into_iter().map(AttemptJson::new);
-        Self { journal: Some(journal.collect()), attempts: Some(attempts.collect()), ..Self::new(view) }
+        Self { journal: Some(journal.collect()), attempts: Some(attempts.collect()), ..Self::new(view, halts) }
     }
 
     pub(crate) fn decided(self, decisions: Vec<DecisionView>) -> Self {

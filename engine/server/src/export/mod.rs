@@ -37,7 +37,7 @@ pub fn entry(view: &AuditView) -> Value {
 }
 
 fn job(one: &JobExport) -> JobJson {
-    JobJson::whole(&one.job, one.journal.clone(), one.attempts.clone())
+    JobJson::whole(&one.job, &[], one.journal.clone(), one.attempts.clone())
 }
 
 fn document((view, content): &(DocumentView, Vec<u8>)) -> Value {

@@ -14,7 +14,7 @@ use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
 use super::words::Words;
-use super::{Language, automations, board, jobs, live_page, page};
+use super::{Language, automations, board, halts, jobs, live_page, page};
 use crate::App;
 use crate::access::{self, Role};
 use crate::live;
@@ -40,6 +40,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
     let attention = attention(store).await?;
     let shown = Seen::of("page").rows(contacts.cards()).rows(&documents).rows(&messages).rows(&events).rows(&jobs).rows(&records);
     shown.rows(&attention.jobs).by(&who, &app).await?;
+    let halted = app.runtime.line.halts();
     let body = html! {
         header {
             h1 { "zelo" }
@@ -60,13 +61,15 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
         }
         p.news id="news" role="status" data-new=(words.new) {}
         main data-seen=(seen) {
+            (halts::banner(words, &halted, who.role))
+            (halts::form(&app, words, who.role))
             (alarms(&app, words))
             @if !attention.jobs.is_empty() { (attention_section(words, &attention, who.role)) }
             (section("contacts", words.contacts, &some(words, contacts.is_empty(), || board::board(words, &contacts))))
             (section("documents", words.documents, &some(words, documents.is_empty(), || documents_table(words, &documents))))
             (section("messages", words.messages, &some(words, messages.is_empty(), || messages_table(words, &messages, &documents))))
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
-            (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs))))
+            (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs, &halted))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
             (automations::automations(&app, words))
         }

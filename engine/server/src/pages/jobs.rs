@@ -10,7 +10,7 @@ use zelo_core::{Job, JobId, JobState};
 
 use super::tables::reason;
 use super::words::Words;
-use super::{Language, page};
+use super::{Language, halts, page};
 use crate::App;
 use crate::access::{Known, Role};
 use crate::api::jobs::{cancelled, decide as decided};
@@ -68,6 +68,7 @@ pub(crate) async fn decide(
     let Some(why) = problem.reason() else { return Err(problem) };
     let body = html! {
         main.narrow {
+            (halts::banner(words, &app.runtime.line.halts(), who.role))
             h1 { (words.job_stays) }
             p { (reason(words, JobState::Dead, why)) }
             p { a href="/" { (words.overview) } }

@@ -5,6 +5,7 @@
 
 mod automations;
 mod board;
+pub(crate) mod halts;
 pub(crate) mod home;
 pub(crate) mod jobs;
 pub(crate) mod sign_in;

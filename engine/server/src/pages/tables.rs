@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
-use zelo_core::JobState;
 use zelo_core::effect::{Attachment, Body};
 use zelo_core::job::Reason;
+use zelo_core::{Halt, JobState};
+use zelo_runtime::Waits;
 use zelo_store::{DocumentView, EventView, JobView, MessageView, RecordView};
 
 use super::words::Words;
@@ -127,7 +128,7 @@ pub(super) fn events_table(words: &Words, events: &[EventView]) -> Markup {
     table(words.latest_events, &[words.time, words.kind, words.status, words.entity, words.connection, words.clinic], &rows)
 }
 
-pub(super) fn jobs_table(words: &Words, jobs: &[JobView]) -> Markup {
+pub(super) fn jobs_table(words: &Words, jobs: &[JobView], halts: &[Halt]) -> Markup {
     let rows = html! {
         @for view in jobs {
             @let job = &view.job;
@@ -135,7 +136,7 @@ pub(super) fn jobs_table(words: &Words, jobs: &[JobView]) -> Markup {
                 td { (time(job.due)) }
                 th scope="row" { a href={ "/api/v1/jobs/" (job.id) } { (job.rule) " · " (job.action) } }
                 td { (words.state(job.state)) }
-                td { (because(words, view)) }
+                td { (because(words, view, halts)) }
                 td { (job.connection) }
                 td { (job.clinic.as_deref().unwrap_or_default()) }
             }
@@ -145,10 +146,13 @@ pub(super) fn jobs_table(words: &Words, jobs: &[JobView]) -> Markup {
 }
 
 /// What it waits for, what is missing or why it ended, and what the plugin said.
-fn because(words: &Words, view: &JobView) -> Markup {
+fn because(words: &Words, view: &JobView, halts: &[Halt]) -> Markup {
     let job = &view.job;
     let steps: Vec<&str> = job.needs.iter().filter(|need| !need.done).map(|need| need.step.as_str()).collect();
     html! {
+        @if let Some(waits) = Waits::of(view, halts) {
+            p { (waits.told(words.is_english())) }
+        }
         @if let Some(why) = job.attention.as_ref().or(job.reason.as_ref()) {
             (reason(words, job.state, why))
         } @else if job.state.is_live() && !steps.is_empty() {

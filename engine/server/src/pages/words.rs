@@ -48,6 +48,13 @@ pub(crate) struct Words {
     pub(crate) give_up: &'static str,
     pub(crate) cancel: &'static str,
     pub(crate) job_stays: &'static str,
+    pub(crate) halted: &'static str,
+    pub(crate) since: &'static str,
+    pub(crate) halt: &'static str,
+    pub(crate) halt_how: &'static str,
+    pub(crate) resume: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) reason_why: &'static str,
     pub(crate) new: &'static str,
     pub(crate) contacts: &'static str,
     pub(crate) latest_contacts: &'static str,
@@ -132,6 +139,13 @@ const PT_BR: Words = Words {
     give_up: "Não foi feita, nem será",
     cancel: "Cancelar",
     job_stays: "A tarefa continua como estava",
+    halted: "Parado por alguém",
+    since: "desde",
+    halt: "Parar",
+    halt_how: "O que está em andamento é interrompido, nada começa e nada se perde, até que se mande continuar.",
+    resume: "Continuar",
+    what: "O quê",
+    reason_why: "Motivo, sem o nome de ninguém",
     new: "Novo",
     contacts: "Contatos",
     latest_contacts: "Contatos por etapa, os que mudaram por último primeiro; horários em UTC",
@@ -256,6 +270,13 @@ const EN: Words = Words {
     give_up: "It was not, and shall not be",
     cancel: "Cancel",
     job_stays: "The job stands as it did",
+    halted: "Halted by somebody",
+    since: "since",
+    halt: "Halt",
+    halt_how: "What runs is broken off, nothing begins and nothing is lost, until it is resumed.",
+    resume: "Resume",
+    what: "What",
+    reason_why: "Reason, with nobody's name",
     new: "New",
     contacts: "Contacts",
     latest_contacts: "Contacts by stage, those that changed last first; times in UTC",
@@ -301,6 +322,11 @@ const EN: Words = Words {
 };
 
 impl Words {
+    /// Whether they are English.
+    pub(crate) fn is_english(&self) -> bool {
+        self.lang == "en"
+    }
+
     pub(crate) fn status(&self, status: Status) -> &'static str {
         self.statuses[match status {
             Status::Accepted => 0,

@@ -18,6 +18,7 @@ use super::column::{Columns, ms};
 use super::effects::{journal_at, numbered, report_at};
 use super::jobs::{Kept, job_columns, live_job};
 use super::keys::{Keys, unopened};
+use super::line::Admitted;
 use super::load::load_records;
 use super::writer::{Desk, Write};
 use super::{events, reader::Reader, windows};
@@ -52,7 +53,11 @@ impl Write for Claim {
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
         desk.saw(self.now);
         desk.line.promote(conn, self.now, self.limit).await?;
-        let admitted = desk.line.admit(conn, &self.concurrency, self.limit).await?;
+        if self.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let Admitted { jobs: admitted, looked_at } = desk.line.admit(conn, &self.concurrency, self.limit).await?;
+        desk.pulse.looked_at(looked_at);
         if admitted.is_empty() {
             return Ok(Vec::new());
         }

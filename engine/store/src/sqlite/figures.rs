@@ -43,11 +43,17 @@ pub(crate) struct Pulse {
     commits: Distribution,
     batches: Distribution,
     failed: AtomicU64,
+    looked_at: AtomicU64,
 }
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { commits: Distribution::new(SECONDS), batches: Distribution::new(WRITES), failed: AtomicU64::new(0) }
+        Self {
+            commits: Distribution::new(SECONDS),
+            batches: Distribution::new(WRITES),
+            failed: AtomicU64::new(0),
+            looked_at: AtomicU64::new(0),
+        }
     }
 }
 
@@ -61,6 +67,11 @@ impl Pulse {
     /// A transaction came to nothing.
     pub(super) fn failed(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A claim read so many jobs to find those that may begin.
+    pub(super) fn looked_at(&self, jobs: usize) {
+        self.looked_at.fetch_add(jobs as u64, Ordering::Relaxed);
     }
 }
 
@@ -103,6 +114,7 @@ impl Gauges {
             commits: self.pulse.commits.spread(),
             batches: self.pulse.batches.spread(),
             failed: self.pulse.failed.load(Ordering::Relaxed),
+            looked_at: self.pulse.looked_at.load(Ordering::Relaxed),
             signed: time("signed")?,
             unsigned: time("unsigned")?,
             disk: self.path.as_deref().and_then(on_disk),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::halt::{Halt, HaltScope};
 use zelo_core::{Actor, AuditEntry, AuditKind};
@@ -31,7 +31,7 @@ impl Write for PutHalt {
         let query = sqlx::query(PUT).bind(scope.to_string()).bind(ms(*at)).bind(actor.as_str()).bind(reason);
         let put = query.execute(&mut *conn).await.map_err(Error::database("store a halt"))?.rows_affected() > 0;
         if put {
-            let detail = json!({ "halted": scope.to_string() });
+            let detail = json!({ "halted": scope.to_string(), "reason": reason });
             audit::append(conn, desk, vec![AuditEntry::new(*at, AuditKind::Configured, actor.clone(), &detail)]).await?;
         }
         Ok(put)
@@ -51,13 +51,14 @@ impl Write for LiftHalt {
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<bool, Error> {
         desk.saw(self.now);
-        let query = sqlx::query("DELETE FROM halts WHERE scope = ?1").bind(self.scope.to_string());
-        let lifted = query.execute(&mut *conn).await.map_err(Error::database("lift a halt"))?.rows_affected() > 0;
-        if lifted {
-            let detail = json!({ "resumed": self.scope.to_string() });
+        let query = sqlx::query("DELETE FROM halts WHERE scope = ?1 RETURNING scope, at, actor, reason").bind(self.scope.to_string());
+        let lifted = query.fetch_optional(&mut *conn).await.map_err(Error::database("lift a halt"))?;
+        if let Some(row) = &lifted {
+            let Halt { scope, at, actor, reason } = halt(row)?;
+            let detail = json!({ "resumed": scope.to_string(), "since": at, "by": actor.as_str(), "reason": reason });
             audit::append(conn, desk, vec![AuditEntry::new(self.now, AuditKind::Configured, self.actor.clone(), &detail)]).await?;
         }
-        Ok(lifted)
+        Ok(lifted.is_some())
     }
 }
 
@@ -65,15 +66,15 @@ impl Write for LiftHalt {
 pub(crate) async fn halts(reader: Reader) -> Result<Vec<Halt>, Error> {
     let mut conn = reader.conn().await?;
     let rows = sqlx::query(HALTS).fetch_all(&mut *conn).await.map_err(Error::database("read what is halted"))?;
-    rows.iter()
-        .map(|row| {
-            let row = Columns::new(row, "halts", "at");
-            Ok(Halt {
-                scope: row.word("scope", |text| text.parse().ok())?,
-                at: row.time("at")?,
-                actor: Actor::stored(row.get("actor")?),
-                reason: row.get("reason")?,
-            })
-        })
-        .collect()
+    rows.iter().map(halt).collect()
+}
+
+fn halt(row: &SqliteRow) -> Result<Halt, Error> {
+    let row = Columns::new(row, "halts", "at");
+    Ok(Halt {
+        scope: row.word("scope", |text| text.parse().ok())?,
+        at: row.time("at")?,
+        actor: Actor::stored(row.get("actor")?),
+        reason: row.get("reason")?,
+    })
 }

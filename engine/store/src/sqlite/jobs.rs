@@ -34,8 +34,12 @@ const KEYS: &str = in_list!("SELECT job_key, live, newest, done, done_anchor FRO
 
 const INSERT: Rows = Rows {
     doing: "store jobs",
-    head: concat!("INSERT OR FAIL INTO jobs (", job_columns!(), ", lease_expires, again, in_flight, waits, turn) SELECT * FROM (VALUES"),
-    columns: 34,
+    head: concat!(
+        "INSERT OR FAIL INTO jobs (",
+        job_columns!(),
+        ", lease_expires, again, in_flight, waits, turn, came) SELECT * FROM (VALUES"
+    ),
+    columns: 35,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -182,15 +186,16 @@ pub(crate) async fn put_keys(conn: &mut SqliteConnection, keys: Vec<KeyOf<'_>>) 
 pub(crate) async fn insert(conn: &mut SqliteConnection, line: &mut Line, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
     let lookups: Vec<_> = jobs.iter().flat_map(|(kept, job)| lookup_rows(*kept, job)).collect();
     let needs: Vec<_> = jobs.iter().flat_map(|(kept, job)| need_rows(*kept, job)).collect();
-    let mut turn = |job: &Job| match job.state {
-        JobState::Ready => line.turn(&job.connection, job.clinic.as_deref(), job.lane.priority),
-        _ => 0,
+    let mut place = |job: &Job| match job.state {
+        JobState::Ready => line.place(&job.connection, job.clinic.as_deref(), job.lane.priority),
+        _ => (0, 0),
     };
-    let jobs: Vec<_> = jobs.into_iter().map(|(kept, job)| (kept, job, turn(job))).collect();
+    let jobs: Vec<_> = jobs.into_iter().map(|(kept, job)| (kept, job, place(job))).collect();
     let wanted = jobs.len();
     let touched = INSERT
-        .run(conn, jobs, |query, (kept, job, turn)| {
-            bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight).bind(job.waits()).bind(turn)
+        .run(conn, jobs, |query, (kept, job, (turn, came))| {
+            let query = bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight);
+            query.bind(job.waits()).bind(turn).bind(came)
         })
         .await?;
     expect_rows("jobs", "store jobs", wanted, touched)?;

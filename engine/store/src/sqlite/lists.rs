@@ -13,15 +13,16 @@ use super::load::{load_records, open_record};
 use super::others::{Others, Records};
 use super::reader::{ReadConnection, Reader};
 use super::settle::summary_at;
+use super::waiting::wait;
 use crate::envelope::{self, DocumentHead};
 use crate::{AttemptView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
 
 const JOB: &str = concat!(
     "SELECT ",
     job_columns!(),
-    ", NULL AS ended, NULL AS summary FROM jobs WHERE job_id = ?1 UNION ALL SELECT ",
+    ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE job_id = ?1 UNION ALL SELECT ",
     job_columns!(),
-    ", ended, summary FROM job_history WHERE job_id = ?1"
+    ", NULL AS parked, ended, summary FROM job_history WHERE job_id = ?1"
 );
 
 const ATTEMPTS: &str = "SELECT attempt_id, attempt, at, state, key_id, sealed FROM attempts WHERE job_id = ?1 ORDER BY attempt_id";
@@ -30,17 +31,17 @@ const ATTEMPTS: &str = "SELECT attempt_id, attempt, at, state, key_id, sealed FR
 const JOBS: &str = concat!(
     "SELECT * FROM (SELECT ",
     job_columns!(),
-    ", NULL AS ended, NULL AS summary FROM jobs WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
+    ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
      AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) UNION ALL SELECT * FROM (SELECT ",
     job_columns!(),
-    ", ended, summary FROM job_history WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
+    ", NULL AS parked, ended, summary FROM job_history WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
      AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) ORDER BY seq DESC LIMIT ?4"
 );
 
 const ATTENTION: &str = concat!(
     "SELECT ",
     job_columns!(),
-    ", NULL AS ended, NULL AS summary FROM jobs WHERE attention IS NOT NULL AND seq < ?1 AND (?2 IS NULL OR connection = ?2) \
+    ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE attention IS NOT NULL AND seq < ?1 AND (?2 IS NULL OR connection = ?2) \
      AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4"
 );
 
@@ -124,7 +125,8 @@ async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow
             let summary = summary.map(|sealed| keys.open(kept.key_id, summary_at(&job.id), sealed)).transpose()?;
             let summary = summary.map(|plain| text(row, "summary", &plain)).transpose()?;
             let about = others.people(job.id, &keys.about(kept.key_id));
-            Ok(JobView { cursor: kept.seq, about, job, summary, ended: row.opt_time("ended")? })
+            let waits = row.get::<Option<&str>>("parked")?.map(wait);
+            Ok(JobView { cursor: kept.seq, about, job, waits, summary, ended: row.opt_time("ended")? })
         })
         .collect()
 }

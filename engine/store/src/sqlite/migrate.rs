@@ -9,7 +9,7 @@ use crate::Error;
 const APPLICATION: i64 = 0x7a65_6c6f;
 
 /// Number `n` of the list brings a database from `user_version` `n - 1` to `n`. What has shipped never changes.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_chains.sql"),
     include_str!("migrations/0003_over_time.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0008_revive.sql"),
     include_str!("migrations/0009_queue.sql"),
     include_str!("migrations/0010_replay.sql"),
+    include_str!("migrations/0011_waiting.sql"),
     include_str!("migrations/0012_recent.sql"),
 ];
 

@@ -159,6 +159,7 @@ impl Desk {
         self.chain.committed();
         self.known.committed();
         self.recent.committed();
+        self.line.committed();
     }
 
     /// The transaction was taken back.

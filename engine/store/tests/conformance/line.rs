@@ -13,10 +13,10 @@ use zelo_store::{Page, Work};
 use crate::build::{Db, Kind, LEASE, done, minute, settlement};
 
 /// Scopes by the name of the action.
-struct Rooms(BTreeMap<&'static str, Vec<(&'static str, u32)>>);
+pub(crate) struct Rooms(BTreeMap<&'static str, Vec<(&'static str, u32)>>);
 
 impl Rooms {
-    fn of<const N: usize>(scopes: [(&'static str, &[(&'static str, u32)]); N]) -> Arc<dyn Concurrency> {
+    pub(crate) fn of<const N: usize>(scopes: [(&'static str, &[(&'static str, u32)]); N]) -> Arc<dyn Concurrency> {
         Arc::new(Self(scopes.into_iter().map(|(action, scopes)| (action, scopes.to_vec())).collect()))
     }
 }
@@ -36,7 +36,7 @@ fn prior(priority: Priority) -> Lane {
     Lane { priority, ..Lane::default() }
 }
 
-fn in_order(of: u8) -> Lane {
+pub(crate) fn in_order(of: u8) -> Lane {
     Lane { order: Some(KeyHash([of; 16])), ..Lane::default() }
 }
 
@@ -45,11 +45,11 @@ fn retry() -> AttemptEnd {
 }
 
 impl Db {
-    async fn admit(&self, now: i64, limit: u32, rooms: &Arc<dyn Concurrency>) -> Vec<Work> {
+    pub(crate) async fn admit(&self, now: i64, limit: u32, rooms: &Arc<dyn Concurrency>) -> Vec<Work> {
         self.store.claim(minute(now), limit, LEASE, rooms).await.unwrap()
     }
 
-    async fn finish(&self, work: &Work, now: i64) {
+    pub(crate) async fn finish(&self, work: &Work, now: i64) {
         self.settle(work, done(), now).await;
     }
 }

@@ -40,3 +40,4 @@ mod sealed;
 mod settlements;
 mod shown;
 mod subjects;
+mod waiting;

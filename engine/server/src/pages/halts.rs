@@ -1,0 +1,95 @@
+//! The kill switch on the page: what is halted, and the buttons of operators.
+
+use axum::extract::{Form, FromRequest, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+use zelo_core::Halt;
+use zelo_core::halt::REASON_MAX;
+use zelo_runtime::waits::named;
+
+use super::Language;
+use super::tables::time;
+use super::words::Words;
+use crate::App;
+use crate::access::{Known, Role};
+use crate::api::halts;
+use crate::problem::Problem;
+
+/// What the buttons send.
+const HALT: &str = "halt";
+const RESUME: &str = "resume";
+
+/// What is sent.
+#[derive(Deserialize)]
+struct Said {
+    what: String,
+    scope: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// What is halted, for every page; nothing where nothing is. Who may resumes it there.
+pub(super) fn banner(words: &Words, halted: &[Halt], role: Role) -> Markup {
+    html! {
+        @if !halted.is_empty() {
+            aside.alarm data-key="halts" aria-label=(words.halted) {
+                h2 { (words.halted) }
+                ul {
+                    @for halt in halted {
+                        @let scope = halt.scope.to_string();
+                        li data-key={ "halt " (scope) } data-news={ (words.halted) ": " (named(&scope, words.is_english())) } {
+                            strong { (named(&scope, words.is_english())) }
+                            " · " (words.since) " " (time(halt.at)) " · " (halt.actor.as_str())
+                            @if let Some(reason) = &halt.reason { p.said { (reason) } }
+                            @if role.sees_to_jobs() {
+                                form.choices method="post" action="/halts" {
+                                    input type="hidden" name="scope" value=(scope);
+                                    button type="submit" name="what" value=(RESUME) { (words.resume) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The form that halts all, a rule or a plugin; nothing for who may not.
+pub(super) fn form(app: &App, words: &Words, role: Role) -> Markup {
+    if !role.sees_to_jobs() {
+        return html! {};
+    }
+    let edition = app.runtime.rules.current();
+    let scopes = std::iter::once("all".to_owned()).chain(edition.in_force.scopes_to_halt().map(|scope| scope.to_string()));
+    html! {
+        details data-key="halt" {
+            summary { (words.halt) }
+            form method="post" action="/halts" {
+                p { (words.halt_how) }
+                label { (words.what) " "
+                    select name="scope" { @for scope in scopes { option value=(scope) { (named(&scope, words.is_english())) } } }
+                }
+                label { (words.reason_why) " " input type="text" name="reason" maxlength=(REASON_MAX); }
+                button type="submit" name="what" value=(HALT) { (words.halt) }
+            }
+        }
+    }
+}
+
+/// `POST /halts`: does what a button says, and shows the first page again.
+pub(crate) async fn decide(State(app): State<App>, who: Known, Language(_): Language, request: Request) -> Result<Response, Problem> {
+    if !who.role.sees_to_jobs() {
+        return Err(Problem::role(Role::Operator.as_str()));
+    }
+    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
+    let malformed = || Problem::malformed("This is not the form of what is halted.");
+    let Form(Said { what, scope, reason }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    match what.as_str() {
+        HALT => halts::put_halt(&app, &who, &scope, Some(&reason)).await?,
+        RESUME => halts::lift_halt(&app, &who, &scope).await?,
+        _ => return Err(malformed()),
+    }
+    Ok(Redirect::to("/").into_response())
+}
