@@ -70,7 +70,7 @@ async fn what_came_and_what_was_done_can_be_read() {
         json!({
             "id": job.id, "event": event_id, "connection": "acme", "clinic": "9", "automation": "greeting@acme", "rule": "greeting", "action": "greet",
             "state": "done", "needs": [], "collected": 0, "anchor": null, "reference": START, "due": START, "expires": null, "run_at": START, "attempt": 1, "attention": null,
-            "reason": { "code": "sent", "text": "sent" }, "summary": "greeted <b>somebody</b>", "ended": START,
+            "reason": { "code": "sent", "text": "sent" }, "summary": "greeted <b>somebody</b>", "ended": START, "waits": null,
         })
     );
     let whole = house.api(&format!("jobs/{}", job.id)).await.json();
