@@ -181,6 +181,10 @@ impl Runtime {
             }
             return Claimed::Busy;
         };
+        // Whoever waited for room may have been told to stop since.
+        if *hands.stop.borrow() {
+            return Claimed::None;
+        }
         let limit = u32::try_from(taken.len()).unwrap_or(1);
         let claimed = match self.store.claim(self.clock.now(), limit, pace.lease, &self.concurrency()).await {
             Ok(claimed) => claimed,

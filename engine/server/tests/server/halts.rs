@@ -45,12 +45,8 @@ async fn operators_halt_and_resume_and_everybody_sees_it() {
     assert_eq!(ask(&house, Role::Operator, "DELETE", "plugin:greeter", "").await.status, 200);
     let audit = house.store().audit(&AuditPage { kind: Some(AuditKind::Configured), ..AuditPage::default() }).await.unwrap();
     let last = audit.iter().map(|view| view.entry.detail()).find(|detail| detail.contains_key("resumed")).unwrap();
-    assert_eq!((&last["resumed"], &last["reason"], &last["by"]), (&json!("plugin:greeter"), &json!("sends twice"), &json!("token:tests")));
-    assert!(
-        audit
-            .iter()
-            .any(|view| view.entry.detail().get("reason") == Some(&json!("sends twice")) && view.entry.detail().contains_key("halted"))
-    );
+    assert_eq!((&last["resumed"], &last["by"]), (&json!("plugin:greeter"), &json!("token:tests")));
+    assert!(!audit.iter().any(|view| view.entry.detail().contains_key("reason")), "free text is not for good");
 }
 
 #[tokio::test]

@@ -96,7 +96,9 @@ const IS_BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM jobs WHERE order_key = ?1 
         AND (?3 = 0 OR state = 'running' OR seq < ?2)) \
      OR (?3 = 0 AND ?2 <> (SELECT seq FROM jobs WHERE order_key = ?1 AND state = 'ready' ORDER BY came, seq LIMIT 1))";
 
-const SERVING: &str = "SELECT coalesce(min(turn), 0) FROM jobs WHERE state = 'ready' AND parked IS NULL AND turn >= 0";
+// Where nobody waits, those who ran when the store was closed come back before whoever comes next.
+const SERVING: &str = "SELECT coalesce((SELECT min(turn) FROM jobs WHERE state = 'ready' AND parked IS NULL AND turn >= 0), \
+    (SELECT max(turn) FROM jobs WHERE state = 'running' AND turn >= 0), 0)";
 
 const CAME: &str = "SELECT coalesce(max(came), 0) FROM jobs WHERE order_key IS NOT NULL AND state = 'ready'";
 

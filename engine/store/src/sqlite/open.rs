@@ -49,7 +49,9 @@ pub(super) const CHECK_AT: Place<'static> = Place { table: "meta", column: "valu
 
 const NEXT_JOB: &str =
     "SELECT coalesce(max(seq), 0) + 1 FROM (SELECT max(seq) AS seq FROM jobs UNION ALL SELECT max(seq) FROM job_history)";
-const NEXT_EVENT: &str = "SELECT coalesce(max(seq), 0) + 1 FROM events";
+// Never a place again that was merged: what stands there would not be read up after a crash. The last events may have been deleted.
+const NEXT_EVENT: &str = "SELECT max(coalesce((SELECT max(seq) FROM events), 0), \
+    coalesce((SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM meta WHERE name = 'merged'), 0)) + 1";
 const NEXT_KEY: &str = "SELECT coalesce(max(key_id), 0) + 1 FROM seal_keys";
 const LATEST: &str = "SELECT coalesce((SELECT received FROM events ORDER BY seq DESC LIMIT 1), 0)";
 

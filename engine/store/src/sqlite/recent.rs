@@ -46,7 +46,7 @@ const PUT_KEYS: Rows = Rows {
 const UNMERGED: &str = "SELECT seq, event_id, delivery, CASE status WHEN 'accepted' THEN entity END AS entity, clinic IS NOT NULL AS placed, time, received, keys \
     FROM events WHERE seq > ?1 ORDER BY seq";
 
-/// With each event that comes, this many of those before are merged: what is being merged is gone before as many have come again.
+/// With each delivery and each part that comes, this many of those before are merged: what is being merged is gone before as many have come again.
 const EACH: usize = 2;
 
 /// What is merged besides with each batch.
@@ -112,12 +112,13 @@ impl Found {
         self.upto = self.upto.max(later.upto);
     }
 
-    /// The first `some` of each, taken out.
-    fn take(&mut self, some: usize) -> Self {
+    /// The first of each, taken out: as many as keep up with `fresh`, and some more.
+    fn take(&mut self, fresh: &Self) -> Self {
+        let some = |fresh: usize| fresh * EACH + BESIDE;
         let mut taken = Self { upto: self.upto, ..Self::default() };
-        taken.deliveries.extend(std::iter::from_fn(|| self.deliveries.pop_first()).take(some));
-        taken.entities.extend(std::iter::from_fn(|| self.entities.pop_first()).take(some));
-        taken.parts.extend(std::iter::from_fn(|| self.parts.pop_first()).take(some));
+        taken.deliveries.extend(std::iter::from_fn(|| self.deliveries.pop_first()).take(some(fresh.deliveries.len())));
+        taken.entities.extend(std::iter::from_fn(|| self.entities.pop_first()).take(some(fresh.deliveries.len())));
+        taken.parts.extend(std::iter::from_fn(|| self.parts.pop_first()).take(some(fresh.parts.len())));
         taken
     }
 
@@ -193,7 +194,7 @@ impl Recent {
         if self.older.is_empty() || self.fresh.is_empty() {
             return Ok(());
         }
-        let mut some = self.older.take(self.fresh.deliveries.len() * EACH + BESIDE);
+        let mut some = self.older.take(&self.fresh);
         let stored = some.store(conn).await;
         let last = self.older.is_empty();
         self.merged.absorb(&mut some);
@@ -221,7 +222,7 @@ impl Recent {
     pub(crate) fn committed(&mut self) {
         self.newer.absorb(&mut self.fresh);
         self.merged = Found::default();
-        if self.older.is_empty() && self.newer.deliveries.len() >= self.limit {
+        if self.older.is_empty() && self.newer.deliveries.len().max(self.newer.parts.len()) >= self.limit {
             self.older = std::mem::take(&mut self.newer);
         }
     }

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 use zelo_core::{Actor, Status};
-use zelo_store::Error;
 use zelo_store::sqlite::SqliteConfig;
+use zelo_store::{Aged, Error, Retention};
 
 use crate::build::{DAY, Db, Delivery, Kind, counted, job_key, minute, throttled};
 
@@ -178,6 +178,45 @@ async fn a_crash_in_the_midst_of_merging_loses_nothing() {
             assert_eq!(db.store.record(older.0).await.unwrap().status, Status::Stale, "entity {number} of {last}");
         }
     }
+}
+
+/// What is given a place after the newest were deleted is read up after a crash like anything else.
+#[tokio::test]
+async fn a_place_is_given_once() {
+    let db = Db::open_with(Kind::SqliteFile, SqliteConfig { recent: 60, ..SqliteConfig::default() }).await;
+    let index = db.store.indexer().clone();
+    store(&db, 0..9).await;
+    let keep = Retention { events: vec![Aged::all("events", minute(100))], ..Retention::default() };
+    assert_eq!(db.store.retain(keep, Actor::engine(), minute(200)).await.unwrap().deleted["events"], 9);
+    let db = db.reopen().await;
+    store(&db, 20..22).await;
+    let db = db.crash().await;
+    for number in 20..22 {
+        assert_eq!(db.store.record(db.delivery(number, number as i64).0).await.unwrap().status, Status::Duplicate);
+        let older = db.delivery(100 + number, number as i64 - 1).about(&index, &number.to_string());
+        assert_eq!(db.store.record(older.0).await.unwrap().status, Status::Stale);
+    }
+}
+
+/// Events of many people each do not gather in the memory.
+#[tokio::test]
+async fn parts_are_merged_as_they_come() {
+    let db = Db::open_with(Kind::SqliteFile, SqliteConfig { recent: 40, ..SqliteConfig::default() }).await;
+    let index = db.store.indexer().clone();
+    let body = json!({ "all": (0..9).map(|person| json!({ "name": format!("P{person}") })).collect::<Vec<_>>() });
+    for round in 0..6 {
+        let all = (round * 20..round * 20 + 20).map(|number| {
+            let delivery = db.delivery(number, number as i64).body(&body).subject(&index, "main");
+            let people = (0..9).fold(delivery, |delivery, person| {
+                delivery.subject(&index, &format!("p{person}")).part(&format!(r#"{{"name":"P{person}"}}"#))
+            });
+            db.store.record(people.0)
+        });
+        assert!(futures::future::join_all(all).await.iter().all(Result::is_ok));
+    }
+    let merged = db.blobs("SELECT CAST(CAST(count(*) AS TEXT) AS BLOB) FROM key_parts").await;
+    let merged: u64 = String::from_utf8(merged[0].clone()).unwrap().parse().unwrap();
+    assert!(merged >= 1200 - 2 * 200, "{merged} of 1200 parts are merged");
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 -- What events are found by is merged into its tables behind them, in order: see `recent.rs`.
 --
 -- `events` as before, but for `delivery`, which was unique, and for `keys`: the keys of its parts, each the number of the part in one byte and
--- the key in eight, the lowest first; null where `key_parts` has them.
+-- the key in eight, the lowest first; null for events from before, which `key_parts` has, and where somebody was erased.
 
 CREATE TABLE events_new (
     seq         INTEGER PRIMARY KEY,
