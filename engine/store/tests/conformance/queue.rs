@@ -55,6 +55,29 @@ conforming! {
         assert_eq!(db.job(work.job.id).await, work.job, "as stored");
     }
 
+    async fn who_renews_a_lease_keeps_the_job_and_nobody_else_does(kind) {
+        let db = Db::open(kind).await;
+        for number in 1..=3 {
+            db.record(db.delivery(number, 0).fires("thank")).await;
+        }
+        let works = db.claim(1).await;
+        let leases: Vec<_> = works.iter().map(|work| (work.job.id, work.job.lease)).collect();
+        assert_eq!(db.store.renew(&[], minute(20)).await.unwrap(), []);
+        assert_eq!(db.store.renew(&leases[..2], minute(20)).await.unwrap(), []);
+        let back = db.store.reclaim(minute(19), RetryPolicy::default(), &[]).await.unwrap();
+        assert_eq!(back.iter().map(|job| job.id).collect::<Vec<_>>(), [leases[2].0], "the other two were renewed");
+        assert_eq!(db.store.renew(&leases, minute(30)).await.unwrap(), [leases[2]], "nobody holds it");
+        let again = db.claim(19).await.remove(0);
+        assert_eq!(db.store.renew(&leases, minute(40)).await.unwrap(), [leases[2]], "another holds it");
+        let back = db.store.reclaim(minute(39), RetryPolicy::default(), &[]).await.unwrap();
+        assert_eq!(back.iter().map(|job| job.id).collect::<Vec<_>>(), [again.job.id], "a stale number has renewed nothing");
+        db.store.settle(settlement(&works[0], done()), minute(39)).await.unwrap();
+        let ahead = (leases[1].0, leases[1].1 + 1);
+        assert_eq!(db.store.renew(&[leases[0], ahead, leases[1]], minute(50)).await.unwrap(), [leases[0], ahead], "one has ended");
+        assert_eq!(db.store.reclaim(minute(49), RetryPolicy::default(), &[]).await.unwrap().len(), 0);
+        assert_eq!(db.store.reclaim(minute(50), RetryPolicy::default(), &[]).await.unwrap().len(), 1);
+    }
+
     async fn who_lost_the_lease_changes_nothing(kind) {
         let db = Db::open(kind).await;
         let id = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
