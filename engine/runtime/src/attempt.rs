@@ -183,7 +183,7 @@ impl Runtime {
         };
         // Claimed before the halt: it is shown nothing.
         if let Some(scope) = self.line.is_halted(&invocation.rule, &plugin.manifest().name) {
-            return (halt(&scope, frozen), Trace::default(), Said::default());
+            return (halt(&scope, frozen.then(|| plugin.manifest().name.clone())), Trace::default(), Said::default());
         }
         let patience = Patience::of(&work.job);
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
@@ -216,7 +216,7 @@ impl Runtime {
             Ok(run) => run,
             Err(halted) => {
                 let begun = frozen || trace.kept;
-                return (halt(&halted, begun), trace.broken_off(invocation, begun), Said::default());
+                return (halt(&halted, begun.then(|| name.clone())), trace.broken_off(invocation, begun), Said::default());
             }
         };
         let (end, said) = match run.end {
@@ -358,8 +358,8 @@ fn waiting_until(job: &Job, expires: Option<Timestamp>) -> Timestamp {
     expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
 }
 
-/// Broken off by a halt; `begun`, where something of it is on disk.
-fn halt(scope: &HaltScope, begun: bool) -> AttemptEnd {
+/// Broken off by a halt; `begun`, where something of it is on disk, with this plugin.
+fn halt(scope: &HaltScope, begun: Option<String>) -> AttemptEnd {
     AttemptEnd::Interrupted {
         reason: Reason::new(HALTED, format!("broken off: {scope} was halted; it goes on when that is lifted")),
         begun,

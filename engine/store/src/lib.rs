@@ -45,7 +45,7 @@ mod subjects;
 pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
-pub use figures::{Figures, OnDisk};
+pub use figures::{Figures, Live, OnDisk};
 pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;

@@ -8,7 +8,7 @@ use zelo_core::JobState;
 use zelo_core::concurrency::unlimited;
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
-use zelo_core::settle::{AttemptEnd, Settled};
+use zelo_core::settle::{AttemptEnd, Checkpoint, Purpose, Settled};
 use zelo_core::timing::Due;
 
 use crate::build::{DAY, Db, Kind, LEASE, done, minute, settlement};
@@ -76,6 +76,24 @@ conforming! {
         assert_eq!(db.store.renew(&[leases[0], ahead, leases[1]], minute(50)).await.unwrap(), [leases[0], ahead], "one has ended");
         assert_eq!(db.store.reclaim(minute(49), RetryPolicy::default(), &[]).await.unwrap().len(), 0);
         assert_eq!(db.store.reclaim(minute(50), RetryPolicy::default(), &[]).await.unwrap().len(), 1);
+    }
+
+    async fn a_job_keeps_the_plugin_that_it_began_with(kind) {
+        let db = Db::open(kind).await;
+        let id = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
+        let work = db.claim(1).await.remove(0);
+        assert_eq!(db.job(id).await.plugin, None);
+        let journal = crate::build::sending(&work, zelo_core::KeyHash([1; 16]), "55", "x").journal[..1].to_vec();
+        let (job, lease) = (id, work.job.lease);
+        let begins = Checkpoint { job, lease, journal, local: vec![], emitted: vec![], purpose: Purpose::Begin };
+        db.store.checkpoint(begins, minute(1)).await.unwrap();
+        assert_eq!(db.job(id).await.plugin.as_deref(), Some("messenger"));
+        let live = db.store.figures().await.unwrap().live;
+        let told: Vec<_> = live.iter().map(|live| (live.plugin.as_deref(), live.state, live.jobs)).collect();
+        assert_eq!(told, [(Some("messenger"), JobState::Running, 1)]);
+        db.store.settle(settlement(&work, AttemptEnd::Dead(Reason::new("x", "x"))), minute(2)).await.unwrap();
+        assert_eq!(db.job(id).await.plugin.as_deref(), Some("messenger"), "for when it is revived");
+        assert_eq!(db.store.figures().await.unwrap().live, []);
     }
 
     async fn who_lost_the_lease_changes_nothing(kind) {
