@@ -77,7 +77,7 @@ async fn serve(config: &Config) -> Result<()> {
     let within = Duration::from_secs(config.server.stop_timeout_s);
     let keeper = tokio::spawn({
         let (runtime, stopped) = (runtime.clone(), stopped.clone());
-        async move { runtime.keep(Pace { stop: within, ..Pace::default() }, stopped).await }
+        async move { runtime.keep(Pace { stop: within, ..Pace::under(&runtime.limits) }, stopped).await }
     });
     let caretaker = tokio::spawn({
         let (runtime, care, stopped) = (runtime.clone(), care(config)?, stopped.clone());

@@ -501,6 +501,7 @@ impl<'a> Change<'a> {
             cancel: None,
             again: false,
             in_flight: false,
+            plugin: None,
         };
         let live = job.state.is_live();
         if let Some(replay) = self.again.as_mut().filter(|_| live) {

@@ -142,6 +142,8 @@ pub struct Job {
     /// Something has begun on somebody else's machine, in this attempt or an earlier one, and nobody knows yet whether it was
     /// carried out.
     pub in_flight: bool,
+    /// The plugin that it began with, which it runs to its end, whatever its rule says by then; none while nothing of it has begun.
+    pub plugin: Option<String>,
 }
 
 impl Job {

@@ -161,6 +161,7 @@ fn run(question: &Question<'_>, slot: Timestamp, now: Timestamp) -> Result<Reviv
     next.state = if next.run_at <= now && !next.waits() { JobState::Ready } else { JobState::Scheduled };
     // Its attempts are counted anew. One that did something has begun: a newer event does not take its place, nor join it.
     next.attempt = u32::from(kept.entries > 0);
+    next.plugin = next.plugin.filter(|_| kept.entries > 0);
     next.in_flight = !kept.landed && is_in_flight(journal);
     let before = job.reason.as_ref().map(|reason| format!(": {}", reason.text)).unwrap_or_default();
     next.reason = Some(Reason::new(REVIVED, format!("a person had it run again; it had ended as {}{before}", job.state.as_str())));

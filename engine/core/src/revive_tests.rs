@@ -47,6 +47,7 @@ fn ended(state: JobState) -> Job {
         cancel: None,
         again: false,
         in_flight: false,
+        plugin: None,
     }
 }
 

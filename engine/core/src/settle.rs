@@ -41,8 +41,8 @@ pub enum AttemptEnd {
     /// Not due yet after all: the records say another time.
     Moved(Due),
     /// Broken off, and not by its own fault: it waits to be run again. Nothing of it is kept but what was on disk; `begun`, where that
-    /// is anything.
-    Interrupted { reason: Reason, begun: bool },
+    /// is anything, with this plugin.
+    Interrupted { reason: Reason, begun: Option<String> },
     /// Its destination is left alone: it comes back at `until`, and no attempt was used. What it did stays done; `begun`, where that
     /// is anything.
     Deferred { reason: Reason, until: Timestamp, begun: bool },
@@ -179,9 +179,6 @@ pub enum Settled {
     },
 }
 
-/// How long a job that was broken off is left alone.
-const PAUSE: SignedDuration = SignedDuration::from_secs(1);
-
 /// Decides what `settlement` makes of `job`, which is the stored row, and of the row of its key.
 pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Timestamp) -> Settled {
     if job.state != JobState::Running || job.lease != settlement.lease {
@@ -230,13 +227,17 @@ pub fn settle(job: &Job, key: Option<&KeyRow>, settlement: &Settlement, now: Tim
         (None, AttemptEnd::Interrupted { reason, begun }) => {
             keep_effects = false;
             next.state = JobState::Scheduled;
-            // Whatever keeps it from running keeps it out of the line by then; where nothing does, it is not tried without a pause.
-            next.run_at = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-            next.attempt = if *begun { job.attempt.saturating_sub(1).max(1) } else { 0 };
+            // Whatever keeps it from running keeps it out of the line by now: that goes by the plugin that it began with.
+            next.run_at = now;
+            next.attempt = if begun.is_some() { job.attempt.saturating_sub(1).max(1) } else { 0 };
+            next.plugin = begun.clone();
             next.reason = Some(reason.clone());
         }
         (None, AttemptEnd::Deferred { reason, until, begun }) => defer(&mut next, reason, *until, *begun),
         (None, AttemptEnd::Retry { reason, after }) => retry(&mut next, reason, *after, settlement.policy, now),
+    }
+    if let Some(invocation) = begins(&settlement.journal).filter(|_| keep_effects) {
+        next.plugin = Some(invocation.disclosure.plugin.clone());
     }
     let key = key.filter(|row| job.key.is_some() && (row.live == Some(job.id) || settled(next.state))).map(|row| KeyRow {
         live: row.live.filter(|live| *live != job.id || next.state.is_live()),
@@ -325,6 +326,14 @@ fn defer(job: &mut Job, reason: &Reason, until: Timestamp, begun: bool) {
     job.state = JobState::Scheduled;
     job.run_at = until;
     job.reason = Some(reason.clone());
+}
+
+/// The invocation that these entries of a journal freeze, where they do.
+pub fn begins(entries: &[(u32, JournalEntry)]) -> Option<&Invocation> {
+    entries.iter().find_map(|(_, entry)| match entry {
+        JournalEntry::Invocation(invocation) => Some(invocation.as_ref()),
+        _ => None,
+    })
 }
 
 /// The frozen invocation of a journal, if it has one.

@@ -39,6 +39,7 @@ fn running() -> Job {
         cancel: None,
         again: false,
         in_flight: false,
+        plugin: None,
     }
 }
 
@@ -55,6 +56,35 @@ fn settlement(job: &Job, end: AttemptEnd) -> Settlement {
         report: Report::default(),
         policy: RetryPolicy::default(),
     }
+}
+
+fn invocation() -> JournalEntry {
+    let text = serde_json::json!({
+        "job": "", "rule": "r", "action": "a", "event": { "id": "", "type": "", "time": "" }, "now": NOW, "seed": 1, "locale": "en",
+        "input": null, "grants": {}, "plugin_digest": "", "disclosure": { "plugin": "p", "fields": {}, "purpose": null, "basis": null },
+    });
+    JournalEntry::Invocation(serde_json::from_value(text).unwrap())
+}
+
+#[test]
+fn a_job_keeps_the_plugin_that_it_began_with() {
+    let later = || AttemptEnd::Retry { reason: Reason::new("x", "x"), after: None };
+    let plugin = |job: &Job, settlement: Settlement| match settle(job, None, &settlement, ts(NOW)) {
+        Settled::Applied { job, .. } => (job.plugin, job.state, job.run_at == ts(NOW)),
+        Settled::Stale => panic!("stale"),
+    };
+    let journal = || vec![(0, invocation())];
+    let some = |name: &str| Some(name.to_owned());
+    let fresh = running();
+    assert_eq!(plugin(&fresh, Settlement { journal: journal(), ..settlement(&fresh, later()) }).0, some("p"));
+    assert_eq!(plugin(&fresh, settlement(&fresh, later())).0, None, "nothing of it was kept");
+    let begun = Job { plugin: some("p"), ..running() };
+    assert_eq!(plugin(&begun, settlement(&begun, later())).0, some("p"));
+    // Broken off, it stands in the line at once, and is kept out of it by what it began with.
+    let halted = |begun| AttemptEnd::Interrupted { reason: Reason::new("halted", "x"), begun };
+    let of = |job: &Job, begun| plugin(job, Settlement { journal: journal(), ..settlement(job, halted(begun)) });
+    assert_eq!(of(&fresh, some("p")), (some("p"), JobState::Scheduled, true), "one that began before this was noted");
+    assert_eq!(of(&fresh, None), (None, JobState::Scheduled, true), "nothing of it was kept");
 }
 
 fn row(job: &Job) -> KeyRow {

@@ -12,7 +12,7 @@ use zelo_core::grants::Capability;
 use crate::cache::Cache;
 use crate::effects::Effects;
 use crate::engine;
-use crate::limits::Limits;
+use crate::limits::{HARD_STOP, Limits};
 use crate::plugin::{self, LoadError, MissingGrants, Plugin, Prepared, Problem};
 use crate::run::{self, Run};
 
@@ -125,7 +125,7 @@ impl Host {
         // Never closed, so always granted; and should it be closed, the pool itself still refuses a run too many.
         let _place = Arc::clone(&self.free).acquire_owned().await;
         let limits = Limits { memory: limits.memory.min(self.config.memory_max), ..*limits };
-        run::run(prepared, call, effects, limits).await
+        run::ended_by(limits.wall.saturating_add(HARD_STOP), run::run(prepared, call, effects, limits)).await
     }
 
     /// How busy it is.

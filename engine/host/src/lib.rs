@@ -33,7 +33,7 @@ mod run;
 
 pub use effects::{Effects, Level, Stop};
 pub use host::{Capacity, Error, Host, HostConfig};
-pub use limits::{Limit, Limits};
+pub use limits::{HARD_STOP, Limit, Limits};
 pub use manifest::Manifest;
 pub use plugin::{LoadError, MissingGrants, Plugin, Prepared, Problem, digest};
 pub use run::{End, Run};

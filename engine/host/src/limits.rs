@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::manifest::Manifest;
 
+/// How long after its wall time a run is given up that does not end: whatever it hangs in.
+pub const HARD_STOP: Duration = Duration::from_secs(10);
+
 /// What one run may use; more ends it as [`End::Limit`](crate::End::Limit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -72,6 +75,8 @@ pub enum Limit {
     HostCalls,
     BytesIn,
     BytesOut,
+    /// It did not end at its wall time, and was given up.
+    Deadline,
 }
 
 impl Limit {
@@ -86,6 +91,7 @@ impl Limit {
             Self::HostCalls => "host_calls",
             Self::BytesIn => "bytes_in",
             Self::BytesOut => "bytes_out",
+            Self::Deadline => "deadline",
         }
     }
 }
@@ -102,6 +108,7 @@ impl fmt::Display for Limit {
             Self::HostCalls => "the plugin called the host more often than it may",
             Self::BytesIn => "the plugin was to be given more data than it may",
             Self::BytesOut => "the plugin gave more data than it may",
+            Self::Deadline => "the run did not end when it was told to",
         })
     }
 }

@@ -151,6 +151,17 @@ pub(crate) async fn run(prepared: &Prepared, call: &Invocation, effects: Box<dyn
     }
 }
 
+/// What `run` comes to, which is given up `after` this time: the limits inside of it end a run that computes or waits, this one that hangs
+/// in the host.
+pub(crate) async fn ended_by(after: Duration, run: impl Future<Output = Run>) -> Run {
+    match tokio::time::timeout(after, run).await {
+        Ok(run) => run,
+        Err(_elapsed) => {
+            Run { end: End::Limit(Limit::Deadline), cpu: Duration::ZERO, wall: after, memory: 0, host_calls: 0, log_lines_dropped: 0 }
+        }
+    }
+}
+
 type Answer = Result<types::Outcome, types::Failure>;
 
 /// Instantiates and calls.
@@ -283,5 +294,17 @@ impl State {
             Ok(Err(stop)) => Err(self.end(End::Stopped(stop))),
             Err(_elapsed) => Err(self.end(End::Limit(Limit::Wall))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_hangs_is_given_up() {
+        let started = tokio::time::Instant::now();
+        let run = ended_by(Duration::from_secs(40), std::future::pending()).await;
+        assert_eq!((run.end, started.elapsed().as_secs()), (End::Limit(Limit::Deadline), 40));
     }
 }

@@ -1,6 +1,7 @@
 //! One attempt at one job: is it still due, what may it see, what did it do, how did it end.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
@@ -13,7 +14,7 @@ use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{Event, Indexer, Invocation, Job, JobId, Timestamp};
-use zelo_host::{End, Limit, Limits, Stop};
+use zelo_host::{End, HARD_STOP, Limit, Limits, Run, Stop};
 use zelo_rules::{InForce, Prepared, Unprepared};
 use zelo_store::sqlite::WITHDRAWN;
 use zelo_store::{RecordSet, Work};
@@ -26,6 +27,18 @@ use crate::rulebook::Edition;
 /// How long a job without `expires` waits for a missing contact, counted from its due time.
 pub const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How long what an attempt asks of the store may take before its plugin runs, and again what is on its way to the disk when it has run.
+/// Longer than any answer takes that will come.
+const GRACE: Duration = Duration::from_secs(10);
+/// The code of the reason where something that an attempt waited for never came.
+const DEADLINE: &str = "deadline";
+
+/// An attempt takes no longer under `limits`, but for the wait for a free instance and for a plugin to be compiled, which have bounds of
+/// their own: whatever hangs in it, it is over by then.
+pub fn longest(limits: &Limits) -> Duration {
+    limits.wall.saturating_add(HARD_STOP).saturating_add(2 * GRACE)
+}
+
 /// The code of the reason where the plugin itself asked to be run again, or said that it cannot be done.
 pub(crate) const PLUGIN: &str = "plugin";
 /// The code of the reason where the plugin said that something is missing; and where it said so too late to wait for it.
@@ -36,7 +49,8 @@ impl Runtime {
     /// Runs `work` once. Always comes to a settlement; the caller stores it, and lets go of the places then.
     pub async fn attempt(&self, work: Work) -> (Settlement, Places) {
         let edition = self.rules.current();
-        match self.prepare(&edition, &work).instrument(debug_span!("prepare")).await {
+        let prepared = tokio::time::timeout(GRACE, self.prepare(&edition, &work)).instrument(debug_span!("prepare")).await;
+        match prepared.unwrap_or_else(|_| Err(overdue("the store did not answer before it began"))) {
             Err(end) => self.settlement(work.job.id, work.job.lease, (end, Trace::default(), Said::default())),
             Ok((call, places)) => self.perform(&edition, work, call, places).await,
         }
@@ -169,7 +183,7 @@ impl Runtime {
         };
         // Claimed before the halt: it is shown nothing.
         if let Some(scope) = self.line.is_halted(&invocation.rule, &plugin.manifest().name) {
-            return (halt(&scope, frozen), Trace::default(), Said::default());
+            return (halt(&scope, frozen.then(|| plugin.manifest().name.clone())), Trace::default(), Said::default());
         }
         let patience = Patience::of(&work.job);
         let limits = Limits::lowered_to(self.limits, plugin.manifest());
@@ -188,13 +202,21 @@ impl Runtime {
         }
         // What was on its way to the disk when the run ended gets there first, or not at all.
         let writing = recorder::lock(&trace).writing.clone();
-        drop(writing.lock().await);
+        let written = tokio::time::timeout(GRACE, writing.lock()).await.is_ok();
         let mut trace = std::mem::take(&mut *recorder::lock(&trace));
+        // Nobody knows how far it got: nothing is kept but what is on disk, and what gets there later is stale.
+        if !written {
+            return (overdue("what it did could not be put on disk"), trace.given_up(invocation, frozen), Said::default());
+        }
+        if let Ok(Run { end: End::Limit(Limit::Deadline), .. }) = &run {
+            let frozen = frozen || trace.kept;
+            return (overdue("its run did not end when it was told to"), trace.given_up(invocation, frozen), Said::default());
+        }
         let run = match run {
             Ok(run) => run,
             Err(halted) => {
                 let begun = frozen || trace.kept;
-                return (halt(&halted, begun), trace.broken_off(invocation, begun), Said::default());
+                return (halt(&halted, begun.then(|| name.clone())), trace.broken_off(invocation, begun), Said::default());
             }
         };
         let (end, said) = match run.end {
@@ -336,12 +358,18 @@ fn waiting_until(job: &Job, expires: Option<Timestamp>) -> Timestamp {
     expires.unwrap_or_else(|| job.due.saturating_add(LONGEST_WAIT).unwrap_or(Timestamp::MAX))
 }
 
-/// Broken off by a halt; `begun`, where something of it is on disk.
-fn halt(scope: &HaltScope, begun: bool) -> AttemptEnd {
+/// Broken off by a halt; `begun`, where something of it is on disk, with this plugin.
+fn halt(scope: &HaltScope, begun: Option<String>) -> AttemptEnd {
     AttemptEnd::Interrupted {
         reason: Reason::new(HALTED, format!("broken off: {scope} was halted; it goes on when that is lifted")),
         begun,
     }
+}
+
+/// Something hung. It is tried again, but not for ever; what it had begun elsewhere stands in its journal.
+fn overdue(what: &str) -> AttemptEnd {
+    tracing::warn!(what, "an attempt was broken off at its deadline");
+    AttemptEnd::Retry { reason: Reason::new(DEADLINE, format!("broken off at its deadline: {what}")), after: None }
 }
 
 /// Waits for what is missing until `until`; not for ever.

@@ -1,7 +1,6 @@
-//! Keeps jobs moving: claims what is due, hands it to attempts, settles them, and gives back what is stuck.
+//! Keeps jobs moving: claims what is due, hands it to attempts, settles them, renews their leases, and gives back what is stuck.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,25 +10,47 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span, info_span};
 use zelo_core::breaker::DOWN;
 use zelo_core::settle::Settled;
-use zelo_core::{Job, JobId, JobState, SpanId, Timestamp, TraceContext, TraceId};
+use zelo_core::{Job, JobState, SpanId, Timestamp, TraceContext, TraceId};
+use zelo_host::Limits;
 use zelo_store::{Outcome, Work};
 
 use crate::Runtime;
+use crate::attempt;
+use crate::hands::{Hands, Held};
 
 /// How many jobs run at once, and how long one may be held.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Attempts at the same time.
     pub slots: u32,
-    /// Longer than any attempt can take: the wall limit of a run, and then some.
+    /// Renewed every third of it. How long a job waits whose worker is gone; and longer than any attempt takes, so that nobody loses a
+    /// job to another for one renewal that did not get through: see [`Pace::under`].
     pub lease: SignedDuration,
     /// How long a stop waits for running attempts; what is left then is broken off, and run again at the next start.
     pub stop: Duration,
 }
 
+/// What a settlement may take until it is on disk: as much as a disk that is about to fail.
+const SETTLE: Duration = Duration::from_secs(10);
+
+impl Pace {
+    /// The pace of runs that may use so much. No manifest raises these limits, so whatever plugins there are, the lease is longer than any
+    /// of their attempts ([`attempt::longest`]) and its settlement.
+    pub fn under(limits: &Limits) -> Self {
+        let lease = attempt::longest(limits).saturating_add(SETTLE);
+        let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::MAX);
+        Self { slots: 64, lease, stop: Duration::from_secs(20) }
+    }
+
+    /// How often a lease is renewed: it survives two renewals that do not get through.
+    fn beat(self) -> Duration {
+        Duration::try_from(self.lease / 3).unwrap_or(LONGEST_NAP)
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
-        Self { slots: 64, lease: SignedDuration::from_mins(10), stop: Duration::from_secs(20) }
+        Self::under(&Limits::default())
     }
 }
 
@@ -89,35 +110,6 @@ impl Room {
     }
 }
 
-/// The jobs whose attempts are alive in this process, and when to let go of them.
-struct Hands {
-    held: Arc<Mutex<HashSet<JobId>>>,
-    stop: watch::Receiver<bool>,
-}
-
-/// A job in hand, until this is dropped.
-struct Held {
-    job: JobId,
-    of: Arc<Mutex<HashSet<JobId>>>,
-}
-
-impl Hands {
-    fn hold(&self, job: JobId) -> Held {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
-        Held { job, of: self.held.clone() }
-    }
-
-    fn held(&self) -> Vec<JobId> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.of.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.job);
-    }
-}
-
 /// Tells whether the clock was set, by one that nobody can set.
 struct Watch {
     now: Timestamp,
@@ -142,19 +134,26 @@ impl Runtime {
     pub async fn keep(&self, pace: Pace, mut stop: watch::Receiver<bool>) {
         let room = Room::new(pace.slots as usize);
         let mut running = JoinSet::new();
-        let hands = Hands { held: Arc::default(), stop: stop.clone() };
+        let hands = Hands::default();
         // No worker of an earlier process can be alive: the store is open here only.
         self.give_back(Timestamp::MAX, &hands).await;
         let mut looked = self.clock.now();
         let mut watch = Watch::new(looked);
+        let mut beaten = Instant::now();
         while !*stop.borrow() {
             while running.try_join_next().is_some() {}
-            let claimed = self.claim_some(&room, pace, &mut running, &hands).await;
+            let claimed = self.claim_some(&room, pace, &mut running, &hands, &stop).await;
             if matches!(claimed, Claimed::None | Claimed::Failed) {
                 self.nap(&mut stop, claimed).await;
             }
             let now = self.clock.now();
-            if watch.jumped(now) {
+            let jumped = watch.jumped(now);
+            // By time that nobody can set; and at once where the clock was, by which all leases are meant from now on.
+            if jumped || beaten.elapsed() >= pace.beat() {
+                beaten = Instant::now();
+                self.renew(pace, &hands).await;
+            }
+            if jumped {
                 // A lease says nothing now; who holds a job is known.
                 looked = now;
                 self.give_back(Timestamp::MAX, &hands).await;
@@ -163,7 +162,14 @@ impl Runtime {
                 self.give_back(now, &hands).await;
             }
         }
-        let drain = async { while running.join_next().await.is_some() {} };
+        let drain = async {
+            loop {
+                tokio::select! {
+                    ended = running.join_next() => if ended.is_none() { break },
+                    () = tokio::time::sleep(pace.beat()) => self.renew(pace, &hands).await,
+                }
+            }
+        };
         if tokio::time::timeout(pace.stop, drain).await.is_err() {
             tracing::warn!(jobs = running.len(), "jobs still run, and are broken off; they go on at the next start");
             // Nobody else can hold a lease: what these held is free again, and what they had sent stands in their journals.
@@ -174,7 +180,7 @@ impl Runtime {
 
     /// Claims as many jobs as there is room for, and starts them. Where there is none for a while, what is due becomes ready all the same:
     /// who waits for a slot stands in the line.
-    async fn claim_some(&self, room: &Room, pace: Pace, running: &mut JoinSet<()>, hands: &Hands) -> Claimed {
+    async fn claim_some(&self, room: &Room, pace: Pace, running: &mut JoinSet<()>, hands: &Hands, stop: &watch::Receiver<bool>) -> Claimed {
         let Ok(taken) = tokio::time::timeout(LONGEST_NAP, room.take()).await else {
             if let Err(error) = self.store.claim(self.clock.now(), 0, pace.lease, &self.concurrency()).await {
                 tracing::error!(%error, "due jobs could not be made ready");
@@ -195,11 +201,11 @@ impl Runtime {
         };
         let outcome = if claimed.is_empty() { Claimed::None } else { Claimed::Some };
         for (work, taken) in claimed.into_iter().zip(taken) {
-            let (runtime, held, mut stop) = (self.clone(), hands.hold(work.job.id), hands.stop.clone());
+            let (runtime, held, mut stop) = (self.clone(), hands.hold(&work.job), stop.clone());
             let span = attempt_span(&work.job);
             let attempt = async move {
                 let Taken { slot, hand } = taken;
-                runtime.work(work, slot, &mut stop).await;
+                runtime.work(work, slot, &held, &mut stop).await;
                 drop((held, hand));
                 runtime.bell.notify_one();
             };
@@ -209,14 +215,20 @@ impl Runtime {
     }
 
     /// One attempt and its settlement. Where the disk does not take that, it is tried until it does: what was done outside must not be
-    /// forgotten.
-    async fn work(&self, work: Work, slot: OwnedSemaphorePermit, stop: &mut watch::Receiver<bool>) {
+    /// forgotten. Where the lease is lost meanwhile, the attempt is broken off: nothing of it would be taken, and another may be at it.
+    async fn work(&self, work: Work, slot: OwnedSemaphorePermit, held: &Held, stop: &mut watch::Receiver<bool>) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
+        let (job, lease) = (work.job.id, work.job.lease);
         let received = work.event.received;
-        let (settlement, places) = self.attempt(work).await;
+        let (settlement, places) = tokio::select! {
+            biased;
+            () = held.lost() => {
+                tracing::warn!(%job, rule, action, lease, "the lease of this job is lost; its attempt was broken off");
+                return;
+            }
+            attempted = self.attempt(work) => attempted,
+        };
         drop(slot);
-        let job = settlement.job;
-        let lease = settlement.lease;
         let settle = || self.store.settle(settlement.clone(), self.clock.now()).instrument(debug_span!("settle"));
         let mut outcome = settle().await;
         while outcome.as_ref().is_err_and(zelo_store::Error::passes) && !*stop.borrow() {
@@ -273,9 +285,23 @@ impl Runtime {
         }
     }
 
+    /// Renews the leases of all that is in hand, and lets go of what is not ours any more.
+    async fn renew(&self, pace: Pace, hands: &Hands) {
+        let leases = hands.leases();
+        if leases.is_empty() {
+            return;
+        }
+        let until = self.clock.now().saturating_add(pace.lease).unwrap_or(Timestamp::MAX);
+        match self.store.renew(&leases, until).await {
+            Ok(lost) => hands.lose(&lost),
+            Err(error) => tracing::error!(%error, "leases could not be renewed"),
+        }
+    }
+
     /// Gives back jobs whose lease has run out at `now`, and that nobody here has in hand.
     async fn give_back(&self, now: Timestamp, hands: &Hands) {
-        match self.store.reclaim(now, self.retry, &hands.held()).await {
+        let held: Vec<_> = hands.leases().into_iter().map(|(job, _)| job).collect();
+        match self.store.reclaim(now, self.retry, &held).await {
             Ok(jobs) if jobs.is_empty() => {}
             Ok(jobs) => {
                 self.count_ended(&jobs);

@@ -27,6 +27,7 @@ pub mod catalog;
 pub mod connection;
 pub mod dry;
 pub mod explain;
+mod hands;
 pub mod installed;
 pub mod intake;
 pub mod keeper;

@@ -52,6 +52,13 @@ impl Trace {
         Self { journal: shown.into_iter().chain(refused).collect(), lines: self.lines, places: self.places, ..Self::default() }
     }
 
+    /// What is left of an attempt that hung: nothing but what has to be answered for. Its plugin was shown `invocation`; where that is
+    /// `frozen`, it is on disk.
+    pub(crate) fn given_up(self, invocation: Invocation, frozen: bool) -> Self {
+        let shown = (!frozen).then(|| Box::new(invocation));
+        Self { shown, lines: self.lines, places: self.places, ..Self::default() }
+    }
+
     /// Whether the attempt has sent anything to somebody else's machine, if only to ask.
     pub(crate) fn has_asked(&self) -> bool {
         let is_request = |entry: &JournalEntry| {

@@ -1,7 +1,7 @@
 //! What a store stands at, in numbers.
 
 use jiff::Timestamp;
-use zelo_core::Spread;
+use zelo_core::{JobState, Spread};
 
 /// Numbers for monitoring; none says anything about anybody.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Figures {
     pub running: u64,
     /// Live jobs that wait for a person.
     pub attention: u64,
+    /// All live jobs by kind, those that wait for another step too.
+    pub live: Vec<Live>,
     /// Dead jobs that are still kept.
     pub dead: u64,
     /// Jobs of unknown end that are still kept.
@@ -37,6 +39,17 @@ pub struct Figures {
     pub unsigned: Option<Timestamp>,
     /// None where everything is in memory.
     pub disk: Option<OnDisk>,
+}
+
+/// How many live jobs there are of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    pub rule: String,
+    pub action: String,
+    /// The one that they began with; none: nothing of them has begun.
+    pub plugin: Option<String>,
+    pub state: JobState,
+    pub jobs: u64,
 }
 
 /// How much room a store takes, in bytes.

@@ -45,7 +45,7 @@ mod subjects;
 pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
-pub use figures::{Figures, OnDisk};
+pub use figures::{Figures, Live, OnDisk};
 pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
@@ -92,6 +92,10 @@ pub trait Store: Send + Sync + 'static {
     /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
     /// of an earlier process can be alive). Not those that are `held`: their attempts are alive, whatever the clock says.
     async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error>;
+
+    /// Has `leases`, jobs with the numbers of their leases, run until `until`; those that are lost: the job has ended, or is not held under
+    /// that number any more.
+    async fn renew(&self, leases: &[(JobId, u64)], until: Timestamp) -> Result<Vec<(JobId, u64)>, Error>;
 
     /// Computes the due times of all pending jobs again: the rules in force have changed. The jobs that changed.
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error>;

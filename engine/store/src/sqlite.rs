@@ -89,7 +89,7 @@ use erase::Erase;
 use figures::Gauges;
 use halts::{LiftHalt, PutHalt};
 use import::Bring;
-use keeper::{Reclaim, Retime};
+use keeper::{Reclaim, Renew, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
@@ -269,6 +269,10 @@ impl Store for SqliteStore {
                 return Ok(all);
             }
         }
+    }
+
+    async fn renew(&self, leases: &[(JobId, u64)], until: Timestamp) -> Result<Vec<(JobId, u64)>, Error> {
+        self.write(Renew { leases: leases.to_vec(), until }).await
     }
 
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {

@@ -175,5 +175,6 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
         cancel: None,
         again: false,
         in_flight: false,
+        plugin: None,
     })
 }

@@ -40,13 +40,29 @@ impl InForce {
     /// The rules and plugins that can be halted.
     pub fn scopes_to_halt(&self) -> impl Iterator<Item = HaltScope> {
         let rules = || self.rules.rules();
-        let plugins: BTreeSet<&str> = rules().flat_map(|rule| &rule.actions).map(|action| action.plugin.name.as_str()).collect();
         let rules = rules().map(|rule| HaltScope::Rule(rule.id.clone()));
-        rules.chain(plugins.into_iter().map(|name| HaltScope::Plugin(name.to_owned())))
+        rules.chain(self.plugins().into_iter().map(|name| HaltScope::Plugin(name.to_owned())))
     }
 
-    /// The name of the plugin that `job` runs, while its rule has its action.
-    pub fn plugin_of(&self, job: &Job) -> Option<&str> {
-        self.action(&job.automation, &job.action).map(|action| action.action.plugin.name.as_str())
+    /// The names of the plugins that rules run.
+    pub fn plugins(&self) -> BTreeSet<&str> {
+        self.rules.rules().flat_map(|rule| &rule.actions).map(|action| action.plugin.name.as_str()).collect()
+    }
+
+    /// Whether there is a rule of this name.
+    pub fn has_rule(&self, rule: &str) -> bool {
+        self.rules.rule(rule).is_some()
+    }
+
+    /// The name of the plugin of an action.
+    pub fn plugin_in(&self, rule: &str, action: &str) -> Option<&str> {
+        let action = self.rules.rule(rule)?.actions.iter().find(|known| known.name == action)?;
+        Some(action.plugin.name.as_str())
+    }
+
+    /// The name of the plugin that `job` runs: the one that it began with, or else the one of its action, while its rule has that.
+    pub fn plugin_of<'a>(&'a self, job: &'a Job) -> Option<&'a str> {
+        let of_action = || self.action(&job.automation, &job.action).map(|action| action.action.plugin.name.as_str());
+        job.plugin.as_deref().or_else(of_action)
     }
 }

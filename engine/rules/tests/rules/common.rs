@@ -196,6 +196,7 @@ pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
         cancel: None,
         again: false,
         in_flight: false,
+        plugin: None,
     }
 }
 

@@ -38,6 +38,16 @@ fn a_rule_that_says_nothing_limits_nothing() {
 }
 
 #[test]
+fn a_job_runs_the_plugin_that_it_began_with() {
+    let on = rule("", "");
+    let fresh = job(&on, "1", json!("p"));
+    assert_eq!(on.plugin_of(&fresh), on.plugin_in("r", "a"));
+    assert!(on.plugin_of(&fresh).is_some_and(|plugin| on.plugins().contains(plugin)));
+    let begun = zelo_core::Job { plugin: Some("before".into()), ..fresh };
+    assert_eq!(on.plugin_of(&begun), Some("before"), "whatever its rule says by now");
+}
+
+#[test]
 fn jobs_are_limited_by_rule_and_action_and_told_apart_by_a_value() {
     let on = rule("concurrency = 5", "concurrency = { limit = 2, by = \"$.data.patient.id\" }\npriority = \"high\"");
     assert!(on.is_limited());

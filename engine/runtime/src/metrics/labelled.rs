@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 
 /// Combinations of values that one figure is told apart by at most. Names of rules, plugins and hosts are the operator's own, so it takes
 /// a mistake to come so far; from then on they are counted together.
-const COMBINATIONS_MAX: usize = 2_000;
+pub(super) const COMBINATIONS_MAX: usize = 2_000;
 
 /// The value of every label of what is counted together.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// One `M` for each combination of the values of `N` labels.
 #[derive(Debug)]

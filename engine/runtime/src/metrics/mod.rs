@@ -5,6 +5,7 @@
 //! 2. tell it in `told`; 3. describe it in `docs/observability.md`, which a test compares with what is told.
 
 mod labelled;
+mod live;
 mod process;
 mod told;
 
@@ -136,7 +137,7 @@ impl Runtime {
     /// Counts an attempt at `job`, which stands as it was settled.
     pub(crate) fn count_attempt(&self, job: &Job) {
         let edition = self.rules.current();
-        let plugin = edition.in_force.action(&job.automation, &job.action).map_or("", |action| action.plugin());
+        let plugin = edition.in_force.plugin_of(job).unwrap_or_default();
         self.metrics().attempts.with([&job.rule, plugin, job.state.as_str()], one_more);
     }
 
@@ -153,7 +154,7 @@ impl Runtime {
         let mut edition = None;
         for job in jobs.into_iter().filter(|job| !job.state.is_live()) {
             let edition = edition.get_or_insert_with(|| self.rules.current());
-            let plugin = edition.in_force.action(&job.automation, &job.action).map_or("", |action| action.plugin());
+            let plugin = edition.in_force.plugin_of(job).unwrap_or_default();
             self.metrics().ended.with([&job.rule, plugin, job.state.as_str()], one_more);
         }
     }

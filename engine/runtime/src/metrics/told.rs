@@ -17,6 +17,7 @@ use zelo_host::Capacity;
 use zelo_store::Figures;
 
 use super::labelled::Labelled;
+use super::live::{self, Counted};
 use super::process::Process;
 use super::{Metrics, Runtime};
 
@@ -24,10 +25,12 @@ impl Runtime {
     /// All figures. What the store cannot say now is left out, and that it cannot is told: `figures` is what it said.
     pub fn told(&self, figures: Option<Figures>) -> String {
         let edition = self.rules.current();
+        let live = figures.as_ref().map(|figures| live::count(&edition.in_force, &figures.live)).unwrap_or_default();
         let snapshot = Snapshot {
             metrics: self.metrics().clone(),
             now: self.clock.now(),
             figures,
+            live,
             rules: edition.rules.rules().count() as u64,
             automations: edition.in_force.automations().count() as u64,
             refused_files: self.rules.problem().is_some(),
@@ -50,6 +53,7 @@ struct Snapshot {
     metrics: Arc<Metrics>,
     now: Timestamp,
     figures: Option<Figures>,
+    live: Counted,
     rules: u64,
     automations: u64,
     refused_files: bool,
@@ -93,6 +97,12 @@ impl Snapshot {
         let Some(figures) = &self.figures else { return Ok(()) };
         let live = [("scheduled", figures.scheduled), ("ready", figures.ready), ("running", figures.running)];
         page.gauges("zelo_jobs", "Jobs that may still run.", "state", &live)?;
+        let help = "Jobs that may still run, by what is in force; those that wait for another step too.";
+        let mut family = page.family("zelo_jobs_live", help, None, MetricType::Gauge)?;
+        for ([rule, plugin, state], jobs) in &self.live {
+            let labels = [("rule", rule.as_str()), ("plugin", plugin.as_str()), ("state", state.as_str())];
+            ConstGauge::new(*jobs as f64).encode(family.encode_family(&labels)?)?;
+        }
         let kept = [("dead", figures.dead), ("unknown", figures.unknown)];
         page.gauges("zelo_jobs_kept", "Jobs that ended badly, and are kept.", "state", &kept)?;
         page.gauge("zelo_jobs_attention", "Jobs that wait for a person.", None, figures.attention)?;

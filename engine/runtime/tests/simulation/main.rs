@@ -4,7 +4,7 @@
 //! runtime asks of the store and of other people's machines waits for its turn ([`scheduler`]), fails or is not answered
 //! ([`store`], [`destination`], [`weather`]), processes die, time passes. The clock is set; nothing here waits for real. After
 //! each story its store is held against what was promised ([`invariants`]). [`broken`] has stores that break a promise. Outages of
-//! other people's machines, in numbers, are in [`outage`].
+//! other people's machines, in numbers, are in [`outage`]; what never answers is in [`hung`].
 //!
 //! `ZELO_SEEDS=10000` tells so many stories, `ZELO_SEEDS=500..600` these; `ZELO_SEED=17` tells that one, from beginning to end.
 
@@ -12,6 +12,7 @@
 
 mod broken;
 mod destination;
+mod hung;
 mod invariants;
 mod left;
 mod outage;

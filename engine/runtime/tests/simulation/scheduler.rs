@@ -106,6 +106,11 @@ impl Points {
         }
     }
 
+    /// Holds all up whose names begin with `what`.
+    pub(crate) fn hold_up(&self, what: &str) {
+        self.lock().held.iter_mut().filter(|((about, _), _)| about.starts_with(what)).for_each(|(_, held)| held.frozen = true);
+    }
+
     pub(crate) fn thaw(&self) {
         self.lock().held.values_mut().for_each(|held| held.frozen = false);
     }

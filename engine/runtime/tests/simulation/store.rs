@@ -199,6 +199,16 @@ impl Store for Faulty {
         let reclaim = move |store: Arc<dyn Store>| async move { store.reclaim(now, policy, &held).await };
         self.call("reclaims".to_owned(), Error::Closed, reclaim, |jobs| self.notes.stand(jobs)).await
     }
+    /// Of nodes that are not alone, one may be cut off.
+    async fn renew(&self, leases: &[(JobId, u64)], until: Timestamp) -> Result<Vec<(JobId, u64)>, Error> {
+        let mut leases = leases.to_vec();
+        leases.sort_unstable();
+        let gets_through = self.weather.alone || self.points.steps() % 2 == 0;
+        if !gets_through {
+            return Err(Error::Closed);
+        }
+        self.call("renews".to_owned(), Error::Closed, move |store| async move { store.renew(&leases, until).await }, |_| ()).await
+    }
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
     }

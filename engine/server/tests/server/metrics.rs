@@ -52,6 +52,7 @@ async fn what_happened_is_counted() {
         ("zelo_receive_seconds_count", 6.0),
         (r#"zelo_jobs{state="scheduled"}"#, 0.0),
         (r#"zelo_jobs{state="ready"}"#, 2.0),
+        (r#"zelo_jobs_live{rule="greeting",plugin="greeter",state="ready"}"#, 2.0),
         ("zelo_queue_age_seconds", 90.0),
         ("zelo_rules", 1.0),
         ("zelo_rules_refused", 0.0),

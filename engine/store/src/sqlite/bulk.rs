@@ -13,7 +13,7 @@ use zelo_core::KeyHash;
 
 use crate::Error;
 
-/// Rows that a statement has room for. A job has 26 columns: 256 rows stay within SQLite's 32,766 parameters.
+/// Rows that a statement has room for. A job has 36 columns: 256 rows stay within SQLite's 32,766 parameters.
 const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// A query whose parameters are being bound.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::settle::{Checkpoint, Checkpointed, Purpose};
+use zelo_core::settle::{Checkpoint, Checkpointed, Purpose, begins};
 use zelo_core::{EffectResult, Job, JobState, JournalEntry, KeyHash};
 
 use super::audit;
@@ -60,6 +60,9 @@ impl Write for Check {
             Purpose::Begin => jobs::fly(conn, kept, true).await?,
             Purpose::Done => jobs::fly(conn, kept, false).await?,
             Purpose::Count { .. } => {}
+        }
+        if let Some(invocation) = begins(journal) {
+            jobs::begin(conn, kept, &invocation.disclosure.plugin).await?;
         }
         let keys = Keys::load(conn, desk.sealer.ring(), vec![kept.key_id]).await?;
         let mut effects = Effects::default();

@@ -274,7 +274,7 @@ async fn restart(conn: &mut SqliteConnection, list: &str, jobs: &BTreeSet<JobId>
         let query = sqlx::query("DELETE FROM journal WHERE job_id = ?1").bind(job.id.bytes().to_vec());
         query.execute(&mut *conn).await.map_err(Error::database(doing))?;
         (job.lease, job.attempt, job.again) = (job.lease + 1, 0, false);
-        (job.reason, job.attention) = (None, None);
+        (job.reason, job.attention, job.plugin) = (None, None, None);
         if job.state == JobState::Running {
             (job.state, job.run_at) = (JobState::Ready, now);
         }

@@ -20,7 +20,7 @@ use crate::Error;
 macro_rules! job_columns {
     () => {
         "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, priority, order_key, group_key, lookups, needs, collected, anchor, \
-         reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel"
+         reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel, plugin"
     };
 }
 pub(crate) use job_columns;
@@ -39,14 +39,14 @@ const INSERT: Rows = Rows {
         job_columns!(),
         ", lease_expires, again, in_flight, waits, turn, came) SELECT * FROM (VALUES"
     ),
-    columns: 35,
+    columns: 36,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const END: Rows = Rows {
     doing: "store ended jobs",
     head: concat!("INSERT OR FAIL INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
-    columns: 31,
+    columns: 32,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -54,9 +54,9 @@ const UPDATE: Rows = Rows {
     doing: "update jobs",
     head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
            lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
-           again = new.column12, needs = new.column13, waits = new.column14, in_flight = new.column15, \
+           again = new.column12, needs = new.column13, waits = new.column14, in_flight = new.column15, plugin = new.column16, \
            parked = CASE WHEN new.column5 = 'ready' THEN parked END FROM (VALUES",
-    columns: 15,
+    columns: 16,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
@@ -229,6 +229,7 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
                 .bind(needs(&job.needs))
                 .bind(job.waits())
                 .bind(job.in_flight)
+                .bind(job.plugin.as_deref())
         })
         .await?;
     expect_rows("jobs", "update jobs", wanted, touched)?;
@@ -266,6 +267,12 @@ pub(crate) async fn grow(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job, &[L
 pub(crate) async fn fly(conn: &mut SqliteConnection, kept: Kept, in_flight: bool) -> Result<(), Error> {
     let done = sqlx::query("UPDATE jobs SET in_flight = ?2 WHERE seq = ?1").bind(kept.seq).bind(in_flight).execute(conn).await;
     expect_rows("jobs", "note what has begun", 1, done.map_err(Error::database("note what has begun"))?.rows_affected())
+}
+
+/// Notes the plugin that a live job begins with.
+pub(crate) async fn begin(conn: &mut SqliteConnection, kept: Kept, plugin: &str) -> Result<(), Error> {
+    let done = sqlx::query("UPDATE jobs SET plugin = ?2 WHERE seq = ?1").bind(kept.seq).bind(plugin).execute(conn).await;
+    expect_rows("jobs", "note what it begins with", 1, done.map_err(Error::database("note what it begins with"))?.rows_affected())
 }
 
 /// Moves jobs that ended into the history.
@@ -403,6 +410,7 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
         .bind(reason(job.attention.as_ref()))
         .bind(reason(job.reason.as_ref()))
         .bind(reason(job.cancel.as_ref()))
+        .bind(job.plugin.as_deref())
 }
 
 /// A row of `jobs`.
@@ -451,6 +459,7 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         cancel: row.json("cancel")?,
         again: false,
         in_flight: false,
+        plugin: row.get("plugin")?,
     })
 }
 

@@ -14,7 +14,7 @@ use zelo_core::settle::reclaim;
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{Job, JobId, KeyHash, RecordRow};
 
-use super::column::ms;
+use super::column::{Columns, ms};
 use super::jobs::{Kept, job_columns, live_job};
 use super::load::load_records;
 use super::reader::Reader;
@@ -36,6 +36,39 @@ const LIVE: &str = concat!("SELECT ", job_columns!(), ", lease_expires, again, i
 
 const NEXT: &str = "SELECT min(run_at) FROM (SELECT * FROM (SELECT run_at FROM jobs WHERE state = 'ready' AND parked IS NULL ORDER BY turn LIMIT 1) \
     UNION ALL SELECT min(run_at) FROM jobs WHERE state = 'scheduled' AND waits = 0)";
+
+// One statement for all: of each lease, its job in hexadecimal and its number.
+const RENEW: &str = "UPDATE jobs SET lease_expires = ?1 FROM (SELECT unhex(value ->> 0) AS job_id, value ->> 1 AS lease FROM json_each(?2)) AS held \
+    WHERE jobs.job_id = held.job_id AND jobs.lease = held.lease AND jobs.state = 'running' RETURNING jobs.job_id, jobs.lease";
+
+/// Renews leases.
+pub(crate) struct Renew {
+    pub leases: Vec<(JobId, u64)>,
+    pub until: Timestamp,
+}
+
+#[async_trait]
+impl Write for Renew {
+    /// Those that are lost.
+    type Answer = Vec<(JobId, u64)>;
+
+    async fn run(&self, conn: &mut SqliteConnection, _: &mut Desk) -> Result<Self::Answer, Error> {
+        let hex = |job: &JobId| job.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let held: Vec<(String, u64)> = self.leases.iter().map(|(job, lease)| (hex(job), *lease)).collect();
+        let rows = sqlx::query(RENEW)
+            .bind(ms(self.until))
+            .bind(serde_json::to_string(&held).unwrap_or_default())
+            .fetch_all(conn)
+            .await
+            .map_err(Error::database("renew leases"))?;
+        let renewed = rows.iter().map(|row| {
+            let row = Columns::new(row, "jobs", "job_id");
+            Ok((row.job_id("job_id")?, row.count("lease")?))
+        });
+        let renewed = renewed.collect::<Result<HashSet<(JobId, u64)>, Error>>()?;
+        Ok(self.leases.iter().filter(|lease| !renewed.contains(lease)).copied().collect())
+    }
+}
 
 /// Gives back some jobs whose lease has run out.
 pub(crate) struct Reclaim {

@@ -8,7 +8,7 @@ use zelo_core::JobState;
 use zelo_core::concurrency::unlimited;
 use zelo_core::job::Reason;
 use zelo_core::retry::RetryPolicy;
-use zelo_core::settle::{AttemptEnd, Settled};
+use zelo_core::settle::{AttemptEnd, Checkpoint, Purpose, Settled};
 use zelo_core::timing::Due;
 
 use crate::build::{DAY, Db, Kind, LEASE, done, minute, settlement};
@@ -53,6 +53,47 @@ conforming! {
         assert_eq!(work.records.0[&work.job.lookups[0].record.hash], json!({ "hours": 2 }));
         assert!(work.journal.is_empty());
         assert_eq!(db.job(work.job.id).await, work.job, "as stored");
+    }
+
+    async fn who_renews_a_lease_keeps_the_job_and_nobody_else_does(kind) {
+        let db = Db::open(kind).await;
+        for number in 1..=3 {
+            db.record(db.delivery(number, 0).fires("thank")).await;
+        }
+        let works = db.claim(1).await;
+        let leases: Vec<_> = works.iter().map(|work| (work.job.id, work.job.lease)).collect();
+        assert_eq!(db.store.renew(&[], minute(20)).await.unwrap(), []);
+        assert_eq!(db.store.renew(&leases[..2], minute(20)).await.unwrap(), []);
+        let back = db.store.reclaim(minute(19), RetryPolicy::default(), &[]).await.unwrap();
+        assert_eq!(back.iter().map(|job| job.id).collect::<Vec<_>>(), [leases[2].0], "the other two were renewed");
+        assert_eq!(db.store.renew(&leases, minute(30)).await.unwrap(), [leases[2]], "nobody holds it");
+        let again = db.claim(19).await.remove(0);
+        assert_eq!(db.store.renew(&leases, minute(40)).await.unwrap(), [leases[2]], "another holds it");
+        let back = db.store.reclaim(minute(39), RetryPolicy::default(), &[]).await.unwrap();
+        assert_eq!(back.iter().map(|job| job.id).collect::<Vec<_>>(), [again.job.id], "a stale number has renewed nothing");
+        db.store.settle(settlement(&works[0], done()), minute(39)).await.unwrap();
+        let ahead = (leases[1].0, leases[1].1 + 1);
+        assert_eq!(db.store.renew(&[leases[0], ahead, leases[1]], minute(50)).await.unwrap(), [leases[0], ahead], "one has ended");
+        assert_eq!(db.store.reclaim(minute(49), RetryPolicy::default(), &[]).await.unwrap().len(), 0);
+        assert_eq!(db.store.reclaim(minute(50), RetryPolicy::default(), &[]).await.unwrap().len(), 1);
+    }
+
+    async fn a_job_keeps_the_plugin_that_it_began_with(kind) {
+        let db = Db::open(kind).await;
+        let id = db.record(db.delivery(1, 0).fires("thank")).await[0].id;
+        let work = db.claim(1).await.remove(0);
+        assert_eq!(db.job(id).await.plugin, None);
+        let journal = crate::build::sending(&work, zelo_core::KeyHash([1; 16]), "55", "x").journal[..1].to_vec();
+        let (job, lease) = (id, work.job.lease);
+        let begins = Checkpoint { job, lease, journal, local: vec![], emitted: vec![], purpose: Purpose::Begin };
+        db.store.checkpoint(begins, minute(1)).await.unwrap();
+        assert_eq!(db.job(id).await.plugin.as_deref(), Some("messenger"));
+        let live = db.store.figures().await.unwrap().live;
+        let told: Vec<_> = live.iter().map(|live| (live.plugin.as_deref(), live.state, live.jobs)).collect();
+        assert_eq!(told, [(Some("messenger"), JobState::Running, 1)]);
+        db.store.settle(settlement(&work, AttemptEnd::Dead(Reason::new("x", "x"))), minute(2)).await.unwrap();
+        assert_eq!(db.job(id).await.plugin.as_deref(), Some("messenger"), "for when it is revived");
+        assert_eq!(db.store.figures().await.unwrap().live, []);
     }
 
     async fn who_lost_the_lease_changes_nothing(kind) {
