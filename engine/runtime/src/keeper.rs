@@ -188,7 +188,7 @@ impl Runtime {
             return Claimed::Busy;
         };
         // Whoever waited for room may have been told to stop since.
-        if *hands.stop.borrow() {
+        if *stop.borrow() {
             return Claimed::None;
         }
         let limit = u32::try_from(taken.len()).unwrap_or(1);
