@@ -12,6 +12,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::id::AutomationId;
 use crate::job::{Job, Reason};
 use crate::settle::AttemptEnd;
 
@@ -39,7 +40,7 @@ pub const CALM: SignedDuration = SignedDuration::from_mins(1);
 /// Windows until it is closed: of 1, 2, 4, 8, 16 and 32 requests. Places after them are as close as in the last one.
 pub const WINDOWS: u32 = 6;
 
-/// How long after it was due a job waits for its destination.
+/// How long a job waits for its destination, from when it found it left alone.
 pub const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a request says about its destination.
@@ -214,6 +215,13 @@ impl Breaker {
         after(after(*from, times(WINDOW, *window)), SignedDuration::from_millis(within as i64))
     }
 
+    /// When one is to come back that was let through and failed: behind the windows that those have who wait. Where it came before them, one
+    /// that always fails would be every probe, and nobody would ever get in.
+    pub fn behind(&self, jitter: u64) -> Timestamp {
+        let within = SignedDuration::from_millis((jitter % WINDOW.as_millis() as u64) as i64);
+        after(after(self.places.from, times(WINDOW, WINDOWS)), within)
+    }
+
     /// What was heard of a request that was let through.
     pub fn ended(&mut self, pass: Pass, heard: Heard, now: Timestamp, jitter: u64) {
         if pass.epoch != self.epoch {
@@ -303,6 +311,8 @@ impl Breaker {
 pub struct Held {
     /// The host of the destination: of an address, nothing else may be told.
     pub host: String,
+    /// The automation that it takes no more of, where that is all.
+    pub automation: Option<AutomationId>,
     /// Since when it is down.
     pub since: Timestamp,
     /// Before when nothing goes there; nothing where it is being tried.
@@ -317,9 +327,13 @@ impl Held {
         // To the second: a person reads it.
         let told = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
         let (host, since) = (&self.host, told(self.since));
+        let (is, was) = match &self.automation {
+            None => ("is down".to_owned(), "was down".to_owned()),
+            Some(rule) => (format!("takes no more of the rule {rule}"), format!("took no more of the rule {rule}")),
+        };
         let text = match self.again {
-            Some(again) => format!("destination {host} is down since {since}, tried again at {}", told(again)),
-            None => format!("destination {host} was down since {since}, and gets a few requests at a time until it is known to work"),
+            Some(again) => format!("destination {host} {is} since {since}, tried again at {}", told(again)),
+            None => format!("destination {host} {was} since {since}, and gets a few requests at a time until it is known to work"),
         };
         Reason::new(DOWN, text)
     }
@@ -329,25 +343,27 @@ impl Held {
     pub fn end(&self, patience: Patience, begun: bool, now: Timestamp) -> AttemptEnd {
         let reason = self.reason();
         if patience.is_over(now) && self.again.is_some() {
-            let text = format!("given up: {}; it was due more than {} hours ago", reason.text, PATIENCE.as_hours());
+            let text = format!("given up: {}; it has waited for it for more than {} hours", reason.text, PATIENCE.as_hours());
             return AttemptEnd::Dead(Reason::new(DOWN, text));
         }
+        let reason = Reason { since: Some(patience.since.unwrap_or(now)), ..reason };
         AttemptEnd::Deferred { reason, until: self.until, begun }
     }
 }
 
-/// How long a job waits for its destinations: [`PATIENCE`] from when it was due. One that comes for the first time (that a person had
-/// run again, say) waits once at least.
+/// How long a job waits for its destinations: [`PATIENCE`] from when it first met one that was left alone, whenever it was due. What
+/// comes between (an attempt that is used, a halt, a person who has it run again) begins it anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    due: Timestamp,
+    since: Option<Timestamp>,
     has_waited: bool,
 }
 
 impl Patience {
     /// That of a job, as it was claimed.
     pub fn of(job: &Job) -> Self {
-        Self { due: job.due, has_waited: job.reason.as_ref().is_some_and(|reason| reason.code == DOWN) }
+        let reason = job.reason.as_ref().filter(|reason| reason.code == DOWN);
+        Self { since: reason.and_then(|reason| reason.since), has_waited: reason.is_some() }
     }
 
     /// Whether it has met a destination that was left alone when it was looked at last.
@@ -356,7 +372,7 @@ impl Patience {
     }
 
     fn is_over(self, now: Timestamp) -> bool {
-        self.has_waited && now >= after(self.due, PATIENCE)
+        self.since.is_some_and(|since| now >= after(since, PATIENCE))
     }
 }
 

@@ -165,26 +165,44 @@ fn a_clock_that_is_set_back_keeps_nobody_out() {
     assert!(breaker.place(at(-86_400_000), 0) < at(-86_390_000));
 }
 
+#[test]
+fn who_failed_comes_behind_those_that_wait() {
+    let breaker = open();
+    let behind = [0, 999, 1_000].map(|jitter| ms(breaker.behind(jitter)) - 5_000);
+    assert_eq!(behind, [6_000, 6_999, 6_000]);
+    let mut waits = breaker.clone();
+    let last = (0..63).map(|_| waits.place(at(0), u64::MAX / 3)).max().unwrap();
+    assert!(last < breaker.behind(0), "those that all windows have room for");
+    assert_eq!(ms(waits.place(at(0), 0)) - 5_000, 6_000, "it has taken no place of theirs");
+}
+
 fn held(again: Option<Timestamp>) -> Held {
-    Held { host: "api.example.com".into(), since: at(123), again, until: at(6_000) }
+    Held { host: "api.example.com".into(), automation: None, since: at(123), again, until: at(6_000) }
 }
 
 #[test]
-fn a_job_waits_for_a_day_and_whoever_comes_first_waits_once() {
-    let day = SignedDuration::from_hours(24);
-    let patience = |has_waited| Patience { due: at(0), has_waited };
-    let late = after(at(0), day);
-    let waits = |end: AttemptEnd| matches!(end, AttemptEnd::Deferred { until, begun: true, .. } if until == at(6_000));
+fn a_job_waits_for_a_day_from_when_it_first_had_to() {
+    let late = after(at(0), SignedDuration::from_hours(24));
+    let patience = |since| Patience { since, has_waited: true };
+    let waits_since = |end: AttemptEnd| match end {
+        AttemptEnd::Deferred { reason, until, begun: true } if until == at(6_000) => reason.since,
+        _ => panic!("{end:?}"),
+    };
     let down = held(Some(at(5_456)));
-    assert!(waits(down.end(patience(true), true, at(86_399_999))));
-    assert!(waits(down.end(patience(false), true, late)), "a person had it run again");
-    assert!(waits(held(None).end(patience(true), true, late)), "it is its turn soon");
-    let AttemptEnd::Dead(why) = down.end(patience(true), true, late) else { panic!("it waits on") };
+    assert_eq!(waits_since(down.end(patience(Some(at(0))), true, at(86_399_999))), Some(at(0)));
+    assert_eq!(waits_since(down.end(patience(None), true, late)), Some(late), "now is the first time, whenever it was due");
+    assert_eq!(waits_since(held(None).end(patience(Some(at(0))), true, late)), Some(at(0)), "it is its turn soon");
+    let AttemptEnd::Dead(why) = down.end(patience(Some(at(0))), true, late) else { panic!("it waits on") };
     assert_eq!(why.code, DOWN);
     assert_eq!(
         why.text,
         "given up: destination api.example.com is down since 2026-02-25T06:13:20Z, tried again at 2026-02-25T06:13:25Z; \
-         it was due more than 24 hours ago"
+         it has waited for it for more than 24 hours"
+    );
+    let of_one = Held { automation: Some(AutomationId::new("notice", "acme", None)), ..down };
+    assert_eq!(
+        of_one.reason().text,
+        "destination api.example.com takes no more of the rule notice@acme since 2026-02-25T06:13:20Z, tried again at 2026-02-25T06:13:25Z"
     );
 }
 

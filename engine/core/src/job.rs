@@ -69,12 +69,15 @@ impl JobState {
 pub struct Reason {
     pub code: String,
     pub text: String,
+    /// Since when it has waited for this, where that decides how long it still does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 impl Reason {
     /// A reason.
     pub fn new(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), text: text.into() }
+        Self { code: code.to_owned(), text: text.into(), since: None }
     }
 }
 

@@ -99,7 +99,7 @@ impl Runtime {
         if !patience.has_waited() {
             return Ok(());
         }
-        match self.held_everywhere(&call.invocation.grants.http) {
+        match self.held_everywhere(&call.invocation.grants.http, &job.automation) {
             Some(held) => Err(self.deferred(patience, &held, call.frozen)),
             None => Ok(()),
         }

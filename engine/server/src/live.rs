@@ -36,6 +36,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// A listener is sent away after this long. Its browser comes back by itself, and shows again that it is signed in.
 const LISTEN_MAX: Duration = Duration::from_secs(10 * 60);
 
+/// Looks one after the other until two agree, at most.
+const LOOKS_MAX: usize = 4;
+
 /// Tells nginx to pass each event on at once instead of collecting them.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -103,6 +106,24 @@ pub(crate) async fn look(runtime: &Runtime) -> Result<String, Error> {
     Ok(HEXLOWER.encode(&digest.finalize()[..8]))
 }
 
+/// The digest of something that was: [`look`] reads one thing after the other, and a change that comes in between makes one of what was
+/// neither before it nor after. So what differs from what was `told` is looked at until two looks agree. Where something changes all the
+/// time the last one will do: a page fetches itself once too often.
+async fn look_whole(runtime: &Runtime, told: Option<&str>) -> Result<String, Error> {
+    let mut now = look(runtime).await?;
+    if told == Some(&now) {
+        return Ok(now);
+    }
+    for _ in 1..LOOKS_MAX {
+        let again = look(runtime).await?;
+        if again == now {
+            break;
+        }
+        now = again;
+    }
+    Ok(now)
+}
+
 impl Live {
     pub(crate) fn new(listeners_max: usize) -> Self {
         let room = Arc::new(Semaphore::new(listeners_max.min(Semaphore::MAX_PERMITS)));
@@ -128,7 +149,8 @@ impl Live {
             if self.is_alone() {
                 return;
             }
-            match look(&runtime).await {
+            let told = self.seen.borrow().clone();
+            match look_whole(&runtime, told.as_deref()).await {
                 Ok(now) => drop(self.seen.send_replace(Some(now))),
                 Err(error) => tracing::warn!(%error, "open pages are not told of changes"),
             }

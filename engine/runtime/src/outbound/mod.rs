@@ -17,8 +17,8 @@ use zelo_core::http::{Method, Response, Target};
 
 pub use address::{Inside, NotInside, is_public};
 pub use answers::Answers;
-pub(crate) use breakers::Breakers;
 pub use breakers::Down;
+pub(crate) use breakers::{Breakers, Word};
 pub use internet::{Internet, InternetConfig, use_ring};
 pub use secrets::{Bound, SECRET_MIN, Secret, Secrets};
 pub(crate) use sending::{Marks, Sending, Sent, Ways, secrets_of};

@@ -1,11 +1,10 @@
 //! One request of a plugin: whether it may be made, where it goes, what it carries, and what its answer means.
 
 use jiff::Timestamp;
-use zelo_core::breaker::Heard;
 use zelo_core::http::{HeaderValue, HttpGrant, IDEMPOTENCY_KEY, Method, Request, Response, Target};
 use zelo_core::{SignedDuration, TraceContext};
 
-use super::{Cut, Exchange, Hop, Outbound, Secrets};
+use super::{Cut, Exchange, Hop, Outbound, Secrets, Word};
 
 /// Redirects that one request follows.
 const REDIRECTS_MAX: usize = 5;
@@ -100,9 +99,9 @@ impl<'a> Sending<'a> {
 
     /// Sends it, with its `marks`, and follows redirects; all of it within the time that one request may take. Also what was heard
     /// of where it was meant to go, whatever became of it where that redirects to.
-    pub(crate) async fn send(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> (Sent, Heard) {
+    pub(crate) async fn send(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp) -> (Sent, Word) {
         // Until something else is heard.
-        let mut heard = Heard::Failed;
+        let mut heard = Word::Failed;
         let sent = match tokio::time::timeout(outbound.longest(), self.follow(outbound, marks, now, &mut heard)).await {
             Ok(sent) => sent,
             Err(_elapsed) => Sent::Lost { reason: format!("no answer of {} in time", self.request.url.origin()), after: None },
@@ -110,7 +109,7 @@ impl<'a> Sending<'a> {
         (sent, heard)
     }
 
-    async fn follow(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp, heard: &mut Heard) -> Sent {
+    async fn follow(&self, outbound: &dyn Outbound, marks: Marks<'_>, now: Timestamp, heard: &mut Word) -> Sent {
         let (method, secrets) = (self.request.method, self.ways.secrets);
         let (mut url, mut under) = (self.request.url.clone(), self.grant);
         for redirects in 0..=REDIRECTS_MAX {
@@ -118,7 +117,7 @@ impl<'a> Sending<'a> {
             let hop = Hop { method, url: &url, headers: self.headers(&url, under, marks), body };
             let there = self.request.url.same_origin(&url);
             if there {
-                *heard = Heard::Failed;
+                *heard = Word::Failed;
             }
             let exchange = outbound.exchange(&hop).await;
             if there {
@@ -202,18 +201,22 @@ impl<'a> Sending<'a> {
 }
 
 /// What an exchange says about who was asked.
-fn heard_of(exchange: &Exchange, now: Timestamp) -> Heard {
+fn heard_of(exchange: &Exchange, now: Timestamp) -> Word {
     let (head, broke_off) = match exchange {
         Exchange::Answered(response) => (response, false),
         Exchange::Headed { head, why } => (head, matches!(why, Cut::BrokenOff(_))),
-        Exchange::Inside(_) => return Heard::Nothing,
-        Exchange::Unsent(_) | Exchange::Lost(_) => return Heard::Failed,
+        Exchange::Inside(_) => return Word::Nothing,
+        Exchange::Unsent(_) => return Word::Unreached,
+        Exchange::Lost(_) => return Word::Failed,
     };
-    match (head.status, retry_after(head, now)) {
-        (429 | 503, Some(after)) if after.is_positive() => Heard::Asked(after),
-        (429 | 500..=599, _) => Heard::Failed,
-        _ if broke_off => Heard::Failed,
-        _ => Heard::Working,
+    // At once is no time.
+    let after = retry_after(head, now).filter(|after| after.is_positive());
+    match (head.status, after) {
+        (429, after) => Word::Enough(after),
+        (503, Some(after)) => Word::Asked(after),
+        (500..=599, _) => Word::Failed,
+        _ if broke_off => Word::Failed,
+        _ => Word::Working,
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use zelo_core::SignedDuration;
-use zelo_core::breaker::Heard;
 use zelo_core::http::{Body, Header, HeaderValue, HttpGrant, Request};
 
 use super::*;
@@ -98,7 +97,7 @@ async fn sent(request: &Request, answers: Vec<Exchange>) -> (Sent, Vec<Asked>) {
 }
 
 /// The same, and what was heard of the destination.
-async fn sent_and_heard(request: &Request, answers: Vec<Exchange>) -> (Sent, Heard, Vec<Asked>) {
+async fn sent_and_heard(request: &Request, answers: Vec<Exchange>) -> (Sent, Word, Vec<Asked>) {
     let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
     let (grants, secrets) = (grants(), secrets());
     let ways = Ways { grants: &grants, secrets: &secrets };
@@ -213,35 +212,39 @@ async fn what_an_answer_says_about_who_gave_it() {
     let get = request(Method::Get, "https://api.example.com/v1/1", vec![]);
     let heard = async |answers: Vec<Exchange>| sent_and_heard(&get, answers).await.1;
     for works in [200, 204, 304, 400, 401, 403, 404, 408, 409, 422, 451] {
-        assert_eq!(heard(vec![answer(works, &[("retry-after", "7")])]).await, Heard::Working, "{works}");
+        assert_eq!(heard(vec![answer(works, &[("retry-after", "7")])]).await, Word::Working, "{works}");
     }
-    for fails in [429, 500, 501, 502, 503, 504, 599] {
-        assert_eq!(heard(vec![answer(fails, &[])]).await, Heard::Failed, "{fails}");
-        let asks = if matches!(fails, 429 | 503) { Heard::Asked(SignedDuration::from_secs(7)) } else { Heard::Failed };
+    for fails in [500, 501, 502, 503, 504, 599] {
+        assert_eq!(heard(vec![answer(fails, &[])]).await, Word::Failed, "{fails}");
+        let asks = if fails == 503 { Word::Asked(SignedDuration::from_secs(7)) } else { Word::Failed };
         assert_eq!(heard(vec![answer(fails, &[("retry-after", "7")])]).await, asks, "{fails}");
-        assert_eq!(heard(vec![answer(fails, &[("retry-after", "0")])]).await, Heard::Failed, "{fails}: at once is no time");
+        assert_eq!(heard(vec![answer(fails, &[("retry-after", "0")])]).await, Word::Failed, "{fails}: at once is no time");
+    }
+    assert_eq!(heard(vec![answer(429, &[("retry-after", "7")])]).await, Word::Enough(Some(SignedDuration::from_secs(7))));
+    for soon in [&[][..], &[("retry-after", "0")]] {
+        assert_eq!(heard(vec![answer(429, soon)]).await, Word::Enough(None));
     }
     let head = |why: Cut| match answer(200, &[]) {
         Exchange::Answered(head) => vec![Exchange::Headed { head, why }],
         other => vec![other],
     };
-    assert_eq!(heard(head(Cut::TooLarge(9))).await, Heard::Working);
-    assert_eq!(heard(head(Cut::BrokenOff("cut".into()))).await, Heard::Failed);
-    assert_eq!(heard(vec![Exchange::Unsent("u".into())]).await, Heard::Failed);
-    assert_eq!(heard(vec![Exchange::Lost("l".into())]).await, Heard::Failed);
-    assert_eq!(heard(vec![Exchange::Inside("i".into())]).await, Heard::Nothing);
+    assert_eq!(heard(head(Cut::TooLarge(9))).await, Word::Working);
+    assert_eq!(heard(head(Cut::BrokenOff("cut".into()))).await, Word::Failed);
+    assert_eq!(heard(vec![Exchange::Unsent("u".into())]).await, Word::Unreached);
+    assert_eq!(heard(vec![Exchange::Lost("l".into())]).await, Word::Failed);
+    assert_eq!(heard(vec![Exchange::Inside("i".into())]).await, Word::Nothing);
     let to = |location: &str| answer(302, &[("location", location)]);
-    assert_eq!(heard(vec![to("https://files.example.com/f"), answer(500, &[])]).await, Heard::Working, "somebody else failed");
-    assert_eq!(heard(vec![to("/v1/2"), answer(500, &[])]).await, Heard::Failed);
+    assert_eq!(heard(vec![to("https://files.example.com/f"), answer(500, &[])]).await, Word::Working, "somebody else failed");
+    assert_eq!(heard(vec![to("/v1/2"), answer(500, &[])]).await, Word::Failed);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_answer_in_time_failed_and_nobody_else() {
     let get = request(Method::Get, "https://api.example.com/v1/1", vec![]);
     let never = || Exchange::Lost("never".into());
-    assert_eq!(sent_and_heard(&get, vec![never()]).await.1, Heard::Failed);
+    assert_eq!(sent_and_heard(&get, vec![never()]).await.1, Word::Failed);
     let away = answer(302, &[("location", "https://files.example.com/f")]);
-    assert_eq!(sent_and_heard(&get, vec![away, never()]).await.1, Heard::Working);
+    assert_eq!(sent_and_heard(&get, vec![away, never()]).await.1, Word::Working);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use zelo_host::Stop;
 use zelo_store::effect_id;
 
 use super::{Begun, Recorder, lock};
-use crate::outbound::{Marks, Sending, Sent, Ways};
+use crate::outbound::{Marks, Sending, Sent, Ways, Word};
 
 impl Recorder {
     pub(super) async fn request(&self, index: u32, request: &Request, begun: Begun) -> Result<EffectResult, Stop> {
@@ -35,7 +35,7 @@ impl Recorder {
         if in_flight && !repeatable {
             return unknown();
         }
-        let passage = self.runtime.pass(&request.url).map_err(Stop::Held)?;
+        let passage = self.runtime.pass(&request.url, &self.job.automation).map_err(Stop::Held)?;
         if !asks {
             self.note(index, request, true);
             match self.checkpoint(Purpose::Begin).await {
@@ -49,13 +49,17 @@ impl Recorder {
         let trace = TraceContext { trace: self.job.event.into(), span: SpanId::of_effect(self.job.id, self.job.lease, index) };
         let begun = Instant::now();
         let marks = Marks { key: &key, trace: Some(trace) };
-        let (sent, heard) = sending.send(self.runtime.outbound.as_ref(), marks, self.runtime.clock.now()).await;
+        let (sent, word) = sending.send(self.runtime.outbound.as_ref(), marks, self.runtime.clock.now()).await;
         self.runtime.metrics().requested(&request.url.host(), &sent, begun.elapsed());
-        // That the probe failed is no fault of its job.
-        let held = passage.end(heard);
+        // A probe that fails uses an attempt of its job as any request does: what is asked may be the very reason. Where nobody was
+        // reached it cannot be.
+        let held = passage.end(word);
         let later = |reason: String, after: Option<SignedDuration>| match held {
-            Some(held) => Stop::Held(held),
-            None => Stop::Later { reason, after: after.and_then(|after| after.try_into().ok()) },
+            Some(held) if word == Word::Unreached => Stop::Held(held),
+            held => {
+                let behind = held.map(|held| held.until.duration_since(self.runtime.clock.now()));
+                Stop::Later { reason, after: after.max(behind).and_then(|after| after.try_into().ok()) }
+            }
         };
         match sent {
             // What an earlier attempt sent is still at work there

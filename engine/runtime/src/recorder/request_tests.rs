@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex as StdMutex, OnceLock};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
-use zelo_core::breaker::Heard;
 use zelo_core::concurrency::unlimited;
 use zelo_core::http::{Body, HttpGrant, Method, Response, Target};
 use zelo_core::job::Reason;
@@ -357,7 +356,7 @@ async fn shut() -> (Runtime, Arc<Shop>, Work, Arc<zelo_core::ManualClock>) {
     let work = claimed_as(&runtime, 1, start()).await;
     let Effect::Http(request) = order(Method::Post) else { panic!("it is a request") };
     for _ in 0..zelo_core::breaker::FAILURES {
-        assert!(runtime.pass(&request.url).ok().unwrap().end(Heard::Failed).is_none());
+        assert!(runtime.pass(&request.url, &work.job.automation).ok().unwrap().end(Word::Failed).is_none());
     }
     (runtime, shop, work, clock)
 }
@@ -375,7 +374,7 @@ async fn who_is_down_is_not_asked_and_the_request_has_not_begun() {
     assert_eq!(messages(&runtime).await, 1, "what was done stays done");
     assert!(!runtime.store.journal(work.job.id).await.unwrap().iter().any(|entry| matches!(entry, JournalEntry::Begun { .. })));
 
-    // It is the probe, and fails: that is not its fault.
+    // It is the probe, and nobody is there: that is not its fault.
     clock.set(held.until);
     let work = runtime.store.claim(held.until, 1, SignedDuration::from_mins(1), unlimited()).await.unwrap().remove(0);
     assert_eq!(work.job.attempt, 2);
@@ -416,12 +415,12 @@ async fn what_is_in_flight_waits_for_who_is_down() {
 
 #[tokio::test]
 async fn a_request_that_is_broken_off_makes_way_for_another() {
-    let (runtime, _, _, clock) = shut().await;
+    let (runtime, _, work, clock) = shut().await;
     let Effect::Http(request) = order(Method::Post) else { panic!("it is a request") };
     clock.set(start() + SignedDuration::from_secs(9));
-    let probe = runtime.pass(&request.url).ok().unwrap();
-    assert!(runtime.pass(&request.url).is_err(), "one at a time");
+    let probe = runtime.pass(&request.url, &work.job.automation).ok().unwrap();
+    assert!(runtime.pass(&request.url, &work.job.automation).is_err(), "one at a time");
     drop(probe);
     clock.set(start() + SignedDuration::from_secs(10));
-    assert!(runtime.pass(&request.url).is_ok());
+    assert!(runtime.pass(&request.url, &work.job.automation).is_ok());
 }

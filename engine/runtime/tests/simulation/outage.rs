@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use zelo_core::breaker::{DOWN, FAILURES, WINDOWS};
-use zelo_core::http::{Body, Response};
+use zelo_core::http::{Body, Response, Target};
 use zelo_core::retry::RetryPolicy;
 use zelo_core::{Clock, Job, JobState, ManualClock, SeededEntropy};
 use zelo_rules::Headers;
@@ -46,12 +46,15 @@ grant = {{ http = ["PUT https://{host}/marker/*"] }}
     format!("on = \"order.placed\"\n{}", hosts.iter().map(action).collect::<String>())
 }
 
+/// What is answered at an address, so long after the beginning.
+type Answers = fn(&Target, SignedDuration) -> Exchange;
+
 /// Machines that answer as they are told to, and remember when they were asked.
 struct Machines {
     clock: Arc<ManualClock>,
     asked: Mutex<Vec<(Timestamp, String)>>,
-    /// What a host answers at a time.
-    answer: fn(&str, SignedDuration) -> Exchange,
+    /// What they answer at a time.
+    answer: Answers,
 }
 
 #[async_trait]
@@ -63,7 +66,7 @@ impl Outbound for Machines {
         for _ in 0..SLOTS {
             tokio::task::yield_now().await;
         }
-        (self.answer)(&hop.url.host(), now.duration_since(beginning()))
+        (self.answer)(hop.url, now.duration_since(beginning()))
     }
 
     fn longest(&self) -> Duration {
@@ -85,13 +88,17 @@ struct Day {
 }
 
 impl Day {
-    async fn new(hosts: &[&str], answer: fn(&str, SignedDuration) -> Exchange) -> Self {
+    async fn new(hosts: &[&str], answer: Answers) -> Self {
+        Self::of(&[("orders", &rule(hosts))], answer).await
+    }
+
+    async fn of(rules: &[(&str, &str)], answer: Answers) -> Self {
         let clock = Arc::new(ManualClock::new(beginning()));
         let machines = Arc::new(Machines { clock: clock.clone(), asked: Mutex::default(), answer });
         let config = SqliteConfig { path: None, ..SqliteConfig::default() };
         let entropy = Arc::new(SeededEntropy::new(1));
         let store: Arc<dyn Store> = SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy).await.unwrap();
-        let ground = Ground::of(&[("orders", &rule(hosts))]);
+        let ground = Ground::of(rules);
         let parts = Parts { store: store.clone(), outbound: machines.clone(), clock: clock.clone(), seed: 1 };
         Self { runtime: ground.process(parts), clock, machines, store }
     }
@@ -190,7 +197,7 @@ async fn a_thousand_jobs_wait_for_who_is_down_and_come_back_by_and_by() {
     assert!(jobs.len() == JOBS as usize && jobs.iter().all(|job| job.state == JobState::Scheduled), "{told}");
     assert!(attempts <= 2, "{told}");
     let down = day.runtime.down();
-    assert!(matches!(&down[..], [Down { host, since, again: Some(_) }] if host == HOSTS[0] && *since == beginning()), "{down:?}");
+    assert!(matches!(&down[..], [Down { host, since, again: Some(_), .. }] if host == HOSTS[0] && *since == beginning()), "{down:?}");
     for job in jobs.iter().filter(|job| job.attempt == 0) {
         let why = job.reason.as_ref().unwrap();
         assert!(why.code == DOWN && why.text.starts_with("destination down.example is down since 2026-03-05T12:00:00Z, tried again at "));
@@ -224,8 +231,8 @@ async fn a_thousand_jobs_wait_for_who_is_down_and_come_back_by_and_by() {
 
 #[tokio::test]
 async fn what_one_destination_does_holds_for_it_alone() {
-    fn answers(host: &str, at: SignedDuration) -> Exchange {
-        match host {
+    fn answers(url: &Target, at: SignedDuration) -> Exchange {
+        match &*url.host() {
             "down.example" => Exchange::Unsent("nobody".into()),
             "wrong.example" => answer(if at.as_secs() % 2 == 0 { 404 } else { 400 }, &[]),
             "busy.example" if at < SignedDuration::from_secs(1) => answer(429, &[("retry-after", "90")]),
@@ -272,6 +279,84 @@ async fn what_one_destination_does_holds_for_it_alone() {
     for job in day.jobs("down").await {
         let why = job.reason.unwrap();
         assert_eq!((job.state, why.code.as_str()), (JobState::Dead, DOWN), "{why}");
-        assert!(why.text.contains("due more than 24 hours ago"), "{why}");
+        assert!(why.text.contains("waited for it for more than 24 hours"), "{why}");
     }
+}
+
+/// Whatever the answer says is wrong.
+#[tokio::test]
+async fn a_job_that_always_fails_keeps_nobody_out_and_dies_of_its_attempts() {
+    fn answers(url: &Target, status: u16) -> Exchange {
+        answer(if url.as_str().contains("/marker/0?") { status } else { 201 }, &[])
+    }
+    // Who answers with 500 may have carried it out; the others say that they did not.
+    let all: [(Answers, JobState); 3] = [
+        (|url, _| answers(url, 500), JobState::Unknown),
+        (|url, _| answers(url, 503), JobState::Dead),
+        (|url, _| answers(url, 429), JobState::Dead),
+    ];
+    for (answers, end) in all {
+        let day = Day::new(&HOSTS[..1], answers).await;
+        day.order(0).await;
+        // By then it has had the breaker opened, all alone, and was the probe.
+        day.run(minutes(10)).await;
+        assert_eq!(day.runtime.down().len(), 1);
+        for number in 1..=100 {
+            day.order(number).await;
+        }
+        day.run(minutes(12)).await;
+        let done = day.jobs("down").await.iter().filter(|job| job.state == JobState::Done).count();
+        assert_eq!(done, 100, "they do not wait for the bad one: {:?}", day.asked(HOSTS[0]));
+        day.run(minutes(120)).await;
+        let asked = day.asked(HOSTS[0]).len();
+        let policy = RetryPolicy::default();
+        let left: Vec<Job> = day.jobs("down").await.into_iter().filter(|job| job.state != JobState::Done).collect();
+        assert!(matches!(&left[..], [bad] if bad.state == end && bad.attempt == policy.attempts), "{left:?}");
+        assert_eq!(asked, 100 + policy.attempts as usize, "each of the good ones once");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_too_much_waits_and_others_do_not() {
+    fn answers(url: &Target, at: SignedDuration) -> Exchange {
+        let is_over = !url.as_str().contains("/notes/") || at >= SignedDuration::from_secs(1);
+        if is_over { answer(201, &[]) } else { answer(429, &[("retry-after", "3600")]) }
+    }
+    let (orders, notes) = (rule(&HOSTS[3..]), rule(&HOSTS[3..]).replace("/marker/", "/notes/"));
+    let day = Day::of(&[("orders", &orders), ("notes", &notes)], answers).await;
+    for number in 0..20 {
+        day.run(SignedDuration::from_secs(i64::from(number))).await;
+        day.order(number).await;
+    }
+    day.run(minutes(1)).await;
+    let jobs = day.jobs("busy").await;
+    let of = |jobs: &[Job], rule: &str, state: JobState| jobs.iter().filter(|job| job.rule == rule && job.state == state).count();
+    assert_eq!(of(&jobs, "orders", JobState::Done), 20, "it was told nothing of the kind");
+    assert_eq!(of(&jobs, "notes", JobState::Scheduled), 20);
+    assert_eq!(day.asked("busy.example").len(), 21);
+    let why = jobs.iter().find(|job| job.rule == "notes" && job.attempt == 0).and_then(|job| job.reason.clone()).unwrap();
+    assert_eq!(why.code, DOWN);
+    assert!(why.text.starts_with("destination busy.example takes no more of the rule notes@"), "{why}");
+    day.run(minutes(70)).await;
+    assert_eq!(of(&day.jobs("busy").await, "notes", JobState::Done), 20);
+    assert_eq!(day.asked("busy.example").len(), 41);
+}
+
+/// What a long halt, a slow step or a replay leaves: it was due long ago when it meets the breaker for the first time.
+#[tokio::test]
+async fn a_job_that_is_a_week_late_waits_as_long_as_any() {
+    const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+    let day = Day::new(&HOSTS[..1], |_, at| {
+        let is_down = (WEEK..WEEK + SignedDuration::from_secs(60)).contains(&at);
+        if is_down { Exchange::Unsent("nobody".into()) } else { answer(201, &[]) }
+    });
+    let day = day.await;
+    for number in 0..100 {
+        day.order(number).await;
+    }
+    day.clock.set(beginning() + WEEK);
+    day.run(WEEK + minutes(10)).await;
+    let left: Vec<Job> = day.jobs("down").await.into_iter().filter(|job| job.state != JobState::Done).collect();
+    assert!(left.is_empty(), "{} are not done: {:?}", left.len(), left.first());
+    assert!(day.asked(HOSTS[0]).len() > 100, "it was down");
 }

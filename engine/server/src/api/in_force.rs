@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use zelo_core::{Status, Timestamp};
+use zelo_core::{AutomationId, Status, Timestamp};
 use zelo_rules::{Diagnostic, Overview, Text};
 use zelo_runtime::outbound::Down;
 
@@ -155,6 +155,8 @@ struct DeliveriesJson {
 #[derive(Serialize)]
 struct DownJson {
     host: String,
+    /// The automation that it takes no more of; nothing where it takes nothing of anybody.
+    automation: Option<AutomationId>,
     since: Timestamp,
     /// When it is tried again; nothing where it is being tried.
     again: Option<Timestamp>,
@@ -189,8 +191,14 @@ pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Re
         automations: edition.in_force.automations().count(),
         problems: app.runtime.rules.problems().len(),
         connections,
-        down: app.runtime.down().into_iter().map(|Down { host, since, again }| DownJson { host, since, again }).collect(),
+        down: app.runtime.down().into_iter().map(DownJson::new).collect(),
     }))
+}
+
+impl DownJson {
+    fn new(Down { host, automation, since, again }: Down) -> Self {
+        Self { host, automation, since, again }
+    }
 }
 
 impl ConnectionJson {

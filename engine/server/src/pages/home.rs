@@ -151,9 +151,11 @@ fn idle_section(words: &Words, idle: &[zelo_rules::Problem]) -> Markup {
 fn down_section(words: &Words, down: &[Down]) -> Markup {
     let content = html! {
         ul {
-            @for Down { host, since, again } in down {
+            @for Down { host, automation, since, again } in down {
                 li {
-                    code { (host) } " " (words.down_since) " " (time(*since)) " · "
+                    code { (host) } " "
+                    @if let Some(automation) = automation { (words.down_for) " " code { (automation) } " · " } @else { (words.down_since) " " }
+                    (time(*since)) " · "
                     @if let Some(again) = again { (words.down_again) " " (time(*again)) } @else { (words.down_tried) }
                 }
             }

@@ -1,10 +1,11 @@
-//! A store that can no longer be told what people see.
+//! A store that can no longer be told what people see, or that stops in the midst of a look at it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use zelo_core::audit::Head;
 use zelo_core::audit::verify::Verified;
 use zelo_core::decide::{Decision, Imported};
@@ -21,10 +22,19 @@ use zelo_store::{
     Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
+/// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
+#[derive(Default)]
+pub(crate) struct Stop {
+    pub(crate) there: Notify,
+    pub(crate) on: Notify,
+}
+
 /// The same store, until it is deaf: then what people saw is not written down.
 pub(crate) struct Deaf {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) deaf: Arc<AtomicBool>,
+    /// Before it says when something is next to run.
+    pub(crate) stop: Arc<Mutex<Option<Arc<Stop>>>>,
 }
 
 #[async_trait]
@@ -73,6 +83,11 @@ impl Store for Deaf {
         self.inner.cancel(job, actor, now).await
     }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
+        let stop = self.stop.lock().unwrap().take();
+        if let Some(stop) = stop {
+            stop.there.notify_one();
+            stop.on.notified().await;
+        }
         self.inner.next_run().await
     }
     async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
@@ -32,7 +32,7 @@ use zelo_server::{Settings, router};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
-use crate::deaf::Deaf;
+use crate::deaf::{Deaf, Stop};
 
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
 /// Stands in payloads; must not come out where nobody signed in.
@@ -175,8 +175,16 @@ impl House {
     pub(crate) async fn hard_of_hearing() -> (Self, Arc<AtomicBool>) {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
         let deaf = Arc::<AtomicBool>::default();
-        let store = Deaf { inner: open(None, &entropy).await, deaf: deaf.clone() };
+        let store = Deaf { inner: open(None, &entropy).await, deaf: deaf.clone(), stop: Arc::default() };
         (Self::over(Arc::new(store), entropy, Settings::default(), false), deaf)
+    }
+
+    /// One where who looks stops in the midst of it, once the switch is set.
+    pub(crate) async fn halting(settings: Settings) -> (Self, Arc<Mutex<Option<Arc<Stop>>>>) {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let stop = Arc::<Mutex<_>>::default();
+        let store = Deaf { inner: open(None, &entropy).await, deaf: Arc::default(), stop: stop.clone() };
+        (Self::over(Arc::new(store), entropy, settings, false), stop)
     }
 
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {

@@ -14,6 +14,7 @@ use zelo_core::{Clock, RecordRef, RecordWrite, SignedDuration};
 use zelo_server::{Settings, serve};
 use zelo_store::Import;
 
+use crate::deaf::Stop;
 use crate::house::{House, MARKER};
 
 fn quick() -> Settings {
@@ -62,6 +63,21 @@ async fn an_open_page_is_told_when_something_came() {
     let now = seen(&house, &cookie).await;
     // That the job began may be news of its own.
     while next(&mut body).await.0 != now {}
+}
+
+/// What was read before a change and what was read after it are no state that ever was.
+#[tokio::test]
+async fn what_comes_in_the_midst_of_a_look_is_told_whole() {
+    let (house, stop) = House::halting(quick()).await;
+    let cookie = house.sign_in().await;
+    let before = seen(&house, &cookie).await;
+    let gate = Arc::new(Stop::default());
+    *stop.lock().unwrap() = Some(gate.clone());
+    let mut body = house.open(&format!("/changes?since={before}"), &[("cookie", &cookie)]).await.into_body();
+    tokio::time::timeout(Duration::from_secs(10), gate.there.notified()).await.expect("nobody looks");
+    house.deliver("1", MARKER).await;
+    gate.on.notify_one();
+    assert_eq!(next(&mut body).await.0, seen(&house, &cookie).await);
 }
 
 #[tokio::test]
