@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Only events of this connection.
     #[arg(long)]
     connection: Option<String>,
-    /// Only those of this clinic, as the provider names it.
+    /// Jobs only for those of this clinic, as the provider names it; what the others say of the same is heard.
     #[arg(long)]
     clinic: Option<String>,
     /// Of the jobs whose time has passed, run so many each minute.
@@ -54,8 +54,8 @@ What becomes of each action that the rule, as it is in force, fires for an event
   counted    it counts, and does not fire yet
   outdated   something newer has spoken
   gone       its event was deleted or its person erased; unreadable events are those of erased people
-  forgotten  jobs of its time were deleted by [retention]: nobody can tell whether it had one
-All is done in one transaction, or nothing is; the same replay again makes nothing.";
+  forgotten  its job may have been deleted ([retention], an erasure, before replays were there): nobody can tell whether it had one
+It is written in portions: one that broke off is completed by the same again, and one that is complete makes nothing again.";
 
 pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findings> {
     let Arguments { rule, from, to, connection, clinic, per_minute, yes, format } = arguments;

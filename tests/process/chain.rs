@@ -92,6 +92,9 @@ impl Store for Mortal {
     async fn retime(&self, timetable: Arc<dyn Timetable>) -> Result<Vec<Job>, Error> {
         self.inner.retime(timetable).await
     }
+    fn replaying(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        self.inner.replaying()
+    }
     async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
         self.inner.replay(ask, now).await
     }

@@ -179,6 +179,28 @@ fn a_replay_makes_each_job_once_and_none_for_what_was_cancelled() {
 }
 
 #[test]
+fn a_replay_of_one_clinic_hears_what_the_others_say_of_the_same() {
+    let house = house();
+    let server = house.serve();
+    for (id, time) in [("a", "12:00"), ("b", "12:01"), ("c", "12:02")] {
+        appointment(&server, "new", id, "2099-01-10 12:00:00", &format!("2026-01-01 {time}:00"));
+    }
+    // Of no clinic, and of another one.
+    for (id, clinic) in [("a", Value::Null), ("b", json!({ "id": "8", "name": "Norte" }))] {
+        let body = json!({
+            "data": { "id": id, "event_status": "canceled", "patient": { "id": "90001" }, "clinic": clinic },
+            "timestamp": "2026-01-01 12:05:00"
+        });
+        assert_eq!(server.deliver("clinicarx/appointment/cancel", &body.to_string()).0, 202);
+    }
+    house.ok(&["automation", "enable", "notice"]);
+    let one = replay(&house, &["--clinic", "7", "--yes"]);
+    assert_eq!((&one["events"], &one["counts"]), (&json!(3), &json!({ "made": 1, "cancelled": 2 })), "{one}");
+    assert_eq!(replay(&house, &["--clinic", "8"])["counts"], json!({}));
+    within("done", Duration::from_secs(60), || states(&house) == ["cancelled", "cancelled", "done"]);
+}
+
+#[test]
 fn a_reminder_whose_time_has_passed_is_not_sent() {
     let house = house();
     let server = house.serve();

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use zelo_core::Actor;
-use zelo_runtime::replay::{self, Error, Report, Wanted};
+use zelo_runtime::replay::{self, Error, Limits, Report, Wanted};
 use zelo_store::Replayable;
 
 use super::Scene;
@@ -27,7 +27,7 @@ pub(super) async fn run(scene: &Scene<'_>, ask: &Ask) -> Result<Report> {
     }
     let wanted = Wanted { rule: rule.clone(), range: range.clone(), per_minute: *per_minute, dry_run: *dry_run, actor: Actor::command() };
     let in_force = scene.in_force().await?;
-    match replay::replay(scene.store, &in_force, wanted, scene.clock.now()).await {
+    match replay::replay(scene.store, &in_force, wanted, Limits::default(), scene.clock.now()).await {
         Err(error @ Error::NoRule(_)) => {
             bail!("{error}{}", did_you_mean(rule, scene.rules.rules().map(|rule| rule.id.as_str())))
         }

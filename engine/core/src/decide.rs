@@ -23,7 +23,7 @@ mod over_time;
 mod replay;
 
 pub use over_time::Joined;
-pub use replay::{Fate, Fired, Past, REPLAY_LATE, Replay};
+pub use replay::{Fate, Fired, Pace, Past, REPLAY_LATE, Replay};
 
 /// The code of the reason by which a [`Timetable`] says that the job's automation is off.
 pub const SWITCHED_OFF: &str = "switched_off";

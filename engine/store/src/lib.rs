@@ -16,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use tokio::sync::OwnedMutexGuard;
 
 use zelo_core::audit::Head;
 use zelo_core::audit::verify::Verified;
@@ -104,9 +105,13 @@ pub trait Store: Send + Sync + 'static {
     /// after them. Portion by portion: what has run by the end of the call may be on its way already.
     async fn revive(&self, ask: Revive, now: Timestamp) -> Result<Revivals, Error>;
 
-    /// Has a rule make jobs for events that are stored, as [`zelo_core::decide::Replay`] decides, in one transaction: all of it or
-    /// nothing. What becomes of each action that they fire, in order of arrival. An action that has a job for an event, however that
-    /// ended, gets no other, so the same replay again makes nothing.
+    /// The turn of whoever replays; none while somebody else has it. It is held while the events are read for [`Store::replay`], too.
+    fn replaying(&self) -> Option<OwnedMutexGuard<()>>;
+
+    /// Has a rule make jobs for events that are stored, as [`zelo_core::decide::Replay`] decides. What is under one key or in one
+    /// window is written in one transaction, all of it or nothing; the rest portion by portion. What becomes of each action that they
+    /// fire, in order of arrival. An action that has a job for an event, however that ended, gets no other, so the same replay again makes
+    /// what is missing, and nothing twice. A dry run does not ask the writer.
     async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error>;
 
     /// Cancels a pending job, or asks one that runs to stop, because `actor` says so. Nothing where there is no such job.

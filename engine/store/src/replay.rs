@@ -1,5 +1,6 @@
 //! Stored events that are decided about once more for one rule: what is asked for, and what becomes of it.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 
 use jiff::Timestamp;
@@ -17,9 +18,9 @@ pub struct Replay {
     /// The events that the rule wants something of, in order of arrival; as candidates what it wants. What they say of records and
     /// consents was heard when they came.
     pub events: Vec<Arrival>,
-    /// Which of them, by their places, may make jobs. Those before and behind did not come in the range, and are heard for what they
-    /// replaced or cancelled.
-    pub within: std::ops::Range<usize>,
+    /// Which of them may make jobs. The others did not come in the range, or are of another clinic: they are heard for what they replaced
+    /// or cancelled.
+    pub within: HashSet<EventId>,
     /// How many of the jobs whose time has passed run each minute.
     pub per_minute: NonZeroU32,
     /// Only says what would become of them.
@@ -77,7 +78,7 @@ pub enum Fate {
     Outdated,
     /// Its event was deleted, or its person erased, in the meantime.
     Gone,
-    /// It came before what was deleted of jobs: nobody can tell whether it had one.
+    /// It came before what was deleted of jobs, or its job went with a person: nobody can tell whether it had one.
     Forgotten,
 }
 

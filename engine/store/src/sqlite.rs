@@ -6,6 +6,7 @@
 //!   credentials), `revive` (what people decide about jobs), `halts`.
 //! - `backup`: copies of the file, and how one takes its place.
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
+//! - `replay`: stored events, once more for a rule.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
 //!
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use zelo_core::audit::Head;
@@ -93,7 +94,6 @@ use keeper::{Reclaim, Renew, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
-use replay::Replaying;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
 use writer::{Command, Merge, Ready, Waiting, Write};
@@ -149,6 +149,8 @@ pub struct SqliteStore {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// One at a time.
     backups: Arc<Mutex<()>>,
+    /// One at a time, too.
+    replays: Arc<Mutex<()>>,
 }
 
 impl SqliteStore {
@@ -300,8 +302,28 @@ impl Store for SqliteStore {
         Ok(all)
     }
 
+    fn replaying(&self) -> Option<OwnedMutexGuard<()>> {
+        self.replays.clone().try_lock_owned().ok()
+    }
+
     async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
-        self.write(Replaying { ask, now: from_ms(now.as_millisecond()) }).await
+        let now = from_ms(now.as_millisecond());
+        let (rule, dry_run) = (ask.rule.clone(), ask.dry_run);
+        let last = self.read(move |reader| replay::placed(reader, rule, now)).await?;
+        let (portions, places) = replay::portions(ask, now, last);
+        let mut all = Vec::new();
+        if dry_run {
+            all = self.read(|reader| replay::tried(reader, portions)).await?;
+        } else {
+            let mut pace = None;
+            for portion in portions {
+                let (fates, then) = self.write(portion.behind(pace)).await?;
+                all.extend(fates);
+                pace = Some(then);
+            }
+        }
+        all.sort_by_key(|one| places.get(&one.event).copied());
+        Ok(all)
     }
 
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {

@@ -22,18 +22,41 @@ use crate::window::{Counted, Window};
 /// The code of the reason of a job that a replay makes too late to be run.
 pub const REPLAY_LATE: &str = "late";
 
+/// When jobs run whose time has passed: each in a slot of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// When the first slot is.
+    pub begins: Timestamp,
+    /// How many slots each minute has.
+    pub per_minute: NonZeroU32,
+    /// Slots that are taken.
+    pub taken: u32,
+}
+
+impl Pace {
+    /// From `now` on, but behind what ran last of earlier replays.
+    pub fn after(now: Timestamp, last: Option<Timestamp>, per_minute: NonZeroU32) -> Self {
+        let free = Self { begins: now, per_minute, taken: 0 };
+        let Some(last) = last.filter(|last| *last >= now) else { return free };
+        Self { begins: Self { begins: last, taken: 1, ..free }.next(), ..free }
+    }
+
+    /// When the next slot is.
+    fn next(&self) -> Timestamp {
+        let wait = SignedDuration::from_millis(60_000 * i64::from(self.taken) / i64::from(self.per_minute.get()));
+        self.begins.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// One replay: what it knows, and how far it is.
 #[derive(Debug)]
 pub struct Replay {
     now: Timestamp,
-    /// How many of the jobs whose time has passed run each minute.
-    per_minute: NonZeroU32,
+    pace: Pace,
     /// The jobs that there are for its events, by the id of the job that would be made: most are that job, some collected the event.
     known: HashMap<JobId, (JobId, JobState)>,
     /// Events that were counted, by the hash that tells them apart: beginning with the first event of the range.
     counts: HashMap<KeyHash, Window>,
-    /// Jobs that run as soon as may be, each in a slot of its own.
-    turns: u32,
 }
 
 /// A stored event, with what the rule wants because of it.
@@ -71,8 +94,8 @@ pub enum Fate {
 
 impl Replay {
     /// A replay at `now` of events for which there are the jobs of `known`.
-    pub fn new(now: Timestamp, per_minute: NonZeroU32, known: HashMap<JobId, (JobId, JobState)>) -> Self {
-        Self { now, per_minute, known, counts: HashMap::new(), turns: 0 }
+    pub fn new(now: Timestamp, pace: Pace, known: HashMap<JobId, (JobId, JobState)>) -> Self {
+        Self { now, pace, known, counts: HashMap::new() }
     }
 
     /// Decides about the next event, in order of arrival, and changes `state`.
@@ -88,8 +111,9 @@ impl Replay {
         fates.collect()
     }
 
-    /// Ends what waits for a step that has ended with all that came, once nothing comes any more.
-    pub fn finish(self, state: &mut State) {
+    /// Ends what waits for a step that has ended with all that came, once nothing comes any more; how the next replay of the same moment
+    /// goes on.
+    pub fn finish(self, state: &mut State) -> Pace {
         let mut waiting: Vec<JobId> = state.dirty.new_jobs.iter().copied().collect();
         let mut before = usize::MAX;
         // As long as that ends others.
@@ -97,6 +121,7 @@ impl Replay {
             before = waiting.len();
             waiting.retain(|id| !end_with_step(*id, state));
         }
+        self.pace
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -109,13 +134,7 @@ impl Replay {
 
     /// A live job was made: if its time has passed, it has taken a slot.
     pub(super) fn made(&mut self, job: &Job) {
-        self.turns = self.turns.saturating_add(u32::from(job.due <= self.now && !job.waits()));
-    }
-
-    /// When the next job runs whose time has passed.
-    fn slot(&self) -> Timestamp {
-        let wait = SignedDuration::from_millis(60_000 * i64::from(self.turns) / i64::from(self.per_minute.get()));
-        self.now.saturating_add(wait).unwrap_or(Timestamp::MAX)
+        self.pace.taken = self.pace.taken.saturating_add(u32::from(job.due <= self.now && !job.waits()));
     }
 }
 
@@ -186,7 +205,7 @@ impl<'a> Change<'a> {
     /// It is too late for that, as its rule says.
     pub(super) fn run_at(&self, question: &DueQuestion<'_>, due: Due) -> Result<Timestamp, Reason> {
         match &self.again {
-            Some(replay) if due.at <= replay.now => self.late(question, due, replay.slot()),
+            Some(replay) if due.at <= replay.now => self.late(question, due, replay.pace.next()),
             _ => Ok(due.at),
         }
     }

@@ -35,7 +35,7 @@ fn known(state: &State) -> HashMap<JobId, (JobId, JobState)> {
 
 /// Replays `events` at `now`, of which the first `within` may make jobs; what came of each.
 fn replay(events: &[Arrival], within: usize, now: i64, state: &mut State) -> Vec<Fate> {
-    let mut replay = Replay::new(minute(now), sixty(), known(state));
+    let mut replay = Replay::new(minute(now), Pace::after(minute(now), None, sixty()), known(state));
     let past = |(place, arrival)| Past { arrival, stale: false, within: place < within };
     let fired: Vec<Fired> = events.iter().enumerate().flat_map(|one| replay.decide(past(one), state)).collect();
     replay.finish(state);
@@ -230,7 +230,7 @@ fn stale(words: &[Arrival]) -> Vec<bool> {
 }
 
 fn replayed(words: &[Arrival], within: std::ops::Range<usize>, known: HashMap<JobId, (JobId, JobState)>, state: &mut State) {
-    let mut replay = Replay::new(minute(100), sixty(), known);
+    let mut replay = Replay::new(minute(100), Pace::after(minute(100), None, sixty()), known);
     for (place, (arrival, stale)) in words.iter().zip(stale(words)).enumerate() {
         replay.decide(Past { arrival, stale, within: within.contains(&place) }, state);
     }

@@ -334,6 +334,9 @@ impl Store for Faulty {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    fn replaying(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        self.inner.replaying()
+    }
     async fn replay(&self, ask: Replay, now: Timestamp) -> Result<Vec<Replayed>, Error> {
         self.inner.replay(ask, now).await
     }

@@ -59,6 +59,8 @@ async fn replay(State(app): State<App>, who: Known, parameters: Parameters, requ
         Err(Error::Store(error)) => Err(error.into()),
         Err(Error::NoRule(_)) => Err(Problem::not_found("No rule in force has this id.")),
         Err(Error::Empty { .. }) => Err(Problem::malformed("`from` is not before `to`, or not before now.")),
-        Err(refused @ (Error::Off(_) | Error::TooMany)) => Err(Problem::replay(refused.to_string())),
+        Err(refused @ (Error::Off(_) | Error::TooMany(_) | Error::TooMuch(_) | Error::Another)) => {
+            Err(Problem::replay(refused.to_string()))
+        }
     }
 }

@@ -14,4 +14,5 @@ mod live;
 mod metrics;
 mod pages;
 mod privacy;
+mod replay;
 mod serve;

@@ -82,7 +82,17 @@ const RECORDS: &str = "SELECT written, record, kind, key_id, sealed FROM records
     AND key_id NOT IN (SELECT key_id FROM seal_keys WHERE purpose = 'duty')";
 
 /// What is deleted, by the word that the proof has for it; `?1`: keys. Hashes go before the rows that lead to them.
-const DELETES: [(&str, &str); 29] = [
+const DELETES: [(&str, &str); 31] = [
+    // What stays of events says that they had a job, also those that one collected: a replay must not make it again.
+    (
+        "",
+        "INSERT OR IGNORE INTO jobs_erased (event_id, automation, action) \
+         SELECT e.event_id, h.automation, h.action FROM erased_jobs x JOIN job_history h ON h.job_id = x.job \
+         JOIN events e ON e.event_id = h.event_id WHERE x.own AND e.seq NOT IN (SELECT seq FROM erased_events) UNION \
+         SELECT e.event_id, h.automation, h.action FROM erased_jobs x JOIN job_history h ON h.job_id = x.job JOIN job_events c ON c.job = h.seq \
+         JOIN events e ON e.seq = c.event WHERE x.own AND e.seq NOT IN (SELECT seq FROM erased_events)",
+    ),
+    ("", "DELETE FROM jobs_erased WHERE event_id IN (SELECT e.event_id FROM erased_events x JOIN events e ON e.seq = x.seq)"),
     ("", "DELETE FROM entities WHERE entity IN (SELECT e.entity FROM erased_events x JOIN events e ON e.seq = x.seq)"),
     ("", "UPDATE events SET entity = NULL, cause = NULL, keys = NULL WHERE seq IN (SELECT seq FROM erased_events)"),
     (

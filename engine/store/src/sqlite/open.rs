@@ -76,8 +76,8 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
     let writer = tokio::spawn(writer.run());
     let (reader, writer) = (Reader { from, ring }, Mutex::new(Some(writer)));
-    let backups = Arc::default();
-    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, gauges, writer, backups }))
+    let (backups, replays) = Default::default();
+    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, gauges, writer, backups, replays }))
 }
 
 /// Changes the master key of the store, which nobody else has open.

@@ -229,6 +229,7 @@ fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
         "DELETE FROM event_parts WHERE part_id / 256 IN (SELECT value FROM json_each(?1)) \
          AND part_id >= (SELECT min(value) FROM json_each(?1)) * 256 AND part_id < (SELECT max(value) + 1 FROM json_each(?1)) * 256",
         "DELETE FROM job_events WHERE event IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM jobs_erased WHERE event_id IN (SELECT event_id FROM events WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?1))",
     ];
     const JOB: &[&str] = &[

@@ -26,3 +26,15 @@ CREATE TABLE jobs_forgotten (
     rule  TEXT PRIMARY KEY,
     ended INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The same of every rule, under no name: what was deleted before anybody took note.
+INSERT INTO jobs_forgotten (rule, ended)
+    SELECT '', max(at) FROM (SELECT max(received) AS at FROM events UNION ALL SELECT max(ended) FROM job_history) HAVING max(at) IS NOT NULL;
+
+-- Events that had a job that was erased with a person who is not of the event, or with one of several: they get no other.
+CREATE TABLE jobs_erased (
+    event_id   BLOB NOT NULL CHECK (length(event_id) = 16),
+    automation TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    PRIMARY KEY (event_id, automation, action)
+) STRICT, WITHOUT ROWID;
