@@ -530,7 +530,7 @@ impl<'a> Change<'a> {
 /// end while it runs, where its automation is off.
 pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -> bool {
     let begun = job.state == JobState::Running || job.attempt > 0;
-    match timetable.due(&question(job), records) {
+    match timetable.due(&DueQuestion::of(job), records) {
         Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => {
             if job.state == JobState::Running {
                 let news = job.cancel.is_none();
@@ -554,19 +554,6 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
             job.end(JobState::Skipped, reason);
             true
         }
-    }
-}
-
-/// What a timetable is asked about a job.
-fn question(job: &Job) -> DueQuestion<'_> {
-    DueQuestion {
-        automation: &job.automation,
-        action: &job.action,
-        anchor: job.anchor,
-        reference: job.reference,
-        collected: job.collected,
-        lookups: &job.lookups,
-        clinic: job.clinic.as_deref(),
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::arrival::LookupRef;
 use crate::hash::KeyHash;
 use crate::id::AutomationId;
-use crate::job::Reason;
+use crate::job::{Job, Reason};
 
 /// What the rules in force say about time. Implemented over a rule set; a plain table in tests.
 pub trait Timetable: Send + Sync {
@@ -35,6 +35,21 @@ pub struct DueQuestion<'a> {
     pub lookups: &'a [LookupRef],
     /// The clinic of the job: an automation may not be the one that is in force there any more.
     pub clinic: Option<&'a str>,
+}
+
+impl<'a> DueQuestion<'a> {
+    /// About `job`, as it stands.
+    pub fn of(job: &'a Job) -> Self {
+        Self {
+            automation: &job.automation,
+            action: &job.action,
+            anchor: job.anchor,
+            reference: job.reference,
+            collected: job.collected,
+            lookups: &job.lookups,
+            clinic: job.clinic.as_deref(),
+        }
+    }
 }
 
 /// Reads records.

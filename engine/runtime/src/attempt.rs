@@ -302,16 +302,7 @@ pub(crate) fn readiness(in_force: &InForce, job: &Job, seen: &Seen<'_>, now: Tim
 
 /// What the rules say about the time of `job`, on `records`.
 fn due(in_force: &InForce, job: &Job, records: &dyn Records) -> Result<Due, Reason> {
-    let question = DueQuestion {
-        automation: &job.automation,
-        action: &job.action,
-        anchor: job.anchor,
-        reference: job.reference,
-        collected: job.collected,
-        lookups: &job.lookups,
-        clinic: job.clinic.as_deref(),
-    };
-    in_force.due(&question, records)
+    in_force.due(&DueQuestion::of(job), records)
 }
 
 /// A job whose automation is off is not run, not even to its end.

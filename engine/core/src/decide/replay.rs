@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Change, State, question};
+use super::{Change, State};
 use crate::arrival::{Arrival, Candidate, Plan};
 use crate::hash::KeyHash;
 use crate::id::{AutomationId, JobId};
@@ -217,7 +217,7 @@ impl<'a> Change<'a> {
             return;
         }
         let slot = if self.state.dirty.new_jobs.contains(&job.id) { slot.max(replay.now) } else { replay.now };
-        match self.late(&question(job), Due { at: job.due, expires: job.expires }, slot) {
+        match self.late(&DueQuestion::of(job), Due { at: job.due, expires: job.expires }, slot) {
             Ok(run_at) => job.run_at = run_at,
             Err(reason) => job.end(JobState::Skipped, reason),
         }

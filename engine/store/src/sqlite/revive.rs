@@ -386,16 +386,7 @@ impl Deciding<'_> {
 }
 
 fn due(timetable: &dyn Timetable, job: &Job, records: &RecordSet) -> Result<Due, Reason> {
-    let question = DueQuestion {
-        automation: &job.automation,
-        action: &job.action,
-        anchor: job.anchor,
-        reference: job.reference,
-        collected: job.collected,
-        lookups: &job.lookups,
-        clinic: job.clinic.as_deref(),
-    };
-    timetable.due(&question, records)
+    timetable.due(&DueQuestion::of(job), records)
 }
 
 fn told(job: &Job, was: JobState, with: Option<JobId>, outcome: Result<&Job, Reason>) -> Revival {
