@@ -51,7 +51,8 @@ mod tests {
     use crate::condition::date::is_moment;
     use crate::path::Path;
     use crate::rule::grants::is_type as is_emitted_type;
-    use crate::source::file::{is_name, is_type, size_of};
+    use crate::source::file::{is_name, is_type};
+    use crate::source::receive::size_of;
     use crate::source::verify::signed as what_is_signed;
     use crate::time;
 
