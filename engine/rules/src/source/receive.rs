@@ -1,8 +1,9 @@
-//! Reads `[receive]`: how deliveries look, and how they prove where they come from.
+//! Reads `[receive]`: how deliveries look, how they prove where they come from, and what they are answered.
 
-use super::file::{choice, formats, pick};
-use super::{Algorithm, Encoding, Format, Scheme, verify};
-use crate::diagnostic::error;
+use super::file::formats;
+use super::verify::file::schemes;
+use super::{Ack, Format, Handshake, Scheme, handshake};
+use crate::diagnostic::{error, warning};
 use crate::reader::{Item, Table};
 use crate::xml;
 
@@ -10,21 +11,8 @@ use crate::xml;
 const MAX_BODY_DEFAULT: usize = 256 * 1024;
 /// No file may ask for more.
 pub(crate) const MAX_BODY_MAX: usize = 16 * 1024 * 1024;
-
-/// What `algorithm` may say; the first where it is absent.
-pub(crate) const ALGORITHMS: [(&str, Algorithm); 3] =
-    [("sha256", Algorithm::Sha256), ("sha1", Algorithm::Sha1), ("sha512", Algorithm::Sha512)];
-/// What `encodings` may name; the first where it is absent.
-pub(crate) const ENCODINGS: [(&str, Encoding); 2] = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
-/// The ways to verify a delivery, as `kind` names them.
-pub(crate) const KINDS: [(&str, Way); 2] = [("hmac", Way::Hmac), ("token", Way::Token)];
-
-/// A way to verify a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Hmac,
-    Token,
-}
+/// The longest exact answer, in bytes.
+pub(crate) const ACK_MAX: usize = 1024;
 
 /// What `[receive]` says.
 pub(super) struct Receive {
@@ -32,11 +20,22 @@ pub(super) struct Receive {
     pub(super) xml_root: Option<String>,
     pub(super) max_body: usize,
     pub(super) verify: Vec<Scheme>,
+    pub(super) insecure: bool,
+    pub(super) handshakes: Vec<Handshake>,
+    pub(super) ack: Option<Ack>,
 }
 
 impl Default for Receive {
     fn default() -> Self {
-        Self { formats: vec![Format::Json], xml_root: None, max_body: MAX_BODY_DEFAULT, verify: Vec::new() }
+        Self {
+            formats: vec![Format::Json],
+            xml_root: None,
+            max_body: MAX_BODY_DEFAULT,
+            verify: Vec::new(),
+            insecure: false,
+            handshakes: Vec::new(),
+            ack: None,
+        }
     }
 }
 
@@ -55,9 +54,64 @@ pub(super) fn receiving(table: &Table<'_>) -> Receive {
         Some(root.value.to_owned())
     });
     let max_body = table.get("max_body").and_then(size).unwrap_or(MAX_BODY_DEFAULT);
-    let verify = table.need("verify").map(schemes).unwrap_or_default();
+    let insecure = insecure(table);
+    let verify = if insecure { Vec::new() } else { table.need("verify").map(schemes).unwrap_or_default() };
+    unproven_body(table, &verify);
+    let handshakes = table.get("handshakes").map(handshake::handshakes).unwrap_or_default();
+    let ack = table.get("ack").and_then(|item| item.table("ack")).and_then(|table| ack(&table));
     table.finish();
-    Receive { formats: formats.unwrap_or_else(|| vec![Format::Json]), xml_root, max_body, verify }
+    Receive { formats: formats.unwrap_or_else(|| vec![Format::Json]), xml_root, max_body, verify, insecure, handshakes, ack }
+}
+
+/// Whether nothing is to be checked. What says so beside a way to check has two minds.
+fn insecure(table: &Table<'_>) -> bool {
+    let Some(item) = table.get("insecure") else { return false };
+    if item.boolean() != Some(true) {
+        return false;
+    }
+    if table.get("verify").is_some() {
+        let finding = error("contradiction", item.span(), "`insecure` stands in place of `verify`");
+        table.report().push(finding.help("leave `insecure` out, and what `verify` says is checked"));
+        return false;
+    }
+    let finding =
+        warning("insecure", item.span(), "nothing proves where these deliveries come from: who knows the address can send events");
+    table.report().push(finding.help("say `verify`, if only by a token in a header or in the URL"));
+    true
+}
+
+/// Reports ways to verify that say nothing of the body.
+fn unproven_body(table: &Table<'_>, verify: &[Scheme]) {
+    if verify.iter().all(Scheme::proves_body) {
+        return;
+    }
+    let span = table.get("verify").map_or(table.span.clone(), |item| item.span());
+    let finding = error("missing-key", span, "the body is not signed, so it cannot be what is read: `payload` is missing in [receive]");
+    table.report().push(finding.help("make it of headers and parameters that are signed"));
+}
+
+fn ack(table: &Table<'_>) -> Option<Ack> {
+    let status = table.need("status").and_then(|item| {
+        let status = item.integer()?;
+        let fits = u16::try_from(status).ok().filter(|status| (200..=299).contains(status));
+        fits.or_else(|| item.mismatch("a status from 200 to 299"))
+    });
+    let body = table.string("body");
+    table.finish();
+    let (status, body) = (status?, body);
+    if let Some(body) = &body {
+        let why = match body.value.len() {
+            0 => None,
+            _ if matches!(status, 204 | 205) => Some(format!("an answer of status {status} has no body")),
+            length if length > ACK_MAX => Some(format!("an answer has at most {ACK_MAX} bytes")),
+            _ => None,
+        };
+        if let Some(why) = why {
+            table.report().push(error("contradiction", body.span.clone(), why));
+            return None;
+        }
+    }
+    Some(Ack { status, body: body.map(|body| body.value.to_owned()).unwrap_or_default() })
 }
 
 /// Reads `512`, `"64KiB"` or `"1MiB"`.
@@ -76,52 +130,4 @@ pub(crate) fn size_of(text: &str) -> Option<usize> {
     };
     let digits = Some(digits.trim()).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse::<usize>().ok()?.checked_mul(unit)
-}
-
-fn schemes(item: Item<'_>) -> Vec<Scheme> {
-    let Some(table) = item.table("verify") else { return Vec::new() };
-    let Some(any) = table.get("any") else { return scheme(&table).into_iter().collect() };
-    table.finish();
-    let items = any.array().unwrap_or_default();
-    if items.is_empty() {
-        any.report().push(error("empty-list", any.span(), "`any` needs at least one way to verify a delivery"));
-    }
-    items.into_iter().filter_map(|item| scheme(&item.table("verify")?)).collect()
-}
-
-fn scheme(table: &Table<'_>) -> Option<Scheme> {
-    let kind = table.need_string("kind")?;
-    let header = table.need_string("header").map(|header| header.value.to_ascii_lowercase());
-    let prefix = table.string("prefix").map(|prefix| prefix.value.to_owned());
-    let Some((_, way)) = KINDS.into_iter().find(|(known, _)| *known == kind.value) else {
-        let finding = error("unknown-kind", kind.span, format!("`{}` is not a way to verify a delivery", kind.value));
-        table.report().push(finding.meant(kind.value, KINDS.map(|(known, _)| known)));
-        return None;
-    };
-    let scheme = match way {
-        Way::Hmac => {
-            let algorithm = choice(table, "algorithm", &ALGORITHMS);
-            let encodings = encodings(table);
-            let signed = signed(table);
-            let verified = table.get("verified").and_then(Item::boolean).unwrap_or(true);
-            table.finish();
-            Scheme::Hmac { header: header?, prefix, signed: signed?, algorithm: algorithm?, encodings: encodings?, verified }
-        }
-        Way::Token => {
-            table.finish();
-            Scheme::Token { header: header?, prefix }
-        }
-    };
-    Some(scheme)
-}
-
-fn encodings(table: &Table<'_>) -> Option<Vec<Encoding>> {
-    let Some(item) = table.get("encodings") else { return Some(vec![Encoding::Hex]) };
-    let items = item.array()?;
-    Some(items.into_iter().filter_map(|item| pick(item, "encodings", &ENCODINGS)).collect())
-}
-
-fn signed(table: &Table<'_>) -> Option<Vec<verify::Part>> {
-    let Some(template) = table.string("signed") else { return Some(vec![verify::Part::Body]) };
-    verify::signed(template.value).map_err(|why| table.report().push(error("bad-signed", template.span, why))).ok()
 }

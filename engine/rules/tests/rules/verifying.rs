@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use sha2::Sha256;
 use zelo_core::Timestamp;
-use zelo_rules::{Delivery, FileText, Files, Headers, Refusal, RuleSet};
+use zelo_rules::{Added, Delivery, FileText, Files, Headers, Refusal, RuleSet};
 
 use super::common::{loaded, sample, shipped};
 
@@ -119,7 +119,7 @@ fn verified_by(verify: &str) -> RuleSet {
     loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![], samples: vec![] })
 }
 
-fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> Option<Vec<(String, String)>> {
+fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> Option<Added> {
     let headers: Headers<'_> = given.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let delivery = Delivery {
         path: "appointment/new",
@@ -151,7 +151,7 @@ proptest! {
         let set = verified_by(WAYS[way]);
         let given = [("x-id", "evt_1")];
         let made = signed(&set, &given, &body, secret.as_bytes()).unwrap();
-        let all: Vec<(&str, &str)> = given.into_iter().chain(made.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect();
+        let all: Vec<(&str, &str)> = given.into_iter().chain(made.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect();
         prop_assert_eq!(verify(&set, &all, &body, &[secret.as_bytes()]), Ok(()));
         if secret != other_secret {
             prop_assert!(verify(&set, &all, &body, &[other_secret.as_bytes()]).is_err());
@@ -164,12 +164,15 @@ proptest! {
 
 #[test]
 fn the_first_way_that_can_be_taken_signs() {
-    let names = |set: &RuleSet, given: &[(&str, &str)]| signed(set, given, "{}", SECRET).map(|made| made[0].0.clone());
+    let names = |set: &RuleSet, given: &[(&str, &str)]| signed(set, given, "{}", SECRET).map(|made| made.headers[0].0.clone());
     let set = loaded(&shipped());
     assert_eq!(names(&set, &[]).as_deref(), Some("authorization"));
     assert_eq!(names(&set, &[("Authorization", "Basic x")]).as_deref(), Some("x-zelo-token"), "that header is taken");
     assert_eq!(names(&verified_by(WAYS[3]), &[]).as_deref(), Some("x-other"), "no encoding, no signature");
-    assert_eq!(signed(&verified_by(WAYS[5]), &[], "{}", SECRET), Some(vec![("authorization".to_owned(), "Bearer s3cret".to_owned())]));
+    assert_eq!(
+        signed(&verified_by(WAYS[5]), &[], "{}", SECRET).map(|made| made.headers),
+        Some(vec![("authorization".to_owned(), "Bearer s3cret".to_owned())])
+    );
 }
 
 #[test]

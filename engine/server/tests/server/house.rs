@@ -194,6 +194,7 @@ impl House {
             source: "acme".into(),
             secrets: vec![SECRET.into()],
             clinic: None,
+            handshake: None,
             insecure,
         });
         let runtime = Runtime::new(Shared {
