@@ -33,6 +33,8 @@ pub(super) const SIGNED: &str = concat!(
     r"(\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\})+[^{\[\]]*\])",
     r"([^{\[\]]|\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\})+[^{\[\]]*\])*$",
 );
+/// The same where the body is signed whatever comes.
+pub(super) const PROVEN: &str = r"^([^\[\]]|\[[^\]]*\])*\{(body|form)\}";
 /// The name of an element.
 pub(super) const ELEMENT: &str = r"^([A-Za-z_:]|[^\x00-\x7F])([A-Za-z0-9._:-]|[^\x00-\x7F])*$";
 /// A text that a template makes.

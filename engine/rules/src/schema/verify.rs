@@ -61,6 +61,17 @@ pub(super) fn scheme() -> Value {
             only(json!(["ed25519", "rsa"]), &["algorithm", "query"]),
             needs(json!(["hmac", "ed25519", "rsa"]), json!({ "required": ["header"] })),
             needs(json!(["token"]), one_of("header", "query")),
+            {
+                "if": {
+                    "properties": { "kind": { "enum": ["hmac", "ed25519", "rsa"] }, "body_signed": { "const": true }, "body_hash": false },
+                    "required": ["kind"],
+                },
+                "then": { "properties": { "signed": fitting(patterns::PROVEN) } },
+            },
+            {
+                "if": { "properties": { "body_signed": { "const": false } }, "required": ["body_signed"] },
+                "then": { "required": ["signed"], "properties": { "signed": { "not": fitting(patterns::PROVEN) }, "body_hash": false } },
+            },
             { "if": { "required": ["tolerance"] }, "then": { "anyOf": [
                 { "required": ["timestamp"] },
                 { "required": ["fields"], "properties": { "fields": { "required": ["timestamp"] } } },

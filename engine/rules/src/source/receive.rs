@@ -94,7 +94,11 @@ fn ack(table: &Table<'_>) -> Option<Ack> {
     let status = table.need("status").and_then(|item| {
         let status = item.integer()?;
         let fits = u16::try_from(status).ok().filter(|status| (200..=299).contains(status));
-        fits.or_else(|| item.mismatch("a status from 200 to 299"))
+        if fits.is_none() {
+            let why = format!("{status} does not say that a delivery was taken: that is said by 200 to 299");
+            item.report().push(error("wrong-type", item.span(), why));
+        }
+        fits
     });
     let body = table.string("body");
     table.finish();
