@@ -5,7 +5,7 @@ use std::path::{Path as File, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use zelo_core::Clock;
-use zelo_rules::{Delivery, Headers, Path, RuleSet, Source};
+use zelo_rules::{Added, Delivery, Headers, Path, RuleSet, Source};
 use zelo_runtime::system::SystemClock;
 
 use super::http::{self, Sender};
@@ -65,9 +65,9 @@ pub(super) fn run(config: Option<&File>, arguments: &Arguments) -> Result<Findin
         headers: sample.headers,
         body: &body,
     };
-    let headers = letter.sealed(source, setup::secret(&config, &connection, &source.id)?.as_deref())?;
+    let added = letter.sealed(source, setup::secret(&config, &connection, source)?.as_deref())?;
     let answer = Sender::new()
-        .post(&format!("{base}{path}"), &headers, &body)
+        .post(&added.url(&format!("{base}{path}")), &added.headers, &body)
         .with_context(|| format!("no server answers at {base}; start one with `zelo serve`, or name another with --url"))?;
     let taken = answer.is_taken();
     match arguments.format {
@@ -159,15 +159,15 @@ pub(super) struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// Its headers, and those that make it a verified delivery of `source`.
-    pub(super) fn sealed(&self, source: &Source, secret: Option<&[u8]>) -> Result<Vec<(String, String)>> {
-        let mut sealed = self.headers.clone();
-        let Some(secret) = secret else { return Ok(sealed) };
+    /// Its headers, and what makes it a verified delivery of `source`.
+    pub(super) fn sealed(&self, source: &Source, secret: Option<&[u8]>) -> Result<Added> {
+        let own = self.headers.clone();
+        let Some(secret) = secret else { return Ok(Added { headers: own, query: Vec::new() }) };
         let headers: Headers<'_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let delivery = Delivery { path: self.path, url: self.url, headers: &headers, body: self.body };
         let signed = source.sign(&delivery, secret, SystemClock.now());
-        sealed.extend(signed.with_context(|| format!("deliveries of `{}` cannot be signed here", source.id))?);
-        Ok(sealed)
+        let signed = signed.with_context(|| format!("deliveries of `{}` cannot be signed here", source.id))?;
+        Ok(Added { headers: [own, signed.headers].concat(), query: signed.query })
     }
 }
 

@@ -98,6 +98,9 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
                 }
                 Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
             }
+            for connection in runtime.connections.values().filter(|connection| runtime.is_insecure(connection)) {
+                tracing::warn!(connection = connection.name, "insecure: deliveries are not verified");
+            }
             runtime.tell_rules().await;
             runtime.bell.notify_one();
         }

@@ -41,8 +41,14 @@ impl Ground {
     }
 
     fn connections(&self) -> HashMap<String, Connection> {
-        let of =
-            |source: &str| Connection { name: source.into(), source: source.into(), secrets: Vec::new(), clinic: None, insecure: false };
+        let of = |source: &str| Connection {
+            name: source.into(),
+            source: source.into(),
+            secrets: Vec::new(),
+            clinic: None,
+            handshake: None,
+            insecure: false,
+        };
         self.rules.sources().map(|source| (source.id.clone(), of(&source.id))).collect()
     }
 

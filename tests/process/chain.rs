@@ -266,7 +266,8 @@ impl Ground {
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         let name = "clinicarx".to_owned();
-        let connection = Connection { name: name.clone(), source: name, secrets: Vec::new(), clinic: None, insecure: false };
+        let connection =
+            Connection { name: name.clone(), source: name, secrets: Vec::new(), clinic: None, handshake: None, insecure: false };
         let clock = Arc::new(ManualClock::new("2026-03-02T11:00:00Z".parse().unwrap()));
         Self { folder: tempfile::tempdir().unwrap(), host, rules: Arc::new(rules), catalog, connection, clock }
     }

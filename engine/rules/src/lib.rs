@@ -64,7 +64,7 @@ pub use rule::{
 pub use schema::{rule_schema, source_schema};
 pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
-    Algorithm, Changes, Class, Classes, ConsentMapping, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match,
+    Ack, Added, Changes, Class, Classes, ConsentMapping, Delivery, EntityMapping, EventMapping, Format, Handshake, Headers, Match, Method,
     PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
     Through, Words, common as common_identity,
 };

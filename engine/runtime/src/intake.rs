@@ -7,7 +7,7 @@ use serde::Serialize;
 use tracing::{Instrument, Span, debug_span, info_span};
 use zelo_core::decide::Decision;
 use zelo_core::{Arrival, ConsentSaid, Entropy, Event, EventId, JobState, SpanId, Status, Timestamp, TraceContext, TraceId};
-use zelo_rules::{Delivery, Headers, Read, Refusal, Source, Through};
+use zelo_rules::{Ack, Delivery, Headers, Method, Read, Refusal, Source, Through};
 
 use crate::Runtime;
 use crate::connection::Connection;
@@ -22,6 +22,12 @@ pub struct Incoming<'a> {
     pub url: &'a str,
     pub headers: &'a Headers<'a>,
     pub body: &'a [u8],
+}
+
+impl<'a> Incoming<'a> {
+    fn delivery(&self) -> Delivery<'a> {
+        Delivery { path: self.path, url: self.url, headers: self.headers, body: self.body }
+    }
 }
 
 /// When a delivery was there, and what it is known by from then on, whatever becomes of it.
@@ -51,6 +57,19 @@ pub struct Receipt {
     pub trace_id: TraceId,
 }
 
+/// What is said to the provider.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The delivery was taken.
+    Taken {
+        receipt: Receipt,
+        /// The provider wants to hear exactly this, and no receipt.
+        ack: Option<Ack>,
+    },
+    /// It was no delivery: the provider asked whether we are here, and wants to hear this text.
+    Handshake(String),
+}
+
 /// Why a delivery was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -73,6 +92,7 @@ impl Refused {
             Self::Refusal(Refusal::Unverified { .. }) => "unverified",
             Self::Refusal(Refusal::Unsupported { .. }) => "format",
             Self::Refusal(Refusal::TooLarge { .. }) => "too-large",
+            Self::Refusal(Refusal::Handshake { .. }) => "handshake",
             Self::Busy => "busy",
             Self::Unavailable(_) => "unavailable",
         }
@@ -119,17 +139,53 @@ impl Runtime {
         self.rules.current().rules.source(source).map(|source| source.max_body)
     }
 
+    /// Whether `connection` takes deliveries from anyone: it says so, or its source does.
+    pub fn is_insecure(&self, connection: &Connection) -> bool {
+        connection.insecure || self.rules.current().rules.source(&connection.source).is_some_and(|source| source.insecure)
+    }
+
+    /// Whether the provider of `connection` may ask by GET whether we are here.
+    pub fn is_asked(&self, connection: &str) -> bool {
+        let source = self.connections.get(connection).map(|connection| &connection.source);
+        source.is_some_and(|source| self.rules.current().rules.source(source).is_some_and(|source| source.has_handshake(Method::Get)))
+    }
+
+    /// Answers a GET by which a provider asks whether we are here; none: it is no such question. Nobody signs it.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub fn ask(&self, arrived: Arrived, incoming: &Incoming<'_>) -> Result<Option<String>, Refused> {
+        let Some(connection) = self.connections.get(incoming.connection) else {
+            return Err(Refused::NoConnection(incoming.connection.to_owned()));
+        };
+        let edition = self.rules.current();
+        let Some(source) = edition.rules.source(&connection.source) else { return Ok(None) };
+        let _span = info_span!("ask", trace_id = %arrived.trace(), connection = connection.name).entered();
+        match source.handshake(Method::Get, &incoming.delivery(), connection.handshake.as_deref()) {
+            Ok(answer) => {
+                answer.iter().for_each(|_| tracing::info!("handshake answered"));
+                Ok(answer)
+            }
+            Err(refusal) => {
+                let refused = Refused::from(refusal);
+                self.metrics().refused(Some(&connection.name), refused.word());
+                tracing::warn!(code = refused.word(), why = %refused, "refused");
+                Err(refused)
+            }
+        }
+    }
+
     /// Gives a delivery that is there now its name.
     pub fn arrived(&self) -> Arrived {
         let at = self.clock.now();
         Arrived { event: self.counts.id(at, self.entropy.as_ref()), at }
     }
 
-    /// Verifies a delivery, and accepts it.
+    /// Verifies a delivery, and accepts it, or answers it where it is a handshake.
     ///
     /// # Errors
     /// Why not. Nothing was stored then.
-    pub async fn receive(&self, arrived: Arrived, incoming: Incoming<'_>) -> Result<Receipt, Refused> {
+    pub async fn receive(&self, arrived: Arrived, incoming: Incoming<'_>) -> Result<Answer, Refused> {
         // The name in a URL is anyone's text: it is told only where it is one of ours.
         let known = self.connections.contains_key(incoming.connection).then_some(incoming.connection);
         let span = info_span!(
@@ -142,12 +198,13 @@ impl Runtime {
         self.receive_counted(arrived, &incoming, known).instrument(span).await
     }
 
-    async fn receive_counted(&self, arrived: Arrived, incoming: &Incoming<'_>, known: Option<&str>) -> Result<Receipt, Refused> {
+    async fn receive_counted(&self, arrived: Arrived, incoming: &Incoming<'_>, known: Option<&str>) -> Result<Answer, Refused> {
         let begun = Instant::now();
         let outcome = self.verified(arrived, incoming).await;
         self.metrics().answered(begun.elapsed());
         match &outcome {
-            Ok(receipt) => {
+            Ok(Answer::Handshake(_)) => tracing::info!("handshake answered"),
+            Ok(Answer::Taken { receipt, .. }) => {
                 self.metrics().received(incoming.connection, receipt.status);
                 tracing::info!(
                     event = receipt.event_id.map(tracing::field::display),
@@ -164,26 +221,31 @@ impl Runtime {
         outcome
     }
 
-    async fn verified(&self, arrived: Arrived, incoming: &Incoming<'_>) -> Result<Receipt, Refused> {
+    async fn verified(&self, arrived: Arrived, incoming: &Incoming<'_>) -> Result<Answer, Refused> {
         let missing = || Refused::NoConnection(incoming.connection.to_owned());
         let connection = self.connections.get(incoming.connection).ok_or_else(missing)?;
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(missing)?;
-        let delivery = Delivery { path: incoming.path, url: incoming.url, headers: incoming.headers, body: incoming.body };
+        let delivery = incoming.delivery();
         if !connection.insecure {
             debug_span!("verify").in_scope(|| source.verify(&delivery, &connection.secrets, arrived.at))?;
+        }
+        if let Some(answer) = source.handshake(Method::Post, &delivery, connection.handshake.as_deref())? {
+            return Ok(Answer::Handshake(answer));
         }
         // Whose trace this belongs to is what the sender says: it is pointed to, and nothing hangs on it.
         if let Some(caller) = incoming.headers.text("traceparent").and_then(|header| header.parse::<TraceContext>().ok()) {
             Span::current().record("link", tracing::field::display(caller));
         }
         let trace_id = arrived.trace();
-        Ok(match self.accept_as(arrived, connection, &delivery).await? {
+        let ack = source.ack.clone();
+        let receipt = match self.accept_as(arrived, connection, &delivery).await? {
             Accepted::Ignored { .. } => Receipt { event_id: None, status: Status::Ignored, rules: 0, trace_id },
             Accepted::Recorded { decision, .. } => {
                 Receipt { event_id: Some(decision.event), status: decision.status, rules: decision.rules.len(), trace_id }
             }
-        })
+        };
+        Ok(Answer::Taken { receipt, ack })
     }
 
     /// Reads `delivery`, once, and matches it.

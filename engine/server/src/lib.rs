@@ -1,7 +1,8 @@
 //! HTTP: the hooks that providers call, the API, and the pages.
 //!
 //! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
-//!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document.
+//!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document. GET only answers the
+//!   handshakes that a source has.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
@@ -33,7 +34,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tokio::sync::{Mutex, Semaphore, watch};
 use zelo_runtime::Runtime;
 
@@ -136,9 +137,9 @@ const FORM_MAX: usize = 4096;
 
 pub(crate) fn routes(app: App) -> Router {
     let bounded = Router::new()
-        .route("/hooks/{connection}", post(hooks::receive))
-        .route("/hooks/{connection}/", post(hooks::receive))
-        .route("/hooks/{connection}/{*path}", post(hooks::receive))
+        .route("/hooks/{connection}", any(hooks::take))
+        .route("/hooks/{connection}/", any(hooks::take))
+        .route("/hooks/{connection}/{*path}", any(hooks::take))
         .nest("/api/v1", api::routes(&app))
         .route("/", get(pages::home::show))
         .route("/style.css", get(pages::style))

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use zelo_core::job::Reason;
 use zelo_core::{JobState, TraceId};
@@ -80,6 +80,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "replay", "This cannot be replayed", detail)
     }
 
+    /// 403: who asks whether we are here does not know what they would.
+    fn handshake(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "handshake", "The handshake is refused", detail)
+    }
+
     /// 404.
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
@@ -88,6 +93,11 @@ impl Problem {
     fn connection() -> Self {
         let detail = "There is no connection of this name. The address of a hook is /hooks/, the name of a connection in zelo.toml, and the provider's path.";
         Self::new(StatusCode::NOT_FOUND, "connection", "No such connection", detail)
+    }
+
+    /// 405, where these methods are taken.
+    pub(crate) fn method_other_than(allow: &'static str) -> Self {
+        Self { header: Some(Box::new((ALLOW, allow))), ..Self::method() }
     }
 
     /// 405.
@@ -177,6 +187,7 @@ impl From<Refused> for Problem {
             Refused::Refusal(Refusal::Malformed { why }) => Self::malformed(why),
             Refused::Refusal(Refusal::Unverified { why }) => Self::unverified(why),
             Refused::Refusal(Refusal::Unsupported { why }) => Self::unsupported(why),
+            Refused::Refusal(Refusal::Handshake { why }) => Self::handshake(why),
             Refused::Refusal(Refusal::TooLarge { max, .. }) => Self::too_large(max),
             Refused::Busy => Self::busy(),
             Refused::Unavailable(error) => Self::from(error),

@@ -7,8 +7,9 @@ use super::values::{
     any_of, anything, boolean, by_default, first_by_default, fitting, list, name, one_or_some, path, refers, some, string, text, types,
     with, word, zone,
 };
+use super::verify;
 use super::{condition, patterns};
-use crate::source::{ALGORITHMS, CLASSES, Class, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX};
+use crate::source::{CLASSES, Class, FORMATS, MAX_BODY_MAX};
 
 /// The keys of a source file.
 pub(super) fn keys() -> Keys {
@@ -27,7 +28,7 @@ pub(super) fn keys() -> Keys {
 
 /// What the keys name.
 pub(super) fn definitions() -> Vec<(&'static str, Value)> {
-    let mut definitions = vec![("scheme", scheme())];
+    let mut definitions = vec![("scheme", verify::scheme())];
     definitions.extend(condition::definitions());
     definitions
 }
@@ -40,34 +41,24 @@ fn receive() -> Value {
         .may("format", "What bodies may be.", formats)
         .may("xml_root", "The root element of XML bodies; `$` is then what stands inside it.", fitting(patterns::ELEMENT))
         .may("max_body", "The longest body that is read: `\"64KiB\"`, at most 16 MiB.", by_default(size, "256KiB"))
-        .need("verify", "How a delivery proves where it comes from, or `{ any = [ … ] }`.", any_of([any, refers("scheme")]))
+        .may("verify", "How a delivery proves where it comes from, or `{ any = [ … ] }`.", any_of([any, refers("scheme")]))
+        .may("insecure", "In place of `verify`: anyone can send events. Said aloud at every start.", boolean())
+        .may(
+            "handshakes",
+            "Requests by which a provider asks whether we are here, answered before anything is stored.",
+            list(&verify::handshake()),
+        )
+        .may("ack", "What a delivery that is taken is answered, exactly. Absent: 202 and what became of it.", verify::ack())
         .holds(json!({
             "if": { "required": ["xml_root"] },
             "then": {
                 "properties": { "format": { "anyOf": [{ "const": "xml" }, { "type": "array", "contains": { "const": "xml" } }] } },
                 "required": ["format"],
             },
-        }))
-        .schema()
-}
-
-/// One way to verify a delivery.
-fn scheme() -> Value {
-    Keys::new()
-        .need("kind", "`hmac`: a keyed hash of what is signed, in a header. `token`: the secret itself.", word(&KINDS))
-        .need("header", "The header that carries it.", string())
-        .may("prefix", "What stands before it in the header, such as `\"sha256=\"` or `\"Bearer \"`.", string())
-        .may(
-            "signed",
-            "What is signed: a template over `{body}`, `{url}` and `{header:name}`.",
-            by_default(fitting(patterns::SIGNED), "{body}"),
-        )
-        .may("algorithm", "The hash.", first_by_default(&ALGORITHMS))
-        .may("encodings", "How the signature may be written.", by_default(list(&word(&ENCODINGS)), vec![ENCODINGS[0].0]))
-        .may("verified", "Whether the provider has confirmed all this.", by_default(boolean(), true))
-        .holds(json!({
-            "if": { "properties": { "kind": { "const": "token" } }, "required": ["kind"] },
-            "then": { "properties": { "signed": false, "algorithm": false, "encodings": false, "verified": false } },
+            "oneOf": [
+                { "required": ["verify"], "properties": { "insecure": { "const": false } } },
+                { "required": ["insecure"], "properties": { "insecure": { "const": true }, "verify": false } },
+            ],
         }))
         .schema()
 }

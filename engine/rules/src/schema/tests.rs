@@ -15,7 +15,17 @@ use crate::{FileText, Files, PluginFacts, Plugins, load};
 const RARE_SOURCE: &str = r#"
 id = "rare"
 [receive]
-verify = { kind = "hmac", header = "x-signature" }
+ack = { status = 200, body = "ok" }
+handshakes = [
+  { method = "POST", when = { body = "$.type", equals = "hello" }, check = { query = "token" }, answer = { body = "$.challenge" } },
+]
+[receive.verify]
+any = [
+  { kind = "hmac", header = "x-signature", fields = { separator = ",", assign = "=", signature = "v1", timestamp = "t" }, signed = "{t}.{body}", tolerance = "5m" },
+  { kind = "hmac", header = "x-signature", timestamp = { header = "x-time" }, signed = "{t}.{url}", body_hash = { query = "hash" } },
+  { kind = "token", query = "token" },
+  { kind = "basic", verified = false },
+]
 [[events]]
 type = "a.b"
 match = { body = { path = "$.a", equals = 1 } }

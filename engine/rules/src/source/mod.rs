@@ -8,8 +8,12 @@ mod classes;
 mod consents;
 mod delivery;
 pub(crate) mod file;
+
+pub(crate) mod handshake;
+mod parameters;
 mod people;
 mod reading;
+pub(crate) mod receive;
 mod sample;
 pub(crate) mod verify;
 mod words;
@@ -24,12 +28,16 @@ pub(crate) use classes::CLASSES;
 pub use classes::{Class, Classes};
 pub use consents::ConsentMapping;
 pub use delivery::{Delivery, Headers, Refusal};
-pub(crate) use file::{ALGORITHMS, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX, check_name, expand, pick, read, zone};
+pub(crate) use file::{FORMATS, check_name, expand, pick, read, zone};
+pub(crate) use handshake::METHODS;
+pub use handshake::{Handshake, Method};
 
 pub use people::{PersonMapping, PersonReading, common};
 pub use reading::{Read, Reading, RecordReading};
+pub(crate) use receive::{ACK_MAX, MAX_BODY_MAX};
 pub use sample::Sample;
-pub use verify::{Algorithm, Encoding, Scheme};
+pub(crate) use verify::{ALGORITHMS, BODY_ENCODINGS, ENCODINGS, KEY_ENCODINGS, KINDS};
+pub use verify::{Added, Scheme};
 pub use words::Words;
 
 use crate::path::Path;
@@ -52,8 +60,14 @@ pub struct Source {
     pub xml_root: Option<String>,
     /// The longest body that is read, in bytes.
     pub max_body: usize,
-    /// A delivery must satisfy one of these.
+    /// A delivery must satisfy one of these; without one nothing does.
     pub verify: Vec<Scheme>,
+    /// Nothing is checked: anyone can send. Said aloud wherever it is found.
+    pub insecure: bool,
+    /// How the provider asks whether we are here.
+    pub handshakes: Vec<Handshake>,
+    /// What a delivery that is taken is answered, where the provider minds.
+    pub ack: Option<Ack>,
     pub events: Vec<EventMapping>,
     pub records: Vec<RecordMapping>,
     /// What is personal here says something about a person's health: LGPD art. 11.
@@ -64,6 +78,14 @@ pub struct Source {
     pub words: Words,
     /// SHA-256 of the file, hexadecimal.
     pub digest: String,
+}
+
+/// An exact answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// 200 to 299.
+    pub status: u16,
+    pub body: String,
 }
 
 /// How a body is written.

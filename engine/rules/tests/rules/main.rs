@@ -17,6 +17,7 @@ mod loading;
 mod matching;
 mod over_time;
 mod preparing;
+mod providers;
 mod schema;
 mod sentences;
 mod shipped;

@@ -175,7 +175,8 @@ pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Re
     parameters.none()?;
     let edition = app.runtime.rules.current();
     let metrics = app.runtime.metrics();
-    let mut connections: Vec<ConnectionJson> = app.runtime.connections.values().map(ConnectionJson::new).collect();
+    let mut connections: Vec<ConnectionJson> =
+        app.runtime.connections.values().map(|connection| ConnectionJson::new(&app, connection)).collect();
     connections.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Json(StatusJson {
         version: env!("CARGO_PKG_VERSION"),
@@ -202,12 +203,12 @@ impl DownJson {
 }
 
 impl ConnectionJson {
-    fn new(connection: &zelo_runtime::Connection) -> Self {
+    fn new(app: &App, connection: &zelo_runtime::Connection) -> Self {
         Self {
             name: connection.name.clone(),
             source: connection.source.clone(),
             clinic: connection.clinic.clone(),
-            insecure: connection.insecure,
+            insecure: app.runtime.is_insecure(connection),
         }
     }
 }

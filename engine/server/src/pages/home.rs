@@ -92,8 +92,8 @@ fn outside(words: &Words) -> Response {
 
 /// What is wrong with the set-up, or around it.
 fn alarms(app: &App, words: &Words) -> Markup {
-    let mut insecure: Vec<&str> =
-        app.runtime.connections.values().filter(|connection| connection.insecure).map(|connection| connection.name.as_str()).collect();
+    let connections = app.runtime.connections.values().filter(|connection| app.runtime.is_insecure(connection));
+    let mut insecure: Vec<&str> = connections.map(|connection| connection.name.as_str()).collect();
     insecure.sort_unstable();
     let (problems, problem) = (app.runtime.rules.problems(), app.runtime.rules.problem());
     let edition = app.runtime.rules.current();

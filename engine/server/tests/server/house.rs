@@ -187,19 +187,47 @@ impl House {
         (Self::over(Arc::new(store), entropy, settings, false), stop)
     }
 
+    /// One with the only source `text`, without rules, and one connection of it: `p`.
+    pub(crate) async fn of_source(text: &str, handshake: Option<&str>) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let store = open(None, &entropy).await;
+        let file = FileText { name: "p.toml".into(), text: text.into() };
+        let files = Files { sources: vec![file], rules: vec![], samples: vec![] };
+        let loaded = zelo_rules::load(&files, &Greeter);
+        let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
+        let source = rules.sources().next().unwrap().id.clone();
+        let in_force = Arc::new(InForce::new(rules.clone(), vec![]));
+        let edition = Edition { in_force, rules, catalog: Arc::new(Catalog::default()) };
+        let secrets = vec![SECRET.into()];
+        let handshake = handshake.map(Into::into);
+        let connection = Connection { name: "p".into(), source, secrets, clinic: None, handshake, insecure: false };
+        Self::put_together(store, entropy, Settings::default(), edition, vec![connection])
+    }
+
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
-        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
         let connections = [("acme", false), ("open", insecure)].map(|(name, insecure)| Connection {
             name: name.into(),
             source: "acme".into(),
             secrets: vec![SECRET.into()],
             clinic: None,
+            handshake: None,
             insecure,
         });
+        Self::put_together(store, entropy, settings, edition(), connections.into())
+    }
+
+    fn put_together(
+        store: Arc<dyn Store>,
+        entropy: Arc<dyn Entropy>,
+        settings: Settings,
+        edition: Edition,
+        connections: Vec<Connection>,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
         let runtime = Runtime::new(Shared {
             store,
             host: Arc::new(Host::new(HostConfig { instances: 1, ..HostConfig::default() }).unwrap()),
-            rules: Rulebook::new(edition()),
+            rules: Rulebook::new(edition),
             connections: connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect::<HashMap<_, _>>(),
             channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
             outbound: Arc::new(zelo_runtime::outbound::Answers::default()),

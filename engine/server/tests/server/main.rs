@@ -7,6 +7,7 @@ mod api;
 mod deaf;
 mod documents;
 mod halts;
+mod handshakes;
 mod hooks;
 mod house;
 mod jobs;
