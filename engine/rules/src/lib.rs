@@ -18,6 +18,7 @@ mod condition;
 mod diagnostic;
 mod digest;
 mod document;
+mod encoding;
 mod explain;
 mod facts;
 mod files;
@@ -64,9 +65,9 @@ pub use rule::{
 pub use schema::{rule_schema, source_schema};
 pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
-    Algorithm, Changes, Class, Classes, ConsentMapping, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match,
-    PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
-    Through, Words, common as common_identity,
+    Algorithm, Around, Changes, Class, Classes, Composed, ConsentMapping, Delivery, Encoding, EntityMapping, EventMapping, Format, Given,
+    Headers, Holds, Match, OnViolation, PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading,
+    Refusal, Sample, Scheme, Shape, Source, Split, Texts, Through, Wanted, Words, common as common_identity,
 };
 pub use template::Template;
 pub use testing::{Difference, Ended, Ran, Runner, Stage, TestResult, Testing, missing_fixtures, run_tests};

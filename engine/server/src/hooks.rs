@@ -3,16 +3,15 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use http::header::CONTENT_ENCODING;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use zelo_rules::Headers;
-use zelo_runtime::{Incoming, Receipt};
+use zelo_runtime::{Incoming, Receipts};
 
 use crate::App;
-use crate::body;
 use crate::origin;
 use crate::problem::Problem;
+use crate::unpack;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -27,7 +26,7 @@ pub(crate) async fn receive(
     State(app): State<App>,
     place: Result<Path<Place>, PathRejection>,
     request: Request,
-) -> Result<(StatusCode, Json<Receipt>), Problem> {
+) -> Result<(StatusCode, Json<Receipts>), Problem> {
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, body) = request.into_parts();
     let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
@@ -35,10 +34,7 @@ pub(crate) async fn receive(
     let held = match app.runtime.max_body(&place.connection) {
         None => None,
         Some(max) => {
-            let read = async {
-                plain(&parts.headers)?;
-                body::read(body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies).await
-            };
+            let read = unpack::read(&parts.headers, body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies);
             Some(read.await.map_err(|problem| refuse(&app, connection, problem))?)
         }
     };
@@ -52,16 +48,8 @@ pub(crate) async fn receive(
         body: held.as_ref().map_or(&[], |held| &held.bytes),
     };
     let arrived = app.runtime.arrived();
-    let receipt = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
-    Ok((StatusCode::ACCEPTED, Json(receipt)))
-}
-
-/// Refuses a body that is compressed: what is signed and what is read would not be the same bytes.
-fn plain(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => Err(Problem::unsupported("The body is compressed. Send it without Content-Encoding.")),
-        _ => Ok(()),
-    }
+    let receipts = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
+    Ok((StatusCode::ACCEPTED, Json(receipts)))
 }
 
 /// Counts and logs a delivery that did not get as far as the runtime. `connection` is one of ours.

@@ -50,6 +50,8 @@ pub enum Refusal {
     Unverified { why: String },
     #[error("the body is not in a form that this source takes: {why}")]
     Unsupported { why: String },
+    #[error("the payload is not in the form of its type: {why}")]
+    Violation { why: String },
     #[error("the body has {length} bytes; this source takes at most {max}")]
     TooLarge { length: usize, max: usize },
 }

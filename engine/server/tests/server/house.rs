@@ -355,6 +355,7 @@ impl House {
         };
         let arrival = Arrival {
             delivery: self.store().indexer().delivery("acme", &event.kind, &event.id.to_string()),
+            quarantined: false,
             event,
             body: Arc::from(&b"{}"[..]),
             entity: None,
