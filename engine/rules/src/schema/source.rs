@@ -27,7 +27,7 @@ pub(super) fn keys() -> Keys {
 
 /// What the keys name.
 pub(super) fn definitions() -> Vec<(&'static str, Value)> {
-    let mut definitions = vec![("scheme", scheme()), ("composed", composed())];
+    let mut definitions = vec![("scheme", scheme()), ("composed", composed()), ("holds", holds())];
     definitions.extend(condition::definitions());
     definitions
 }
@@ -66,6 +66,17 @@ fn receive() -> Value {
 /// A payload that is made of headers and parameters.
 fn composed() -> Value {
     named(&json!({}), &any_of([fitting(patterns::AROUND), refers("composed")]))
+}
+
+/// What must hold of a payload.
+fn holds() -> Value {
+    Keys::new()
+        .need("path", "A path over the payload.", path())
+        .may("equals", "The value of one of its nodes.", anything())
+        .may("exists", "Whether one of its nodes is there and not null.", boolean())
+        .holds(json!({ "anyOf": [{ "required": ["equals"] }, { "required": ["exists"] }] }))
+        .holds(not_both("equals", "exists"))
+        .schema()
 }
 
 /// A path, or a text over headers and parameters.
@@ -140,17 +151,11 @@ fn words() -> Value {
 fn matching() -> Value {
     let header = Keys::new().need("name", "The header.", string()).need("equals", "What it must be.", string()).schema();
     let query = Keys::new().need("name", "The parameter.", string()).need("equals", "What it must be.", string()).schema();
-    let body = Keys::new()
-        .need("path", "A path over the payload.", path())
-        .may("equals", "The value of one of its nodes.", anything())
-        .may("exists", "Whether one of its nodes is there and not null.", boolean())
-        .holds(json!({ "oneOf": [{ "required": ["equals"] }, { "required": ["exists"] }] }))
-        .schema();
     Keys::new()
         .may("path", "What follows `/hooks/{connection}/`.", string())
         .may("header", "A header and its value.", header)
         .may("query", "A parameter of the URL and its value.", query)
-        .may("body", "What must hold of the payload; of a list, all.", any_of([body.clone(), list(&body)]))
+        .may("body", "What must hold of the payload; of a list, all.", any_of([refers("holds"), list(&refers("holds"))]))
         .schema()
 }
 

@@ -18,7 +18,7 @@ id = "rare"
 verify = { kind = "hmac", header = "x-signature" }
 [[events]]
 type = "a.b"
-match = { body = { path = "$.a", equals = 1 } }
+match = { query = { name = "a", equals = "b" }, body = [{ path = "$.a", equals = 1 }, { path = "$.b", exists = true }] }
 [events.classes]
 public = ["$.a"]
 [[consents]]
