@@ -65,6 +65,9 @@ impl Store for Mortal {
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
         self.inner.record(arrival).await
     }
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
+        self.inner.record_all(arrivals).await
+    }
     async fn claim(
         &self,
         now: Timestamp,

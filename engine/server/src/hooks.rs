@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
@@ -12,9 +12,9 @@ use zelo_rules::{Ack, Headers};
 use zelo_runtime::{Answer, Incoming};
 
 use crate::App;
-use crate::body;
 use crate::origin;
 use crate::problem::Problem;
+use crate::unpack;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -73,10 +73,7 @@ async fn receive(app: &App, place: &Place, request: Request) -> Result<Response,
     let held = match app.runtime.max_body(&place.connection) {
         None => None,
         Some(max) => {
-            let read = async {
-                plain(&parts.headers)?;
-                body::read(body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies).await
-            };
+            let read = unpack::read(&parts.headers, body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies);
             Some(read.await.map_err(|problem| refuse(app, connection, problem))?)
         }
     };
@@ -92,7 +89,7 @@ async fn receive(app: &App, place: &Place, request: Request) -> Result<Response,
     let arrived = app.runtime.arrived();
     let answer = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
     Ok(match answer {
-        Answer::Taken { receipt, ack: None } => (StatusCode::ACCEPTED, Json(receipt)).into_response(),
+        Answer::Taken { receipts, ack: None } => (StatusCode::ACCEPTED, Json(receipts)).into_response(),
         Answer::Taken { ack: Some(ack), .. } => exactly(ack)?,
         Answer::Handshake(text) => plain_text(StatusCode::OK, text),
     })
@@ -102,14 +99,6 @@ async fn receive(app: &App, place: &Place, request: Request) -> Result<Response,
 fn exactly(ack: Ack) -> Result<Response, Problem> {
     let status = StatusCode::from_u16(ack.status).map_err(|_| Problem::internal())?;
     Ok(if ack.body.is_empty() { status.into_response() } else { plain_text(status, ack.body) })
-}
-
-/// Refuses a body that is compressed: what is signed and what is read would not be the same bytes.
-fn plain(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => Err(Problem::unsupported("The body is compressed. Send it without Content-Encoding.")),
-        _ => Ok(()),
-    }
 }
 
 /// Counts and logs a delivery that did not get as far as the runtime. `connection` is one of ours.

@@ -26,6 +26,7 @@ mod pages;
 mod problem;
 mod seen;
 mod serve;
+mod unpack;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -144,9 +144,20 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
+    /// 413: the body would become more than `times` as long when it is unpacked.
+    pub(crate) fn packed(times: usize) -> Self {
+        let detail = format!("Unpacked, it would be more than {times} times as long. Send it without Content-Encoding.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
     /// 415.
     pub(crate) fn unsupported(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "format", "The body is in another format", detail)
+    }
+
+    /// 422: the payload is not in the form of its type.
+    fn violation(detail: String) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "violation", "The payload is not in the form of its type", detail)
     }
 
     /// 500: a defect of zelo.
@@ -188,6 +199,7 @@ impl From<Refused> for Problem {
             Refused::Refusal(Refusal::Unverified { why }) => Self::unverified(why),
             Refused::Refusal(Refusal::Unsupported { why }) => Self::unsupported(why),
             Refused::Refusal(Refusal::Handshake { why }) => Self::handshake(why),
+            Refused::Refusal(Refusal::Violation { why }) => Self::violation(why),
             Refused::Refusal(Refusal::TooLarge { max, .. }) => Self::too_large(max),
             Refused::Busy => Self::busy(),
             Refused::Unavailable(error) => Self::from(error),

@@ -67,7 +67,17 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Error::Busy`] at once if the queue is full; nothing is stored then.
-    async fn record(&self, arrival: Arrival) -> Result<Decision, Error>;
+    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+        // One arrival has one decision, unless nobody is there to decide.
+        self.record_all(vec![arrival]).await?.pop().ok_or(Error::Closed)
+    }
+
+    /// Stores the arrivals of one delivery, in order, as [`Store::record`] does one: all of them in one transaction, or none. What became of
+    /// each.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at once if the queue is full; nothing is stored then.
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error>;
 
     /// Takes up to `limit` jobs whose time has come and that may run beside those that run, each under a new lease until `now + lease`.
     /// Clinics take turns; of one clinic and priority, who came due first comes first. What is due becomes ready by it, with a `limit` of 0

@@ -223,15 +223,18 @@ impl Store for SqliteStore {
         &self.indexer
     }
 
-    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
         let room = self.commands.try_reserve().map_err(|error| match error {
             TrySendError::Full(()) => Error::Busy,
             TrySendError::Closed(()) => Error::Closed,
         })?;
-        let arrival = whole_ms(arrival);
-        let payload = Payload::seal_early(&self.reader.ring, &arrival);
+        let sealed = |arrival| {
+            let arrival = whole_ms(arrival);
+            let payload = Payload::seal_early(&self.reader.ring, &arrival);
+            (arrival, payload)
+        };
         let (reply, answer) = oneshot::channel();
-        room.send(Command::Record(Box::new(arrival), payload, reply));
+        room.send(Command::Record(arrivals.into_iter().map(sealed).collect(), reply));
         answer.await.map_err(|_| Error::Closed)?
     }
 

@@ -35,6 +35,10 @@ pub(super) const SIGNED: &str = concat!(
 );
 /// The same where the body is signed whatever comes.
 pub(super) const PROVEN: &str = r"^([^\[\]]|\[[^\]]*\])*\{(body|form)\}";
+/// A text over what stands around a body.
+pub(super) const AROUND: &str = r"^([^{]|\{(header|query):[^}]+\})*\{(header|query):[^}]+\}([^{]|\{(header|query):[^}]+\})*$";
+/// A path of elements.
+pub(super) const SPLIT: &str = r"^\$(.|\s)*\*\s*\]?$";
 /// The name of an element.
 pub(super) const ELEMENT: &str = r"^([A-Za-z_:]|[^\x00-\x7F])([A-Za-z0-9._:-]|[^\x00-\x7F])*$";
 /// A text that a template makes.
@@ -57,9 +61,10 @@ mod tests {
     use crate::condition::date::is_moment;
     use crate::path::Path;
     use crate::rule::grants::is_type as is_emitted_type;
-    use crate::source::file::{is_name, is_type};
+    use crate::source::file::is_name;
     use crate::source::receive::size_of;
     use crate::source::verify::Signed;
+    use crate::source::{Around, is_type};
     use crate::time;
 
     thread_local! {
@@ -107,6 +112,11 @@ mod tests {
             prop_assert!(size_of(&size).is_none() || fits(SIZE, &size), "{}", size);
             prop_assert!(Path::parse(&path).is_err() || fits(PATH, &path), "{}", path);
             prop_assert!(instant.parse::<jiff::Timestamp>().is_err() || fits(INSTANT, &instant), "{}", instant);
+        }
+
+        #[test]
+        fn what_stands_around_a_body_is_that_of_the_readers(text in r"\{?(header:|query)\}?\.?\{(header:x|query:\{|body)\}?\$?") {
+            prop_assert_eq!(fits(AROUND, &text), Around::parse(&text).is_ok());
         }
 
         #[test]

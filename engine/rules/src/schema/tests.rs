@@ -28,7 +28,7 @@ any = [
 ]
 [[events]]
 type = "a.b"
-match = { body = { path = "$.a", equals = 1 } }
+match = { query = { name = "a", equals = "b" }, body = [{ path = "$.a", equals = 1 }, { path = "$.b", exists = true }] }
 [events.classes]
 public = ["$.a"]
 [[consents]]

@@ -80,6 +80,8 @@ pub enum Refusal {
     Unsupported { why: String },
     #[error("the handshake is refused: {why}")]
     Handshake { why: String },
+    #[error("the payload is not in the form of its type: {why}")]
+    Violation { why: String },
     #[error("the body has {length} bytes; this source takes at most {max}")]
     TooLarge { length: usize, max: usize },
 }

@@ -1,6 +1,7 @@
 //! Reads `[receive]`: how deliveries look, how they prove where they come from, and what they are answered.
 
 use super::file::formats;
+use super::receive_file::{Made, made};
 use super::verify::file::schemes;
 use super::{Ack, Format, Handshake, Scheme, handshake};
 use crate::diagnostic::{error, warning};
@@ -23,6 +24,7 @@ pub(super) struct Receive {
     pub(super) insecure: bool,
     pub(super) handshakes: Vec<Handshake>,
     pub(super) ack: Option<Ack>,
+    pub(super) made: Made,
 }
 
 impl Default for Receive {
@@ -35,6 +37,7 @@ impl Default for Receive {
             insecure: false,
             handshakes: Vec::new(),
             ack: None,
+            made: Made::default(),
         }
     }
 }
@@ -56,11 +59,14 @@ pub(super) fn receiving(table: &Table<'_>) -> Receive {
     let max_body = table.get("max_body").and_then(size).unwrap_or(MAX_BODY_DEFAULT);
     let insecure = insecure(table);
     let verify = if insecure { Vec::new() } else { table.need("verify").map(schemes).unwrap_or_default() };
-    unproven_body(table, &verify);
+    let made = made(table);
+    if made.payload.is_none() {
+        unproven_body(table, &verify);
+    }
     let handshakes = table.get("handshakes").map(handshake::handshakes).unwrap_or_default();
     let ack = table.get("ack").and_then(|item| item.table("ack")).and_then(|table| ack(&table));
     table.finish();
-    Receive { formats: formats.unwrap_or_else(|| vec![Format::Json]), xml_root, max_body, verify, insecure, handshakes, ack }
+    Receive { formats: formats.unwrap_or_else(|| vec![Format::Json]), xml_root, max_body, verify, insecure, handshakes, ack, made }
 }
 
 /// Whether nothing is to be checked. What says so beside a way to check has two minds.

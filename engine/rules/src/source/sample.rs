@@ -23,16 +23,24 @@ impl Source {
 impl EventMapping {
     fn sample(&self) -> Option<Sample> {
         let file = self.sample.clone()?;
-        let format = match file.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).as_deref() {
-            Some("json") => Some(Format::Json),
-            Some("xml") => Some(Format::Xml),
-            _ => None,
-        };
+        let format = Format::of_file(&file);
         let mut headers: Vec<(String, String)> = self.matches.header.iter().cloned().collect();
         let said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if let Some(format) = format.filter(|_| !said) {
             headers.push(("content-type".to_owned(), format.media_type().to_owned()));
         }
         Some(Sample { file, path: self.matches.path.clone().unwrap_or_default(), headers })
+    }
+}
+
+impl Format {
+    /// The format of an example, as the end of its name says it.
+    pub(crate) fn of_file(name: &str) -> Option<Self> {
+        match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Json),
+            "xml" => Some(Self::Xml),
+            "form" => Some(Self::Form),
+            _ => None,
+        }
     }
 }

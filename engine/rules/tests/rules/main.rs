@@ -8,6 +8,7 @@ mod classes;
 mod common;
 mod conditions;
 mod consents;
+mod deliveries;
 mod diagnostics;
 mod explaining;
 mod fuzzing;

@@ -145,6 +145,10 @@ impl Store for Faulty {
         })
         .await
     }
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
+        let wanted = move |store: Arc<dyn Store>| async move { store.record_all(arrivals).await };
+        self.call("records several".to_owned(), Error::Busy, wanted, |_| {}).await
+    }
     async fn claim(
         &self,
         now: Timestamp,

@@ -373,7 +373,8 @@ impl Director<'_> {
             let later = self.clock.now() + SignedDuration::from_secs(1 + self.dice.below(120) as i64);
             sent.state = match answer {
                 Ok(Answer::Handshake(text)) => panic!("a delivery was answered {text}"),
-                Ok(Answer::Taken { receipt, .. }) => {
+                Ok(Answer::Taken { receipts, .. }) => {
+                    let [receipt] = receipts.all() else { unreachable!("nothing is split") };
                     assert!(matches!(receipt.status, Status::Accepted | Status::Stale | Status::Duplicate), "{:?}", receipt.status);
                     sent.acknowledged.push(receipt.event_id.unwrap());
                     let again = sent.acknowledged.len() < 3 && self.dice.chance(self.script.weather.again);

@@ -45,6 +45,9 @@ impl Store for Deaf {
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
         self.inner.record(arrival).await
     }
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
+        self.inner.record_all(arrivals).await
+    }
     async fn claim(
         &self,
         now: Timestamp,

@@ -86,8 +86,10 @@ async fn what_cannot_be_read_is_refused() {
     house.send(delivery(path, &[TOKEN], format!("{{\"{MARKER}\": "))).await.is_problem(400, "malformed");
     house.send(delivery(path, &[TOKEN], format!("{{\"{MARKER}\": 1, \"{MARKER}\": 2}}"))).await.is_problem(400, "malformed");
     house.send(request("POST", path, &[TOKEN, ("content-type", "application/xml")], "<a/>".into())).await.is_problem(415, "format");
-    let packed = delivery(path, &[TOKEN, ("content-encoding", "gzip")], patient("1", MARKER).to_string());
-    house.send(packed).await.is_problem(415, "format");
+    for (coding, status, code) in [("br", 415, "format"), ("gzip, gzip", 415, "format"), ("gzip", 400, "malformed")] {
+        let packed = delivery(path, &[TOKEN, ("content-encoding", coding)], patient("1", MARKER).to_string());
+        house.send(packed).await.is_problem(status, code);
+    }
 }
 
 #[tokio::test]

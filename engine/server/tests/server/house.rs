@@ -23,7 +23,7 @@ use zelo_core::{
     JournalEntry, ManualClock, Origin, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
-use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
+use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins, SampleText};
 use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
@@ -204,7 +204,20 @@ impl House {
         Self::put_together(store, entropy, Settings::default(), edition, vec![connection])
     }
 
+    /// One with another source, which names these schemas.
+    pub(crate) async fn reading(source: &str, schemas: &[(&str, Value)]) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let schema =
+            |(name, schema): &(&str, Value)| SampleText { source: "acme.toml".into(), name: (*name).into(), text: Ok(schema.to_string()) };
+        let edition = edition_of(source, schemas.iter().map(schema).collect());
+        Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
+    }
+
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
+        Self::of(store, entropy, settings, insecure, edition_of(SOURCE, Vec::new()))
+    }
+
+    fn of(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool, edition: Edition) -> Self {
         let connections = [("acme", false), ("open", insecure)].map(|(name, insecure)| Connection {
             name: name.into(),
             source: "acme".into(),
@@ -213,7 +226,7 @@ impl House {
             handshake: None,
             insecure,
         });
-        Self::put_together(store, entropy, settings, edition(), connections.into())
+        Self::put_together(store, entropy, settings, edition, connections.into())
     }
 
     fn put_together(
@@ -383,6 +396,7 @@ impl House {
         };
         let arrival = Arrival {
             delivery: self.store().indexer().delivery("acme", &event.kind, &event.id.to_string()),
+            quarantined: false,
             event,
             body: Arc::from(&b"{}"[..]),
             entity: None,
@@ -497,9 +511,9 @@ pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
     Effect::RecordEdit(RecordEdit { record: "contact".into(), id: id.into(), set, append: [("notes".to_owned(), note.to_owned())].into() })
 }
 
-fn edition() -> Edition {
+fn edition_of(source: &str, samples: Vec<SampleText>) -> Edition {
     let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
-    let files = Files { sources: vec![file("acme.toml", SOURCE)], rules: vec![file("greeting.toml", RULE)], samples: vec![] };
+    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", RULE)], samples };
     let loaded = zelo_rules::load(&files, &Greeter);
     let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
     let automation = Automation {

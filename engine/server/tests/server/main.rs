@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod deaf;
+mod deliveries;
 mod documents;
 mod halts;
 mod handshakes;
