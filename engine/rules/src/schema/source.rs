@@ -55,7 +55,7 @@ fn receive() -> Value {
                 "properties": { "format": { "anyOf": [{ "const": "xml" }, { "type": "array", "contains": { "const": "xml" } }] } },
                 "required": ["format"],
             },
-            "oneOf": [
+            "anyOf": [
                 { "required": ["verify"], "properties": { "insecure": { "const": false } } },
                 { "required": ["insecure"], "properties": { "insecure": { "const": true }, "verify": false } },
             ],

@@ -306,6 +306,7 @@ fn basic_is_that_of_rfc_7617() {
     }
     let of = set.sources().next().unwrap();
     assert!(of.takes_secret(b"a:b") && !of.takes_secret(b"ab"), "a secret of `basic` is user:password");
+    assert!(of.names_user() && !source(GITHUB).sources().next().unwrap().names_user());
 }
 
 #[test]
