@@ -75,6 +75,8 @@ pub(super) fn run(config: Option<&File>, arguments: &Arguments) -> Result<Findin
             let name = if taken { "receipt" } else { "problem" };
             print_line(&json!({ "status": answer.status, name: answer.body }).to_string());
         }
+        // What a provider wants to hear exactly says nothing more.
+        Format::Text if taken && answer.body.is_null() => print_line(&format!("{} taken", answer.status)),
         Format::Text if taken => {
             let text = |name: &str| answer.body[name].as_str().unwrap_or("-").to_owned();
             print_line(&format!("{} {}  {}  rules: {}", answer.status, text("status"), text("event_id"), answer.body["rules"]));

@@ -120,7 +120,7 @@ pub(super) fn connections(
         }
         let found = match secrets {
             // The key to a public one is the provider's: none can be made up.
-            Secrets::Read if source.shares_secret() => vec![default_secret(config, id, entropy)?],
+            Secrets::Read if source.shares_secret() => vec![default_secret(config, source, entropy)?],
             Secrets::Read | Secrets::Unused => Vec::new(),
         };
         let (name, source) = (id.to_owned(), id.to_owned());
@@ -163,12 +163,12 @@ pub(super) fn default_secret_file(config: &Config, source: &str) -> std::path::P
     config.path(&std::path::Path::new("secrets").join(source))
 }
 
-fn default_secret(config: &Config, source: &str, entropy: &dyn Entropy) -> Result<Vec<u8>> {
-    let path = default_secret_file(config, source);
+fn default_secret(config: &Config, source: &Source, entropy: &dyn Entropy) -> Result<Vec<u8>> {
+    let path = default_secret_file(config, &source.id);
     if !path.exists() {
-        secrets::make(&path, entropy)?;
+        secrets::make(&path, if source.names_user() { "zelo:" } else { "" }, entropy)?;
     }
-    default_secret_ref(source).read(config)
+    default_secret_ref(&source.id).read(config)
 }
 
 fn default_secret_ref(source: &str) -> SecretRef {

@@ -30,8 +30,8 @@ pub(super) const HEADER: &str = "^[A-Za-z0-9-]+$";
 /// What is signed: a text with something of the delivery in it, and parts in `[ ]` that may be missing, each with such a value.
 pub(super) const SIGNED: &str = concat!(
     r"^[^{\[\]]*",
-    r"(\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\})+[^{\[\]]*\])",
-    r"([^{\[\]]|\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|]+)(\|lower)?\})+[^{\[\]]*\])*$",
+    r"(\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\})+[^{\[\]]*\])",
+    r"([^{\[\]]|\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\})+[^{\[\]]*\])*$",
 );
 /// The same where the body is signed whatever comes.
 pub(super) const PROVEN: &str = r"^([^\[\]]|\[[^\]]*\])*\{(body|form)\}";

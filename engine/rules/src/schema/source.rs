@@ -69,7 +69,7 @@ fn receive() -> Value {
             },
         }))
         .holds(json!({
-            "oneOf": [
+            "anyOf": [
                 { "required": ["verify"], "properties": { "insecure": { "const": false } } },
                 { "required": ["insecure"], "properties": { "insecure": { "const": true }, "verify": false } },
             ],

@@ -51,6 +51,10 @@ keep = { state = "$.state" }
 words = { "$.state" = { title = "o estado", values = { a = "aberto" } } }
 "#;
 
+/// Ways to verify that stand alone.
+const ALONE: [&str; 3] =
+    [r#"{ kind = "rsa", header = "x-signature", public_keys = ["x"] }"#, r#"{ kind = "token", query = "token" }"#, r#"{ kind = "basic" }"#];
+
 /// The same for rules.
 const RARE: &str = r#"
 id = "rare"
@@ -105,6 +109,10 @@ fn files() -> Files {
     files.sources.extend(texts(mistakes, "source-"));
     files.rules.extend(texts(mistakes, "rule-"));
     files.sources.push(FileText { name: "rare-source.toml".to_owned(), text: RARE_SOURCE.to_owned() });
+    for (way, number) in ALONE.into_iter().zip(1..) {
+        let text = format!("id = \"alone-{number}\"\n[receive]\nverify = {way}\n[[events]]\ntype = \"a.b\"\n");
+        files.sources.push(FileText { name: format!("alone-{number}.toml"), text });
+    }
     files.rules.push(FileText { name: "rare.toml".to_owned(), text: RARE.to_owned() });
     files
 }

@@ -54,36 +54,42 @@ pub(super) fn scheme() -> Value {
         .may("public_keys", "Keys of the provider, beside those of the connection.", some(&string()))
         .may("encodings", "How the signature may be written.", by_default(list(&word(&ENCODINGS)), vec![ENCODINGS[0].0]))
         .may("verified", "Whether the provider has confirmed all this.", by_default(boolean(), true))
-        .holds(json!({ "allOf": [
+        .holds(all([
             only(json!(["token"]), &OF_SIGNATURES),
             only(json!(["basic"]), &not_of_basic),
             only(json!(["hmac"]), &["public_keys", "query"]),
             only(json!(["ed25519", "rsa"]), &["algorithm", "query"]),
             needs(json!(["hmac", "ed25519", "rsa"]), json!({ "required": ["header"] })),
             needs(json!(["token"]), one_of("header", "query")),
-            {
+            json!({
                 "if": {
                     "properties": { "kind": { "enum": ["hmac", "ed25519", "rsa"] }, "body_signed": { "const": true }, "body_hash": false },
                     "required": ["kind"],
                 },
                 "then": { "properties": { "signed": fitting(patterns::PROVEN) } },
-            },
-            {
+            }),
+            json!({
                 "if": { "properties": { "body_signed": { "const": false } }, "required": ["body_signed"] },
                 "then": { "required": ["signed"], "properties": { "signed": { "not": fitting(patterns::PROVEN) }, "body_hash": false } },
-            },
-            { "if": { "required": ["tolerance"] }, "then": { "anyOf": [
+            }),
+            json!({ "if": { "required": ["tolerance"] }, "then": { "anyOf": [
                 { "required": ["timestamp"] },
                 { "required": ["fields"], "properties": { "fields": { "required": ["timestamp"] } } },
-            ] } },
-            { "not": { "required": ["timestamp", "fields"], "properties": { "fields": { "required": ["timestamp"] } } } },
-        ] }))
+            ] } }),
+            json!({ "not": { "required": ["timestamp", "fields"], "properties": { "fields": { "required": ["timestamp"] } } } }),
+        ]))
         .schema()
+}
+
+/// All of these keywords hold. `allOf` is not for every editor; a choice of one is.
+fn all<const N: usize>(rules: [Value; N]) -> Value {
+    rules.into_iter().rev().reduce(|rest, rule| with(rule, json!({ "anyOf": [rest] }))).unwrap_or_default()
 }
 
 /// One of two keys, not both.
 fn one_of(one: &str, other: &str) -> Value {
-    json!({ "oneOf": [{ "required": [one] }, { "required": [other] }] })
+    let only = |one: &str, other: &str| json!({ "required": [one], "properties": { other: false } });
+    json!({ "anyOf": [only(one, other), only(other, one)] })
 }
 
 fn fields() -> Value {

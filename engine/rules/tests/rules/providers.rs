@@ -306,6 +306,7 @@ fn basic_is_that_of_rfc_7617() {
     }
     let of = set.sources().next().unwrap();
     assert!(of.takes_secret(b"a:b") && !of.takes_secret(b"ab"), "a secret of `basic` is user:password");
+    assert!(of.names_user() && !source(GITHUB).sources().next().unwrap().names_user());
 }
 
 #[test]
@@ -313,6 +314,8 @@ fn a_token_may_stand_in_the_url() {
     let set = source(r#"{ kind = "token", query = "token" }"#);
     let sent = |query: &str| Sent::new("a&b c", &[], "{}").to(&format!("https://hooks.example.com/hooks/a/b{query}")).verified_by(&set);
     assert_eq!(sent("?x=1&token=a%26b+c"), Ok(()));
+    let rotated = Sent { secrets: vec![b"the new one".to_vec(), b"a&b c".to_vec()], ..Sent::new("", &[], "{}") };
+    assert_eq!(rotated.to("https://hooks.example.com/hooks/a/b?token=a%26b%20c").verified_by(&set), Ok(()), "while secrets rotate");
     assert_eq!(sent("?token=a%26b+c&token=a%26b+c"), Err("the `token` of its URL is there more than once".to_owned()));
     assert_eq!(sent("?token=a%26b"), Err("the `token` of its URL does not fit any secret of this connection".to_owned()));
     assert_eq!(sent("?Token=a%26b+c"), Err("its URL has no `token`".to_owned()));

@@ -78,6 +78,12 @@ impl Source {
         !self.insecure && self.verify.iter().any(|scheme| scheme.is_shared())
     }
 
+    /// Whether its secrets are of the form `user:password`.
+    pub fn names_user(&self) -> bool {
+        let mut shared = self.verify.iter().filter(|scheme| scheme.is_shared()).peekable();
+        shared.peek().is_some() && shared.all(|scheme| matches!(scheme.proof, Proof::Basic))
+    }
+
     /// Whether `secret` is one that a connection of this source can have: what has to be decoded can be, and a key is one.
     pub fn takes_secret(&self, secret: &[u8]) -> bool {
         self.insecure || self.verify.iter().any(|scheme| scheme.takes(secret))
