@@ -95,9 +95,8 @@ impl Story {
 
     /// A delivery was answered.
     pub(super) fn received(&mut self, now: Timestamp, line: &Line, answer: &Answer, followed: &Followed) {
-        let head = |style, status: &str, tail: &str| {
-            format!("{}  {:<22} {} {tail}", self.time(now), line.path, paint(style, &format!("{status:<9}")))
-        };
+        let when = self.time(now);
+        let head = |style, status: &str, tail: &str| format!("{when}  {:<22} {} {tail}", line.path, paint(style, &format!("{status:<9}")));
         if !answer.is_taken() {
             say(&head(BAD, "refused", &answer.refusal()));
             *self.statuses.entry("refused".to_owned()).or_default() += 1;
