@@ -13,6 +13,7 @@ mod clock;
 mod commands;
 mod crash;
 mod days;
+mod deliveries;
 mod disk;
 mod explain;
 mod halts;

@@ -174,7 +174,8 @@ impl Player<'_> {
         let secret = self.secrets.get(&connection).and_then(Option::as_deref);
         let place = format!("/hooks/{connection}/{}", line.path);
         let url = format!("{}{place}", self.config.server.public_url.as_deref().unwrap_or(&self.base).trim_end_matches('/'));
-        let letter = Letter { path: &line.path, url: &url, headers: line.headers(), body: &body };
+        let path = line.path.split('?').next().unwrap_or_default();
+        let letter = Letter { path, url: &url, headers: line.headers(), body: &body };
         let added = letter.sealed(source, secret)?;
         let answer = self
             .sender

@@ -133,10 +133,17 @@ pub fn given(rules: &RuleSet, connection: &Connection, given: Given<'_>, now: Ti
             let missing = || Error::NoType { source_id: source.id.clone(), kind: kind.to_owned(), known: known() };
             source.read_as(kind, data.into()).ok_or_else(missing)?
         }
-        None => match source.read(&delivery).map_err(|refused| Error::Malformed(refused.to_string()))? {
-            Read::Event(reading) => reading,
-            Read::Ignored { why } => return Err(Error::Ignored { why, known: known() }),
-        },
+        None => {
+            let mut events = source.read_all(&delivery).map_err(|refused| Error::Malformed(refused.to_string()))?;
+            if events.len() > 1 {
+                return Err(Error::Malformed(format!("the body holds {} events; ask about one of them", events.len())));
+            }
+            match events.pop() {
+                Some(Read::Event(reading)) => reading,
+                Some(Read::Ignored { why }) => return Err(Error::Ignored { why, known: known() }),
+                None => return Err(Error::Malformed("the body holds no event".to_owned())),
+            }
+        }
     };
     let through = Through {
         connection: &connection.name,

@@ -3,6 +3,7 @@
 //! What is simulated is time and the provider; matching, deciding, storing, running and settling are the real thing, over a
 //! store in memory. At equal instants deliveries come before due jobs. It ends when nothing is scheduled any more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -25,7 +26,10 @@ pub struct DayLine {
     pub at: Timestamp,
     /// The connection, which by default is called like its source.
     pub source: String,
+    /// With the parameters of the URL, where there are any.
     pub path: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     pub body: Value,
 }
 
@@ -108,8 +112,9 @@ async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut 
         Value::String(text) => text.clone().into_bytes(),
         json => json.to_string().into_bytes(),
     };
-    let headers = Headers::default();
-    let request = Delivery { path: &delivery.path, url: "", headers: &headers, body: &body };
+    let headers: Headers<'_> = delivery.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let path = delivery.path.split('?').next().unwrap_or_default();
+    let request = Delivery { path, url: &delivery.path, headers: &headers, body: &body };
     let now = runtime.clock.now();
     match runtime.accept(connection, &request, now).await {
         Err(refused) => tell(Row { state: "refused".to_owned(), detail: refused.to_string(), ..blank(now) }),

@@ -124,7 +124,7 @@ fn shape(report: &Report<'_>, name: At<&str>, beside: &[SampleText]) -> Option<S
     let missing = |why| ("missing-schema", format!("the schema cannot be read: {why}"));
     let bad = |why| ("bad-schema", format!("this is not a JSON Schema that stands alone: {why}"));
     text.map_err(missing)
-        .and_then(|text| Shape::read(text).map_err(bad))
+        .and_then(|text| Shape::read(name.value, text).map_err(bad))
         .map_err(|(code, text)| {
             report.push(
                 error(code, name.span, text)

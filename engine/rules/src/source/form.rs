@@ -4,7 +4,7 @@
 //! A form is an object of texts: a name that comes several times has a list of them, in order. Names are names: brackets and dots in them mean
 //! nothing, so nothing is ever nested.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::encoding::unmarked;
@@ -44,6 +44,15 @@ pub(crate) fn parameter(url: &str, name: &str) -> Option<String> {
     let (_, value) = found.next().filter(|_| found.next().is_none())?;
     decoded(value)
 }
+
+/// Parameters as a URL has them behind its `?`.
+pub(super) fn written<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let encoded = |text| utf8_percent_encode(text, PLAIN).to_string();
+    parameters.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect::<Vec<_>>().join("&")
+}
+
+/// What need not be encoded: the unreserved characters of RFC 3986, 2.3.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The names and values, as they are written.
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -111,9 +120,8 @@ mod tests {
 
         #[test]
         fn what_was_encoded_is_read_back(pairs in prop::collection::vec((any::<String>(), any::<String>()), 0..6)) {
-            let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-            let form: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-            let read = parse(form.join("&").as_bytes()).unwrap();
+            let form = written(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            let read = parse(form.as_bytes()).unwrap();
             for (name, _) in &pairs {
                 let of_name: Vec<&str> = pairs.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect();
                 let expected = if let [one] = of_name[..] { json!(one) } else { json!(of_name) };

@@ -17,6 +17,8 @@ use crate::json;
 pub struct Shape(Arc<Inner>);
 
 struct Inner {
+    /// The file, as the source file names it.
+    name: String,
     validator: Validator,
     /// The names that the schema itself gives to members.
     names: BTreeSet<String>,
@@ -31,17 +33,22 @@ impl fmt::Debug for Shape {
 }
 
 impl Shape {
-    /// Reads and checks a schema.
+    /// Reads and checks the schema in the file `name`.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(name: &str, text: &str) -> Result<Self, String> {
         let schema = json::parse(text.as_bytes())?;
         let options = jsonschema::options().offline().with_pattern_options(PatternOptions::regex());
         let validator = options.build(&schema).map_err(|error| error.to_string())?;
         let mut names = BTreeSet::new();
         collect(&schema, &mut names);
-        Ok(Self(Arc::new(Inner { validator, names, text: text.to_owned() })))
+        Ok(Self(Arc::new(Inner { name: name.to_owned(), validator, names, text: text.to_owned() })))
+    }
+
+    /// The file that it was read from, as the source file names it.
+    pub fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// The text that it was read from.
@@ -88,7 +95,7 @@ mod tests {
     use super::*;
 
     fn shape(schema: Value) -> Result<Shape, String> {
-        Shape::read(&schema.to_string())
+        Shape::read("a.json", &schema.to_string())
     }
 
     #[test]
@@ -126,8 +133,8 @@ mod tests {
         for bad in [json!({"type": "thing"}), json!({"pattern": "("}), json!({"minimum": "1"}), json!(1), json!({"$ref": "#/$defs/none"})] {
             assert!(shape(bad.clone()).is_err(), "{bad}");
         }
-        assert!(Shape::read(r#"{"type": "object", "type": "array"}"#).unwrap_err().contains("one key twice"));
-        assert!(Shape::read("{").is_err());
+        assert!(Shape::read("a.json", r#"{"type": "object", "type": "array"}"#).unwrap_err().contains("one key twice"));
+        assert!(Shape::read("a.json", "{").is_err());
         let own = shape(json!({"$defs": {"id": {"type": "string"}}, "properties": {"id": {"$ref": "#/$defs/id"}}})).unwrap();
         assert!(own.violation(&json!({"id": 1})).is_some() && own.violation(&json!({"id": "1"})).is_none());
         assert!(shape(json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"})).is_ok());
