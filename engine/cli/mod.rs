@@ -26,6 +26,7 @@ mod send;
 mod serve;
 mod setup;
 mod simulate;
+mod source;
 mod subject;
 mod test;
 mod token;
@@ -73,6 +74,9 @@ enum Command {
     Path(path::Arguments),
     /// Show what is in force, in words.
     Rules(rules::Arguments),
+    /// Draft a source file for a provider that is not known yet.
+    #[command(subcommand)]
+    Source(source::Command),
     /// Print the JSON Schema of rule or source files, for editors.
     Schema(schema::Arguments),
     /// List jobs, run dead ones again, say what became of unknown ones, cancel pending ones.
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Records(command) => records::run(config, &command),
         Command::Path(arguments) => path::run(&arguments),
         Command::Rules(arguments) => rules::run(config, &arguments),
+        Command::Source(command) => source::run(config, &command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Replay(arguments) => replay::run(config, &arguments),

@@ -134,7 +134,10 @@ impl Guess {
         let of_person = person.is_some_and(|person| is_below(&leaf.path, &person.at) && person.at != "$");
         let names_it = at == kind || at == self.id.as_deref() || at == self.time.as_deref();
         let is_entity = self.entity.as_ref().is_some_and(|(_, id)| *id == leaf.path);
-        if names_it || (!of_person && (is_entity || PUBLIC.contains(&name.as_str()))) {
+        // A class holds for a path of names: of what stands in a list nobody can say that it is less than sensitive.
+        if leaf.in_list {
+            &mut self.unknown
+        } else if names_it || (!of_person && (is_entity || PUBLIC.contains(&name.as_str()))) {
             &mut self.public
         } else if PERSONAL.iter().any(|piece| name.contains(piece)) || (of_person && name == "id") {
             &mut self.personal

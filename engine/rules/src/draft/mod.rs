@@ -145,7 +145,7 @@ fn written(
         lines.push(format!("type     = {}", text(&kind.name)));
         lines.push(format!(
             "title    = {{ pt-BR = {0}, en = {0} }}   # a piece of a sentence: \"um pagamento é confirmado\"",
-            text(&kind.said)
+            text(if kind.said.trim().is_empty() { &kind.name } else { &kind.said })
         ));
         lines.extend(guess.id.as_ref().map(|id| format!("id       = {}   # identifies the delivery?", text(id))));
         lines.extend(guess.time.as_ref().map(|time| format!("time     = {}", text(time))));
