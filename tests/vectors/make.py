@@ -14,6 +14,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -30,8 +31,6 @@ HANDSHAKES = []
 
 
 def instant(seconds):
-    from datetime import datetime, timezone
-
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -163,6 +162,8 @@ def meta():
     def accepted(name, body, types):
         vector("meta-whatsapp", name, body, {"x-hub-signature-256": sign(secret, body)}, [secret], "accepted", types=types)
 
+    accepted("accepted, an answer by a button", sample("meta-whatsapp", "message.received.button.json"), ["message.received"])
+    accepted("accepted, a message that failed", sample("meta-whatsapp", "message.status.failed.json"), ["message.status"])
     for kind in ["message.status", "message.sent", "template.status", "connection.changed"]:
         accepted(f"accepted, {kind}", sample("meta-whatsapp", f"{kind}.json"), [kind])
     # As Meta writes it: with escapes. What is signed are these bytes, not what they mean.
@@ -243,6 +244,7 @@ def evolution():
     vector("evolution", "the key of the instance in the body", body, {}, ["00000000-0000-0000-0000-000000000000"], "refused", "the body proves nothing")
     for kind in ["message.sent", "group_message.received", "message.status", "connection.changed"]:
         of(f"accepted, {kind}", "evo-new", ["evo-new"], "accepted", body=sample("evolution", f"{kind}.json"), types=[kind])
+    of("accepted, an answer from a number that is hidden", "evo-new", ["evo-new"], "accepted", body=sample("evolution", "message.received.extended.json"))
     sent = sample("evolution", "message.sent.json").replace(b"messages.upsert", b"send.message")
     of("accepted, send.message", "evo-new", ["evo-new"], "accepted", body=sent, types=["message.sent"])
 
@@ -418,6 +420,8 @@ def twilio():
     vector("twilio", "no signature", body, {}, [new], "refused", "the header is not there", content_type=form)
     vector("twilio", "rotation, the old secret", body, of(old), [new, old], "accepted", types=types, content_type=form)
     vector("twilio", "rotation is over", body, of(old), [new], "refused", "the old secret is not valid any more", content_type=form)
+    one = sample("twilio", "message.status.undelivered.form")
+    vector("twilio", "accepted, a message that failed", one, of(new, one), [new], "accepted", types=["message.status"], content_type=form)
     for kind in ["message.status", "call.status"]:
         one = sample("twilio", f"{kind}.form")
         vector("twilio", f"accepted, {kind}", one, of(new, one), [new], "accepted", types=[kind], content_type=form)
