@@ -656,6 +656,49 @@ def google_calendar():
     one("rotation is over", of("exists", 10, old), [new], "refused", "the old token is not valid any more")
 
 
+# Clinicarx: public documentation of API 1.1.9, which does not show the encoding of the signature
+def clinicarx():
+    source, old, new = "clinicarx", "clinicarx-segredo-antigo", "clinicarx-segredo-novo"
+    body = sample("", "new-appointment.json")
+    types, path = ["appointment.created"], "appointment/new"
+
+    def one(name, headers, secrets, expect, why=None, body=body, path=path, types=types):
+        vector(source, name, body, headers, secrets, expect, why, types=types if expect == "accepted" else None, path=path)
+
+    one("accepted, hex", {"authorization": hexed(new, body)}, [new], "accepted")
+    one("accepted, hex in capitals", {"authorization": hexed(new, body).upper()}, [new], "accepted")
+    one("accepted, base64", {"authorization": based(new, body)}, [new], "accepted")
+    one("accepted, a token", {"x-zelo-token": new}, [new], "accepted", "for senders that cannot sign")
+    one("changed body", {"authorization": hexed(new, body)}, [new], "refused", "the signature is of another body", body=body + b" ")
+    one("wrong secret", {"authorization": hexed("outro", body)}, [new], "refused", "signed with a secret that is not the connection's")
+    one("the secret itself as a signature", {"authorization": new}, [new], "refused", "a secret is no signature")
+    one("a signature as a token", {"x-zelo-token": hexed(new, body)}, [new], "refused", "a signature is no token")
+    one("nothing", {}, [new], "refused", "neither header is there")
+    one("a wrong signature beside the right token", {"authorization": hexed("outro", body), "x-zelo-token": new}, [new], "accepted", "one of two ways is enough")
+    one("rotation, the old secret", {"authorization": hexed(old, body)}, [new, old], "accepted")
+    one("rotation is over", {"authorization": hexed(old, body)}, [new], "refused", "the old secret is not valid any more")
+    one("a path of no type", {"authorization": hexed(new, body)}, [new], "accepted", path="appointment/unknown", types=[])
+    for name, path, kind in [("cancel-appointment", "appointment/cancel", "appointment.canceled"), ("edit-appointment", "appointment/edit", "appointment.updated"),
+                             ("finished-attendance", "attendance/finished", "attendance.finished"), ("new-patient", "patient/new", "patient.created")]:
+        of_kind = sample("", f"{name}.json")
+        one(f"accepted, {kind}", {"authorization": hexed(new, of_kind)}, [new], "accepted", body=of_kind, path=path, types=[kind])
+
+
+# Plotado: a token, as no signature is documented
+def plotado():
+    source, old, new = "plotado", "plotado-token-antigo", "plotado-token-novo"
+    lead, xml = sample("plotado", "lead.json"), sample("plotado", "lead.xml")
+    path, types = "lead/new", ["lead.created"]
+    vector(source, "accepted, JSON", lead, {"x-zelo-token": new}, [new], "accepted", types=types, path=path)
+    vector(source, "accepted, XML", xml, {"x-zelo-token": new}, [new], "accepted", types=types, path=path, content_type="application/xml")
+    vector(source, "accepted, wherever it is sent", lead, {"x-zelo-token": new}, [new], "accepted", types=types)
+    vector(source, "accepted, message.received", lead, {"x-zelo-token": new}, [new], "accepted", types=["message.received"], path="message/received")
+    vector(source, "wrong secret", lead, {"x-zelo-token": "outro"}, [new], "refused", "another token", path=path)
+    vector(source, "no token", lead, {}, [new], "refused", "the header is not there", path=path)
+    vector(source, "rotation, the old secret", lead, {"x-zelo-token": old}, [new, old], "accepted", types=types, path=path)
+    vector(source, "rotation is over", lead, {"x-zelo-token": old}, [new], "refused", "the old token is not valid any more", path=path)
+
+
 # Typeform: https://www.typeform.com/developers/webhooks/secure-your-webhooks/
 def typeform():
     over_the_body("typeform", "typeform-signature", lambda secret, body: "sha256=" + based(secret, body), sample("typeform", "form.submitted.json"),
@@ -672,7 +715,7 @@ def write(name, entries):
     print(f"{name}: {len(entries)}")
 
 
-for provider in [meta, waha, evolution, stripe, mercado_pago, asaas, pagarme, woovi, calendly, google_calendar, github, slack, shopify, twilio,
+for provider in [clinicarx, plotado, meta, waha, evolution, stripe, mercado_pago, asaas, pagarme, woovi, calendly, google_calendar, github, slack, shopify, twilio,
                  standard_webhooks, typeform]:
     provider()
 write("providers.json", VECTORS)
