@@ -24,4 +24,5 @@ mod sentences;
 mod shipped;
 mod sources;
 mod testing;
+mod vectors;
 mod verifying;
