@@ -183,6 +183,11 @@ impl Source {
         Some(self.reading(mapping, &facts, data.clone(), None))
     }
 
+    /// Where `data`, as an event of type `kind`, is not in its form; nothing where it is, or the type promises none.
+    pub fn violation(&self, kind: &str, data: &Value) -> Option<String> {
+        self.events.iter().filter(|event| event.kind == kind).find_map(|event| event.shape.as_ref())?.violation(data)
+    }
+
     /// What an event says; of what stands around its body, where it has come with a `delivery`.
     fn reading(&self, mapping: &EventMapping, facts: &Facts<'_>, data: Payload, delivery: Option<&Delivery<'_>>) -> Reading {
         let id = |path: &crate::Path| facts.id(path);
