@@ -30,7 +30,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use zelo_core::{Actor, Clock, Entropy};
+use zelo_core::{Actor, ClinicRef, Clinics, Clock, Entropy};
 use zelo_rules::{InForce, RuleSet};
 use zelo_runtime::backtest::Progress;
 use zelo_runtime::rulebook::Edition;
@@ -59,6 +59,9 @@ pub(super) enum Request {
     Token {
         role: String,
         name: String,
+        /// Of which it is told alone; of everything, where none is named.
+        #[serde(default)]
+        clinics: Vec<String>,
     },
     Link,
     Automations,
@@ -402,14 +405,20 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
     Ok(value)
 }
 
+/// The clinics that are named; all, where none is.
+fn named(clinics: &[String]) -> Result<Clinics> {
+    let named: Result<Vec<ClinicRef>, String> = clinics.iter().map(|text| text.parse()).collect();
+    Ok(Clinics::of(named.map_err(anyhow::Error::msg)?))
+}
+
 async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
     let Scene { store, clock, entropy, .. } = *scene;
     match request {
         Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy, Actor::command()).await? })),
-        Request::Token { role, name } => {
+        Request::Token { role, name, clinics } => {
             let role = Role::parse(role)
                 .with_context(|| format!("`{role}` is not a role; there are viewer, operator, integrator, approver, admin"))?;
-            Ok(json!({ "token": access::new_token(store, clock, entropy, role, name, Actor::command()).await? }))
+            Ok(json!({ "token": access::new_token(store, clock, entropy, (role, named(clinics)?), name, Actor::command()).await? }))
         }
         Request::Automations => automations::list(scene).await,
         Request::Rules => rules::list(scene).await,

@@ -11,6 +11,7 @@ use zelo_runtime::{Incoming, Receipt};
 
 use crate::App;
 use crate::body;
+use crate::openapi::shapes;
 use crate::origin;
 use crate::problem::Problem;
 
@@ -23,6 +24,22 @@ pub(crate) struct Place {
 }
 
 /// Takes a delivery. A 202 is a promise: it is on disk, or needs not be.
+#[utoipa::path(
+    post,
+    path = "/hooks/{connection}/{path}",
+    tag = "hooks",
+    operation_id = "receive",
+    params(
+        ("connection" = String, Path, description = "The name of a connection."),
+        ("path" = String, Path, description = "What the provider appends; it may have slashes."),
+    ),
+    request_body(content = shapes::Bytes, content_type = "*/*", description = "As the provider sends it, signed as its source file says."),
+    responses(
+        (status = 202, description = "It was taken.", body = shapes::Receipt),
+        (status = 401, description = "It is not verified.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Its body is in another format.", body = shapes::Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(crate) async fn receive(
     State(app): State<App>,
     place: Result<Path<Place>, PathRejection>,

@@ -9,21 +9,27 @@ use http::StatusCode;
 use http::header::SET_COOKIE;
 use maud::html;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Language, page};
 use crate::App;
 use crate::access;
+use crate::openapi::shapes;
 use crate::origin;
 use crate::problem::Problem;
 
 /// What the link carries, and what the form sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignInForm)]
 pub(crate) struct Code {
     #[serde(default)]
     code: String,
 }
 
-/// `GET /sign-in`: one button; without a code, a field to paste it into.
+/// Signing in: one button; without a code, a field to paste it into.
+#[utoipa::path(get, path = "/sign-in", tag = "pages", operation_id = "ask_to_sign_in", params(("code" = Option<String>, Query, description = "What the link carries.")), responses(
+    (status = 200, description = "The page.", body = String, content_type = "text/html"),
+))]
 pub(crate) async fn ask(Language(words): Language, query: Result<Query<Code>, QueryRejection>) -> Response {
     let code = query.map(|Query(Code { code })| code).unwrap_or_default();
     let body = html! {
@@ -45,7 +51,12 @@ pub(crate) async fn ask(Language(words): Language, query: Result<Query<Code>, Qu
     page(StatusCode::OK, words, words.sign_in, &body)
 }
 
-/// `POST /sign-in`: exchanges the code for a session.
+/// Exchanges the code of a link for a session.
+#[utoipa::path(post, path = "/sign-in", tag = "pages", operation_id = "sign_in", request_body(content = Code, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 303, description = "Signed in; the first page comes next."),
+    (status = 401, description = "The link is not valid any more.", body = String, content_type = "text/html"),
+    (status = 403, description = "Another site sent it.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
 pub(crate) async fn enter(State(app): State<App>, Language(words): Language, request: Request) -> Result<Response, Problem> {
     if !origin::is_same_site(&app.settings, request.headers(), request.extensions()) {
         return Err(Problem::cross_site());
@@ -69,7 +80,11 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
     Ok(([(SET_COOKIE, access::cookie(Some(&session), &base))], Redirect::to("/")).into_response())
 }
 
-/// `POST /sign-out`: ends the session.
+/// Ends the session.
+#[utoipa::path(post, path = "/sign-out", tag = "pages", operation_id = "sign_out", responses(
+    (status = 303, description = "Signed out; the first page comes next."),
+    (status = 403, description = "Another site sent it.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
 pub(crate) async fn leave(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     if !origin::is_same_site(&app.settings, request.headers(), request.extensions()) {
         return Err(Problem::cross_site());

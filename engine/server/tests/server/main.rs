@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod contract;
 mod deaf;
 mod documents;
 mod halts;

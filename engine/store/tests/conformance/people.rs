@@ -1,13 +1,22 @@
 //! Automations and credentials.
 
 use serde_json::json;
-use zelo_core::{Actor, AuditKind, AutomationId};
+use zelo_core::{Actor, AuditKind, AutomationId, Clinics};
 use zelo_store::{AuditPage, AutomationRow, CredentialKind, CredentialRow};
 
 use crate::build::{Db, minute};
 
 fn credential(hash: u8, kind: CredentialKind, expires: Option<i64>) -> CredentialRow {
-    CredentialRow { hash: [hash; 32], kind, role: "admin".into(), name: "first".into(), created: minute(0), expires: expires.map(minute) }
+    CredentialRow {
+        hash: [hash; 32],
+        kind,
+        role: "admin".into(),
+        name: "first".into(),
+        clinics: Clinics::All,
+        person: None,
+        created: minute(0),
+        expires: expires.map(minute),
+    }
 }
 
 /// Who does it.
