@@ -10,6 +10,7 @@ mod explain;
 mod follow;
 mod halts;
 mod jobs;
+mod persons;
 mod records;
 mod replay;
 mod rules;
@@ -45,6 +46,7 @@ pub(super) use backtest::{Outcome, Text, Trial, Tried};
 pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use jobs::Ask as JobsAsk;
+pub(super) use persons::Ask as PersonAsk;
 pub(super) use records::{Batch, Fields, Row, Tally};
 pub(super) use replay::Ask as ReplayAsk;
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
@@ -64,6 +66,8 @@ pub(super) enum Request {
         clinics: Vec<String>,
     },
     Link,
+    /// About people who sign in with a password.
+    Person(PersonAsk),
     Automations,
     Automation(Switch),
     /// What is in force.
@@ -405,6 +409,10 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
     Ok(value)
 }
 
+fn role_of(word: &str) -> Result<Role> {
+    Role::parse(word).with_context(|| format!("`{word}` is not a role; there are viewer, operator, integrator, approver, admin"))
+}
+
 /// The clinics that are named; all, where none is.
 fn named(clinics: &[String]) -> Result<Clinics> {
     let named: Result<Vec<ClinicRef>, String> = clinics.iter().map(|text| text.parse()).collect();
@@ -416,10 +424,10 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
     match request {
         Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy, Actor::command()).await? })),
         Request::Token { role, name, clinics } => {
-            let role = Role::parse(role)
-                .with_context(|| format!("`{role}` is not a role; there are viewer, operator, integrator, approver, admin"))?;
-            Ok(json!({ "token": access::new_token(store, clock, entropy, (role, named(clinics)?), name, Actor::command()).await? }))
+            let credential = (role_of(role)?, named(clinics)?);
+            Ok(json!({ "token": access::new_token(store, clock, entropy, credential, name, Actor::command()).await? }))
         }
+        Request::Person(ask) => persons::answer(scene, ask).await,
         Request::Automations => automations::list(scene).await,
         Request::Rules => rules::list(scene).await,
         Request::Rule { id } => rules::show(scene, id).await,

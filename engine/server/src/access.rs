@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use zelo_core::{Actor, AuditEntry, AuditKind, Clinics, Clock, Entropy};
-use zelo_store::{CredentialKind, CredentialRow, Error, Store};
+use zelo_store::{CredentialKind, CredentialRow, Error, PersonRow, Store};
 
 use crate::openapi::Gates;
 use crate::problem::Problem;
@@ -153,7 +153,7 @@ pub(crate) async fn open_session(app: &App, code: &str) -> Result<Option<String>
     let is_link = store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Link);
     let link = if is_link { store.take_credential(hash, now).await? } else { None };
     let Some(link) = link else {
-        refused(app, CredentialKind::Link).await?;
+        refused(app, CredentialKind::Link.as_str()).await?;
         return Ok(None);
     };
     let session = secret(app.runtime.entropy.as_ref());
@@ -161,6 +161,16 @@ pub(crate) async fn open_session(app: &App, code: &str) -> Result<Option<String>
     let by = Actor::credential(link.kind.as_str(), &link.name);
     store.put_credential(row(&session, CredentialKind::Session, &link.role, &link.name, now, expires), by).await?;
     Ok(Some(session))
+}
+
+/// The secret of a new session of `person`, who came in with their password, as `by`.
+pub(crate) async fn begin_session(app: &App, role: Role, person: &PersonRow, by: Actor) -> Result<String, Error> {
+    let now = app.runtime.clock.now();
+    let session = secret(app.runtime.entropy.as_ref());
+    let made = row(&session, CredentialKind::Session, role.as_str(), &person.name, now, Some(after(now, SESSION_LIFE)));
+    let whose = Some((person.name.clone(), person.version));
+    app.runtime.store.put_credential(CredentialRow { clinics: person.clinics.clone(), person: whose, ..made }, by).await?;
+    Ok(session)
 }
 
 /// Ends the session of a browser, if it has one.
@@ -188,7 +198,7 @@ pub(crate) async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Kn
             None => None,
         };
         if known.is_none() {
-            refused(app, CredentialKind::Token).await?;
+            refused(app, CredentialKind::Token.as_str()).await?;
         }
         return Ok(known);
     }
@@ -342,8 +352,8 @@ impl Refusals {
 }
 
 /// Writes down that a credential of `kind` was refused, with those since the last entry.
-async fn refused(app: &App, kind: CredentialKind) -> Result<(), Error> {
-    let (kind, now) = (kind.as_str(), app.runtime.clock.now());
+pub(crate) async fn refused(app: &App, kind: &'static str) -> Result<(), Error> {
+    let now = app.runtime.clock.now();
     let Some(count) = app.refusals.add(kind, now) else { return Ok(()) };
     let detail = json!({ "what": format!("{kind} refused"), "count": count });
     let entry = AuditEntry::new(now, AuditKind::SignedIn, Actor::credential(kind, "unknown"), &detail);

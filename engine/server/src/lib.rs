@@ -14,6 +14,7 @@
 pub mod access;
 mod api;
 mod body;
+pub mod codes;
 pub mod export;
 mod health;
 mod hooks;
@@ -23,9 +24,12 @@ mod metrics;
 mod openapi;
 mod origin;
 mod pages;
+pub mod password;
+pub mod people;
 mod problem;
 mod seen;
 mod serve;
+mod throttle;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,7 +47,9 @@ use zelo_runtime::Runtime;
 use crate::access::{Gate, Guard, Reach, Role};
 use crate::live::Live;
 use crate::openapi::Table;
+use crate::password::Checking;
 use crate::problem::Problem;
+use crate::throttle::Throttle;
 
 pub use serve::{serve, serve_metrics};
 
@@ -101,6 +107,10 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<Semaphore>,
     /// Who was not let in.
     pub(crate) refusals: Arc<access::Refusals>,
+    /// Who tries to come in with a password.
+    pub(crate) throttle: Arc<Throttle>,
+    /// The turns in which passwords are checked.
+    pub(crate) checking: Checking,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
     /// Held by who is told the figures.
@@ -117,6 +127,8 @@ impl App {
             requests: permits(settings.requests_max),
             bodies: permits(settings.bodies_max),
             refusals: Arc::default(),
+            throttle: Arc::default(),
+            checking: Checking::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
             telling: Arc::default(),

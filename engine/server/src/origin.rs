@@ -24,6 +24,20 @@ pub(crate) fn base(settings: &Settings, headers: &HeaderMap, extensions: &Extens
     format!("{scheme}://{host}")
 }
 
+/// Who asks: the other end of the connection; behind a trusted proxy, the last address in `X-Forwarded-For` that is not one itself. None
+/// where nobody knows.
+pub(crate) fn asker(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    let peer = extensions.get::<Peer>()?.0.to_canonical();
+    let is_trusted = |address: &IpAddr| settings.trusted_proxies.contains(address);
+    if !is_trusted(&peer) {
+        return Some(peer);
+    }
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let forwarded: Vec<&str> = forwarded.collect();
+    let nearest = forwarded.iter().rev().map_while(|address| address.trim().parse::<IpAddr>().ok()).map(|address| address.to_canonical());
+    nearest.into_iter().find(|address| !is_trusted(address)).or(Some(peer))
+}
+
 /// The whole URL of a request, as its sender wrote it: what some providers sign.
 pub(crate) fn url(settings: &Settings, headers: &HeaderMap, extensions: &Extensions, uri: &Uri) -> String {
     let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
@@ -94,6 +108,23 @@ mod tests {
         assert_eq!(url(&settings, &sent, &from("10.0.0.9"), &uri), "http://inner:8080/hooks/a/b?c=d");
         let settings = Settings { public_url: Some("https://zelo.example/".into()), ..settings };
         assert_eq!(url(&settings, &sent, &from("10.0.0.9"), &uri), "https://zelo.example/hooks/a/b?c=d", "what is configured stands");
+    }
+
+    #[test]
+    fn who_asks_is_told_by_trusted_proxies_alone() {
+        let settings = Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()], ..Settings::default() };
+        let told = |peer: &str, forwarded: &'static str| {
+            asker(&settings, &headers(&[("x-forwarded-for", forwarded)]), &from(peer)).map(|address| address.to_string())
+        };
+        assert_eq!(told("127.0.0.1", "203.0.113.9").as_deref(), Some("203.0.113.9"));
+        assert_eq!(
+            told("127.0.0.1", "192.0.2.1, 203.0.113.9, 10.0.0.1").as_deref(),
+            Some("203.0.113.9"),
+            "what it sent itself is not believed"
+        );
+        assert_eq!(told("198.51.100.7", "203.0.113.9").as_deref(), Some("198.51.100.7"));
+        assert_eq!(told("127.0.0.1", "unknown").as_deref(), Some("127.0.0.1"));
+        assert_eq!(asker(&settings, &HeaderMap::new(), &Extensions::new()), None);
     }
 
     #[test]

@@ -159,6 +159,11 @@ async fn the_router_and_the_document_have_the_same_routes() {
     for (route, methods) in told {
         let path: String = route.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
         for method in ["get", "put", "post", "delete", "patch", "options", "trace"] {
+            if (route.as_str(), method) == ("/changes", "get") {
+                // Its answer goes on.
+                assert_eq!(house.open(&path, &[("authorization", &authorization)]).await.status(), 200);
+                continue;
+            }
             let sent = request(&method.to_ascii_uppercase(), &path, &[("authorization", &authorization)], Body::empty());
             let answer = house.send(sent).await;
             let taken = answer.status != 405;
