@@ -36,6 +36,11 @@ pub(crate) fn period(secret: &[u8], code: &str, now: Timestamp) -> Option<i64> {
     [present, present - 1, present + 1].into_iter().find(is)
 }
 
+/// What an app with this secret shows at `now`.
+pub fn shown(secret: &[u8], now: Timestamp) -> Option<String> {
+    code_at(secret, now.as_second().div_euclid(PERIOD))
+}
+
 /// The code of a period (RFC 4226 §5.3); none before 1970.
 fn code_at(secret: &[u8], period: i64) -> Option<String> {
     let counter = u64::try_from(period).ok()?;
