@@ -160,7 +160,7 @@ impl Server {
     }
 
     /// The status and page of signing in with a password.
-    pub(crate) fn sign_in(&self, name: &str, password: &str) -> (u16, String) {
+    pub(crate) fn sign_in_as(&self, name: &str, password: &str) -> (u16, String) {
         answer(self.agent.post(self.url("/sign-in")).send_form([("name", name), ("password", password)]))
     }
 

@@ -22,20 +22,20 @@ fn people_are_added_changed_and_removed_with_the_server_running_or_not() {
     let server = house.serve();
     let list = || -> Value { serde_json::from_str(&house.ok(&["person", "list", "--format", "json"])).unwrap() };
     assert_eq!((&list()[0]["name"], &list()[0]["clinics"], &list()[0]["code"]), (&json!("ana"), &json!(["clinicarx/7"]), &json!(false)));
-    assert_eq!(server.sign_in("ana", "correct horse battery").0, 303);
-    assert_eq!(server.sign_in("ana", "incorrect horse").0, 401);
+    assert_eq!(server.sign_in_as("ana", "correct horse battery").0, 303);
+    assert_eq!(server.sign_in_as("ana", "incorrect horse").0, 401);
 
     let short = told(&house, &["person", "password", "ana"], "short\n");
     assert!(!short.status.success() && String::from_utf8_lossy(&short.stderr).contains("at least 12"));
     assert!(told(&house, &["person", "password", "ana"], "another horse battery\n").status.success());
-    assert_eq!(server.sign_in("ana", "another horse battery").0, 303);
+    assert_eq!(server.sign_in_as("ana", "another horse battery").0, 303);
     let secret = house.ok(&["person", "code", "ana"]);
     assert!(secret.contains("otpauth://totp/zelo:ana?secret="), "{secret}");
-    assert_eq!(server.sign_in("ana", "another horse battery").0, 401, "a code is needed now");
+    assert_eq!(server.sign_in_as("ana", "another horse battery").0, 401, "a code is needed now");
     house.ok(&["person", "code", "ana", "--off"]);
-    assert_eq!(server.sign_in("ana", "another horse battery").0, 303);
+    assert_eq!(server.sign_in_as("ana", "another horse battery").0, 303);
     house.ok(&["person", "remove", "ana"]);
-    assert_eq!((server.sign_in("ana", "another horse battery").0, list()), (401, json!([])));
+    assert_eq!((server.sign_in_as("ana", "another horse battery").0, list()), (401, json!([])));
     assert!(!house.zelo(&["person", "remove", "ana"]).status.success());
     let log = house.log();
     assert!(!log.contains("horse") && !log.contains("argon2"), "{log}");
