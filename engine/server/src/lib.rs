@@ -176,7 +176,9 @@ fn unbounded() -> Table {
 
 /// The OpenAPI document of a server: what it answers at `/api/v1/openapi.json`.
 pub fn openapi() -> Value {
-    serde_json::to_value(bounded().merge(unbounded()).finish().2).unwrap_or_default()
+    let mut document = serde_json::to_value(bounded().merge(unbounded()).finish().2).unwrap_or_default();
+    openapi::promise(&mut document);
+    document
 }
 
 pub(crate) fn routes(app: App) -> Router {

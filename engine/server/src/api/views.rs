@@ -42,7 +42,7 @@ pub(crate) struct EventJson {
     cause: Option<Cause>,
     /// The payload: only where one event is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Value>)]
+    #[schema(value_type = Option<Value>, nullable = false)]
     data: Option<zelo_core::Payload>,
 }
 
@@ -106,12 +106,15 @@ pub(crate) struct JobJson {
     ended: Option<Timestamp>,
     /// Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     journal: Option<Vec<JournalJson>>,
     /// Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     attempts: Option<Vec<AttemptJson>>,
     /// What people decided about it. Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     decisions: Option<Vec<DecisionJson>>,
 }
 
@@ -434,8 +437,10 @@ struct ContentJson {
     channel: Option<String>,
     to: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     template: Option<TemplateJson>,
     attachments: Vec<AttachmentJson>,
     #[schema(value_type = Vec<shapes::Button>)]

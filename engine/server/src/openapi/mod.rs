@@ -6,7 +6,7 @@
 
 pub(crate) mod shapes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem, Paths};
 use utoipa::openapi::schema::Schema;
@@ -139,6 +139,66 @@ fn tags() -> Vec<Tag> {
         tag("pages", "What browsers show, and the forms that they send."),
         tag("server", "Whether it lives, and its figures."),
     ]
+}
+
+/// Says of all that is answered that its keys are never left out: what may be null is there. Not of what is asked, which may leave out what
+/// it does not need; and not of what stands in one answer only, which is never null.
+pub(crate) fn promise(document: &mut Value) {
+    let mut asked = BTreeSet::new();
+    for operation in document["paths"].as_object().into_iter().flatten().flat_map(|(_, item)| item.as_object()).flatten() {
+        references(&operation.1["requestBody"], &mut asked);
+    }
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    // What is asked may refer to more of it.
+    loop {
+        let before = asked.len();
+        for name in asked.clone() {
+            schemas.get(&name).into_iter().for_each(|schema| references(schema, &mut asked));
+        }
+        if asked.len() == before {
+            break;
+        }
+    }
+    schemas.iter_mut().filter(|(name, _)| !asked.contains(*name)).for_each(|(_, schema)| require(schema));
+}
+
+/// The names of the schemas that `value` refers to.
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(
+                fields.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix("#/components/schemas/")).map(str::to_owned),
+            );
+            fields.values().for_each(|field| references(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+/// Requires what may be null, in `schema` and all that it holds.
+fn require(schema: &mut Value) {
+    if let Some(properties) = schema["properties"].as_object() {
+        let is_null = |kind: &Value| kind == "null" || kind["type"] == "null";
+        let alternatives = |schema: &Value, key: &str| schema[key].as_array().is_some_and(|all| all.iter().any(is_null));
+        let nullable = properties.iter().filter(|(_, property)| alternatives(property, "type") || alternatives(property, "oneOf"));
+        let nullable: Vec<Value> = nullable.map(|(name, _)| name.as_str().into()).collect();
+        match &mut schema["required"] {
+            Value::Array(required) => required.extend(nullable),
+            none if !nullable.is_empty() => *none = nullable.into(),
+            _ => {}
+        }
+    }
+    if schema["required"].is_null()
+        && let Some(fields) = schema.as_object_mut()
+    {
+        fields.remove("required");
+    }
+    match schema {
+        Value::Object(fields) => fields.values_mut().filter(|field| field.is_object() || field.is_array()).for_each(require),
+        Value::Array(items) => items.iter_mut().for_each(require),
+        _ => {}
+    }
 }
 
 /// A path of the document as axum writes it: the last part of a hook's address goes over slashes.

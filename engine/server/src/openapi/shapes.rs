@@ -127,6 +127,7 @@ pub(crate) struct Need {
 pub(crate) struct Reason {
     code: String,
     text: String,
+    #[schema(nullable = false)]
     since: Option<Timestamp>,
 }
 
@@ -204,8 +205,11 @@ pub(crate) struct Diagnostic {
     end_line: u64,
     end_column: u64,
     message: String,
+    #[schema(nullable = false)]
     help: Option<String>,
+    #[schema(nullable = false)]
     suggestion: Option<String>,
+    #[schema(nullable = false)]
     replace: Option<Span>,
 }
 
