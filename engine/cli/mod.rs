@@ -15,6 +15,7 @@ mod jobs;
 mod key;
 mod meant;
 mod path;
+mod person;
 mod play;
 mod plugin;
 mod records;
@@ -89,6 +90,9 @@ enum Command {
     /// Make API tokens and sign-in links.
     #[command(subcommand)]
     Token(token::Command),
+    /// Say who signs in with a name and a password.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Find a person; hand out, erase or hold what is kept of them; say who saw it.
     #[command(subcommand)]
     Subject(subject::Command),
@@ -150,6 +154,7 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
+        Command::Person(command) => person::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),
         Command::Audit(command) => audit::run(config, &command),
         Command::Key(command) => key::run(config, &command),

@@ -31,7 +31,7 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    PersonRow, RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -236,6 +236,21 @@ impl Store for Mortal {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn people(&self) -> Result<Vec<PersonRow>, Error> {
+        self.inner.people().await
+    }
+    async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error> {
+        self.inner.person(name).await
+    }
+    async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error> {
+        self.inner.put_person(row, by, now).await
+    }
+    async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_person(name, by, now).await
+    }
+    async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {
+        self.inner.spend_code(name, step, now).await
     }
     async fn ready(&self) -> Result<(), Error> {
         self.inner.ready().await

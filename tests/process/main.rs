@@ -21,6 +21,7 @@ mod house;
 mod import;
 mod jobs;
 mod over_time;
+mod people;
 mod play;
 mod privacy;
 mod replay;

@@ -5,13 +5,13 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use zelo_rules::{Ack, Headers};
 use zelo_runtime::{Answer, Incoming};
 
 use crate::App;
+use crate::openapi::shapes;
 use crate::origin;
 use crate::problem::Problem;
 use crate::unpack;
@@ -24,26 +24,33 @@ pub(crate) struct Place {
     path: String,
 }
 
-/// Takes a delivery, or a question whether we are here.
-pub(crate) async fn take(State(app): State<App>, place: Result<Path<Place>, PathRejection>, request: Request) -> Result<Response, Problem> {
-    let place = place.map_err(|_| Problem::malformed("The address is not UTF-8."));
-    match *request.method() {
-        Method::POST => receive(&app, &place?.0, request).await,
-        Method::GET => ask(&app, &place?.0, &request.into_parts().0),
-        _ => Err(wants_post(&app, place.ok().as_deref())),
-    }
-}
-
 /// That a delivery is a POST.
-fn wants_post(app: &App, place: Option<&Place>) -> Problem {
-    let asked = place.is_some_and(|place| app.runtime.is_asked(&place.connection));
-    Problem::method_other_than(if asked { "GET, POST" } else { "POST" })
+fn wants_post(app: &App, place: &Place) -> Problem {
+    Problem::method_other_than(if app.runtime.is_asked(&place.connection) { "GET, POST" } else { "POST" })
 }
 
 /// Answers a handshake. What is no question is no delivery either.
-fn ask(app: &App, place: &Place, parts: &Parts) -> Result<Response, Problem> {
+#[utoipa::path(
+    get,
+    path = "/hooks/{connection}/{path}",
+    tag = "hooks",
+    operation_id = "ask",
+    params(
+        ("connection" = String, Path, description = "The name of a connection."),
+        ("path" = String, Path, description = "What the provider appends; it may have slashes."),
+    ),
+    responses(
+        (status = 200, description = "The text that the provider asked for.", body = String, content_type = "text/plain"),
+        (status = 403, description = "Who asks does not know the word.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such connection.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 405, description = "This connection is asked nothing; it takes deliveries.", body = shapes::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn ask(State(app): State<App>, place: Result<Path<Place>, PathRejection>, request: Request) -> Result<Response, Problem> {
+    let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
+    let (parts, _) = request.into_parts();
     if !app.runtime.is_asked(&place.connection) {
-        return Err(wants_post(app, Some(place)));
+        return Err(wants_post(&app, &place));
     }
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
     let headers = headers(&parts.headers);
@@ -51,7 +58,7 @@ fn ask(app: &App, place: &Place, parts: &Parts) -> Result<Response, Problem> {
     let arrived = app.runtime.arrived();
     match app.runtime.ask(arrived, &incoming) {
         Ok(Some(answer)) => Ok(plain_text(StatusCode::OK, answer)),
-        Ok(None) => Err(wants_post(app, Some(place))),
+        Ok(None) => Err(wants_post(&app, &place)),
         Err(refused) => Err(Problem::from(refused).traced(arrived.trace())),
     }
 }
@@ -66,7 +73,31 @@ fn headers(headers: &HeaderMap) -> Headers<'_> {
 }
 
 /// Takes a delivery. A 2xx is a promise: it is on disk, or needs not be.
-async fn receive(app: &App, place: &Place, request: Request) -> Result<Response, Problem> {
+#[utoipa::path(
+    post,
+    path = "/hooks/{connection}/{path}",
+    tag = "hooks",
+    operation_id = "receive",
+    params(
+        ("connection" = String, Path, description = "The name of a connection."),
+        ("path" = String, Path, description = "What the provider appends; it may have slashes."),
+    ),
+    request_body(content = shapes::Bytes, content_type = "*/*", description = "As the provider sends it, signed as its source file says."),
+    responses(
+        (status = 202, description = "It was taken; a list where it was split.", body = shapes::Receipts),
+        (status = "2XX", description = "It was taken, and this is what its source says that the provider wants to hear; or the answer of a handshake.", body = String, content_type = "text/plain"),
+        (status = 401, description = "It is not verified.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "It is a handshake of somebody who does not know the word.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Its body is in another format.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Its payload is not in the form of its type.", body = shapes::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn receive(
+    State(app): State<App>,
+    place: Result<Path<Place>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, body) = request.into_parts();
     let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
     // Of an unknown connection nothing is read; the runtime says that it is unknown.
@@ -74,7 +105,7 @@ async fn receive(app: &App, place: &Place, request: Request) -> Result<Response,
         None => None,
         Some(max) => {
             let read = unpack::read(&parts.headers, body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies);
-            Some(read.await.map_err(|problem| refuse(app, connection, problem))?)
+            Some(read.await.map_err(|problem| refuse(&app, connection, problem))?)
         }
     };
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);

@@ -24,6 +24,20 @@ pub(crate) fn base(settings: &Settings, headers: &HeaderMap, extensions: &Extens
     format!("{scheme}://{host}")
 }
 
+/// Who asks: the other end of the connection; behind a trusted proxy, the last address in `X-Forwarded-For` that is not one itself. None
+/// where nobody knows.
+pub(crate) fn asker(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    let peer = extensions.get::<Peer>()?.0.to_canonical();
+    let is_trusted = |address: &IpAddr| settings.trusted_proxies.contains(address);
+    if !is_trusted(&peer) {
+        return Some(peer);
+    }
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let forwarded: Vec<&str> = forwarded.collect();
+    let nearest = forwarded.iter().rev().map_while(|address| address.trim().parse::<IpAddr>().ok()).map(|address| address.to_canonical());
+    nearest.into_iter().find(|address| !is_trusted(address)).or(Some(peer))
+}
+
 /// The whole URL of a request, as its sender wrote it: what some providers sign.
 pub(crate) fn url(settings: &Settings, headers: &HeaderMap, extensions: &Extensions, uri: &Uri) -> String {
     let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
@@ -56,8 +70,21 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     value.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
 }
 
+/// What a proxy says of whom it asks for.
+const FORWARDED: [&str; 6] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// Whether somebody on this machine asks, and nobody through them.
+pub(crate) fn is_local(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    let here = extensions.get::<Peer>().is_some_and(|peer| peer.0.to_canonical().is_loopback());
+    let fronted = settings.public_url.is_some() || !settings.trusted_proxies.is_empty();
+    here && !fronted && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
+
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::HeaderName;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -84,6 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_is_told_by_trusted_proxies_alone() {
+        let settings = Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()], ..Settings::default() };
+        let told = |peer: &str, forwarded: &'static str| {
+            asker(&settings, &headers(&[("x-forwarded-for", forwarded)]), &from(peer)).map(|address| address.to_string())
+        };
+        assert_eq!(told("127.0.0.1", "203.0.113.9").as_deref(), Some("203.0.113.9"));
+        assert_eq!(
+            told("127.0.0.1", "192.0.2.1, 203.0.113.9, 10.0.0.1").as_deref(),
+            Some("203.0.113.9"),
+            "what it sent itself is not believed"
+        );
+        assert_eq!(told("198.51.100.7", "203.0.113.9").as_deref(), Some("198.51.100.7"));
+        assert_eq!(told("127.0.0.1", "unknown").as_deref(), Some("127.0.0.1"));
+        assert_eq!(asker(&settings, &HeaderMap::new(), &Extensions::new()), None);
+    }
+
+    #[test]
     fn forms_of_other_sites_are_told_apart() {
         let check = |pairs: &[(&'static str, &'static str)]| is_same_site(&Settings::default(), &headers(pairs), &Extensions::new());
         assert!(check(&[("host", "z:1"), ("sec-fetch-site", "same-origin"), ("origin", "null")]));
@@ -94,5 +138,27 @@ mod tests {
         assert!(!check(&[("host", "z:1"), ("sec-fetch-site", "same-site")]));
         assert!(!check(&[("host", "z:1"), ("origin", "http://evil.example")]));
         assert!(!check(&[("host", "z:1"), ("origin", "http://z:1.evil.example")]));
+    }
+
+    #[test]
+    fn the_machine_itself_is_told_unless_others_come_through_it() {
+        let told = |settings: &Settings, peer: &str, header: Option<&'static str>| {
+            let headers = header.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("203.0.113.9")));
+            let mut extensions = Extensions::new();
+            extensions.insert(Peer(peer.parse().unwrap()));
+            is_local(settings, &headers.into_iter().collect(), &extensions)
+        };
+        let bare = Settings::default();
+        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(told(&bare, here, None), "{here}");
+            assert!(FORWARDED.iter().all(|name| !told(&bare, here, Some(name))), "somebody else asks through a proxy");
+        }
+        for elsewhere in ["192.168.1.7", "203.0.113.9", "fd00::1"] {
+            assert!(!told(&bare, elsewhere, None), "{elsewhere}");
+        }
+        let public = Settings { public_url: Some("https://hooks.example.com".into()), ..Settings::default() };
+        let trusting = Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..Settings::default() };
+        assert!(!told(&public, "127.0.0.1", None) && !told(&trusting, "127.0.0.1", None), "a proxy is on this machine too");
+        assert!(!is_local(&bare, &HeaderMap::new(), &Extensions::new()), "nobody knows who asks");
     }
 }

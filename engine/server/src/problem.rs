@@ -75,6 +75,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "role", "Another role is needed", detail)
     }
 
+    /// 403: known, and for some clinics only.
+    pub(crate) fn clinics() -> Self {
+        let detail = "This is about the whole server, and your credential is for some clinics only.";
+        Self::new(StatusCode::FORBIDDEN, "clinics", "A credential for all clinics is needed", detail)
+    }
+
     /// 409: what is asked for cannot be replayed so.
     pub(crate) fn replay(detail: String) -> Self {
         Self::new(StatusCode::CONFLICT, "replay", "This cannot be replayed", detail)

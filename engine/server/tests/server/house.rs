@@ -19,7 +19,7 @@ use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    Actor, Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job,
+    Actor, Arrival, AutomationId, Candidate, Cause, Clinics, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job,
     JournalEntry, ManualClock, Origin, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
@@ -32,6 +32,7 @@ use zelo_server::{Settings, router};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
+use crate::contract;
 use crate::deaf::{Deaf, Stop};
 
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
@@ -262,6 +263,7 @@ impl House {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().to_string(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -269,6 +271,7 @@ impl House {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
         assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+        contract::holds(&method, &uri, &answer);
         answer
     }
 
@@ -301,8 +304,12 @@ impl House {
     }
 
     pub(crate) async fn token_of(&self, role: Role) -> String {
+        self.token_for(role, Clinics::All).await
+    }
+
+    pub(crate) async fn token_for(&self, role: Role, clinics: Clinics) -> String {
         let (clock, entropy) = (self.clock.as_ref(), self.runtime.entropy.as_ref());
-        access::new_token(self.store(), clock, entropy, role, "tests", Actor::command()).await.unwrap()
+        access::new_token(self.store(), clock, entropy, (role, clinics), "tests", Actor::command()).await.unwrap()
     }
 
     /// GET with a fresh token.

@@ -4,9 +4,11 @@
 
 mod access;
 mod api;
+mod contract;
 mod deaf;
 mod deliveries;
 mod documents;
+mod gates;
 mod halts;
 mod handshakes;
 mod hooks;
@@ -15,6 +17,7 @@ mod jobs;
 mod live;
 mod metrics;
 mod pages;
+mod people;
 mod privacy;
 mod replay;
 mod serve;
