@@ -84,8 +84,13 @@ pub(crate) fn holds(method: &str, uri: &str, answer: &Answer) {
         return;
     };
     let status = answer.status.as_str();
-    let told = &operation["responses"][status];
+    let range = format!("{}XX", &status[..1]);
+    let told = [status, &range].into_iter().find(|told| operation["responses"][*told].is_object()).unwrap_or(status);
+    let (status, told) = (told, &operation["responses"][told]);
     assert!(told.is_object(), "{method} {template} answers {status}, which the document does not say: {}", answer.text);
+    if status.ends_with("XX") && answer.text.is_empty() {
+        return;
+    }
     let media_type = answer.header("content-type").split(';').next().unwrap().to_owned();
     let Some(content) = told["content"].as_object() else {
         assert!(answer.text.is_empty(), "{method} {template} answers {status} with a body");
@@ -166,9 +171,10 @@ async fn the_router_and_the_document_have_the_same_routes() {
             }
             let sent = request(&method.to_ascii_uppercase(), &path, &[("authorization", &authorization)], Body::empty());
             let answer = house.send(sent).await;
-            let taken = answer.status != 405;
+            let is_told = methods.contains(method) && DOCUMENT["paths"][route.replace("{*", "{")][method]["responses"]["405"].is_object();
+            let taken = answer.status != 405 || is_told;
             assert_eq!(taken, methods.contains(method), "{method} {route}: {} {}", answer.status, answer.text);
-            assert!(taken || !answer.header("allow").is_empty(), "{method} {route} does not say what it takes");
+            assert!(answer.status != 405 || !answer.header("allow").is_empty(), "{method} {route} does not say what it takes");
         }
     }
 }
