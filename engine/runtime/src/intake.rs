@@ -119,6 +119,13 @@ impl Runtime {
         self.rules.current().rules.source(source).map(|source| source.max_body)
     }
 
+    /// Whether a delivery shows what somebody could have guessed, a secret itself: its head says so.
+    pub fn is_guess(&self, incoming: &Incoming<'_>) -> bool {
+        let Some(connection) = self.connections.get(incoming.connection) else { return false };
+        let delivery = Delivery { path: incoming.path, url: incoming.url, headers: incoming.headers, body: incoming.body };
+        self.rules.current().rules.source(&connection.source).is_some_and(|source| source.is_guess(&delivery))
+    }
+
     /// Gives a delivery that is there now its name.
     pub fn arrived(&self) -> Arrived {
         let at = self.clock.now();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::Extensions;
@@ -34,7 +34,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
 pub(crate) fn open_routes(app: App) -> Router {
     let missing = async || Problem::not_found("There is nothing here but /metrics, /healthz and /readyz.");
     let routes = Router::new().route("/metrics", get(tell)).route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    routes.fallback(missing).with_state(app).layer(from_fn(limits::careful))
+    routes.fallback(missing).with_state(app.clone()).layer(from_fn_with_state(app, limits::careful))
 }
 
 async fn tell(State(app): State<App>, headers: HeaderMap) -> Response {

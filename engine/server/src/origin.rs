@@ -5,22 +5,33 @@ use std::net::IpAddr;
 use http::header::{HOST, HeaderMap, ORIGIN};
 use http::{Extensions, Uri};
 
-use crate::Settings;
+use crate::door::said;
+use crate::{ProxyHeader, Settings};
 
 /// Who is at the other end of the connection. Absent in tests that have none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
+/// Whether the world reaches this server by https, whoever asks.
+pub(crate) fn is_https(settings: &Settings) -> bool {
+    settings.tls.is_some() || settings.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+}
+
 /// Scheme and authority, such as `https://hooks.example.com`: the configured one; else what a trusted proxy says; else
-/// plain HTTP to the host that was asked for.
+/// the host that was asked for, by what is spoken here.
 pub(crate) fn base(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> String {
     if let Some(url) = &settings.public_url {
         return url.trim_end_matches('/').to_owned();
     }
-    let proxied = extensions.get::<Peer>().is_some_and(|peer| settings.trusted_proxies.contains(&peer.0.to_canonical()));
-    let forwarded = |name: &str| last(headers, name).filter(|_| proxied);
-    let scheme = forwarded("x-forwarded-proto").filter(|scheme| *scheme == "https").unwrap_or("http");
-    let host = forwarded("x-forwarded-host").or_else(|| last(headers, HOST.as_str())).unwrap_or("localhost");
+    let proxied = extensions.get::<Peer>().is_some_and(|peer| settings.trusted_proxies.iter().any(|proxy| proxy.has(peer.0)));
+    let forwarded = |old: &str, new: &str| match settings.proxy_header {
+        _ if !proxied => None,
+        ProxyHeader::XForwardedFor => last(headers, old),
+        ProxyHeader::Forwarded => said(headers, new),
+    };
+    let spoken = if settings.tls.is_some() { "https" } else { "http" };
+    let scheme = forwarded("x-forwarded-proto", "proto").map_or(spoken, |scheme| if scheme == "https" { "https" } else { "http" });
+    let host = forwarded("x-forwarded-host", "host").or_else(|| last(headers, HOST.as_str())).unwrap_or("localhost");
     format!("{scheme}://{host}")
 }
 

@@ -76,6 +76,11 @@ impl Source {
         refuse(format!("its `{}` header does not fit any secret of this connection", present.join("` or `")))
     }
 
+    /// Whether `delivery` shows a secret itself, which somebody could have guessed; a signature cannot be.
+    pub fn is_guess(&self, delivery: &Delivery<'_>) -> bool {
+        self.verify.iter().any(|scheme| matches!(scheme, Scheme::Token { header, .. } if delivery.headers.get(header).is_some()))
+    }
+
     /// The headers that make `delivery` one that [`Source::verify`] accepts for `secret`, by the first way that can be
     /// taken: none where it has such a header already, where the secret cannot stand in one, or where the body is too large.
     pub fn sign(&self, delivery: &Delivery<'_>, secret: &[u8], _now: Timestamp) -> Option<Vec<(String, String)>> {
