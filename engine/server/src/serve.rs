@@ -104,11 +104,9 @@ async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: w
 }
 
 /// A place among the connections of one address. A trusted proxy has as many as there are: it asks for others.
-fn seat(app: &App, peer: IpAddr) -> Option<Option<Seat>> {
-    if app.settings.trusted_proxies.iter().any(|proxy| proxy.has(peer)) {
-        return Some(None);
-    }
-    app.sockets.enter(peer, app.settings.connections_each_max).map(Some)
+fn seat(app: &App, peer: IpAddr) -> Option<Seat> {
+    let is_proxy = app.settings.trusted_proxies.iter().any(|proxy| proxy.has(peer));
+    app.sockets.enter(peer, if is_proxy { usize::MAX } else { app.settings.connections_each_max })
 }
 
 /// Ends when the server stops.

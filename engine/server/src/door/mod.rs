@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::Extensions;
+use http::{Extensions, Method};
 use zelo_rules::Refusal;
 use zelo_runtime::{Incoming, Refused, Runtime};
 
@@ -107,7 +107,7 @@ impl Door {
 
     /// Whether a request that is no delivery is let in.
     fn lets_in(&self, path: &str, client: Option<IpAddr>) -> Result<(), Problem> {
-        let is_way_in = WAYS_IN.iter().any(|way| path == *way);
+        let is_way_in = path.starts_with(HOOKS) || path == EVENTS;
         let allow = &self.allow.admin;
         if !is_way_in && !allow.is_empty() && !client.is_some_and(|address| any_has(allow, address)) {
             return Err(Problem::address(
@@ -193,10 +193,10 @@ impl Visit<'_> {
     }
 }
 
-/// Where deliveries come in that do not name their connection in the path.
-const WAYS_IN: [&str; 1] = ["/events"];
-/// Where those below it knock themselves.
+/// Where deliveries come in, each with its connection below it. Those that are sent there knock themselves.
 const HOOKS: &str = "/hooks/";
+/// Where those come in that do not name it there.
+const EVENTS: &str = "/events";
 /// What says how the server is, to whoever watches it.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
@@ -207,7 +207,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let client = peer.and_then(|peer| client::address(peer.0, &settings.trusted_proxies, settings.proxy_header, request.headers()));
     request.extensions_mut().insert(Client(client));
     let path = request.uri().path();
-    if !path.starts_with(HOOKS)
+    let knocks = path.starts_with(HOOKS) && request.method() == Method::POST;
+    if !knocks
         && !HEALTH.contains(&path)
         && let Err(problem) = app.door.lets_in(path, client)
     {
