@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use ureq::Agent;
 
+use crate::config::Config;
+
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read, in bytes.
@@ -72,12 +74,18 @@ pub(super) fn base(url: &str) -> Result<String> {
     }
 }
 
-/// How to reach a server that listens on `address` from here.
-pub(super) fn local(mut address: std::net::SocketAddr) -> String {
+/// How to reach a server of `config` that listens on `address` from here.
+///
+/// # Errors
+/// It speaks TLS only: nothing here does.
+pub(super) fn local(config: &Config, mut address: std::net::SocketAddr) -> Result<String> {
+    if config.server.tls.is_some() {
+        bail!("the server here speaks TLS ([server.tls]), and this command does not: try it with a server that has none, on 127.0.0.1");
+    }
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { std::net::Ipv4Addr::LOCALHOST.into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
-    format!("http://{address}")
+    Ok(format!("http://{address}"))
 }
 
 #[cfg(test)]
@@ -89,7 +97,10 @@ mod tests {
         assert_eq!(base("http://127.0.0.1:8080/").unwrap(), "http://127.0.0.1:8080");
         assert!(base("https://hooks.example.com").unwrap_err().to_string().contains("https is not spoken"));
         assert!(base("hooks.example.com").is_err());
-        assert_eq!(local("0.0.0.0:8080".parse().unwrap()), "http://127.0.0.1:8080");
-        assert_eq!(local("[::]:8080".parse().unwrap()), "http://[::1]:8080");
+        let mut config = Config::default();
+        assert_eq!(local(&config, "0.0.0.0:8080".parse().unwrap()).unwrap(), "http://127.0.0.1:8080");
+        assert_eq!(local(&config, "[::]:8080".parse().unwrap()).unwrap(), "http://[::1]:8080");
+        config.server.tls = Some(crate::config::Tls { cert: "c".into(), key: "k".into() });
+        assert!(local(&config, "0.0.0.0:8080".parse().unwrap()).is_err());
     }
 }

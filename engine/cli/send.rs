@@ -53,7 +53,7 @@ pub(super) fn run(config: Option<&File>, arguments: &Arguments) -> Result<Findin
     let connection = connection(&config, source, arguments.connection.as_deref())?;
     let base = match &arguments.url {
         Some(url) => http::base(url)?,
-        None => http::local(config.server.listen),
+        None => http::local(&config, config.server.listen)?,
     };
     let (mut sample, file) = sample(source, arguments)?;
     let mut body = body(&file, &arguments.settings)?;

@@ -1,22 +1,23 @@
 //! `zelo serve`: everything together.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use zelo_core::http::Target;
 use zelo_core::{Actor, Clock, Entropy, Timestamp};
-use zelo_rules::{Classified, Source};
+use zelo_rules::{Class, Classified, RuleSet, Source};
 use zelo_runtime::caretaker::Keeping;
 use zelo_runtime::keeper::Pace;
 use zelo_runtime::outbound::Internet;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
-use zelo_runtime::{Care, Holders, Runtime};
+use zelo_runtime::{Care, Connection, Holders, Runtime};
 use zelo_server::access;
 
 use super::setup::{self, Ground, Secrets};
@@ -51,7 +52,8 @@ const EXPORT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The address of the pages, as people reach them.
 pub(super) fn address(config: &Config) -> String {
-    config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen)).trim_end_matches('/').to_owned()
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.server.listen)).trim_end_matches('/').to_owned()
 }
 
 /// A link that signs in once.
@@ -66,6 +68,7 @@ async fn serve(config: &Config) -> Result<()> {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for /metrics"))?),
         None => None,
     };
+    let settings = config.door()?;
     let mut signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let seen = files::Seen::now(config);
     let runtime = start(config).await?;
@@ -83,12 +86,6 @@ async fn serve(config: &Config) -> Result<()> {
         let (runtime, care, stopped) = (runtime.clone(), care(config)?, stopped.clone());
         async move { runtime.take_care(care, stopped).await }
     });
-    let settings = zelo_server::Settings {
-        public_url: config.server.public_url.clone(),
-        trusted_proxies: config.server.trusted_proxies.clone(),
-        stop_timeout: within,
-        ..zelo_server::Settings::default()
-    };
     // Until this function ends: who watches a stop has to see it.
     let (_serving, ended) = watch::channel(false);
     if let Some(listener) = metrics {
@@ -144,6 +141,7 @@ async fn start(config: &Config) -> Result<Runtime> {
     let host = Arc::new(setup::host(config)?);
     let (rules, catalog) = setup::rules(config, &host, &config.installed_for_jobs()?)?;
     let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Read)?;
+    refuse_to_be_overheard(config, &rules, &connections)?;
     let wanted = setup::automations(config, &rules, &connections, clock.now())?;
     setup::keep_automations(store.as_ref(), wanted, clock.now()).await?;
     let edition = Edition::new(rules, catalog, &store.automations().await?)?;
@@ -152,6 +150,30 @@ async fn start(config: &Config) -> Result<Runtime> {
     let outbound = Arc::new(Internet::new(config.http.bounds()?).map_err(|why| anyhow!("no requests can be made: {why}"))?);
     let ground = Ground { store, host, clock, entropy, outbound, secrets: config.header_secrets()? };
     Ok(setup::runtime(config, ground, edition, connections))
+}
+
+/// That nobody on the way reads what is personal: it comes by TLS, here or at a proxy, or does not leave the machine. Else somebody says
+/// why not.
+fn refuse_to_be_overheard(config: &Config, rules: &RuleSet, connections: &HashMap<String, Connection>) -> Result<()> {
+    if !config.is_open_to_listeners() || config.server.plain_http.is_some() {
+        return Ok(());
+    }
+    let is_personal = |source: &Source| source.events.iter().any(|event| event.class != Class::Public);
+    let mut personal: Vec<&str> = connections
+        .values()
+        .filter(|connection| rules.source(&connection.source).is_some_and(is_personal))
+        .map(|connection| connection.name.as_str())
+        .collect();
+    personal.sort_unstable();
+    ensure!(
+        personal.is_empty(),
+        "what comes in through {} is about people, and {} speaks plain HTTP, which everybody on the way can read. Give it a certificate \
+         ([server.tls] cert and key); or let a proxy with TLS stand before it, and listen on 127.0.0.1 or name the proxy in \
+         trusted_proxies; or, where something else keeps it from being read, say what, as [server] plain_http = \"…\"",
+        personal.join(", "),
+        config.server.listen
+    );
+    Ok(())
 }
 
 /// What is kept for how long, and who else holds the heads of the audit log.
@@ -171,6 +193,10 @@ fn care(config: &Config) -> Result<Care> {
 async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
     let address = address(config);
     print_line(&format!("zelo listens on {address}"));
+    if let Some(reason) = config.server.plain_http.as_ref().filter(|_| config.is_open_to_listeners()) {
+        print_line(&format!("  ATTENTION: plain HTTP on {}, as plain_http says: {}", config.server.listen, reason.0));
+        tracing::warn!(listen = %config.server.listen, reason = reason.0, "plain HTTP for personal data");
+    }
     let edition = runtime.rules.current();
     let mut connections: Vec<_> = runtime.connections.values().collect();
     connections.sort_by(|one, other| one.name.cmp(&other.name));

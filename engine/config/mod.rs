@@ -3,7 +3,7 @@
 //! Paths are relative to the folder of the file. Secrets are never in it, only where to find them.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,16 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use zelo_runtime::Installed;
+use zelo_server::{Network, ProxyHeader, Rate};
 
 mod budget;
+mod door;
 mod http;
 mod retention;
 pub mod secrets;
 
 pub use budget::Budget;
+pub use door::Tls;
 pub use http::{Http, Secret};
 pub use retention::{Audit, Keep, Span};
 use secrets::SecretRef;
@@ -49,7 +52,16 @@ pub struct Config {
 pub struct Server {
     pub listen: SocketAddr,
     pub public_url: Option<String>,
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Who is believed when they say for whom they ask.
+    pub trusted_proxies: Vec<Network>,
+    pub proxy_header: ProxyHeader,
+    /// Where pages and API are used from; empty: anywhere.
+    pub admin_allow: Vec<Network>,
+    pub tls: Option<door::Tls>,
+    /// Why personal data may come in plain HTTP from elsewhere.
+    pub plain_http: Option<door::Reason>,
+    pub rates: door::RateLimits,
+    pub limits: door::Limits,
     pub log: LogFormat,
     /// Where `/metrics` is told to whoever asks, beside what [`Server::listen`] tells of it.
     pub metrics: Option<SocketAddr>,
@@ -107,6 +119,11 @@ pub struct Connection {
     pub handshake: Option<SecretRef>,
     #[serde(default)]
     pub insecure: bool,
+    /// Where its deliveries come from; empty: anywhere.
+    #[serde(default)]
+    pub allow: Vec<Network>,
+    /// Its own limit.
+    pub rate: Option<Rate>,
 }
 
 /// `[channels.NAME]`
@@ -134,6 +151,12 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
             trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
+            admin_allow: Vec::new(),
+            tls: None,
+            plain_http: None,
+            rates: door::RateLimits::default(),
+            limits: door::Limits::default(),
             log: LogFormat::Text,
             metrics: None,
             stop_timeout_s: 20,

@@ -85,8 +85,9 @@ impl House {
         fs::write(folder.join("secrets/clinicarx"), workload::SECRET).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let on: String = automations.into_iter().map(|rule| format!("[[automations]]\nrule = \"{rule}\"\n")).collect();
-        // The budget stands, and is never spent.
-        let budget = "[budget]\nmessages = 1000\n";
+        // Budget and limits stand, and are never spent.
+        let rate = "{ per_second = 1000000, burst = 1000000 }";
+        let budget = format!("[budget]\nmessages = 1000\n[server.rates]\nall = {rate}\nconnection = {rate}\n");
         let config = format!("[server]\nlisten = \"127.0.0.1:{port}\"\n[paths]\nplugins = \"plugins\"\n{budget}{on}");
         fs::write(folder.join("zelo.toml"), config).unwrap();
         Self { folder, port }

@@ -15,6 +15,7 @@ mod crash;
 mod days;
 mod deliveries;
 mod disk;
+mod door;
 mod explain;
 mod halts;
 mod house;

@@ -60,7 +60,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     let here: Here = tokio.block_on(way.ask(&Request::Here))?;
     stays_here(&here.reaching)?;
     let mut player = Player {
-        base: http::local(here.address),
+        base: http::local(&config, here.address)?,
         sources: setup::sources(&config)?,
         config: &config,
         sender: Sender::new(),

@@ -205,6 +205,12 @@ impl Runtime {
         }
     }
 
+    /// Whether a delivery shows what somebody could have guessed, a secret itself: its head says so.
+    pub fn is_guess(&self, incoming: &Incoming<'_>) -> bool {
+        let Some(connection) = self.connections.get(incoming.connection) else { return false };
+        self.rules.current().rules.source(&connection.source).is_some_and(|source| source.is_guess(&incoming.delivery()))
+    }
+
     /// Gives a delivery that is there now its name.
     pub fn arrived(&self) -> Arrived {
         let at = self.clock.now();

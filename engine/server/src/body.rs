@@ -36,25 +36,26 @@ impl Held {
     }
 }
 
-/// Reads `body`, of at most `max` bytes, within `timeout`.
+/// How fast a body must come once `timeout` is over, in bytes a millisecond: 256 KiB/s. Who sends by drops is cut off at `timeout`.
+const PACE_MIN: usize = 256;
+
+/// Reads `body`, of at most `max` bytes, within `timeout`; of much, each 256 KiB that are there give it another second.
 ///
 /// A body that announces more than `max` bytes is refused before it is read.
 pub(crate) async fn read(mut body: Body, max: usize, timeout: Duration, budget: &Arc<Semaphore>) -> Result<Held, Problem> {
     let announced = body.size_hint().lower();
-    let outcome = if announced > max as u64 {
-        Err(Problem::too_large(max))
-    } else {
-        tokio::time::timeout(timeout, collect(&mut body, max, budget)).await.unwrap_or_else(|_| Err(Problem::slow()))
-    };
+    let outcome = if announced > max as u64 { Err(Problem::too_large(max)) } else { collect(&mut body, max, timeout, budget).await };
     if outcome.is_err() {
         linger(&mut body).await;
     }
     outcome
 }
 
-async fn collect(body: &mut Body, max: usize, budget: &Arc<Semaphore>) -> Result<Held, Problem> {
+async fn collect(body: &mut Body, max: usize, timeout: Duration, budget: &Arc<Semaphore>) -> Result<Held, Problem> {
+    let began = tokio::time::Instant::now();
+    let deadline = |held: &Held| began + timeout + Duration::from_millis((held.bytes.len() / PACE_MIN) as u64);
     let mut held = Held::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = tokio::time::timeout_at(deadline(&held), body.frame()).await.map_err(|_| Problem::slow())? {
         let frame = frame.map_err(|_| Problem::malformed("The body ended before its time, or is not framed as HTTP says."))?;
         let Ok(data) = frame.into_data() else { continue };
         held.take(&data, max, budget)?;

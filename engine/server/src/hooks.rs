@@ -55,11 +55,12 @@ pub(crate) async fn ask(State(app): State<App>, place: Result<Path<Place>, PathR
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
     let headers = headers(&parts.headers);
     let incoming = Incoming { connection: &place.connection, path: &place.path, url: &url, headers: &headers, body: &[] };
+    let visit =
+        app.door.knock(&app.runtime, &incoming, &parts.extensions).map_err(|problem| refuse(&app, Some(&place.connection), problem))?;
     let arrived = app.runtime.arrived();
-    match app.runtime.ask(arrived, &incoming) {
-        Ok(Some(answer)) => Ok(plain_text(StatusCode::OK, answer)),
-        Ok(None) => Err(wants_post(&app, &place)),
-        Err(refused) => Err(Problem::from(refused).traced(arrived.trace())),
+    match visit.heard(app.runtime.ask(arrived, &incoming)).map_err(|problem| problem.traced(arrived.trace()))? {
+        Some(answer) => Ok(plain_text(StatusCode::OK, answer)),
+        None => Err(wants_post(&app, &place)),
     }
 }
 
@@ -100,25 +101,22 @@ pub(crate) async fn receive(
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, body) = request.into_parts();
     let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
+    let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
+    let headers = headers(&parts.headers);
+    let head = Incoming { connection: &place.connection, path: &place.path, url: &url, headers: &headers, body: &[] };
+    let visit = app.door.knock(&app.runtime, &head, &parts.extensions).map_err(|problem| refuse(&app, connection, problem))?;
     // Of an unknown connection nothing is read; the runtime says that it is unknown.
     let held = match app.runtime.max_body(&place.connection) {
         None => None,
         Some(max) => {
             let read = unpack::read(&parts.headers, body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies);
-            Some(read.await.map_err(|problem| refuse(&app, connection, problem))?)
+            Some(read.await.map_err(|problem| refuse(&app, connection, visit.unread(problem)))?)
         }
     };
-    let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
-    let headers = headers(&parts.headers);
-    let incoming = Incoming {
-        connection: &place.connection,
-        path: &place.path,
-        url: &url,
-        headers: &headers,
-        body: held.as_ref().map_or(&[], |held| &held.bytes),
-    };
+    visit.still().map_err(|problem| refuse(&app, connection, problem))?;
+    let incoming = Incoming { body: held.as_ref().map_or(&[], |held| &held.bytes), ..head };
     let arrived = app.runtime.arrived();
-    let answer = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
+    let answer = visit.heard(app.runtime.receive(arrived, incoming).await).map_err(|problem| problem.traced(arrived.trace()))?;
     Ok(match answer {
         Answer::Taken { receipts, ack: None } => (StatusCode::ACCEPTED, Json(receipts)).into_response(),
         Answer::Taken { ack: Some(ack), .. } => exactly(ack)?,
@@ -136,6 +134,11 @@ fn exactly(ack: Ack) -> Result<Response, Problem> {
 fn refuse(app: &App, connection: Option<&str>, problem: Problem) -> Problem {
     let trace = app.runtime.arrived().trace();
     app.runtime.metrics().refused(connection, problem.code());
-    tracing::warn!(trace_id = %trace, connection, code = problem.code(), "refused");
+    if problem.is_turned_away() {
+        // As many as somebody likes to send: they are counted, and the beginning of each lock-out is logged.
+        tracing::debug!(trace_id = %trace, connection, code = problem.code(), "turned away");
+    } else {
+        tracing::warn!(trace_id = %trace, connection, code = problem.code(), "refused");
+    }
     problem.traced(trace)
 }

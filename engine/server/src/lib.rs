@@ -16,6 +16,7 @@ pub mod access;
 mod api;
 mod body;
 pub mod codes;
+mod door;
 pub mod export;
 mod health;
 mod hooks;
@@ -33,13 +34,12 @@ mod serve;
 mod throttle;
 mod unpack;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -47,12 +47,14 @@ use utoipa_axum::routes;
 use zelo_runtime::Runtime;
 
 use crate::access::{Gate, Guard, Reach, Role};
+use crate::door::{Door, Sockets};
 use crate::live::Live;
 use crate::openapi::Table;
 use crate::password::Checking;
 use crate::problem::Problem;
 use crate::throttle::Throttle;
 
+pub use door::{Allow, Certificates, Network, NotANetwork, ProxyHeader, Rate, Rates, TlsError};
 pub use serve::{serve, serve_metrics};
 
 /// How the server listens and what it bears.
@@ -68,10 +70,28 @@ pub struct Settings {
     pub requests_max: usize,
     /// Open connections; beyond it they wait to be accepted.
     pub connections_max: usize,
-    /// Whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
-    pub trusted_proxies: Vec<IpAddr>,
-    /// How long the head of a request, and then its body, may take to arrive.
+    /// Open connections of one address that is no trusted proxy; beyond it they are closed at once.
+    pub connections_each_max: usize,
+    /// The longest head of a request in bytes, and the most headers in it.
+    pub head_max: usize,
+    pub headers_max: usize,
+    /// Who is believed when they say for whom they ask, and how the world reached them.
+    pub trusted_proxies: Vec<Network>,
+    /// Where they say it.
+    pub proxy_header: ProxyHeader,
+    /// Who is let in, where not everybody is.
+    pub allow: Allow,
+    /// How much is taken in a time.
+    pub rates: Rates,
+    /// TLS; none: plain HTTP.
+    pub tls: Option<Arc<Certificates>>,
+    /// How often the files of the certificate are looked at.
+    pub certificates_every: Duration,
+    /// How long the head of a request may take to arrive, a handshake of TLS before it, and the silence between two requests; its body
+    /// gets as long, and more as more of it is there.
     pub request_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub answer_timeout: Duration,
     /// How long a stop waits for requests in work.
     pub stop_timeout: Duration,
     /// Open pages that are told of changes at once; beyond it they show what came when they are loaded again.
@@ -89,8 +109,17 @@ impl Default for Settings {
             bodies_max: 64 * 1024 * 1024,
             requests_max: 1024,
             connections_max: 4096,
+            connections_each_max: 1024,
+            head_max: 32 * 1024,
+            headers_max: 100,
             trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
+            allow: Allow::default(),
+            rates: Rates::default(),
+            tls: None,
+            certificates_every: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(15),
             listeners_max: 64,
             look_every: Duration::from_secs(1),
@@ -113,6 +142,10 @@ pub(crate) struct App {
     pub(crate) throttle: Arc<Throttle>,
     /// The turns in which passwords are checked.
     pub(crate) checking: Checking,
+    /// Who is let in to be heard.
+    pub(crate) door: Arc<Door>,
+    /// Who has how many connections.
+    pub(crate) sockets: Sockets,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
     /// Held by who is told the figures.
@@ -125,6 +158,8 @@ impl App {
     pub(crate) fn new(runtime: Runtime, settings: Settings, stop: Option<watch::Receiver<bool>>) -> Self {
         let permits = |wanted: usize| Arc::new(Semaphore::new(wanted.min(u32::MAX as usize)));
         Self {
+            door: Arc::new(Door::new(&runtime, &settings)),
+            sockets: Sockets::default(),
             runtime,
             requests: permits(settings.requests_max),
             bodies: permits(settings.bodies_max),
@@ -202,6 +237,7 @@ pub(crate) fn routes(app: App) -> Router {
     unbounded
         .layer(from_fn_with_state(Guard { app: app.clone(), gates }, access::guard))
         .merge(bounded)
-        .with_state(app)
-        .layer(from_fn(limits::careful))
+        .with_state(app.clone())
+        .layer(from_fn_with_state(app.clone(), door::guard))
+        .layer(from_fn_with_state(app, limits::careful))
 }

@@ -3,6 +3,7 @@
 //! A problem names rules that were broken and limits that were passed, never a value of a request.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -23,13 +24,15 @@ pub(crate) struct Problem {
     header: Option<Box<(HeaderName, &'static str)>>,
     /// Why a job stands as it did: its code is for programs.
     reason: Option<Box<Reason>>,
+    /// Seconds after which it may be tried again, where that depends.
+    retry_after: Option<u64>,
     /// Of a delivery: what its log lines are found by.
     trace: Option<TraceId>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, title, detail: detail.into(), header: None, reason: None, trace: None }
+        Self { status, code, title, detail: detail.into(), header: None, reason: None, retry_after: None, trace: None }
     }
 
     /// The same, about the delivery with this trace.
@@ -79,6 +82,11 @@ impl Problem {
     pub(crate) fn clinics() -> Self {
         let detail = "This is about the whole server, and your credential is for some clinics only.";
         Self::new(StatusCode::FORBIDDEN, "clinics", "A credential for all clinics is needed", detail)
+    }
+
+    /// 403: an address that is not let in.
+    pub(crate) fn address(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "address", "Not from this address", detail)
     }
 
     /// 409: what is asked for cannot be replayed so.
@@ -166,6 +174,35 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "violation", "The payload is not in the form of its type", detail)
     }
 
+    /// 429: more than the limit.
+    pub(crate) fn limited(wait: Duration) -> Self {
+        let detail =
+            "More came than is taken in this time. Nothing was stored; send it again when `Retry-After` says. The limits are in zelo.toml.";
+        Self::after(wait, Self::new(StatusCode::TOO_MANY_REQUESTS, "limited", "Too much in too short a time", detail))
+    }
+
+    /// 429: too much from there was not verified.
+    pub(crate) fn locked(wait: Duration) -> Self {
+        let detail = "Too much from this address was not verified, so nothing is looked at for a while. Send it again when `Retry-After` says, \
+                      with the secret of this connection.";
+        Self::after(wait, Self::new(StatusCode::TOO_MANY_REQUESTS, "locked", "Locked out for a while", detail))
+    }
+
+    fn after(wait: Duration, problem: Self) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds.max(1)), ..problem }
+    }
+
+    /// Whether it was refused at the door, before it was looked at.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        matches!(self.code, "address" | "limited" | "locked")
+    }
+
+    /// Whether a body could not be read because of who sent it.
+    pub(crate) fn is_senders(&self) -> bool {
+        self.status.is_client_error()
+    }
+
     /// 500: a defect of zelo.
     pub(crate) fn internal() -> Self {
         let detail = "This is a defect of zelo; its log says where. Nothing is lost that was acknowledged.";
@@ -246,6 +283,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some((name, value)) = self.header.map(|header| *header) {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +13,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tower::ServiceExt;
 use zelo_runtime::Runtime;
 
+use crate::door::{Patient, Seat};
 use crate::origin::Peer;
-use crate::{App, Settings, metrics, routes};
-
-/// The longest head of a request, in bytes, and the most headers in it.
-const HEAD_MAX: usize = 32 * 1024;
-const HEADERS_MAX: usize = 100;
+use crate::{App, Certificates, Settings, metrics, routes};
 
 /// Answers on `listener` until `stop` turns true or its sender is gone, then takes nothing new and waits for the requests in
 /// work, for at most [`Settings::stop_timeout`].
@@ -32,6 +31,9 @@ const HEADERS_MAX: usize = 100;
 /// The listener cannot be used any more.
 pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, stop: watch::Receiver<bool>) -> io::Result<()> {
     let app = App::new(runtime, settings, Some(stop.clone()));
+    if let Some(certificates) = app.settings.tls.clone() {
+        tokio::spawn(watch_over(certificates, app.settings.certificates_every, stop.clone()));
+    }
     answer_on(listener, &app, routes(app.clone()), stop).await
 }
 
@@ -50,10 +52,24 @@ pub async fn serve_metrics(
     answer_on(listener, &app, metrics::open_routes(app.clone()), end).await
 }
 
+/// Has changed certificates take their place, until `stop` turns true.
+async fn watch_over(certificates: Arc<Certificates>, every: Duration, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            () = tokio::time::sleep(every) => {}
+        }
+        let certificates = certificates.clone();
+        // One that broke is told of by its panic; there is a next time.
+        let _ = tokio::task::spawn_blocking(move || certificates.look_and_tell()).await;
+    }
+}
+
 async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(app.settings.connections_max));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(app.settings.request_timeout).max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX);
+    http.timer(TokioTimer::new()).header_read_timeout(app.settings.request_timeout);
+    http.max_buf_size(app.settings.head_max).max_headers(app.settings.headers_max);
     let connections = GracefulShutdown::new();
     loop {
         let accepting = async {
@@ -64,15 +80,33 @@ async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: w
             accepted = accepting => accepted?,
             () = stopped(&mut stop) => break,
         };
-        let conversation = converse(&http, router.clone(), stream, peer, connections.watcher());
+        let Some(seat) = seat(app, peer.ip()) else {
+            app.runtime.metrics().turned_away("connections");
+            continue;
+        };
+        let (http, router, watcher, settings) = (http.clone(), router.clone(), connections.watcher(), app.settings.clone());
+        let runtime = app.runtime.clone();
         tokio::spawn(async move {
-            conversation.await;
-            drop(permit);
+            let patience = settings.answer_timeout;
+            match &settings.tls {
+                None => converse(&http, router, Patient::new(stream, patience), peer, watcher).await,
+                Some(certificates) => match timeout(settings.request_timeout, certificates.acceptor().accept(stream)).await {
+                    Ok(Ok(stream)) => converse(&http, router, Patient::new(stream, patience), peer, watcher).await,
+                    Ok(Err(_)) | Err(_) => runtime.metrics().turned_away("handshake"),
+                },
+            }
+            drop((permit, seat));
         });
     }
     drop(listener);
     finish(app, connections).await;
     Ok(())
+}
+
+/// A place among the connections of one address. A trusted proxy has as many as there are: it asks for others.
+fn seat(app: &App, peer: IpAddr) -> Option<Seat> {
+    let is_proxy = app.settings.trusted_proxies.iter().any(|proxy| proxy.has(peer));
+    app.sockets.enter(peer, if is_proxy { usize::MAX } else { app.settings.connections_each_max })
 }
 
 /// Ends when the server stops.
@@ -103,23 +137,17 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 /// One connection from its first request to its last.
-fn converse(
-    http: &http1::Builder,
-    router: Router,
-    stream: TcpStream,
-    peer: SocketAddr,
-    watcher: Watcher,
-) -> impl Future<Output = ()> + use<> {
+async fn converse<S>(http: &http1::Builder, router: Router, stream: S, peer: SocketAddr, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let answer = move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
         answer(router.clone(), request.map(Body::new))
     };
     let connection = http.serve_connection(TokioIo::new(stream), hyper::service::service_fn(answer));
-    let watched = watcher.watch(connection);
-    async move {
-        if let Err(error) = watched.await {
-            tracing::debug!(%error, "a connection ended early");
-        }
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Metrics {
     deliveries: Labelled<2, AtomicU64>,
     /// By connection, where it is one of ours, and reason.
     refused: Labelled<2, AtomicU64>,
+    /// By reason.
+    turned_away: Labelled<1, AtomicU64>,
     receive: Distribution,
     /// By rule.
     fired: Labelled<1, AtomicU64>,
@@ -62,6 +64,7 @@ impl Metrics {
             began,
             deliveries: Labelled::new(["connection", "status"], AtomicU64::default),
             refused: Labelled::new(["connection", "reason"], AtomicU64::default),
+            turned_away: Labelled::new(["reason"], AtomicU64::default),
             receive: Distribution::new(WAITS),
             fired: Labelled::new(["rule"], AtomicU64::default),
             attempts: Labelled::new(["rule", "plugin", "state"], AtomicU64::default),
@@ -79,6 +82,9 @@ impl Metrics {
             }
             // A forged delivery must be a step from zero, which a rate sees.
             metrics.refused.with([connection, "unverified"], |_| {});
+        }
+        for reason in ["address", "connections", "handshake", "limited"] {
+            metrics.turned_away.with([reason], |_| {});
         }
         metrics
     }
@@ -101,6 +107,11 @@ impl Metrics {
     /// A delivery was refused for `reason`, a word of this program; of `connection`, where that is one of ours.
     pub fn refused(&self, connection: Option<&str>, reason: &'static str) {
         self.refused.with([connection.unwrap_or_default(), reason], one_more);
+    }
+
+    /// Something that is no delivery was turned away for `reason`, a word of this program: a connection, or a request to pages or API.
+    pub fn turned_away(&self, reason: &'static str) {
+        self.turned_away.with([reason], one_more);
     }
 
     /// A delivery was answered, whatever with, after this time.

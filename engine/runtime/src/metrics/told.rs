@@ -79,6 +79,8 @@ impl Snapshot {
         let metrics = &self.metrics;
         page.counters("zelo_deliveries", "Deliveries that were acknowledged, by what they came to.", &metrics.deliveries)?;
         page.counters("zelo_deliveries_refused", "Deliveries that were not acknowledged.", &metrics.refused)?;
+        let help = "Connections, and requests to pages and API, that were not let in.";
+        page.counters("zelo_turned_away", help, &metrics.turned_away)?;
         let help = "From the last byte of a delivery to its answer.";
         page.histogram("zelo_receive", help, Some(&Unit::Seconds), &metrics.receive.spread())?;
         page.counters("zelo_rules_fired", "Events that a rule fired for.", &metrics.fired)?;

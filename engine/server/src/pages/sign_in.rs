@@ -15,6 +15,7 @@ use super::words::Words;
 use super::{Language, page};
 use crate::App;
 use crate::access;
+use crate::door::Client;
 use crate::openapi::shapes;
 use crate::origin;
 use crate::people::{self, Outcome, Sent};
@@ -117,7 +118,7 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
             }
         }
     } else {
-        let address = origin::asker(&app.settings, &headers, &extensions);
+        let address = extensions.get::<Client>().and_then(|client| client.0);
         match people::come_in(&app, address, Sent { name, password, code: digits }).await? {
             Outcome::In(session) => session,
             Outcome::Wrong => {

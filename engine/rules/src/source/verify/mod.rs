@@ -68,6 +68,12 @@ impl Source {
         Err(Refusal::Unverified { why: Why::all(reasons) })
     }
 
+    /// Whether `delivery` shows a secret itself, which somebody could have guessed; a signature cannot be.
+    pub fn is_guess(&self, delivery: &Delivery<'_>) -> bool {
+        let shown = |scheme: &Scheme| matches!(scheme.proof, Proof::Token | Proof::Basic) && scheme.carrier.bytes(delivery) != Ok(None);
+        self.verify.iter().any(shown)
+    }
+
     /// Whether a connection needs secrets of its own: not where nothing is checked, or where the file has the keys.
     pub fn needs_secret(&self) -> bool {
         !self.insecure && !self.verify.iter().any(Scheme::has_keys)
