@@ -169,6 +169,23 @@ async fn a_good_signature_is_let_in_from_an_address_that_is_locked_out() {
 }
 
 #[tokio::test]
+async fn who_has_begun_before_the_lock_out_gets_no_guess_by_it() {
+    let door = Door::behind_us(Settings::default()).await;
+    let body = patient("1", "Ana").to_string();
+    let head = format!("POST /hooks/acme/patient/new HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-forwarded-for: {FORGER}\r\n");
+    let head = format!("{head}content-type: application/json\r\nx-zelo-token: {SECRET}\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut begun = TcpStream::connect(door.address).await.unwrap();
+    // The head is answered with 100 once the body is waited for: it has been let in.
+    begun.write_all(head.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n").as_bytes()).await.unwrap();
+    let mut some = [0; 25];
+    begun.read_exact(&mut some).await.unwrap();
+    assert!(some.starts_with(b"HTTP/1.1 100"));
+    door.lock(FORGER).await;
+    begun.write_all(body.as_bytes()).await.unwrap();
+    Heard::of(begun).await.is_problem(429, "locked");
+}
+
+#[tokio::test]
 async fn junk_is_a_failure_and_a_broken_payload_of_the_provider_is_none() {
     let door = Door::behind_us(Settings::default()).await;
     let long = "x".repeat(3000);
