@@ -85,6 +85,7 @@ async fn serve(config: &Config) -> Result<()> {
     });
     let settings = zelo_server::Settings {
         public_url: config.server.public_url.clone(),
+        origins: config.connections.iter().map(|(name, given)| (name.clone(), given.origins.clone())).collect(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         stop_timeout: within,
         ..zelo_server::Settings::default()

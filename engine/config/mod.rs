@@ -105,6 +105,9 @@ pub struct Connection {
     pub clinic: Option<String>,
     #[serde(default)]
     pub insecure: bool,
+    /// Senders of CloudEvents that may ask whether their events are welcome; `*`: any.
+    #[serde(default)]
+    pub origins: Vec<String>,
 }
 
 /// `[channels.NAME]`

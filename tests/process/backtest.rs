@@ -209,7 +209,7 @@ async fn it_knows_what_was_old_then_and_what_leads_back_to_itself() {
     clock.set(clock.now() + SignedDuration::from_hours(1));
     let since = clock.now();
     // Late: something newer is known, but from before the range.
-    let Accepted::Recorded { event, decision } = tell(&appointment("2026-03-02 10:00:00")).await else { unreachable!() };
+    let Accepted::Recorded { event, decision } = tell(&appointment("2026-03-02 10:00:00")).await.remove(0) else { unreachable!() };
     assert_eq!(decision.status, Status::Stale);
     // As if the reminder had led to another appointment.
     let index = runtime.store.indexer();

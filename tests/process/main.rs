@@ -14,6 +14,7 @@ mod commands;
 mod crash;
 mod days;
 mod disk;
+mod events;
 mod explain;
 mod halts;
 mod house;

@@ -15,7 +15,7 @@ use crate::{json, xml};
 /// What is wrong and where, without any part of the document.
 pub fn read_document(bytes: &[u8], format: Format, root: Option<&str>) -> Result<Value, String> {
     match format {
-        Format::Json => json::parse(bytes),
+        Format::Json | Format::CloudEvents => json::parse(bytes),
         Format::Xml => xml::parse(bytes, root),
     }
 }

@@ -65,7 +65,7 @@ pub use schema::{rule_schema, source_schema};
 pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
     Algorithm, Changes, Class, Classes, ConsentMapping, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match,
-    PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
+    PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source, Texts,
     Through, Words, common as common_identity,
 };
 pub use template::Template;

@@ -1,5 +1,6 @@
 //! The way in: verify → read → match → store. What it answers is a promise.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 use tracing::{Instrument, Span, debug_span, info_span};
 use zelo_core::decide::Decision;
 use zelo_core::{Arrival, ConsentSaid, Entropy, Event, EventId, JobState, SpanId, Status, Timestamp, TraceContext, TraceId};
-use zelo_rules::{Delivery, Headers, Read, Refusal, Source, Through};
+use zelo_rules::{Delivery, Headers, Read, Refusal, Source, Texts, Through};
 
 use crate::Runtime;
 use crate::connection::Connection;
@@ -49,6 +50,24 @@ pub struct Receipt {
     pub rules: usize,
     /// What the log lines and spans of this delivery are found by.
     pub trace_id: TraceId,
+}
+
+/// What an accepted delivery is answered: for one event, or for each of those that it holds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Receipts {
+    One(Receipt),
+    Each(Vec<Receipt>),
+}
+
+impl Receipts {
+    /// All of them, in the order of the delivery.
+    pub fn all(&self) -> &[Receipt] {
+        match self {
+            Self::One(receipt) => std::slice::from_ref(receipt),
+            Self::Each(receipts) => receipts,
+        }
+    }
 }
 
 /// Why a delivery was not accepted.
@@ -129,7 +148,7 @@ impl Runtime {
     ///
     /// # Errors
     /// Why not. Nothing was stored then.
-    pub async fn receive(&self, arrived: Arrived, incoming: Incoming<'_>) -> Result<Receipt, Refused> {
+    pub async fn receive(&self, arrived: Arrived, incoming: Incoming<'_>) -> Result<Receipts, Refused> {
         // The name in a URL is anyone's text: it is told only where it is one of ours.
         let known = self.connections.contains_key(incoming.connection).then_some(incoming.connection);
         let span = info_span!(
@@ -142,12 +161,12 @@ impl Runtime {
         self.receive_counted(arrived, &incoming, known).instrument(span).await
     }
 
-    async fn receive_counted(&self, arrived: Arrived, incoming: &Incoming<'_>, known: Option<&str>) -> Result<Receipt, Refused> {
+    async fn receive_counted(&self, arrived: Arrived, incoming: &Incoming<'_>, known: Option<&str>) -> Result<Receipts, Refused> {
         let begun = Instant::now();
         let outcome = self.verified(arrived, incoming).await;
         self.metrics().answered(begun.elapsed());
         match &outcome {
-            Ok(receipt) => {
+            Ok(receipts) => receipts.all().iter().for_each(|receipt| {
                 self.metrics().received(incoming.connection, receipt.status);
                 tracing::info!(
                     event = receipt.event_id.map(tracing::field::display),
@@ -155,7 +174,7 @@ impl Runtime {
                     rules = receipt.rules,
                     "received"
                 );
-            }
+            }),
             Err(refused) => {
                 self.metrics().refused(known, refused.word());
                 tracing::warn!(code = refused.word(), why = known.map(|_| tracing::field::display(refused)), "refused");
@@ -164,7 +183,7 @@ impl Runtime {
         outcome
     }
 
-    async fn verified(&self, arrived: Arrived, incoming: &Incoming<'_>) -> Result<Receipt, Refused> {
+    async fn verified(&self, arrived: Arrived, incoming: &Incoming<'_>) -> Result<Receipts, Refused> {
         let missing = || Refused::NoConnection(incoming.connection.to_owned());
         let connection = self.connections.get(incoming.connection).ok_or_else(missing)?;
         let edition = self.rules.current();
@@ -174,28 +193,58 @@ impl Runtime {
             debug_span!("verify").in_scope(|| source.verify(&delivery, &connection.secrets, arrived.at))?;
         }
         // Whose trace this belongs to is what the sender says: it is pointed to, and nothing hangs on it.
-        if let Some(caller) = incoming.headers.text("traceparent").and_then(|header| header.parse::<TraceContext>().ok()) {
+        if let Some(caller) = source.traceparent(&delivery).and_then(|said| said.parse::<TraceContext>().ok()) {
             Span::current().record("link", tracing::field::display(caller));
         }
         let trace_id = arrived.trace();
-        Ok(match self.accept_as(arrived, connection, &delivery).await? {
+        let (accepted, split) = self.accept_as(arrived, connection, &delivery).await?;
+        let mut receipts = accepted.into_iter().map(|accepted| match accepted {
             Accepted::Ignored { .. } => Receipt { event_id: None, status: Status::Ignored, rules: 0, trace_id },
             Accepted::Recorded { decision, .. } => {
                 Receipt { event_id: Some(decision.event), status: decision.status, rules: decision.rules.len(), trace_id }
             }
+        });
+        Ok(match (split, receipts.next()) {
+            (false, Some(receipt)) => Receipts::One(receipt),
+            (_, first) => Receipts::Each(first.into_iter().chain(receipts).collect()),
         })
     }
 
-    /// Reads `delivery`, once, and matches it.
-    fn matched(&self, edition: &Edition, source: &Source, delivery: &Delivery<'_>, through: &Through<'_>) -> Result<Matched, Refusal> {
-        let text = source.text(delivery)?;
-        let facts = edition.rules.facts(&text)?;
-        let reading = match source.read_facts(delivery, &text, &facts) {
+    /// Reads `delivery`, once, and matches its events; whether it was split into them.
+    fn matched(
+        &self,
+        edition: &Edition,
+        source: &Source,
+        delivery: &Delivery<'_>,
+        through: &Through<'_>,
+    ) -> Result<(Vec<Matched>, bool), Refusal> {
+        let Texts { all, split, of_body } = source.texts(delivery)?;
+        let event = |(place, text): (usize, &Arc<[u8]>)| {
+            // The first is known by the name of the delivery.
+            let event = if place == 0 { through.event } else { self.counts.id(through.received, self.entropy.as_ref()) };
+            let content = if of_body { delivery.body } else { text };
+            self.matched_one(edition, source, delivery, &Through { event, ..*through }, text, content)
+        };
+        Ok((all.iter().enumerate().map(event).collect::<Result<_, _>>()?, split))
+    }
+
+    /// Reads one event of `delivery`, and matches it. Where nothing else identifies it, its `content` does.
+    fn matched_one(
+        &self,
+        edition: &Edition,
+        source: &Source,
+        delivery: &Delivery<'_>,
+        through: &Through<'_>,
+        text: &Arc<[u8]>,
+        content: &[u8],
+    ) -> Result<Matched, Refusal> {
+        let facts = edition.rules.facts(text)?;
+        let reading = match source.read_facts(delivery, text, &facts) {
             Read::Ignored { why } => return Ok(Matched::Ignored { why }),
             Read::Event(reading) => reading,
         };
         let index = self.store.indexer();
-        let mut arrival = reading.arrival(through, delivery.body, index, edition.in_force.clone());
+        let mut arrival = reading.arrival(through, content, index, edition.in_force.clone());
         arrival.candidates = edition.in_force.candidates_of(&arrival.event, &facts, index);
         let said = edition.in_force.consents_of(&arrival.event, &facts);
         arrival.consents = said
@@ -205,16 +254,22 @@ impl Runtime {
         Ok(Matched::Arrival(Box::new(arrival)))
     }
 
-    /// Accepts a delivery that is known to be the provider's.
+    /// Accepts a delivery that is known to be the provider's. What became of each of its events.
     ///
     /// # Errors
-    /// Why not. Nothing was stored then.
-    pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Accepted, Refused> {
+    /// Why not. Nothing was stored then, unless the store failed in the midst of several: sent again, those are duplicates.
+    pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Vec<Accepted>, Refused> {
         let arrived = Arrived { event: self.counts.id(received, self.entropy.as_ref()), at: received };
-        self.accept_as(arrived, connection, delivery).await
+        Ok(self.accept_as(arrived, connection, delivery).await?.0)
     }
 
-    async fn accept_as(&self, arrived: Arrived, connection: &Connection, delivery: &Delivery<'_>) -> Result<Accepted, Refused> {
+    /// The same, and whether the delivery was split.
+    async fn accept_as(
+        &self,
+        arrived: Arrived,
+        connection: &Connection,
+        delivery: &Delivery<'_>,
+    ) -> Result<(Vec<Accepted>, bool), Refused> {
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
         let through = Through {
@@ -224,7 +279,16 @@ impl Runtime {
             event: arrived.event,
             received: arrived.at,
         };
-        let matched = debug_span!("match").in_scope(|| self.matched(&edition, source, delivery, &through))?;
+        let (matched, split) = debug_span!("match").in_scope(|| self.matched(&edition, source, delivery, &through))?;
+        let mut accepted = Vec::with_capacity(matched.len());
+        for event in matched {
+            accepted.push(self.record(event, arrived.at).await?);
+        }
+        Ok((accepted, split))
+    }
+
+    /// Stores what an event of a delivery says.
+    async fn record(&self, matched: Matched, received: Timestamp) -> Result<Accepted, Refused> {
         let arrival = match matched {
             Matched::Ignored { why } => return Ok(Accepted::Ignored { why }),
             Matched::Arrival(arrival) => *arrival,
@@ -236,7 +300,7 @@ impl Runtime {
             other => Refused::Unavailable(other),
         })?;
         self.count_decision(&decision);
-        if decision.jobs.iter().any(|job| job.state == JobState::Ready || job.run_at <= arrived.at) {
+        if decision.jobs.iter().any(|job| job.state == JobState::Ready || job.run_at <= received) {
             self.bell.notify_one();
         }
         Ok(Accepted::Recorded { event, decision })

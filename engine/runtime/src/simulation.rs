@@ -113,14 +113,20 @@ async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut 
     let now = runtime.clock.now();
     match runtime.accept(connection, &request, now).await {
         Err(refused) => tell(Row { state: "refused".to_owned(), detail: refused.to_string(), ..blank(now) }),
-        Ok(Accepted::Ignored { why }) => tell(Row { state: Status::Ignored.as_str().to_owned(), detail: why, ..blank(now) }),
-        Ok(Accepted::Recorded { event, decision }) => {
+        Ok(accepted) => accepted.into_iter().for_each(|accepted| tell_accepted(runtime, now, delivery, accepted, tell)),
+    }
+    Ok(())
+}
+
+fn tell_accepted(runtime: &Runtime, now: Timestamp, delivery: &DayLine, accepted: Accepted, tell: &mut (dyn FnMut(Row) + Send)) {
+    match accepted {
+        Accepted::Ignored { why } => tell(Row { state: Status::Ignored.as_str().to_owned(), detail: why, ..blank(now) }),
+        Accepted::Recorded { event, decision } => {
             let why_not = runtime.rules.current().in_force.why_not(&event);
             tell(event_row(now, &event, &delivery.path, &decision, &why_not));
             tell_decision(now, &decision, tell);
         }
     }
-    Ok(())
 }
 
 /// Runs all jobs that are due before `until`; all there are, if that is none.

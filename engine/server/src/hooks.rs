@@ -7,7 +7,7 @@ use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use zelo_rules::Headers;
-use zelo_runtime::{Incoming, Receipt};
+use zelo_runtime::{Incoming, Receipts};
 
 use crate::App;
 use crate::body;
@@ -17,9 +17,9 @@ use crate::problem::Problem;
 /// What the address says.
 #[derive(Deserialize)]
 pub(crate) struct Place {
-    connection: String,
+    pub(crate) connection: String,
     #[serde(default)]
-    path: String,
+    pub(crate) path: String,
 }
 
 /// Takes a delivery. A 202 is a promise: it is on disk, or needs not be.
@@ -27,7 +27,7 @@ pub(crate) async fn receive(
     State(app): State<App>,
     place: Result<Path<Place>, PathRejection>,
     request: Request,
-) -> Result<(StatusCode, Json<Receipt>), Problem> {
+) -> Result<(StatusCode, Json<Receipts>), Problem> {
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, body) = request.into_parts();
     let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
@@ -52,8 +52,8 @@ pub(crate) async fn receive(
         body: held.as_ref().map_or(&[], |held| &held.bytes),
     };
     let arrived = app.runtime.arrived();
-    let receipt = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
-    Ok((StatusCode::ACCEPTED, Json(receipt)))
+    let receipts = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
+    Ok((StatusCode::ACCEPTED, Json(receipts)))
 }
 
 /// Refuses a body that is compressed: what is signed and what is read would not be the same bytes.

@@ -2,6 +2,7 @@
 //!
 //! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
 //!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document.
+//! - `POST /events` is the same for CloudEvents.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
@@ -14,6 +15,7 @@
 pub mod access;
 mod api;
 mod body;
+mod events;
 pub mod export;
 mod health;
 mod hooks;
@@ -26,6 +28,7 @@ mod problem;
 mod seen;
 mod serve;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +58,8 @@ pub struct Settings {
     pub requests_max: usize,
     /// Open connections; beyond it they wait to be accepted.
     pub connections_max: usize,
+    /// Who may ask whether events are welcome, by connection that takes CloudEvents.
+    pub origins: BTreeMap<String, Vec<String>>,
     /// Whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// How long the head of a request, and then its body, may take to arrive.
@@ -76,6 +81,7 @@ impl Default for Settings {
             bodies_max: 64 * 1024 * 1024,
             requests_max: 1024,
             connections_max: 4096,
+            origins: BTreeMap::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(15),
@@ -139,6 +145,8 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/hooks/{connection}", post(hooks::receive))
         .route("/hooks/{connection}/", post(hooks::receive))
         .route("/hooks/{connection}/{*path}", post(hooks::receive))
+        .route("/events", post(events::receive).options(events::ask))
+        .route("/events/{connection}", post(events::receive_for).options(events::ask_for))
         .nest("/api/v1", api::routes(&app))
         .route("/", get(pages::home::show))
         .route("/style.css", get(pages::style))

@@ -69,6 +69,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "cross-site", "Not from this site", detail)
     }
 
+    /// 403: a sender of CloudEvents that nobody named.
+    pub(crate) fn origin() -> Self {
+        let detail = "Events from this origin are not expected here. Name it under `origins` of the connection in zelo.toml.";
+        Self::new(StatusCode::FORBIDDEN, "origin", "Not an expected origin", detail)
+    }
+
     /// 403: known, and not as somebody who may do this.
     pub(crate) fn role(needed: &str) -> Self {
         let detail = format!("This needs the role {needed}. Make a token with it: `zelo token new --role {needed}`.");

@@ -15,6 +15,11 @@ impl<'a> Headers<'a> {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.0.iter().copied()
+    }
+
     /// These, and one more behind them.
     pub(super) fn and<'b>(&self, name: &'b str, value: &'b [u8]) -> Headers<'b>
     where

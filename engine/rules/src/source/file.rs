@@ -25,7 +25,7 @@ const MAX_BODY_DEFAULT: usize = 256 * 1024;
 pub(crate) const MAX_BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// What `format` may say; the first where it is absent.
-pub(crate) const FORMATS: [(&str, Format); 2] = [("json", Format::Json), ("xml", Format::Xml)];
+pub(crate) const FORMATS: [(&str, Format); 3] = [("json", Format::Json), ("xml", Format::Xml), ("cloudevents", Format::CloudEvents)];
 /// What `algorithm` may say; the first where it is absent.
 pub(crate) const ALGORITHMS: [(&str, Algorithm); 3] =
     [("sha256", Algorithm::Sha256), ("sha1", Algorithm::Sha1), ("sha512", Algorithm::Sha512)];
@@ -53,6 +53,9 @@ pub(crate) fn read(report: &Report<'_>, templates: &mut Templates) -> Option<(At
     let receive = table.need("receive").and_then(|item| item.table("[receive]"));
     let receive = receive.as_ref().map(receiving).unwrap_or_default();
     let mut events = events(&table);
+    if receive.formats.contains(&Format::CloudEvents) {
+        events.iter_mut().for_each(identify);
+    }
     let types: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let records = table.tables("records").iter().filter_map(|table| record(table, &types)).collect();
     let (classes, health) = table.table("classes").map(|table| classes_of_all(&table)).unwrap_or_default();
@@ -140,12 +143,17 @@ fn formats(item: Item<'_>) -> Option<Vec<Format>> {
     for word in &words {
         let Some((_, format)) = FORMATS.into_iter().find(|(known, _)| *known == word.value) else {
             let finding = error("unknown-format", word.span.clone(), format!("`{}` is not a format", word.value));
-            item.report().push(finding.help("known are `json`, `xml` and a list of both"));
+            item.report().push(finding.help("known are `json`, `xml`, a list of both, and `cloudevents`"));
             return None;
         };
         if !formats.contains(&format) {
             formats.push(format);
         }
+    }
+    if formats.len() > 1 && formats.contains(&Format::CloudEvents) {
+        let finding = error("contradiction", item.span(), "`cloudevents` says by itself how an event may be written");
+        item.report().push(finding.help("a source takes CloudEvents or something else; write `format = \"cloudevents\"`"));
+        return None;
     }
     (!formats.is_empty()).then_some(formats)
 }
@@ -271,7 +279,7 @@ fn event(table: &Table<'_>) -> Option<EventMapping> {
     let subjects = table.get("subjects").and_then(Item::array).unwrap_or_default();
     let subjects = subjects.into_iter().enumerate().filter_map(|(place, item)| subject(&item.table("subjects")?, place == 0)).collect();
     let clinic = table.get("clinic").and_then(place);
-    let id = table.get("id").and_then(Item::path);
+    let id = table.get("id").and_then(Item::path).into_iter().collect();
     let changes = table.get("changes").and_then(|item| item.table("changes")).and_then(|table| changes(&table));
     let sample = table.string("sample").map(|sample| sample.value.to_owned());
     let title = words::title(table);
@@ -282,6 +290,15 @@ fn event(table: &Table<'_>) -> Option<EventMapping> {
     check_type(table.report(), &kind);
     let kind = kind.value.to_owned();
     Some(EventMapping { matches: matches?, kind, time, entity, subjects, clinic, id, changes, sample, title, class, classes })
+}
+
+/// What every CloudEvent says of itself: `source` and `id` are its identity together, and `time` is when it happened.
+fn identify(event: &mut EventMapping) {
+    let attribute = |name: &str| Path::parse(name).ok();
+    if event.id.is_empty() {
+        event.id = ["$.source", "$.id"].into_iter().filter_map(attribute).collect();
+    }
+    event.time = event.time.take().or_else(|| attribute("$.time"));
 }
 
 /// Classes that hold for events of one mapping, before those of the source.

@@ -5,6 +5,7 @@
 mod arrival;
 mod changes;
 mod classes;
+mod cloudevents;
 mod consents;
 mod delivery;
 pub(crate) mod file;
@@ -27,7 +28,7 @@ pub use delivery::{Delivery, Headers, Refusal};
 pub(crate) use file::{ALGORITHMS, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX, check_name, expand, pick, read, zone};
 
 pub use people::{PersonMapping, PersonReading, common};
-pub use reading::{Read, Reading, RecordReading};
+pub use reading::{Read, Reading, RecordReading, Texts};
 pub use sample::Sample;
 pub use verify::{Algorithm, Encoding, Scheme};
 pub use words::Words;
@@ -71,6 +72,8 @@ pub struct Source {
 pub enum Format {
     Json,
     Xml,
+    /// CloudEvents 1.0, in any way that HTTP knows to send them.
+    CloudEvents,
 }
 
 /// How one kind of delivery becomes an event: one `[[events]]`.
@@ -84,8 +87,8 @@ pub struct EventMapping {
     /// The people that it is about, the main one first.
     pub subjects: Vec<PersonMapping>,
     pub clinic: Option<Place>,
-    /// What identifies the delivery.
-    pub id: Option<Path>,
+    /// What identifies the delivery, all parts together; nothing: its content.
+    pub id: Vec<Path>,
     /// Where an edit says what it changed.
     pub changes: Option<Changes>,
     /// An example of a body: a file, as the source file names it.

@@ -8,11 +8,22 @@ use serde_json::{Map, Value};
 use zelo_core::{Entity, Payload};
 
 use super::people::people;
-use super::{Delivery, EventMapping, Format, Match, PersonReading, Place, RecordMapping, Refusal, Source};
+use super::{Delivery, EventMapping, Format, Match, PersonReading, Place, RecordMapping, Refusal, Source, cloudevents};
 use crate::facts::{Asked, Facts};
 use crate::json;
 use crate::time::instant;
 use crate::xml;
+
+/// The payloads of a delivery.
+#[derive(Debug)]
+pub struct Texts {
+    /// The JSON text of each event.
+    pub all: Vec<Arc<[u8]>>,
+    /// Whether they are a list: each is an event by itself.
+    pub split: bool,
+    /// Whether each is what was sent: else the body says less, or more, than the event.
+    pub of_body: bool,
+}
 
 /// What became of a delivery.
 #[derive(Debug)]
@@ -91,9 +102,39 @@ impl Source {
     ///
     /// [`RuleSet::facts`]: crate::RuleSet::facts
     pub fn text(&self, delivery: &Delivery<'_>) -> Result<Arc<[u8]>, Refusal> {
+        let mut texts = self.texts(delivery)?.all;
+        let several = || Refusal::Malformed { why: "it holds no event, or several; here one is looked at".to_owned() };
+        texts.pop().filter(|_| texts.is_empty()).ok_or_else(several)
+    }
+
+    /// The payloads that `delivery` becomes. Whether what says that it is JSON is JSON, [`RuleSet::facts`] sees.
+    ///
+    /// # Errors
+    /// It is too large, of another media type, not strict XML, or no CloudEvents, or too many.
+    ///
+    /// [`RuleSet::facts`]: crate::RuleSet::facts
+    pub fn texts(&self, delivery: &Delivery<'_>) -> Result<Texts, Refusal> {
         self.fits(delivery.body)?;
+        if self.takes_cloudevents() {
+            return cloudevents::texts(delivery);
+        }
+        Ok(Texts { all: vec![self.one_text(delivery)?], split: false, of_body: true })
+    }
+
+    /// Whether what comes are CloudEvents.
+    pub fn takes_cloudevents(&self) -> bool {
+        self.formats.contains(&Format::CloudEvents)
+    }
+
+    /// What the sender says of the trace that `delivery` belongs to.
+    pub fn traceparent(&self, delivery: &Delivery<'_>) -> Option<String> {
+        let of_event = if self.takes_cloudevents() { cloudevents::traceparent(delivery) } else { None };
+        of_event.or_else(|| delivery.headers.text("traceparent").map(str::to_owned))
+    }
+
+    fn one_text(&self, delivery: &Delivery<'_>) -> Result<Arc<[u8]>, Refusal> {
         match self.format(delivery)? {
-            Format::Json => Ok(delivery.body.into()),
+            Format::Json | Format::CloudEvents => Ok(delivery.body.into()),
             Format::Xml => {
                 let tree = xml::parse(delivery.body, self.xml_root.as_deref()).map_err(|why| Refusal::Malformed { why })?;
                 Ok(tree.to_string().into_bytes().into())
@@ -135,7 +176,13 @@ impl Source {
         let clinic = mapping.clinic.as_ref().and_then(|place| place.id(facts));
         let records = self.records.iter().filter(|record| record.on.contains(&mapping.kind));
         let records = records.filter_map(|record| record.reading(facts, &people, clinic.as_deref())).collect();
-        let delivery_id = mapping.id.as_ref().and_then(id);
+        let parts: Option<Vec<String>> = mapping.id.iter().map(id).collect();
+        let delivery_id = match parts.unwrap_or_default() {
+            none if none.is_empty() => None,
+            mut one if one.len() == 1 => one.pop(),
+            // Written so that no two lists are the same text.
+            several => serde_json::to_string(&several).ok(),
+        };
         Reading { kind: mapping.kind.clone(), time, entity, people, clinic, delivery_id, data, records }
     }
 }
@@ -218,6 +265,7 @@ impl Format {
         match self {
             Self::Json => "application/json",
             Self::Xml => "application/xml",
+            Self::CloudEvents => "application/cloudevents+json",
         }
     }
 }

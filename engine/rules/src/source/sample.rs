@@ -16,15 +16,17 @@ pub struct Sample {
 impl Source {
     /// The example of an event of type `kind`: that of the first `[[events]]` of the type that has one.
     pub fn sample(&self, kind: &str) -> Option<Sample> {
-        self.events.iter().filter(|event| event.kind == kind).find_map(EventMapping::sample)
+        let json = if self.takes_cloudevents() { Format::CloudEvents } else { Format::Json };
+        self.events.iter().filter(|event| event.kind == kind).find_map(|event| event.sample(json))
     }
 }
 
 impl EventMapping {
-    fn sample(&self) -> Option<Sample> {
+    /// `json` is what bodies in JSON are.
+    fn sample(&self, json: Format) -> Option<Sample> {
         let file = self.sample.clone()?;
         let format = match file.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).as_deref() {
-            Some("json") => Some(Format::Json),
+            Some("json") => Some(json),
             Some("xml") => Some(Format::Xml),
             _ => None,
         };

@@ -16,7 +16,7 @@ fn all_sources() -> RuleSet {
     let sources = std::fs::read_dir(root().join("rules/sources")).unwrap();
     let mut names: Vec<String> = sources.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["clinicarx.toml", "plotado.toml"], "another source: its samples are walked here too");
+    assert_eq!(names, ["clinicarx.toml", "cloudevents.toml", "plotado.toml"], "another source: its samples are walked here too");
     loaded(&Files { sources: names.iter().map(|name| file(&format!("rules/sources/{name}"))).collect(), rules: vec![], samples: vec![] })
 }
 
