@@ -22,6 +22,7 @@ mod replay;
 mod retain;
 mod rules;
 mod schema;
+mod secret;
 mod send;
 mod serve;
 mod setup;
@@ -82,6 +83,9 @@ enum Command {
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
+    /// Secrets that the store keeps, sealed: set, list, remove.
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Make API tokens and sign-in links.
     #[command(subcommand)]
     Token(token::Command),
@@ -144,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
+        Command::Secret(command) => secret::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),
         Command::Audit(command) => audit::run(config, &command),

@@ -143,6 +143,7 @@ async fn start(config: &Config) -> Result<Runtime> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let store = setup::open_store(config, entropy.clone()).await?;
     let host = Arc::new(setup::host(config)?);
+    let config = &config.unsealed(store.as_ref()).await?;
     let (rules, catalog) = setup::rules(config, &host, &config.installed_for_jobs()?)?;
     let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Read)?;
     let wanted = setup::automations(config, &rules, &connections, clock.now())?;

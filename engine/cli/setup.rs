@@ -132,6 +132,21 @@ pub(super) fn connections(
     Ok(connections)
 }
 
+/// Has `runtime` take over the secrets of the configured connections, and those of headers, as they are now.
+///
+/// # Errors
+/// One of them cannot be read, and all stay as they were.
+pub(super) async fn take_secrets(config: &Config, runtime: &Runtime) -> Result<()> {
+    let config = config.unsealed(runtime.store.as_ref()).await?;
+    let mut deliveries = HashMap::new();
+    for (name, given) in &config.connections {
+        let read: Result<_> = given.secrets.iter().map(|secret| secret.read(&config)).collect();
+        deliveries.insert(name.clone(), read.with_context(|| format!("connection `{name}`"))?);
+    }
+    runtime.take_secrets(deliveries, config.header_secrets()?);
+    Ok(())
+}
+
 /// Where the secret of a connection that nobody configured is kept.
 pub(super) fn default_secret_file(config: &Config, source: &str) -> std::path::PathBuf {
     config.path(&std::path::Path::new("secrets").join(source))

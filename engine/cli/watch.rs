@@ -12,6 +12,7 @@ use zelo_rules::Source;
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Catalog, Installed, Runtime};
 
+use super::setup;
 use crate::config::Config;
 
 /// How often the folders are looked at.
@@ -97,6 +98,9 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
                     tracing::info!(rules, jobs = changed.len(), "changed rules are in force");
                 }
                 Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
+            }
+            if let Err(error) = setup::take_secrets(config, runtime).await {
+                tracing::error!("the secrets stay as they were: {error:#}");
             }
             runtime.tell_rules().await;
             runtime.bell.notify_one();

@@ -15,11 +15,13 @@ use zelo_runtime::Installed;
 mod budget;
 mod http;
 mod retention;
+mod sealed;
 pub mod secrets;
 
 pub use budget::Budget;
 pub use http::{Http, Secret};
 pub use retention::{Audit, Keep, Span};
+pub use sealed::Sealed;
 use secrets::SecretRef;
 
 /// The configuration as written, defaults filled in.
@@ -41,6 +43,9 @@ pub struct Config {
     /// The folder that paths are relative to.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The secrets of the store that it names, where somebody has read them.
+    #[serde(skip)]
+    pub sealed: Sealed,
 }
 
 /// `[server]`
@@ -172,6 +177,11 @@ impl Config {
         if config.channels.is_empty() {
             config.channels.insert("outbox".to_owned(), Channel::Outbox {});
         }
+        ensure!(
+            !matches!(config.store.master_key, SecretRef::Store { .. }),
+            "{}: store.master_key: what opens the store cannot be in it; write {{ file = \"…\" }} or {{ env = \"…\" }}",
+            path.display()
+        );
         for (name, connection) in &config.connections {
             ensure!(
                 connection.insecure || !connection.secrets.is_empty(),

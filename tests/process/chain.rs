@@ -31,7 +31,8 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who,
+    Work,
 };
 
 /// A store that dies.
@@ -221,6 +222,18 @@ impl Store for Mortal {
     }
     async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
         self.inner.lift_halt(scope, actor, now).await
+    }
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.put_secret(name, value, by, now).await
+    }
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_secret(name, by, now).await
+    }
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.inner.secrets().await
+    }
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.inner.secret(name).await
     }
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
         self.inner.put_credential(row, by).await

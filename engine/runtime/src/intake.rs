@@ -190,7 +190,7 @@ impl Runtime {
         let source = edition.rules.source(&connection.source).ok_or_else(missing)?;
         let delivery = Delivery { path: incoming.path, url: incoming.url, headers: incoming.headers, body: incoming.body };
         if !connection.insecure {
-            debug_span!("verify").in_scope(|| source.verify(&delivery, &connection.secrets, arrived.at))?;
+            debug_span!("verify").in_scope(|| source.verify(&delivery, self.keys_in_hand().of(connection), arrived.at))?;
         }
         // Whose trace this belongs to is what the sender says: it is pointed to, and nothing hangs on it.
         if let Some(caller) = source.traceparent(&delivery).and_then(|said| said.parse::<TraceContext>().ok()) {

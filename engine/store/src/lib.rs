@@ -40,6 +40,7 @@ mod register;
 pub mod replay;
 pub mod revive;
 pub mod seal;
+mod secrets;
 pub mod sqlite;
 mod subjects;
 
@@ -50,6 +51,7 @@ pub use figures::{Figures, Live, OnDisk};
 pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
+pub use secrets::{SECRET_MAX, SECRET_NAME_MAX, SecretValue, SecretView, is_secret_name};
 pub use subjects::{
     Aged, ConsentView, ConsentWrite, Duties, Erasure, JobExport, Kept, Link, Retained, Retention, SubjectExport, SubjectView, Who,
 };
@@ -218,6 +220,15 @@ pub trait Store: Send + Sync + 'static {
     async fn take_credential(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<CredentialRow>, Error>;
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
+
+    /// Keeps a secret of this name, in the place of the one before, and writes down that `by` did so; whether there was none before.
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// Forgets a secret, and writes down that `by` did so; whether there was one.
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// The names of the secrets, in order, and when each was set.
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error>;
+    /// The secret of this name.
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error>;
 
     /// Whether it reads and writes, and has room: after a write that the disk failed, only another write tells.
     ///

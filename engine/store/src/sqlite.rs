@@ -3,7 +3,7 @@
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals; `recent`: what they are found by), `settle` (ends of
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
-//!   credentials), `revive` (what people decide about jobs), `halts`.
+//!   credentials), `revive` (what people decide about jobs), `halts`, `secrets`.
 //! - `backup`: copies of the file, and how one takes its place.
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
 //! - `replay`: stored events, once more for a rule.
@@ -39,8 +39,8 @@ use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who,
-    Work,
+    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store,
+    SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -76,6 +76,7 @@ mod replay;
 mod retention;
 mod revive;
 mod rotate;
+mod secrets;
 mod settle;
 mod steps;
 mod subjects;
@@ -96,6 +97,7 @@ use reader::Reader;
 use record::Payload;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
+use secrets::{PutSecret, RemoveSecret};
 use writer::{Command, Merge, Ready, Waiting, Write};
 
 pub use consents::WITHDRAWN;
@@ -520,6 +522,23 @@ impl Store for SqliteStore {
 
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.read(people::admitted).await
+    }
+
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        let sealed = self.reader.ring.seal_own(secrets::place(&name), value.bytes());
+        self.write(PutSecret { name, sealed, by, now }).await
+    }
+
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.write(RemoveSecret { name, by, now }).await
+    }
+
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.read(secrets::list).await
+    }
+
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.read(|reader| secrets::secret(reader, name)).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

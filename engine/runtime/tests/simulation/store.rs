@@ -19,7 +19,7 @@ use zelo_core::{
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;
@@ -358,6 +358,18 @@ impl Store for Faulty {
     }
     async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
         self.inner.lift_halt(scope, actor, now).await
+    }
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.put_secret(name, value, by, now).await
+    }
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_secret(name, by, now).await
+    }
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.inner.secrets().await
+    }
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.inner.secret(name).await
     }
     async fn ready(&self) -> Result<(), Error> {
         self.inner.ready().await

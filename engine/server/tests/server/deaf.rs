@@ -19,7 +19,7 @@ use zelo_core::{
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
@@ -206,6 +206,18 @@ impl Store for Deaf {
     }
     async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
         self.inner.lift_halt(scope, actor, now).await
+    }
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.put_secret(name, value, by, now).await
+    }
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_secret(name, by, now).await
+    }
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.inner.secrets().await
+    }
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.inner.secret(name).await
     }
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
         self.inner.put_credential(row, by).await
