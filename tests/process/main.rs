@@ -26,6 +26,7 @@ mod privacy;
 mod replay;
 mod requests;
 mod rules;
+mod secrets;
 mod seen;
 mod send;
 mod serve;

@@ -37,6 +37,7 @@ mod replaying;
 mod retention;
 mod reviving;
 mod sealed;
+mod secrets;
 mod settlements;
 mod shown;
 mod subjects;
