@@ -18,6 +18,7 @@ mod path;
 mod play;
 mod plugin;
 mod records;
+mod refused;
 mod replay;
 mod retain;
 mod rules;
@@ -83,6 +84,8 @@ enum Command {
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
+    /// Deliveries that were refused, and why.
+    Refused(refused::Arguments),
     /// Secrets that the store keeps, sealed: set, list, remove.
     #[command(subcommand)]
     Secret(secret::Command),
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
+        Command::Refused(arguments) => refused::run(config, &arguments),
         Command::Secret(command) => secret::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),

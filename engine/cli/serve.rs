@@ -86,6 +86,7 @@ async fn serve(config: &Config) -> Result<()> {
     let settings = zelo_server::Settings {
         public_url: config.server.public_url.clone(),
         origins: config.connections.iter().map(|(name, given)| (name.clone(), given.origins.clone())).collect(),
+        keep_refused: config.connections.iter().filter(|(_, given)| given.keep_refused_body).map(|(name, _)| name.clone()).collect(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         stop_timeout: within,
         ..zelo_server::Settings::default()
@@ -164,8 +165,7 @@ fn care(config: &Config) -> Result<Care> {
     Ok(Care {
         heads: Holders { file: config.audit.file.as_deref().map(|file| config.path(file)), webhook },
         audit: config.audit.keep.map(|span| span.0),
-        retention: (!keep.is_for_ever())
-            .then(|| Box::new(move |now: Timestamp, classified: &Classified| keep.at(now, classified)) as Keeping),
+        retention: Some(Box::new(move |now: Timestamp, classified: &Classified| keep.at(now, classified)) as Keeping),
     })
 }
 

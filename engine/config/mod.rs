@@ -113,6 +113,9 @@ pub struct Connection {
     /// Senders of CloudEvents that may ask whether their events are welcome; `*`: any.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Keeps the bodies of refused deliveries, sealed, for as long as those are kept.
+    #[serde(default)]
+    pub keep_refused_body: bool,
 }
 
 /// `[channels.NAME]`

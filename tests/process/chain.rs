@@ -20,7 +20,7 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
     Actor, Arrival, AuditEntry, AutomationId, Clock, Concurrency, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry,
-    KeyHash, ManualClock, Pseudonym, RecordRow, SeededEntropy, Timestamp,
+    KeyHash, ManualClock, Pseudonym, RecordRow, SeededEntropy, Timestamp, TraceId,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers};
@@ -31,8 +31,8 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who,
-    Work,
+    RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store,
+    SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -234,6 +234,15 @@ impl Store for Mortal {
     }
     async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
         self.inner.secret(name).await
+    }
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
+        self.inner.put_refused(write).await
+    }
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error> {
+        self.inner.refused(page).await
+    }
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error> {
+        self.inner.refused_one(trace).await
     }
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
         self.inner.put_credential(row, by).await

@@ -23,6 +23,7 @@ mod jobs;
 mod over_time;
 mod play;
 mod privacy;
+mod refused;
 mod replay;
 mod requests;
 mod rules;

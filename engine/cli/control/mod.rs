@@ -11,6 +11,7 @@ mod follow;
 mod halts;
 mod jobs;
 mod records;
+mod refused;
 mod replay;
 mod rules;
 mod secrets;
@@ -47,6 +48,7 @@ pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use jobs::Ask as JobsAsk;
 pub(super) use records::{Batch, Fields, Row, Tally};
+pub(super) use refused::Ask as RefusedAsk;
 pub(super) use replay::Ask as ReplayAsk;
 pub(super) use secrets::Unsaid;
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
@@ -106,6 +108,8 @@ pub(super) enum Request {
     Resume {
         scope: String,
     },
+    /// About refused deliveries.
+    Refused(RefusedAsk),
     /// The names of secrets.
     Secrets,
     SetSecret {
@@ -453,6 +457,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Halts => halts::list(scene).await,
         Request::Halt { scope, reason } => halts::halt(scene, scope, reason.clone()).await,
         Request::Resume { scope } => halts::resume(scene, scope).await,
+        Request::Refused(ask) => refused::answer(scene, ask).await,
         Request::Secrets => secrets::list(scene).await,
         Request::SetSecret { name, value } => secrets::set(scene, name, value).await,
         Request::RemoveSecret { name } => secrets::remove(scene, name).await,

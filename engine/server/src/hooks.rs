@@ -13,6 +13,7 @@ use crate::App;
 use crate::body;
 use crate::origin;
 use crate::problem::Problem;
+use crate::refused;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -39,7 +40,10 @@ pub(crate) async fn receive(
                 plain(&parts.headers)?;
                 body::read(body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies).await
             };
-            Some(read.await.map_err(|problem| refuse(&app, connection, problem))?)
+            match read.await {
+                Ok(held) => Some(held),
+                Err(problem) => return Err(refused::keep(&app, &place, &parts, &[], refuse(&app, connection, problem)).await),
+            }
         }
     };
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
@@ -52,8 +56,13 @@ pub(crate) async fn receive(
         body: held.as_ref().map_or(&[], |held| &held.bytes),
     };
     let arrived = app.runtime.arrived();
-    let receipts = app.runtime.receive(arrived, incoming).await.map_err(|refused| Problem::from(refused).traced(arrived.trace()))?;
-    Ok((StatusCode::ACCEPTED, Json(receipts)))
+    match app.runtime.receive(arrived, incoming).await {
+        Ok(receipts) => Ok((StatusCode::ACCEPTED, Json(receipts))),
+        Err(why) => {
+            let body = held.as_ref().map_or(&[] as &[u8], |held| &held.bytes);
+            Err(refused::keep(&app, &place, &parts, body, Problem::from(why).traced(arrived.trace())).await)
+        }
+    }
 }
 
 /// Refuses a body that is compressed: what is signed and what is read would not be the same bytes.

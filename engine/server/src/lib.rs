@@ -25,10 +25,11 @@ mod metrics;
 mod origin;
 mod pages;
 mod problem;
+mod refused;
 mod seen;
 mod serve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::{Mutex, Semaphore, watch};
+use zelo_core::sampling::Sampler;
 use zelo_runtime::Runtime;
 
 use crate::live::Live;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Who may ask whether events are welcome, by connection that takes CloudEvents.
     pub origins: BTreeMap<String, Vec<String>>,
+    /// The connections that keep the bodies of what they refuse.
+    pub keep_refused: BTreeSet<String>,
     /// Whose `X-Forwarded-Proto` and `X-Forwarded-Host` are believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// How long the head of a request, and then its body, may take to arrive.
@@ -82,6 +86,7 @@ impl Default for Settings {
             requests_max: 1024,
             connections_max: 4096,
             origins: BTreeMap::new(),
+            keep_refused: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(15),
@@ -102,6 +107,8 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<Semaphore>,
     /// Who was not let in.
     pub(crate) refusals: Arc<access::Refusals>,
+    /// Which refused deliveries are kept.
+    pub(crate) refused: Arc<std::sync::Mutex<Sampler>>,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
     /// Held by who is told the figures.
@@ -118,6 +125,7 @@ impl App {
             requests: permits(settings.requests_max),
             bodies: permits(settings.bodies_max),
             refusals: Arc::default(),
+            refused: Arc::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
             telling: Arc::default(),

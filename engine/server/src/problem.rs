@@ -42,6 +42,16 @@ impl Problem {
         self.code
     }
 
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What its log lines are found by, where it is about a delivery.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.trace
+    }
+
     /// 400: the request cannot be read.
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)

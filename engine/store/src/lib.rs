@@ -28,7 +28,7 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{
     Actor, Arrival, AuditEntry, AuditKind, AutomationId, Concurrency, Event, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState,
-    JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status,
+    JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status, TraceId,
 };
 
 mod archive;
@@ -36,6 +36,7 @@ mod backup;
 mod envelope;
 mod error;
 mod figures;
+mod refused;
 mod register;
 pub mod replay;
 pub mod revive;
@@ -48,6 +49,7 @@ pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};
+pub use refused::{REFUSED_LIFE, REFUSED_MAX, Refused, RefusedView, RefusedWrite};
 pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
@@ -229,6 +231,13 @@ pub trait Store: Send + Sync + 'static {
     async fn secrets(&self) -> Result<Vec<SecretView>, Error>;
     /// The secret of this name.
     async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error>;
+
+    /// Keeps what can be told of a refused delivery, in the place of the oldest of its connection where those are too many.
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error>;
+    /// Refused deliveries, newest first.
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error>;
+    /// One of them, with its body where that is kept.
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error>;
 
     /// Whether it reads and writes, and has room: after a write that the disk failed, only another write tells.
     ///

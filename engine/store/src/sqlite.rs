@@ -32,15 +32,15 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
     Actor, Arrival, AuditEntry, AutomationId, Concurrency, Entropy, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry,
-    KeyHash, Plan, Pseudonym, RecordRow,
+    KeyHash, Plan, Pseudonym, RecordRow, TraceId,
 };
 
 use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store,
-    SubjectExport, SubjectView, Who, Work,
+    Outcome, Page, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, SecretValue,
+    SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -72,6 +72,7 @@ mod people;
 mod reader;
 mod recent;
 mod record;
+mod refused;
 mod replay;
 mod retention;
 mod revive;
@@ -95,6 +96,7 @@ use keeper::{Reclaim, Renew, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
 use reader::Reader;
 use record::Payload;
+use refused::PutRefused;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
 use secrets::{PutSecret, RemoveSecret};
@@ -539,6 +541,19 @@ impl Store for SqliteStore {
 
     async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
         self.read(|reader| secrets::secret(reader, name)).await
+    }
+
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
+        self.write(PutRefused::new(&self.reader.ring, write)).await
+    }
+
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error> {
+        let page = page.clone();
+        self.read(|reader| refused::list(reader, page)).await
+    }
+
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error> {
+        self.read(move |reader| refused::one(reader, trace.bytes())).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

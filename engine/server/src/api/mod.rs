@@ -10,6 +10,7 @@ pub(crate) mod halts;
 mod in_force;
 pub(crate) mod jobs;
 mod query;
+mod refused;
 mod replay;
 mod subjects;
 pub(crate) mod views;
@@ -42,6 +43,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/status", get(in_force::status))
         .merge(halts::routes())
         .merge(jobs::routes())
+        .merge(refused::routes())
         .merge(replay::routes())
         .merge(subjects::routes())
         .method_not_allowed_fallback(async || Problem::method())

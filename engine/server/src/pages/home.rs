@@ -14,7 +14,7 @@ use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
 use super::words::Words;
-use super::{Language, automations, board, halts, jobs, live_page, page};
+use super::{Language, automations, board, halts, jobs, live_page, page, refused};
 use crate::App;
 use crate::access::{self, Role};
 use crate::live;
@@ -38,8 +38,9 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
     let jobs = store.jobs(&latest, None).await?;
     let records = store.records(&latest, None).await?;
     let attention = attention(store).await?;
+    let refused = store.refused(&latest).await?;
     let shown = Seen::of("page").rows(contacts.cards()).rows(&documents).rows(&messages).rows(&events).rows(&jobs).rows(&records);
-    shown.rows(&attention.jobs).by(&who, &app).await?;
+    shown.rows(&attention.jobs).rows(&refused).by(&who, &app).await?;
     let halted = app.runtime.line.halts();
     let body = html! {
         header {
@@ -71,6 +72,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
             (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs, &halted))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
+            (refused::refused(words, &refused))
             (automations::automations(&app, words))
         }
     };

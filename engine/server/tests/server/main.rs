@@ -14,5 +14,6 @@ mod live;
 mod metrics;
 mod pages;
 mod privacy;
+mod refused;
 mod replay;
 mod serve;

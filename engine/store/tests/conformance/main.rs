@@ -33,6 +33,7 @@ mod line;
 mod over_time;
 mod people;
 mod queue;
+mod refused;
 mod replaying;
 mod retention;
 mod reviving;

@@ -2,9 +2,9 @@
 
 use zelo_core::{Actor, AuditKind};
 use zelo_store::sqlite::SqliteStore;
-use zelo_store::{AuditPage, SecretValue, SecretView, Store, is_secret_name};
+use zelo_store::{AuditPage, MasterKey, SecretValue, SecretView, is_secret_name};
 
-use crate::build::{Db, Kind, entropy, master, minute};
+use crate::build::{Db, Kind, entropy, minute, sqlite};
 
 fn value(text: &str) -> SecretValue {
     SecretValue::new(text.as_bytes().to_vec())
@@ -58,8 +58,10 @@ async fn a_secret_goes_along_to_another_master_key() {
     let db = Db::open(Kind::SqliteFile).await;
     db.store.put_secret("lab".into(), value("one"), desk(), minute(1)).await.unwrap();
     db.store.close().await.unwrap();
-    SqliteStore::rotate(db.config.clone(), master(1), &master(2), entropy(), minute(9)).await.unwrap();
-    let store = SqliteStore::open(db.config.clone(), master(2), entropy()).await.unwrap();
+    SqliteStore::rotate(db.config.clone(), MasterKey::from_bytes([1; 32]), &MasterKey::from_bytes([2; 32]), entropy(), minute(9))
+        .await
+        .unwrap();
+    let store = sqlite(db.config.clone(), 2).await.unwrap();
     assert_eq!(store.secret("lab".into()).await.unwrap(), Some(value("one")));
     store.close().await.unwrap();
 }
