@@ -107,8 +107,7 @@ pub(crate) async fn one(reader: Reader, trace: [u8; 16]) -> Result<Option<(Refus
 
 fn view(ring: &Keyring, row: &SqliteRow) -> Result<RefusedView, Error> {
     let row = Columns::new(row, "refused", "seq");
-    let trace: Vec<u8> = row.get("trace")?;
-    let trace: [u8; 16] = trace.try_into().map_err(|_| row.damaged("trace", "it has not 16 bytes".to_owned()))?;
+    let trace = trace_of(&row)?;
     let sealed: Vec<u8> = row.get("sealed")?;
     let plain = ring.open_own(place("sealed", &trace), &sealed);
     let plain = plain.map_err(|_| Error::Sealed { what: "what stands around a refused delivery".into() })?;
@@ -133,14 +132,21 @@ fn view(ring: &Keyring, row: &SqliteRow) -> Result<RefusedView, Error> {
     })
 }
 
+fn trace_of(row: &Columns<'_>) -> Result<[u8; 16], Error> {
+    let trace: Vec<u8> = row.get("trace")?;
+    trace.try_into().map_err(|_| row.damaged("trace", "it has not 16 bytes".to_owned()))
+}
+
 /// Seals all of them under another master key.
 pub(super) async fn rewrap(conn: &mut SqliteConnection, ring: &Keyring, new: &MasterKey) -> Result<(), Error> {
     let doing = "seal refused deliveries anew";
-    let rows: Vec<(i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>)> =
-        sqlx::query_as("SELECT seq, trace, sealed, body FROM refused").fetch_all(&mut *conn).await.map_err(Error::database(doing))?;
-    for (seq, trace, sealed, body) in rows {
+    let rows = sqlx::query("SELECT seq, trace, sealed, body FROM refused").fetch_all(&mut *conn).await.map_err(Error::database(doing))?;
+    for row in rows.iter().map(|row| Columns::new(row, "refused", "seq")) {
+        let seq: i64 = row.get("seq")?;
         let unopened = |_| Error::Sealed { what: format!("refused delivery {seq}") };
-        let trace: [u8; 16] = trace.try_into().map_err(|_| Error::Sealed { what: format!("refused delivery {seq}") })?;
+        let trace = trace_of(&row)?;
+        let sealed: Vec<u8> = row.get("sealed")?;
+        let body: Option<Vec<u8>> = row.get("body")?;
         let sealed = ring.reseal_own(new, place("sealed", &trace), &sealed).map_err(unopened)?;
         let body = body.map(|body| ring.reseal_own(new, place("body", &trace), &body)).transpose().map_err(unopened)?;
         let query = sqlx::query("UPDATE refused SET sealed = ?2, body = ?3 WHERE seq = ?1").bind(seq).bind(sealed).bind(body);
