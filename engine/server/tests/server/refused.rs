@@ -74,7 +74,10 @@ async fn a_body_is_kept_where_that_is_wanted_and_shown_to_who_may_see_it() {
         let answer = house.send(delivery(PATH, &[], patient("1", MARKER).to_string())).await;
         let trace = answer.is_problem(401, "unverified")["trace_id"].as_str().unwrap().to_owned();
         assert_eq!(kept(&house).await[0]["has_body"], wanted);
-        house.api(&format!("refused/{trace}")).await.is_problem(403, "role");
+        for role in [Role::Viewer, Role::Operator] {
+            let authorization = format!("Bearer {}", house.token_of(role).await);
+            house.get(&format!("/api/v1/refused/{trace}"), &[("authorization", &authorization)]).await.is_problem(403, "role");
+        }
         let authorization = format!("Bearer {}", house.token_of(Role::Integrator).await);
         let one = house.get(&format!("/api/v1/refused/{trace}"), &[("authorization", &authorization)]).await;
         assert_eq!((one.status.as_u16(), one.text.contains(MARKER)), (200, wanted), "{}", one.text);
