@@ -105,6 +105,7 @@ async fn put_back(config: &Config, arguments: &Restore) -> Result<()> {
 fn key(config: &Config) -> String {
     match &config.store.master_key {
         secrets::SecretRef::File { file } => format!("the master key ({})", config.path(file).display()),
+        secrets::SecretRef::Store { .. } => "the master key".to_owned(),
         secrets::SecretRef::Env { env } => format!("the master key (the environment variable {env})"),
     }
 }

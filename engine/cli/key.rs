@@ -46,6 +46,7 @@ async fn rotate(config: &Config, new: Option<&Path>) -> Result<()> {
     match (new, &config.store.master_key) {
         (Some(new), key) => to(config, new, key).await,
         (None, SecretRef::File { file }) => in_place(config, &config.path(file)).await,
+        (None, SecretRef::Store { .. }) => bail!("store.master_key: what opens the store cannot be in it"),
         (None, SecretRef::Env { env }) => bail!(
             "the master key is in the environment variable {env}, which cannot be changed from here. Run `zelo key rotate --new FILE`: it \
              makes a new key in FILE and changes to it. Then put what is in FILE into {env}, and remove FILE"
@@ -66,6 +67,7 @@ async fn to(config: &Config, new: &Path, old: &SecretRef) -> Result<()> {
             new.display(),
             config.path(file).display()
         )),
+        SecretRef::Store { .. } => {}
         SecretRef::Env { env } => {
             print_line(&format!("before the next start: put what is in {} into {env}, and remove the file", new.display()));
         }

@@ -19,10 +19,12 @@ mod person;
 mod play;
 mod plugin;
 mod records;
+mod refused;
 mod replay;
 mod retain;
 mod rules;
 mod schema;
+mod secret;
 mod send;
 mod serve;
 mod setup;
@@ -87,6 +89,11 @@ enum Command {
     /// Switch automations on and off.
     #[command(subcommand)]
     Automation(automation::Command),
+    /// Deliveries that were refused, and why.
+    Refused(refused::Arguments),
+    /// Secrets that the store keeps, sealed: set, list, remove.
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Make API tokens and sign-in links.
     #[command(subcommand)]
     Token(token::Command),
@@ -153,6 +160,8 @@ pub fn main() -> ExitCode {
         Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
+        Command::Refused(arguments) => refused::run(config, &arguments),
+        Command::Secret(command) => secret::run(config, &command),
         Command::Token(command) => token::run(config, &command),
         Command::Person(command) => person::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),

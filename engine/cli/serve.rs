@@ -139,6 +139,7 @@ async fn start(config: &Config) -> Result<Runtime> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let store = setup::open_store(config, entropy.clone()).await?;
     let host = Arc::new(setup::host(config)?);
+    let config = &config.unsealed(store.as_ref()).await?;
     let (rules, catalog) = setup::rules(config, &host, &config.installed_for_jobs()?)?;
     let connections = setup::connections(config, &rules, entropy.as_ref(), Secrets::Read)?;
     refuse_to_be_overheard(config, &rules, &connections)?;
@@ -184,8 +185,7 @@ fn care(config: &Config) -> Result<Care> {
     Ok(Care {
         heads: Holders { file: config.audit.file.as_deref().map(|file| config.path(file)), webhook },
         audit: config.audit.keep.map(|span| span.0),
-        retention: (!keep.is_for_ever())
-            .then(|| Box::new(move |now: Timestamp, classified: &Classified| keep.at(now, classified)) as Keeping),
+        retention: Some(Box::new(move |now: Timestamp, classified: &Classified| keep.at(now, classified)) as Keeping),
     })
 }
 

@@ -158,6 +158,23 @@ fn given_secrets(config: &Config, given: &config::Connection, source: &Source) -
     Ok((secrets, given.handshake.as_ref().map(|secret| secret.read(config)).transpose()?))
 }
 
+/// Has `runtime` take over the secrets of the configured connections, and those of headers, as they are now.
+///
+/// # Errors
+/// One of them cannot be read, and all stay as they were.
+pub(super) async fn take_secrets(config: &Config, runtime: &Runtime) -> Result<()> {
+    let config = config.unsealed(runtime.store.as_ref()).await?;
+    let mut deliveries = HashMap::new();
+    let edition = runtime.rules.current();
+    for (name, given) in &config.connections {
+        let Some(source) = edition.rules.source(&given.source) else { continue };
+        let (secrets, _) = given_secrets(&config, given, source).with_context(|| format!("connection `{name}`"))?;
+        deliveries.insert(name.clone(), secrets);
+    }
+    runtime.take_secrets(deliveries, config.header_secrets()?);
+    Ok(())
+}
+
 /// Where the secret of a connection that nobody configured is kept.
 pub(super) fn default_secret_file(config: &Config, source: &str) -> std::path::PathBuf {
     config.path(&std::path::Path::new("secrets").join(source))

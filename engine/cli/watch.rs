@@ -12,6 +12,7 @@ use zelo_rules::{Shape, Source};
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Catalog, Installed, Runtime};
 
+use super::setup;
 use crate::config::Config;
 
 /// How often the folders are looked at.
@@ -103,6 +104,9 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
             }
             for connection in runtime.connections.values().filter(|connection| runtime.is_insecure(connection)) {
                 tracing::warn!(connection = connection.name, "insecure: deliveries are not verified");
+            }
+            if let Err(error) = setup::take_secrets(config, runtime).await {
+                tracing::error!("the secrets stay as they were: {error:#}");
             }
             runtime.tell_rules().await;
             runtime.bell.notify_one();

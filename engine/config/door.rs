@@ -68,6 +68,8 @@ impl Config {
         ensure!(head_max >= HEAD_MIN as usize, "[server.limits] head_bytes: at least {HEAD_MIN}");
         Ok(Settings {
             public_url: server.public_url.clone(),
+            origins: self.connections.iter().map(|(name, given)| (name.clone(), given.origins.clone())).collect(),
+            keep_refused: self.connections.iter().filter(|(_, given)| given.keep_refused_body).map(|(name, _)| name.clone()).collect(),
             trusted_proxies: server.trusted_proxies.clone(),
             proxy_header: server.proxy_header,
             allow: self.allow(),

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use zelo_runtime::Installed;
@@ -17,12 +17,14 @@ mod budget;
 mod door;
 mod http;
 mod retention;
+mod sealed;
 pub mod secrets;
 
 pub use budget::Budget;
 pub use door::Tls;
 pub use http::{Http, Secret};
 pub use retention::{Audit, Keep, Span};
+pub use sealed::Sealed;
 use secrets::SecretRef;
 
 /// The configuration as written, defaults filled in.
@@ -44,6 +46,9 @@ pub struct Config {
     /// The folder that paths are relative to.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The secrets of the store that it names, where somebody has read them.
+    #[serde(skip)]
+    pub sealed: Sealed,
 }
 
 /// `[server]`
@@ -124,6 +129,12 @@ pub struct Connection {
     pub allow: Vec<Network>,
     /// Its own limit.
     pub rate: Option<Rate>,
+    /// Senders of CloudEvents that may ask whether their events are welcome; `*`: any.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Keeps the bodies of refused deliveries, sealed, for as long as those are kept.
+    #[serde(default)]
+    pub keep_refused_body: bool,
 }
 
 /// `[channels.NAME]`
@@ -194,6 +205,11 @@ impl Config {
         if config.channels.is_empty() {
             config.channels.insert("outbox".to_owned(), Channel::Outbox {});
         }
+        ensure!(
+            !matches!(config.store.master_key, SecretRef::Store { .. }),
+            "{}: store.master_key: what opens the store cannot be in it; write {{ file = \"…\" }} or {{ env = \"…\" }}",
+            path.display()
+        );
         Ok(config)
     }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 use zelo_core::{SignedDuration, Timestamp};
 use zelo_rules::{Class, Classified};
-use zelo_store::{Aged, Duties, Retention};
+use zelo_store::{Aged, Duties, REFUSED_LIFE, Retention};
 
 /// `[retention]`: what is not named is kept for ever.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Keep {
     pub state: Option<Span>,
     /// By type, from when they were last written.
     pub records: BTreeMap<String, Kept>,
+    /// Deliveries that were refused: fourteen days at most.
+    pub refused: Option<Span>,
 }
 
 /// A span for all events, or one for each type, with `default` for the rest.
@@ -160,6 +162,7 @@ impl Keep {
             documents: of_actions("documents", kept(&self.documents)),
             state: of_actions("state", self.state),
             records: of_types("records", records, named_records, None),
+            refused: vec![Aged::all("refused", before(Span(self.refused.map_or(REFUSED_LIFE, |span| span.0.min(REFUSED_LIFE)))))],
         }
     }
 

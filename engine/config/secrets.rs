@@ -20,6 +20,8 @@ pub enum SecretRef {
     File { file: PathBuf },
     /// The value of an environment variable.
     Env { env: String },
+    /// What `zelo secret set` keeps in the store, sealed.
+    Store { store: String },
 }
 
 impl SecretRef {
@@ -36,6 +38,7 @@ impl SecretRef {
                     std::env::var(env).with_context(|| format!("the environment variable {env} is not set; a secret is to be in it"))?;
                 (value.into_bytes(), format!("the environment variable {env}"))
             }
+            Self::Store { store } => (config.sealed.read(store)?, format!("the secret `{store}` of the store")),
         };
         ensure!(!secret.is_empty(), "{place} is empty; a secret is to be in it");
         Ok(secret)

@@ -20,7 +20,7 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
     Actor, Arrival, AuditEntry, AutomationId, Clock, Concurrency, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry,
-    KeyHash, ManualClock, Pseudonym, RecordRow, SeededEntropy, Timestamp,
+    KeyHash, ManualClock, Pseudonym, RecordRow, SeededEntropy, Timestamp, TraceId,
 };
 use zelo_host::{Host, HostConfig, Limits};
 use zelo_rules::{Delivery, Headers};
@@ -31,7 +31,8 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    PersonRow, RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView,
+    Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -224,6 +225,27 @@ impl Store for Mortal {
     }
     async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
         self.inner.lift_halt(scope, actor, now).await
+    }
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.put_secret(name, value, by, now).await
+    }
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_secret(name, by, now).await
+    }
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.inner.secrets().await
+    }
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.inner.secret(name).await
+    }
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
+        self.inner.put_refused(write).await
+    }
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error> {
+        self.inner.refused(page).await
+    }
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error> {
+        self.inner.refused_one(trace).await
     }
     async fn put_credential(&self, row: CredentialRow, by: Actor) -> Result<(), Error> {
         self.inner.put_credential(row, by).await

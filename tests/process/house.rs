@@ -152,6 +152,17 @@ impl Server {
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
+    /// A request as it is.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = self.agent.run(request.body(body.to_owned()).unwrap()).unwrap();
+        let headers = response.headers().clone();
+        Reply { status: response.status().as_u16(), headers, body: response.body_mut().read_to_string().unwrap_or_default() }
+    }
+
     /// The status and bytes of a GET with a token.
     pub(crate) fn get_bytes(&self, path: &str, token: &str) -> (u16, Vec<u8>) {
         let request = self.agent.get(self.url(path)).header("authorization", format!("Bearer {token}"));
@@ -262,6 +273,25 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+/// What a request was answered.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    headers: ureq::http::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    /// A header; empty where it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The status, and the body as JSON.
+    pub(crate) fn json(&self) -> (u16, Value) {
+        (self.status, serde_json::from_str(&self.body).unwrap_or(Value::Null))
     }
 }
 

@@ -12,8 +12,10 @@ mod halts;
 mod jobs;
 mod persons;
 mod records;
+mod refused;
 mod replay;
 mod rules;
+mod secrets;
 mod subjects;
 
 use std::collections::HashMap;
@@ -48,7 +50,9 @@ pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use jobs::Ask as JobsAsk;
 pub(super) use persons::Ask as PersonAsk;
 pub(super) use records::{Batch, Fields, Row, Tally};
+pub(super) use refused::Ask as RefusedAsk;
 pub(super) use replay::Ask as ReplayAsk;
+pub(super) use secrets::Unsaid;
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
 
 use super::setup::{self, Secrets};
@@ -110,6 +114,17 @@ pub(super) enum Request {
     },
     Resume {
         scope: String,
+    },
+    /// About refused deliveries.
+    Refused(RefusedAsk),
+    /// The names of secrets.
+    Secrets,
+    SetSecret {
+        name: String,
+        value: Unsaid,
+    },
+    RemoveSecret {
+        name: String,
     },
     /// A copy of everything, to an absolute path.
     Backup {
@@ -304,13 +319,14 @@ pub(super) fn listen(config: &Config, runtime: Runtime, address: SocketAddr) -> 
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("the old control socket"),
         _ => {}
     }
+    let config = Arc::new(config.clone());
     let listener = UnixListener::bind(&path).with_context(|| format!("the control socket {}", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let runtime = runtime.clone();
+            let (config, runtime) = (config.clone(), runtime.clone());
             tokio::spawn(async move {
-                if let Err(error) = answer(stream, &runtime, address).await {
+                if let Err(error) = answer(stream, &config, &runtime, address).await {
                     tracing::warn!(%error, "a request on the control socket was not answered");
                 }
             });
@@ -319,7 +335,7 @@ pub(super) fn listen(config: &Config, runtime: Runtime, address: SocketAddr) -> 
     Ok(())
 }
 
-async fn answer(stream: UnixStream, runtime: &Runtime, address: SocketAddr) -> Result<()> {
+async fn answer(stream: UnixStream, config: &Config, runtime: &Runtime, address: SocketAddr) -> Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(LONGEST_REQUEST)).read_line(&mut line).await?;
@@ -328,7 +344,7 @@ async fn answer(stream: UnixStream, runtime: &Runtime, address: SocketAddr) -> R
         return Ok(());
     }
     let (steps, mut progress) = mpsc::channel(1);
-    let serving = serve(runtime, &line, address, steps);
+    let serving = serve(config, runtime, &line, address, steps);
     tokio::pin!(serving);
     let answer = loop {
         tokio::select! {
@@ -351,7 +367,7 @@ async fn say(write: &mut OwnedWriteHalf, answer: &Answer) -> Result<()> {
 }
 
 /// Carries out one request. `steps` takes how far it is; where nobody hears that any more, it stops.
-async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::Sender<Progress>) -> Result<Value> {
+async fn serve(config: &Config, runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::Sender<Progress>) -> Result<Value> {
     if !line.ends_with('\n') {
         bail!("a request has at most {} KiB", LONGEST_REQUEST >> 10);
     }
@@ -377,8 +393,22 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
         };
         return Ok(serde_json::to_value(backtest::run(&scene, trial, tell).await?)?);
     }
+    if let Request::RemoveSecret { name } = &request {
+        ensure!(
+            !config.names_of_sealed().contains(name.as_str()),
+            "the running server uses `{name}`; set another, or take it out of zelo.toml"
+        );
+    }
     let value = execute(&scene, &request).await?;
     match &request {
+        Request::SetSecret { name, .. } => {
+            if config.names_of_sealed().contains(name.as_str()) {
+                setup::take_secrets(config, runtime)
+                    .await
+                    .context("the secret is kept, but the running server goes on with the one before")?;
+            }
+            tracing::info!(name, "a secret was set");
+        }
         Request::Automation(Switch { rule, enabled, .. }) => {
             let switched = |now: &Edition, rows: &[_]| Edition::new(now.rules.clone(), now.catalog.clone(), rows);
             let timetable = runtime.rules.exchange(store, switched).await?.in_force.clone();
@@ -444,6 +474,10 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Halts => halts::list(scene).await,
         Request::Halt { scope, reason } => halts::halt(scene, scope, reason.clone()).await,
         Request::Resume { scope } => halts::resume(scene, scope).await,
+        Request::Refused(ask) => refused::answer(scene, ask).await,
+        Request::Secrets => secrets::list(scene).await,
+        Request::SetSecret { name, value } => secrets::set(scene, name, value).await,
+        Request::RemoveSecret { name } => secrets::remove(scene, name).await,
         Request::Aged(keep) => Ok(serde_json::to_value(store.aged(keep.clone()).await?)?),
         Request::Retain(keep) => Ok(serde_json::to_value(store.retain(keep.clone(), Actor::command(), clock.now()).await?)?),
         Request::Backup { file } => Ok(serde_json::to_value(store.backup(file.clone()).await?)?),

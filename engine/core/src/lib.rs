@@ -29,6 +29,7 @@ mod payload;
 pub mod record;
 pub mod retry;
 pub mod revive;
+pub mod sampling;
 pub mod settle;
 pub mod timing;
 pub mod told;

@@ -31,9 +31,25 @@ pub struct TraceContext {
 #[error("this is no traceparent: 00, 32 and 16 hexadecimal digits, and flags")]
 pub struct InvalidContext;
 
+/// A text that is no trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no trace: 32 hexadecimal digits")]
+pub struct InvalidTrace;
+
 impl TraceId {
     pub fn bytes(&self) -> [u8; 16] {
         self.0
+    }
+}
+
+/// From 32 hexadecimal digits, as it is printed.
+impl FromStr for TraceId {
+    type Err = InvalidTrace;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTrace> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| digits && text.len() == 32);
+        number.map(|number| Self(number.to_be_bytes())).ok_or(InvalidTrace)
     }
 }
 

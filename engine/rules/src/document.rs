@@ -16,7 +16,7 @@ use crate::{json, xml};
 /// What is wrong and where, without any part of the document.
 pub fn read_document(bytes: &[u8], format: Format, root: Option<&str>) -> Result<Value, String> {
     match format {
-        Format::Json => json::parse(unmarked(bytes)?),
+        Format::Json | Format::CloudEvents => json::parse(unmarked(bytes)?),
         Format::Xml => xml::parse(bytes, root),
         Format::Form => form::parse(bytes),
     }

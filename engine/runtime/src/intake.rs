@@ -265,13 +265,13 @@ impl Runtime {
         let source = edition.rules.source(&connection.source).ok_or_else(missing)?;
         let delivery = incoming.delivery();
         if !connection.insecure {
-            debug_span!("verify").in_scope(|| source.verify(&delivery, &connection.secrets, arrived.at))?;
+            debug_span!("verify").in_scope(|| source.verify(&delivery, self.keys_in_hand().of(connection), arrived.at))?;
         }
         if let Some(answer) = source.handshake(Method::Post, &delivery, connection.handshake.as_deref())? {
             return Ok(Answer::Handshake(answer));
         }
         // Whose trace this belongs to is what the sender says: it is pointed to, and nothing hangs on it.
-        if let Some(caller) = incoming.headers.text("traceparent").and_then(|header| header.parse::<TraceContext>().ok()) {
+        if let Some(caller) = source.traceparent(&delivery).and_then(|said| said.parse::<TraceContext>().ok()) {
             Span::current().record("link", tracing::field::display(caller));
         }
         let trace_id = arrived.trace();

@@ -31,6 +31,7 @@ mod hands;
 pub mod installed;
 pub mod intake;
 pub mod keeper;
+mod keys;
 pub mod line;
 pub mod lock;
 pub mod metrics;
@@ -71,6 +72,7 @@ pub struct Runtime {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     breakers: Arc<outbound::Breakers>,
+    keys: Arc<keys::Keys>,
 }
 
 /// What a [`Runtime`] is made of.
@@ -97,7 +99,7 @@ impl Runtime {
     /// A runtime over these parts.
     pub fn new(shared: Shared) -> Self {
         let metrics = Metrics::new(shared.clock.now(), shared.connections.keys().map(String::as_str));
-        Self { shared: Arc::new(shared), metrics: Arc::new(metrics), breakers: Arc::default() }
+        Self { shared: Arc::new(shared), metrics: Arc::new(metrics), breakers: Arc::default(), keys: Arc::default() }
     }
 
     /// What happened so far, in numbers.

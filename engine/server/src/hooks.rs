@@ -14,14 +14,15 @@ use crate::App;
 use crate::openapi::shapes;
 use crate::origin;
 use crate::problem::Problem;
+use crate::refused;
 use crate::unpack;
 
 /// What the address says.
 #[derive(Deserialize)]
 pub(crate) struct Place {
-    connection: String,
+    pub(crate) connection: String,
     #[serde(default)]
-    path: String,
+    pub(crate) path: String,
 }
 
 /// That a delivery is a POST.
@@ -110,13 +111,25 @@ pub(crate) async fn receive(
         None => None,
         Some(max) => {
             let read = unpack::read(&parts.headers, body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies);
-            Some(read.await.map_err(|problem| refuse(&app, connection, visit.unread(problem)))?)
+            match read.await {
+                Ok(held) => Some(held),
+                Err(problem) => {
+                    let problem = refuse(&app, connection, visit.unread(problem));
+                    return Err(refused::keep(&app, &place, &parts, &[], problem).await);
+                }
+            }
         }
     };
     visit.still().map_err(|problem| refuse(&app, connection, problem))?;
     let incoming = Incoming { body: held.as_ref().map_or(&[], |held| &held.bytes), ..head };
     let arrived = app.runtime.arrived();
-    let answer = visit.heard(app.runtime.receive(arrived, incoming).await).map_err(|problem| problem.traced(arrived.trace()))?;
+    let answer = match visit.heard(app.runtime.receive(arrived, incoming).await) {
+        Ok(answer) => answer,
+        Err(problem) => {
+            let body = held.as_ref().map_or(&[] as &[u8], |held| &held.bytes);
+            return Err(refused::keep(&app, &place, &parts, body, problem.traced(arrived.trace())).await);
+        }
+    };
     Ok(match answer {
         Answer::Taken { receipts, ack: None } => (StatusCode::ACCEPTED, Json(receipts)).into_response(),
         Answer::Taken { ack: Some(ack), .. } => exactly(ack)?,

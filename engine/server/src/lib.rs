@@ -3,6 +3,7 @@
 //! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
 //!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document. GET only answers the
 //!   handshakes that a source has.
+//! - `POST /events` is the same for CloudEvents.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
@@ -17,6 +18,7 @@ mod api;
 mod body;
 pub mod codes;
 mod door;
+mod events;
 pub mod export;
 mod health;
 mod hooks;
@@ -29,11 +31,13 @@ mod pages;
 pub mod password;
 pub mod people;
 mod problem;
+mod refused;
 mod seen;
 mod serve;
 mod throttle;
 mod unpack;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +48,7 @@ use http::Uri;
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
 use utoipa_axum::routes;
+use zelo_core::sampling::Sampler;
 use zelo_runtime::Runtime;
 
 use crate::access::{Gate, Guard, Reach, Role};
@@ -70,6 +75,10 @@ pub struct Settings {
     pub requests_max: usize,
     /// Open connections; beyond it they wait to be accepted.
     pub connections_max: usize,
+    /// Who may ask whether events are welcome, by connection that takes CloudEvents.
+    pub origins: BTreeMap<String, Vec<String>>,
+    /// The connections that keep the bodies of what they refuse.
+    pub keep_refused: BTreeSet<String>,
     /// Open connections of one address that is no trusted proxy; beyond it they are closed at once.
     pub connections_each_max: usize,
     /// The longest head of a request in bytes, and the most headers in it.
@@ -112,6 +121,8 @@ impl Default for Settings {
             connections_each_max: 1024,
             head_max: 32 * 1024,
             headers_max: 100,
+            origins: BTreeMap::new(),
+            keep_refused: BTreeSet::new(),
             trusted_proxies: Vec::new(),
             proxy_header: ProxyHeader::default(),
             allow: Allow::default(),
@@ -146,6 +157,8 @@ pub(crate) struct App {
     pub(crate) door: Arc<Door>,
     /// Who has how many connections.
     pub(crate) sockets: Sockets,
+    /// Which refused deliveries are kept.
+    pub(crate) refused: Arc<std::sync::Mutex<Sampler>>,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
     /// Held by who is told the figures.
@@ -166,6 +179,7 @@ impl App {
             refusals: Arc::default(),
             throttle: Arc::default(),
             checking: Checking::default(),
+            refused: Arc::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
             telling: Arc::default(),
@@ -197,6 +211,8 @@ fn bounded() -> Table {
         .also(Gate::Open, "/hooks/{connection}", "ask_at_connection", routes!(hooks::ask))
         .also(Gate::Open, "/hooks/{connection}/", "receive_at_slash", routes!(hooks::receive))
         .also(Gate::Open, "/hooks/{connection}/", "ask_at_slash", routes!(hooks::ask))
+        .at(Gate::Open, routes!(events::receive, events::ask))
+        .at(Gate::Open, routes!(events::receive_for, events::ask_for))
         .merge(api::table())
         .at(Gate::Open, routes!(pages::home::show))
         .at(Gate::Open, routes!(pages::style))

@@ -45,6 +45,16 @@ impl Problem {
         self.code
     }
 
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What its log lines are found by, where it is about a delivery.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.trace
+    }
+
     /// 400: the request cannot be read.
     pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
@@ -70,6 +80,12 @@ impl Problem {
     pub(crate) fn cross_site() -> Self {
         let detail = "This form was sent from another site. Open the page of this server, and send it from there.";
         Self::new(StatusCode::FORBIDDEN, "cross-site", "Not from this site", detail)
+    }
+
+    /// 403: a sender of CloudEvents that nobody named.
+    pub(crate) fn origin() -> Self {
+        let detail = "Events from this origin are not expected here. Name it under `origins` of the connection in zelo.toml.";
+        Self::new(StatusCode::FORBIDDEN, "origin", "Not an expected origin", detail)
     }
 
     /// 403: known, and not as somebody who may do this.

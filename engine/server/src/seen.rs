@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use zelo_core::{AuditEntry, AuditKind, Pseudonym};
-use zelo_store::{DocumentView, EventView, JobView, MessageView, RecordView, SubjectView};
+use zelo_store::{DocumentView, EventView, JobView, MessageView, RecordView, RefusedView, SubjectView};
 
 use crate::App;
 use crate::access::Known;
@@ -96,6 +96,25 @@ impl Seen {
 fn only<T>(all: BTreeSet<T>) -> Option<T> {
     let mut all = all.into_iter();
     all.next().filter(|_| all.next().is_none())
+}
+
+/// Nobody knows whom it is about: nobody has said who sent it.
+impl Row for RefusedView {
+    fn id(&self) -> Option<String> {
+        Some(self.refused.trace.to_string())
+    }
+
+    fn about(&self) -> &[Pseudonym] {
+        &[]
+    }
+
+    fn connection(&self) -> &str {
+        &self.refused.connection
+    }
+
+    fn clinic(&self) -> Option<&str> {
+        self.refused.clinic.as_deref()
+    }
 }
 
 macro_rules! row {

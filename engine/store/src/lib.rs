@@ -29,7 +29,7 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{
     Actor, Arrival, AuditEntry, AuditKind, AutomationId, Clinics, Concurrency, Event, EventId, Halt, HaltScope, Indexer, Job, JobId,
-    JobState, JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status,
+    JobState, JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status, TraceId,
 };
 
 mod archive;
@@ -37,10 +37,12 @@ mod backup;
 mod envelope;
 mod error;
 mod figures;
+mod refused;
 mod register;
 pub mod replay;
 pub mod revive;
 pub mod seal;
+mod secrets;
 pub mod sqlite;
 mod subjects;
 
@@ -48,9 +50,11 @@ pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};
+pub use refused::{REFUSED_LIFE, REFUSED_MAX, Refused, RefusedView, RefusedWrite};
 pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
+pub use secrets::{SECRET_MAX, SECRET_NAME_MAX, SecretValue, SecretView, is_secret_name};
 pub use subjects::{
     Aged, ConsentView, ConsentWrite, Duties, Erasure, JobExport, Kept, Link, Retained, Retention, SubjectExport, SubjectView, Who,
 };
@@ -240,6 +244,21 @@ pub trait Store: Send + Sync + 'static {
     async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error>;
     /// Notes that the code of period `step` was used; whether neither it nor a later one had been.
     async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error>;
+    /// Keeps a secret of this name, in the place of the one before, and writes down that `by` did so; whether there was none before.
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// Forgets a secret, and writes down that `by` did so; whether there was one.
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// The names of the secrets, in order, and when each was set.
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error>;
+    /// The secret of this name.
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error>;
+
+    /// Keeps what can be told of a refused delivery, in the place of the oldest of its connection where those are too many.
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error>;
+    /// Refused deliveries, newest first.
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error>;
+    /// One of them, with its body where that is kept.
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error>;
 
     /// Whether it reads and writes, and has room: after a write that the disk failed, only another write tells.
     ///

@@ -3,7 +3,7 @@
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals; `recent`: what they are found by), `settle` (ends of
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
-//!   credentials), `revive` (what people decide about jobs), `halts`.
+//!   credentials), `revive` (what people decide about jobs), `halts`, `secrets`.
 //! - `backup`: copies of the file, and how one takes its place.
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
 //! - `replay`: stored events, once more for a rule.
@@ -32,15 +32,15 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
     Actor, Arrival, AuditEntry, AutomationId, Concurrency, Entropy, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry,
-    KeyHash, Plan, Pseudonym, RecordRow,
+    KeyHash, Plan, Pseudonym, RecordRow, TraceId,
 };
 
 use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, PersonRow, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport,
-    SubjectView, Who, Work,
+    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive,
+    SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -73,10 +73,12 @@ mod persons;
 mod reader;
 mod recent;
 mod record;
+mod refused;
 mod replay;
 mod retention;
 mod revive;
 mod rotate;
+mod secrets;
 mod settle;
 mod steps;
 mod subjects;
@@ -96,8 +98,10 @@ use people::{PutAutomation, PutCredential, TakeCredential};
 use persons::{PutPerson, RemovePerson, SpendCode};
 use reader::Reader;
 use record::Payload;
+use refused::PutRefused;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
+use secrets::{PutSecret, RemoveSecret};
 use writer::{Command, Merge, Ready, Waiting, Write};
 
 pub use consents::WITHDRAWN;
@@ -545,6 +549,36 @@ impl Store for SqliteStore {
 
     async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {
         self.write(SpendCode { name: name.to_owned(), step, now }).await
+    }
+
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        let sealed = self.reader.ring.seal_own(secrets::place(&name), value.bytes());
+        self.write(PutSecret { name, sealed, by, now }).await
+    }
+
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.write(RemoveSecret { name, by, now }).await
+    }
+
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.read(secrets::list).await
+    }
+
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.read(|reader| secrets::secret(reader, name)).await
+    }
+
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
+        self.write(PutRefused::new(&self.reader.ring, write)).await
+    }
+
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error> {
+        let page = page.clone();
+        self.read(|reader| refused::list(reader, page)).await
+    }
+
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error> {
+        self.read(move |reader| refused::one(reader, trace.bytes())).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

@@ -148,6 +148,9 @@ pub struct Retention {
     pub state: Vec<Aged>,
     /// Those that nobody wrote since; by their types.
     pub records: Vec<Aged>,
+    /// Deliveries that were refused; by connection.
+    #[serde(default)]
+    pub refused: Vec<Aged>,
 }
 
 /// What is old enough to go, of one kind.

@@ -128,7 +128,7 @@ fn written(
     let mut formats: Vec<&str> = Vec::new();
     for seen in seen {
         let word = match seen.format {
-            Format::Json => "json",
+            Format::Json | Format::CloudEvents => "json",
             Format::Xml => "xml",
             Format::Form => "form",
         };

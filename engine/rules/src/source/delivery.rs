@@ -19,6 +19,11 @@ impl<'a> Headers<'a> {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.0.iter().copied()
+    }
+
     /// The value of `name`, if it is there once.
     ///
     /// # Errors

@@ -6,17 +6,19 @@ use jiff::tz::TimeZone;
 
 use super::classes::{self, Classes};
 use super::event_file::{events, record};
-use super::{Format, Source, consents, receive, words};
+use super::{EventMapping, Format, Given, Source, consents, receive, words};
 use crate::diagnostic::{Report, error};
 use crate::digest;
 use crate::files::SampleText;
+use crate::path::Path;
 use crate::reader::{At, Item, Table, parse};
 use crate::template::Templates;
 use crate::text::{Text, text};
 use crate::time;
 
 /// What `format` may say; the first where it is absent.
-pub(crate) const FORMATS: [(&str, Format); 3] = [("json", Format::Json), ("xml", Format::Xml), ("form", Format::Form)];
+pub(crate) const FORMATS: [(&str, Format); 4] =
+    [("json", Format::Json), ("xml", Format::Xml), ("form", Format::Form), ("cloudevents", Format::CloudEvents)];
 
 /// Reads the file of `report`, which may name some of `beside`. What cannot be read is reported and left out of the result, so that rules can still be
 /// checked against the rest; nothing at all where the file is not TOML or has no id.
@@ -30,6 +32,9 @@ pub(crate) fn read(report: &Report<'_>, beside: &[SampleText], templates: &mut T
     let receive = table.need("receive").and_then(|item| item.table("[receive]"));
     let receive = receive.as_ref().map(receive::receiving).unwrap_or_default();
     let mut events = events(&table, beside);
+    if receive.formats.contains(&Format::CloudEvents) {
+        events.iter_mut().for_each(identify);
+    }
     let types: BTreeSet<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let records = table.tables("records").iter().filter_map(|table| record(table, &types)).collect();
     let (classes, health) = table.table("classes").map(|table| classes_of_all(&table)).unwrap_or_default();
@@ -68,6 +73,15 @@ pub(crate) fn read(report: &Report<'_>, beside: &[SampleText], templates: &mut T
     Some((At { value: id.value.to_owned(), span: id.span }, source))
 }
 
+/// What every CloudEvent says of itself: `source` and `id` are its identity together, and `time` is when it happened.
+fn identify(event: &mut EventMapping) {
+    let attribute = |name: &str| Path::parse(name).ok().map(Given::Path);
+    if event.id.is_empty() {
+        event.id = ["$.source", "$.id"].into_iter().filter_map(attribute).collect();
+    }
+    event.time = event.time.take().or_else(|| attribute("$.time"));
+}
+
 /// Reports a name that does not look like one: it stands in URLs, ids and logs.
 pub(crate) fn check_name(report: &Report<'_>, name: &At<&str>) {
     if !is_name(name.value) {
@@ -92,12 +106,17 @@ pub(super) fn formats(item: Item<'_>) -> Option<Vec<Format>> {
     for word in &words {
         let Some((_, format)) = FORMATS.into_iter().find(|(known, _)| *known == word.value) else {
             let finding = error("unknown-format", word.span.clone(), format!("`{}` is not a format", word.value));
-            item.report().push(finding.help("known are `json`, `xml`, `form` and a list of them"));
+            item.report().push(finding.help("known are `json`, `xml`, `form`, a list of them, and `cloudevents`"));
             return None;
         };
         if !formats.contains(&format) {
             formats.push(format);
         }
+    }
+    if formats.len() > 1 && formats.contains(&Format::CloudEvents) {
+        let finding = error("contradiction", item.span(), "`cloudevents` says by itself how an event may be written");
+        item.report().push(finding.help("a source takes CloudEvents or something else; write `format = \"cloudevents\"`"));
+        return None;
     }
     (!formats.is_empty()).then_some(formats)
 }

@@ -6,6 +6,7 @@ mod around;
 mod arrival;
 mod changes;
 mod classes;
+mod cloudevents;
 mod consents;
 mod delivery;
 mod event_file;
@@ -114,6 +115,8 @@ pub enum Format {
     Xml,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// CloudEvents 1.0, in any way that HTTP knows to send them.
+    CloudEvents,
 }
 
 /// What becomes of an event that is not in the form that its type promises.

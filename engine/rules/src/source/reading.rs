@@ -9,7 +9,9 @@ use zelo_core::{Entity, Payload};
 
 use super::people::people;
 use super::split::Lists;
-use super::{Delivery, EventMapping, Format, Given, Holds, Match, PersonReading, Place, RecordMapping, Refusal, Source, Wanted, form};
+use super::{
+    Delivery, EventMapping, Format, Given, Holds, Match, PersonReading, Place, RecordMapping, Refusal, Source, Wanted, cloudevents, form,
+};
 use crate::encoding::{is_utf8, unmarked};
 use crate::facts::{Asked, Facts, Node};
 use crate::time::{instant, instant_of_digits, instant_of_number};
@@ -18,7 +20,7 @@ use crate::{json, xml};
 /// The payloads of a delivery.
 #[derive(Debug)]
 pub struct Texts {
-    /// The JSON text of each event; at least one.
+    /// The JSON text of each event; at least one, but of an empty batch.
     pub all: Vec<Arc<[u8]>>,
     /// Whether they are elements of lists: each is an event by itself.
     pub split: bool,
@@ -116,6 +118,10 @@ impl Source {
     ///
     /// [`RuleSet::facts`]: crate::RuleSet::facts
     pub fn texts(&self, delivery: &Delivery<'_>) -> Result<Texts, Refusal> {
+        if self.takes_cloudevents() {
+            self.fits(delivery.body)?;
+            return cloudevents::texts(delivery);
+        }
         let malformed = |why| Refusal::Malformed { why };
         let (text, format) = self.written(delivery)?;
         let of_body = format.is_some();
@@ -126,6 +132,17 @@ impl Source {
         let lists = if format == Format::Xml { Lists::MayBeSingle } else { Lists::AreLists };
         let all = self.split.events(document.text(), lists).map_err(malformed)?;
         if all.is_empty() { whole(text) } else { Ok(Texts { all, split: true, of_body: false }) }
+    }
+
+    /// Whether what comes are CloudEvents.
+    pub fn takes_cloudevents(&self) -> bool {
+        self.formats.contains(&Format::CloudEvents)
+    }
+
+    /// What the sender says of the trace that `delivery` belongs to.
+    pub fn traceparent(&self, delivery: &Delivery<'_>) -> Option<String> {
+        let of_event = if self.takes_cloudevents() { cloudevents::traceparent(delivery) } else { None };
+        of_event.or_else(|| delivery.headers.text("traceparent").map(str::to_owned))
     }
 
     /// The JSON text that `delivery` as a whole is, or becomes. Whether what says that it is JSON is JSON, [`RuleSet::facts`] sees.
@@ -146,7 +163,7 @@ impl Source {
         }
         let format = self.format(delivery)?;
         let text: Result<Arc<[u8]>, String> = match format {
-            Format::Json => unmarked(delivery.body).map(Into::into),
+            Format::Json | Format::CloudEvents => unmarked(delivery.body).map(Into::into),
             Format::Xml => xml::parse(delivery.body, self.xml_root.as_deref()).map(|tree| tree.to_string().into_bytes().into()),
             Format::Form => form::parse(delivery.body).map(|tree| tree.to_string().into_bytes().into()),
         };
@@ -310,6 +327,7 @@ impl Source {
                 Format::Json => "JSON",
                 Format::Xml => "XML",
                 Format::Form => "forms",
+                Format::CloudEvents => "events",
             };
             return Err(Refusal::Unsupported { why: format!("it takes {form} in UTF-8") });
         }
@@ -323,6 +341,7 @@ impl Format {
             Self::Json => "application/json",
             Self::Xml => "application/xml",
             Self::Form => "application/x-www-form-urlencoded",
+            Self::CloudEvents => "application/cloudevents+json",
         }
     }
 }

@@ -40,7 +40,12 @@ impl Source {
 
     /// The example of an event of type `kind`: that of the first `[[events]]` of the type that has one.
     pub fn sample(&self, kind: &str) -> Option<Sample> {
-        self.events.iter().filter(|event| event.kind == kind).find_map(EventMapping::sample)
+        let mut sample = self.events.iter().filter(|event| event.kind == kind).find_map(EventMapping::sample)?;
+        if self.takes_cloudevents() {
+            let types = sample.headers.iter_mut().filter(|(name, value)| name == "content-type" && value == Format::Json.media_type());
+            types.for_each(|(_, value)| *value = Format::CloudEvents.media_type().to_owned());
+        }
+        Some(sample)
     }
 }
 

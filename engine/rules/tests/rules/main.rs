@@ -5,6 +5,7 @@
 mod care;
 mod chains;
 mod classes;
+mod cloudevents;
 mod common;
 mod conditions;
 mod consents;

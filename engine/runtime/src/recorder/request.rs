@@ -24,7 +24,8 @@ impl Recorder {
             let reason = format!("a request to {} had begun when an earlier attempt ended", request.url.origin());
             Err(Stop::Unknown { reason })
         };
-        let ways = Ways { grants: &self.grants.http, secrets: &self.runtime.secrets };
+        let keys = self.runtime.keys_in_hand();
+        let ways = Ways { grants: &self.grants.http, secrets: keys.of_headers() };
         let sending = match Sending::granted(request, ways) {
             Ok(sending) => sending,
             Err(_) if in_flight => return unknown(),

@@ -14,12 +14,13 @@ use zelo_core::settle::{Checkpoint, Checkpointed, Settled, Settlement};
 use zelo_core::timing::Timetable;
 use zelo_core::{
     Actor, Arrival, AuditEntry, AutomationId, Concurrency, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState, JournalEntry, KeyHash,
-    Pseudonym, RecordRow, Status, Timestamp,
+    Pseudonym, RecordRow, Status, Timestamp, TraceId,
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, PersonRow,
-    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store,
+    SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;
@@ -377,6 +378,27 @@ impl Store for Faulty {
     }
     async fn lift_halt(&self, scope: HaltScope, actor: Actor, now: Timestamp) -> Result<bool, Error> {
         self.inner.lift_halt(scope, actor, now).await
+    }
+    async fn put_secret(&self, name: String, value: SecretValue, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.put_secret(name, value, by, now).await
+    }
+    async fn remove_secret(&self, name: String, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_secret(name, by, now).await
+    }
+    async fn secrets(&self) -> Result<Vec<SecretView>, Error> {
+        self.inner.secrets().await
+    }
+    async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
+        self.inner.secret(name).await
+    }
+    async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
+        self.inner.put_refused(write).await
+    }
+    async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error> {
+        self.inner.refused(page).await
+    }
+    async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error> {
+        self.inner.refused_one(trace).await
     }
     async fn ready(&self) -> Result<(), Error> {
         self.inner.ready().await

@@ -10,6 +10,7 @@ pub(crate) mod halts;
 mod in_force;
 pub(crate) mod jobs;
 mod query;
+mod refused;
 mod replay;
 mod subjects;
 pub(crate) mod views;
@@ -67,4 +68,6 @@ pub(crate) fn table() -> Table {
         .at(ANSWERS_ALL, routes!(subjects::hold))
         .at(ANSWERS_ALL, routes!(subjects::release))
         .at(ANSWERS_ALL, routes!(subjects::consent))
+        .at(SEES_ALL, routes!(refused::list))
+        .at(Gate::Known(Role::Integrator, Reach::Everything), routes!(refused::one))
 }

@@ -222,6 +222,10 @@ fn complete(operation: &mut Operation, gate: Gate) {
     });
     let mut refusals = vec![(StatusCode::INTERNAL_SERVER_ERROR, "A defect of zelo; its log says where.")];
     if gate != Gate::Health {
+        refusals.push((
+            StatusCode::TOO_MANY_REQUESTS,
+            "More came than is taken in this time, or too much before it was wrong. `Retry-After` says when to ask again.",
+        ));
         refusals.push((StatusCode::SERVICE_UNAVAILABLE, "Too much at once, or the store does not answer. Ask again."));
     }
     if operation.request_body.is_some() {
@@ -235,7 +239,11 @@ fn complete(operation: &mut Operation, gate: Gate) {
     }
     let mut extensions = ExtensionsBuilder::new();
     match gate {
-        Gate::Open | Gate::Health => operation.security = Some(Vec::new()),
+        Gate::Open => {
+            refusals.push((StatusCode::FORBIDDEN, "Not from this address."));
+            operation.security = Some(Vec::new());
+        }
+        Gate::Health => operation.security = Some(Vec::new()),
         Gate::Known(role, reach) => {
             refusals.push((StatusCode::BAD_REQUEST, "A parameter is wrong, or the request cannot be read."));
             refusals.push((StatusCode::UNAUTHORIZED, "A credential is needed."));

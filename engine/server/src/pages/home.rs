@@ -14,7 +14,7 @@ use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
 use super::words::Words;
-use super::{Language, automations, board, halts, jobs, live_page, page};
+use super::{Language, automations, board, halts, jobs, live_page, page, refused};
 use crate::App;
 use crate::access::{self, Known, Role};
 use crate::live;
@@ -42,8 +42,10 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
     let jobs = store.jobs(&latest, None).await?;
     let records = store.records(&latest, None).await?;
     let attention = attention(store, &who).await?;
+    // Of whose clinic a delivery would have been, nobody has found out.
+    let refused = if all { store.refused(&latest).await? } else { Vec::new() };
     let shown = Seen::of("page").rows(contacts.cards()).rows(&documents).rows(&messages).rows(&events).rows(&jobs).rows(&records);
-    shown.rows(&attention.jobs).by(&who, &app).await?;
+    shown.rows(&attention.jobs).rows(&refused).by(&who, &app).await?;
     let halted = app.runtime.line.halts();
     let body = html! {
         header {
@@ -77,6 +79,7 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
             (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs, &halted))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
+            (refused::refused(words, &refused))
             (automations::automations(&app, words, &who))
         }
     };

@@ -8,6 +8,7 @@ mod board;
 pub(crate) mod halts;
 pub(crate) mod home;
 pub(crate) mod jobs;
+mod refused;
 pub(crate) mod sign_in;
 pub(crate) mod tables;
 pub(crate) mod words;

@@ -20,6 +20,7 @@ mod metrics;
 mod pages;
 mod people;
 mod privacy;
+mod refused;
 mod replay;
 mod serve;
 mod tls;

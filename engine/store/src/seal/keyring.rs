@@ -124,6 +124,27 @@ impl Keyring {
         key.seal(&*self.entropy, place, parts)
     }
 
+    /// Seals a value of the store itself: see [`seal_own`].
+    pub(crate) fn seal_own(&self, place: Place<'_>, value: &[u8]) -> Vec<u8> {
+        self.wrapping.seal(&*self.entropy, place, &[value])
+    }
+
+    /// Opens what [`Keyring::seal_own`] sealed.
+    ///
+    /// # Errors
+    /// It was sealed under another master key, or is damaged.
+    pub(crate) fn open_own(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        self.wrapping.open(place, sealed)
+    }
+
+    /// What [`Keyring::seal_own`] sealed, under another master key.
+    ///
+    /// # Errors
+    /// It is not sealed under the present one, or is damaged.
+    pub(crate) fn reseal_own(&self, master: &MasterKey, place: Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, Unopened> {
+        Ok(seal_own(master, &*self.entropy, place, &self.open_own(place, sealed)?))
+    }
+
     /// Puts a key at hand whose row is on disk.
     pub fn keep(&self, owner: KeyHash, key: &Arc<DataKey>) {
         self.with_cache(|cache| {

@@ -106,6 +106,8 @@ const RECORDS: &str = concat!(
     ") AND NOT EXISTS (SELECT 1 FROM job_lookups l WHERE l.record = records.record) ORDER BY written LIMIT ?4"
 );
 
+const REFUSED: &str = concat!("SELECT seq FROM refused WHERE at < ?1 AND ", meant!("connection"), " ORDER BY seq LIMIT ?4");
+
 /// The keys of people under which nothing stands any more, and no pending job will put anything.
 const BARE: &str = concat!(
     "SELECT key_id FROM seal_keys k WHERE about IS NOT NULL AND wrapped IS NOT NULL AND created_at < ?1 AND key_id > ?2 AND key_id NOT IN ",
@@ -195,8 +197,8 @@ impl Write for Retain {
             }
             *retained.deleted.entry(kind.aged.name.clone()).or_insert(0) += places.len() as u64;
         }
-        // When the last portion goes: it reads all of it.
-        if !retained.more {
+        // When the last portion goes: it reads all of it. What is kept for ever leaves nothing behind.
+        if !retained.more && self.bare_before().is_some() {
             for sql in FORGET {
                 sqlx::query(sql).execute(&mut *conn).await.map_err(Error::database(doing))?;
             }
@@ -216,7 +218,7 @@ impl Write for Retain {
 impl Retain {
     /// A key is bare for good when it is older than everything that is kept for some time only: a new one may be about to be used.
     fn bare_before(&self) -> Option<Timestamp> {
-        let Retention { events, jobs, messages, documents, state, records } = &self.keep;
+        let Retention { events, jobs, messages, documents, state, records, refused: _ } = &self.keep;
         [events, jobs, messages, documents, state, records].into_iter().flatten().map(|aged| aged.before).max()
     }
 }
@@ -249,7 +251,8 @@ fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
     const MESSAGE: &[&str] = &["DELETE FROM messages WHERE seq IN (SELECT value FROM json_each(?1))"];
     const DOCUMENT: &[&str] = &["DELETE FROM documents WHERE seq IN (SELECT value FROM json_each(?1))"];
     const RECORD: &[&str] = &["DELETE FROM records WHERE written IN (SELECT value FROM json_each(?1))"];
-    let Retention { events, jobs, messages, documents, state, records } = keep;
+    const REFUSAL: &[&str] = &["DELETE FROM refused WHERE seq IN (SELECT value FROM json_each(?1))"];
+    let Retention { events, jobs, messages, documents, state, records, refused } = keep;
     let groups = [
         (messages, MESSAGES, MESSAGE),
         (documents, DOCUMENTS, DOCUMENT),
@@ -257,6 +260,7 @@ fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
         (events, EVENTS, EVENT),
         (state, STATE, STATE_DELETES),
         (records, RECORDS, RECORD),
+        (refused, REFUSED, REFUSAL),
     ];
     let kinds = groups.into_iter().flat_map(|(aged, select, deletes)| aged.iter().map(move |aged| Kind { aged, select, deletes }));
     kinds.filter(|kind| kind.aged.only.as_ref().is_none_or(|only| !only.is_empty())).collect()

@@ -8,9 +8,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::{Actor, AuditEntry, AuditKind, Entropy};
 
-use super::audit;
 use super::column::Columns;
 use super::open::{CHECK, CHECK_AT, Opened, ROOT_AT, put_meta};
+use super::{audit, refused, secrets};
 use crate::seal::{Keyring, seal_own};
 use crate::{Error, MasterKey};
 
@@ -25,6 +25,8 @@ pub(super) async fn rotate(opened: &mut Opened, new: &MasterKey, entropy: Arc<dy
     let Opened { conn, desk, ring, root, .. } = opened;
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(Error::database(doing))?;
     let keys = rewrap(&mut tx, ring, new).await?;
+    secrets::rewrap(&mut tx, ring, new).await?;
+    refused::rewrap(&mut tx, ring, new).await?;
     put_meta(&mut tx, "root", seal_own(new, entropy.as_ref(), ROOT_AT, root.bytes())).await?;
     put_meta(&mut tx, "key_check", seal_own(new, entropy.as_ref(), CHECK_AT, CHECK)).await?;
     let entry = AuditEntry::new(now, AuditKind::Rotated, Actor::command(), &serde_json::json!({ "keys": keys }));

@@ -39,6 +39,7 @@ fn all(before: i64) -> Retention {
         documents: all("documents"),
         state: all("state"),
         records: vec![only("records.clinic", before)],
+        refused: vec![],
     }
 }
 
