@@ -28,7 +28,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
     if arguments.format == Format::Json {
         print_line(&serde_json::to_string_pretty(&json!({ "deleted": all.deleted, "keys": all.keys }))?);
     } else if config.retention.is_for_ever() {
-        print_line("everything is kept for ever: the configuration has no [retention]");
+        print_line("everything is kept for ever, but refused deliveries: the configuration has no [retention]");
     } else if all.is_empty() {
         print_line("nothing was kept for long enough to be deleted");
     } else {

@@ -11,7 +11,7 @@ use zelo_core::{SignedDuration, Timestamp};
 use zelo_rules::{Class, Classified};
 use zelo_store::{Aged, Duties, REFUSED_LIFE, Retention};
 
-/// `[retention]`: what is not named is kept for ever.
+/// `[retention]`: what is not named is kept for ever, except deliveries that were refused.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keep {
@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for Span {
 }
 
 impl Keep {
-    /// Whether everything is kept for ever.
+    /// Whether everything that was accepted is kept for ever.
     pub fn is_for_ever(&self) -> bool {
         *self == Self::default()
     }
@@ -248,6 +248,10 @@ mod tests {
         assert_eq!(both.events[1].except, ["clinic.patient"], "a name goes before a beginning");
         assert_eq!(keep("events = \"1d\"").unwrap().at(now, &types).events, [all("events", "2026-06-30T00:00:00Z")]);
         assert!(keep("").unwrap().is_for_ever() && !kept.is_for_ever());
+        for (text, before) in [("", "2026-06-17"), ("refused = \"5y\"", "2026-06-17"), ("refused = \"2d\"", "2026-06-29")] {
+            let before = format!("{before}T00:00:00Z");
+            assert_eq!(keep(text).unwrap().at(now, &types).refused, [all("refused", &before)], "never longer than fourteen days: {text}");
+        }
     }
 
     #[test]
