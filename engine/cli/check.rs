@@ -66,9 +66,12 @@ fn check(config: &Config, catalog: &Catalog, printed: Printed) -> Result<Checked
     let missing = missing.unwrap_or_default();
     let usable = loaded.set.is_some() && missing.is_empty();
     loaded.diagnostics.extend(missing);
+    if let Some(set) = &loaded.set {
+        config.connections.keys().try_for_each(|name| setup::source_of(config, set, name).map(|_| ()))?;
+    }
     let said = match printed.format {
         Format::Json => serde_json::to_string_pretty(&loaded.diagnostics)?,
-        Format::Text => text(&loaded, &files, usable),
+        Format::Text => text(config, &loaded, &files, usable),
     };
     let samples = loaded.set.iter().flat_map(|set| set.sources().flat_map(watch::samples).collect::<Vec<_>>()).collect();
     let fine = usable && (loaded.diagnostics.is_empty() || !printed.strict);
@@ -76,7 +79,7 @@ fn check(config: &Config, catalog: &Catalog, printed: Printed) -> Result<Checked
 }
 
 /// The findings for people, in colours, and how many there are.
-fn text(loaded: &Loaded, files: &Files, usable: bool) -> String {
+fn text(config: &Config, loaded: &Loaded, files: &Files, usable: bool) -> String {
     let (sources, rules) = (files.sources.len(), files.rules.len());
     let verdict = match (&loaded.set, loaded.diagnostics.is_empty()) {
         (Some(_), true) => format!("{sources} source and {rules} rule files are fine"),
@@ -85,7 +88,13 @@ fn text(loaded: &Loaded, files: &Files, usable: bool) -> String {
         (None, _) => "nothing of this is in force; mend the errors above".to_owned(),
     };
     let counts = zelo_rules::counts(&loaded.diagnostics).map(|counts| format!("\n{counts}")).unwrap_or_default();
-    zelo_rules::render_in(Colours::Ansi, &loaded.diagnostics, files) + &verdict + &counts
+    zelo_rules::render_in(Colours::Ansi, &loaded.diagnostics, files) + &insecure(config) + &verdict + &counts
+}
+
+/// The connections of zelo.toml that take deliveries from anyone. What a source says is among the findings.
+fn insecure(config: &Config) -> String {
+    let names = config.connections.iter().filter(|(_, connection)| connection.insecure).map(|(name, _)| name);
+    names.map(|name| format!("ATTENTION: connection `{name}` is insecure: it takes deliveries that nobody signed\n")).collect()
 }
 
 /// Prints a result. Colours are left out where nobody sees them, or NO_COLOR asks for none.

@@ -46,6 +46,11 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// What became of it: of each of its events, where it was split.
+    pub(super) fn receipts(&self) -> &[Value] {
+        self.body.as_array().map_or(std::slice::from_ref(&self.body), Vec::as_slice)
+    }
+
     /// Why it was not: the title and the detail of the problem document.
     pub(super) fn refusal(&self) -> String {
         let text = |name: &str| self.body[name].as_str();

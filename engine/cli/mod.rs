@@ -15,6 +15,7 @@ mod jobs;
 mod key;
 mod meant;
 mod path;
+mod person;
 mod play;
 mod plugin;
 mod records;
@@ -26,6 +27,7 @@ mod send;
 mod serve;
 mod setup;
 mod simulate;
+mod source;
 mod subject;
 mod test;
 mod token;
@@ -73,6 +75,9 @@ enum Command {
     Path(path::Arguments),
     /// Show what is in force, in words.
     Rules(rules::Arguments),
+    /// Draft a source file for a provider that is not known yet.
+    #[command(subcommand)]
+    Source(source::Command),
     /// Print the JSON Schema of rule or source files, for editors.
     Schema(schema::Arguments),
     /// List jobs, run dead ones again, say what became of unknown ones, cancel pending ones.
@@ -85,6 +90,9 @@ enum Command {
     /// Make API tokens and sign-in links.
     #[command(subcommand)]
     Token(token::Command),
+    /// Say who signs in with a name and a password.
+    #[command(subcommand)]
+    Person(person::Command),
     /// Find a person; hand out, erase or hold what is kept of them; say who saw it.
     #[command(subcommand)]
     Subject(subject::Command),
@@ -140,11 +148,13 @@ pub fn main() -> ExitCode {
         Command::Records(command) => records::run(config, &command),
         Command::Path(arguments) => path::run(&arguments),
         Command::Rules(arguments) => rules::run(config, &arguments),
+        Command::Source(command) => source::run(config, &command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Jobs(arguments) => jobs::run(config, &arguments),
         Command::Replay(arguments) => replay::run(config, &arguments),
         Command::Automation(command) => automation::run(config, &command),
         Command::Token(command) => token::run(config, &command),
+        Command::Person(command) => person::run(config, &command),
         Command::Subject(command) => subject::run(config, &command),
         Command::Audit(command) => audit::run(config, &command),
         Command::Key(command) => key::run(config, &command),

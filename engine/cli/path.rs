@@ -72,8 +72,14 @@ fn document(arguments: &Arguments) -> anyhow::Result<Value> {
     let mut bytes = Vec::new();
     file.by_ref().take(LONGEST + 1).read_to_end(&mut bytes).with_context(|| format!("{name} cannot be read"))?;
     ensure!(bytes.len() as u64 <= LONGEST, "{name} has more than {} MiB", LONGEST >> 20);
-    let is_xml = arguments.root.is_some() || arguments.file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
-    let (format, called) = if is_xml { (Format::Xml, "XML") } else { (Format::Json, "JSON") };
+    let named = |extension: &str| arguments.file.extension().is_some_and(|given| given.eq_ignore_ascii_case(extension));
+    let (format, called) = if arguments.root.is_some() || named("xml") {
+        (Format::Xml, "XML")
+    } else if named("form") {
+        (Format::Form, "form")
+    } else {
+        (Format::Json, "JSON")
+    };
     zelo_rules::read_document(&bytes, format, arguments.root.as_deref())
         .map_err(|why| anyhow!("{name} is no {called} that is taken: {why}"))
 }

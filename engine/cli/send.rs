@@ -5,7 +5,7 @@ use std::path::{Path as File, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use zelo_core::Clock;
-use zelo_rules::{Delivery, Headers, Path, RuleSet, Source};
+use zelo_rules::{Added, Delivery, Headers, Path, RuleSet, Sample, Source};
 use zelo_runtime::system::SystemClock;
 
 use super::http::{self, Sender};
@@ -55,9 +55,14 @@ pub(super) fn run(config: Option<&File>, arguments: &Arguments) -> Result<Findin
         Some(url) => http::base(url)?,
         None => http::local(&config, config.server.listen)?,
     };
-    let sample = sample(source, arguments)?;
-    let body = body(&sample.file, &arguments.settings)?;
-    let path = format!("/hooks/{connection}/{}", sample.path);
+    let (mut sample, file) = sample(source, arguments)?;
+    let mut body = body(&file, &arguments.settings)?;
+    if source.payload.is_some() {
+        let payload = serde_json::from_slice(&body).context("a payload that is made of headers and parameters is JSON here")?;
+        source.take_apart(&payload, &mut sample);
+        body.clear();
+    }
+    let path = format!("/hooks/{connection}/{}", sample.address());
     let letter = Letter {
         path: &sample.path,
         // What is signed is the address that the provider was given.
@@ -65,9 +70,9 @@ pub(super) fn run(config: Option<&File>, arguments: &Arguments) -> Result<Findin
         headers: sample.headers,
         body: &body,
     };
-    let headers = letter.sealed(source, setup::secret(&config, &connection, &source.id)?.as_deref())?;
+    let added = letter.sealed(source, setup::secret(&config, &connection, source)?.as_deref())?;
     let answer = Sender::new()
-        .post(&format!("{base}{path}"), &headers, &body)
+        .post(&added.url(&format!("{base}{path}")), &added.headers, &body)
         .with_context(|| format!("no server answers at {base}; start one with `zelo serve`, or name another with --url"))?;
     let taken = answer.is_taken();
     match arguments.format {
@@ -75,9 +80,14 @@ pub(super) fn run(config: Option<&File>, arguments: &Arguments) -> Result<Findin
             let name = if taken { "receipt" } else { "problem" };
             print_line(&json!({ "status": answer.status, name: answer.body }).to_string());
         }
+        // What a provider wants to hear exactly says nothing more.
+        Format::Text if taken && answer.body.is_null() => print_line(&format!("{} taken", answer.status)),
         Format::Text if taken => {
-            let text = |name: &str| answer.body[name].as_str().unwrap_or("-").to_owned();
-            print_line(&format!("{} {}  {}  rules: {}", answer.status, text("status"), text("event_id"), answer.body["rules"]));
+            for receipt in answer.receipts() {
+                let text = |name: &str| receipt[name].as_str().unwrap_or("-").to_owned();
+                let why = receipt["violation"].as_str().map(|why| format!("  {why}")).unwrap_or_default();
+                print_line(&format!("{} {}  {}  rules: {}{why}", answer.status, text("status"), text("event_id"), receipt["rules"]));
+            }
         }
         Format::Text => print_line(&answer.refusal()),
     }
@@ -105,31 +115,25 @@ fn connection(config: &Config, source: &Source, wanted: Option<&str>) -> Result<
     }
 }
 
-/// Where an event of the wanted type is sent, with which headers, and the file of its body.
-struct Sample {
-    path: String,
-    headers: Vec<(String, String)>,
-    file: PathBuf,
-}
-
-/// The example of the wanted type, or the body that was given instead.
-fn sample(source: &Source, arguments: &Arguments) -> Result<Sample> {
+/// The example of the wanted type, and the file of its body, which may be another that was given instead.
+fn sample(source: &Source, arguments: &Arguments) -> Result<(Sample, PathBuf)> {
     let kind = &arguments.kind;
     let Some(event) = source.events.iter().find(|event| event.kind == *kind) else {
         bail!("`{}` names no event type `{kind}`{}", source.id, did_you_mean(kind, source.types()));
     };
     match (source.sample(kind), &arguments.body) {
-        (Some(sample), given) => {
+        (Some(mut sample), given) => {
             let folder = File::new(&source.file).parent().unwrap_or(File::new(""));
             let file = given.clone().unwrap_or_else(|| folder.join(&sample.file));
             // A body of one's own may be of the other format.
             let same = file.extension() == File::new(&sample.file).extension();
-            let headers = sample.headers.into_iter().filter(|(name, _)| same || !name.eq_ignore_ascii_case("content-type")).collect();
-            Ok(Sample { path: sample.path, headers, file })
+            sample.headers.retain(|(name, _)| same || !name.eq_ignore_ascii_case("content-type"));
+            Ok((sample, file))
         }
         (None, Some(given)) => {
-            let headers = event.matches.header.iter().cloned().collect();
-            Ok(Sample { path: event.matches.path.clone().unwrap_or_default(), headers, file: given.clone() })
+            let mut sample = event.sent(String::new());
+            sample.file = given.display().to_string();
+            Ok((sample, given.clone()))
         }
         (None, None) => bail!("`{}` has no sample of `{kind}`; send one of your own with --body", source.id),
     }
@@ -159,15 +163,15 @@ pub(super) struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// Its headers, and those that make it a verified delivery of `source`.
-    pub(super) fn sealed(&self, source: &Source, secret: Option<&[u8]>) -> Result<Vec<(String, String)>> {
-        let mut sealed = self.headers.clone();
-        let Some(secret) = secret else { return Ok(sealed) };
+    /// Its headers, and what makes it a verified delivery of `source`.
+    pub(super) fn sealed(&self, source: &Source, secret: Option<&[u8]>) -> Result<Added> {
+        let own = self.headers.clone();
+        let Some(secret) = secret else { return Ok(Added { headers: own, query: Vec::new() }) };
         let headers: Headers<'_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let delivery = Delivery { path: self.path, url: self.url, headers: &headers, body: self.body };
         let signed = source.sign(&delivery, secret, SystemClock.now());
-        sealed.extend(signed.with_context(|| format!("deliveries of `{}` cannot be signed here", source.id))?);
-        Ok(sealed)
+        let signed = signed.with_context(|| format!("deliveries of `{}` cannot be signed here", source.id))?;
+        Ok(Added { headers: [own, signed.headers].concat(), query: signed.query })
     }
 }
 

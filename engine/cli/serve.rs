@@ -202,10 +202,15 @@ async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
     connections.sort_by(|one, other| one.name.cmp(&other.name));
     for connection in connections {
         print_line(&format!("  {} webhooks   {address}/hooks/{}/…", connection.source, connection.name));
-        if connection.insecure {
+        if runtime.is_insecure(connection) {
             print_line(&format!("  ATTENTION: connection `{}` is insecure: it takes deliveries that nobody signed", connection.name));
             tracing::warn!(connection = connection.name, "insecure: deliveries are not verified");
-        } else if !config.connections.contains_key(&connection.name) {
+        } else if connection.secrets.is_empty() && edition.rules.source(&connection.source).is_some_and(Source::needs_secret) {
+            print_line(&format!(
+                "    takes nothing yet: give it the provider's public key, [connections.{}] secrets in zelo.toml",
+                connection.name
+            ));
+        } else if !connection.secrets.is_empty() && !config.connections.contains_key(&connection.name) {
             print_line(&format!("    its secret is in {}", setup::default_secret_file(config, &connection.source).display()));
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use zelo_core::retry::RetryPolicy;
 use zelo_core::{Actor, AutomationId, Clock, Entropy, Timestamp};
 use zelo_host::{Host, HostConfig, Limits};
-use zelo_rules::RuleSet;
+use zelo_rules::{RuleSet, Source};
 use zelo_runtime::intake::Counts;
 use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::{self, Edition};
@@ -16,7 +16,7 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AutomationRow, MasterKey, Store};
 
 use crate::config::secrets::{self, SecretRef};
-use crate::config::{Channel, Config};
+use crate::config::{self, Channel, Config};
 
 /// The sandbox. Compiled plugins are kept beside the data.
 pub(super) fn host(config: &Config) -> Result<Host> {
@@ -98,21 +98,17 @@ pub(super) fn connections(
 ) -> Result<HashMap<String, Connection>> {
     let mut connections = HashMap::new();
     for (name, given) in &config.connections {
-        if rules.source(&given.source).is_none() {
-            bail!("connection `{name}`: there is no source `{}` under {}", given.source, config.rules().join("sources").display());
-        }
+        let source = source_of(config, rules, name)?;
+        let (found, handshake) = match secrets {
+            Secrets::Read => given_secrets(config, given, source).with_context(|| format!("connection `{name}`"))?,
+            Secrets::Unused => (Vec::new(), None),
+        };
         let connection = Connection {
             name: name.clone(),
             source: given.source.clone(),
-            secrets: match secrets {
-                Secrets::Read => given
-                    .secrets
-                    .iter()
-                    .map(|secret| secret.read(config).with_context(|| format!("connection `{name}`")))
-                    .collect::<Result<_>>()?,
-                Secrets::Unused => Vec::new(),
-            },
+            secrets: found,
             clinic: given.clinic.clone(),
+            handshake,
             insecure: given.insecure,
         };
         connections.insert(name.clone(), connection);
@@ -123,13 +119,43 @@ pub(super) fn connections(
             continue;
         }
         let found = match secrets {
-            Secrets::Read => vec![default_secret(config, id, entropy)?],
-            Secrets::Unused => Vec::new(),
+            // The key to a public one is the provider's: none can be made up.
+            Secrets::Read if source.shares_secret() => vec![default_secret(config, source, entropy)?],
+            Secrets::Read | Secrets::Unused => Vec::new(),
         };
-        let connection = Connection { name: id.to_owned(), source: id.to_owned(), secrets: found, clinic: None, insecure: false };
+        let (name, source) = (id.to_owned(), id.to_owned());
+        let connection = Connection { name, source, secrets: found, clinic: None, handshake: None, insecure: false };
         connections.insert(id.to_owned(), connection);
     }
     Ok(connections)
+}
+
+/// The source of a connection of the file. Without a secret nobody could be let in, so that is a mistake.
+pub(super) fn source_of<'r>(config: &Config, rules: &'r RuleSet, name: &str) -> Result<&'r Source> {
+    let given = config.connections.get(name).with_context(|| format!("there is no connection `{name}`"))?;
+    let Some(source) = rules.source(&given.source) else {
+        bail!("connection `{name}`: there is no source `{}` under {}", given.source, config.rules().join("sources").display());
+    };
+    ensure!(
+        given.insecure || !given.secrets.is_empty() || !source.needs_secret(),
+        "connection `{name}` has no secret, so nobody could be let in; give it `secrets = [{{ file = \"secrets/{name}\" }}]`, \
+         or `insecure = true` to take deliveries from anyone"
+    );
+    Ok(source)
+}
+
+/// The secrets of a connection, and what its provider must know for a handshake.
+fn given_secrets(config: &Config, given: &config::Connection, source: &Source) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>)> {
+    let secrets: Vec<Vec<u8>> = given.secrets.iter().map(|secret| secret.read(config)).collect::<Result<_>>()?;
+    for (secret, number) in secrets.iter().zip(1..) {
+        ensure!(
+            given.insecure || source.takes_secret(secret),
+            "secret {number} cannot be used: `{}` wants a secret or a public key that is written otherwise (`kind` and `key_encoding` in {})",
+            source.id,
+            source.file
+        );
+    }
+    Ok((secrets, given.handshake.as_ref().map(|secret| secret.read(config)).transpose()?))
 }
 
 /// Where the secret of a connection that nobody configured is kept.
@@ -137,12 +163,12 @@ pub(super) fn default_secret_file(config: &Config, source: &str) -> std::path::P
     config.path(&std::path::Path::new("secrets").join(source))
 }
 
-fn default_secret(config: &Config, source: &str, entropy: &dyn Entropy) -> Result<Vec<u8>> {
-    let path = default_secret_file(config, source);
+fn default_secret(config: &Config, source: &Source, entropy: &dyn Entropy) -> Result<Vec<u8>> {
+    let path = default_secret_file(config, &source.id);
     if !path.exists() {
-        secrets::make(&path, entropy)?;
+        secrets::make(&path, if source.names_user() { "zelo:" } else { "" }, entropy)?;
     }
-    default_secret_ref(source).read(config)
+    default_secret_ref(&source.id).read(config)
 }
 
 fn default_secret_ref(source: &str) -> SecretRef {
@@ -150,13 +176,16 @@ fn default_secret_ref(source: &str) -> SecretRef {
 }
 
 /// The secret that a sender of `connection` signs with: the first one. None where nothing is verified.
-pub(super) fn secret(config: &Config, connection: &str, source: &str) -> Result<Option<Vec<u8>>> {
+pub(super) fn secret(config: &Config, connection: &str, source: &Source) -> Result<Option<Vec<u8>>> {
+    if source.insecure {
+        return Ok(None);
+    }
     let secret = match config.connections.get(connection) {
         Some(given) => match given.secrets.first() {
             Some(secret) => secret.clone(),
             None => return Ok(None),
         },
-        None if default_secret_file(config, source).exists() => default_secret_ref(source),
+        None if default_secret_file(config, &source.id).exists() => default_secret_ref(&source.id),
         None => bail!("connection `{connection}` has no secret yet; the first `zelo serve` makes it"),
     };
     secret.read(config).map(Some).with_context(|| format!("connection `{connection}`"))

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use zelo_core::ClinicRef;
 
 use super::control::{self, Request};
 use super::{Findings, print_line, serve};
@@ -17,6 +18,10 @@ pub(super) enum Command {
         /// What people call it.
         #[arg(long, default_value = "api")]
         name: String,
+        /// What it is told of alone: the name of a connection, a slash, and the clinic's id there. May stand several times; without it, of
+        /// everything.
+        #[arg(long = "clinic", value_name = "CONNECTION/CLINIC")]
+        clinics: Vec<ClinicRef>,
     },
     /// Make a sign-in link and print it: for one use, within fifteen minutes.
     Link,
@@ -24,7 +29,9 @@ pub(super) enum Command {
 
 pub(super) fn run(config: Option<&Path>, command: &Command) -> Result<Findings> {
     let request = match command {
-        Command::New { role, name } => Request::Token { role: role.clone(), name: name.clone() },
+        Command::New { role, name, clinics } => {
+            Request::Token { role: role.clone(), name: name.clone(), clinics: clinics.iter().map(ToString::to_string).collect() }
+        }
         Command::Link => Request::Link,
     };
     let (config, value) = control::run(config, &request)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use tokio::sync::watch;
 use zelo_host::Host;
-use zelo_rules::Source;
+use zelo_rules::{Shape, Source};
 use zelo_runtime::rulebook::{self, Edition};
 use zelo_runtime::{Catalog, Installed, Runtime};
 
@@ -33,7 +33,9 @@ impl Seen {
         let installed = config.installed();
         let signatures = stamp(&installed.folder, "minisig");
         let plugins = stamp(&installed.folder, "wasm").into_iter().chain(signatures).chain([of(&installed.lock)]);
-        Self { rules: stamp(&config.rules(), "toml"), plugins: plugins.collect(), samples: Stamp::new() }
+        // Schemas stand beside the sources that name them.
+        let rules = stamp(&config.rules(), "toml").into_iter().chain(stamp(&config.rules(), "json"));
+        Self { rules: rules.collect(), plugins: plugins.collect(), samples: Stamp::new() }
     }
 
     /// The same with the files `samples`.
@@ -53,10 +55,11 @@ fn of(path: &PathBuf) -> (PathBuf, u64, Option<SystemTime>) {
     (path.clone(), found.as_ref().map_or(0, Metadata::len), found.and_then(|found| found.modified().ok()))
 }
 
-/// The files of the samples of `source`.
+/// The files that `source` names: samples and schemas.
 pub(super) fn samples(source: &Source) -> impl Iterator<Item = PathBuf> {
     let folder = Path::new(&source.file).parent().unwrap_or(Path::new("")).to_owned();
-    source.types().filter_map(|kind| source.sample(kind)).map(move |sample| folder.join(sample.file))
+    let named = source.events.iter().flat_map(|event| [event.sample.as_deref(), event.shape.as_ref().map(Shape::name)]).flatten();
+    named.map(move |name| folder.join(name))
 }
 
 /// Looks at the folders of rules and plugins, loaded as they were when `seen`, until `stop` turns true.
@@ -97,6 +100,9 @@ async fn take_over(config: &Config, runtime: &Runtime, plugins_changed: bool) {
                     tracing::info!(rules, jobs = changed.len(), "changed rules are in force");
                 }
                 Err(error) => tracing::error!(%error, "the due times of pending jobs could not be computed again; they are when they run"),
+            }
+            for connection in runtime.connections.values().filter(|connection| runtime.is_insecure(connection)) {
+                tracing::warn!(connection = connection.name, "insecure: deliveries are not verified");
             }
             runtime.tell_rules().await;
             runtime.bell.notify_one();

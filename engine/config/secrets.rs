@@ -54,7 +54,7 @@ pub fn master_key(config: &Config, entropy: &dyn Entropy) -> Result<MasterKey> {
                 path.display(),
                 unfinished(config).map(|why| format!(" ({why})")).unwrap_or_default()
             );
-            make(&path, entropy)?;
+            make(&path, "", entropy)?;
         }
     }
     let text = config.store.master_key.read(config)?;
@@ -95,7 +95,7 @@ pub fn unfinished(config: &Config) -> Option<String> {
 pub fn key_in(path: &Path, config: &Config, entropy: &dyn Entropy) -> Result<MasterKey> {
     outside(path, &config.data()?, "the master key", "--new", "the key")?;
     if !path.exists() {
-        make(path, entropy)?;
+        make(path, "", entropy)?;
     }
     let text = fs::read_to_string(path).with_context(|| format!("the master key {} cannot be read", path.display()))?;
     MasterKey::parse(text.trim_end().as_bytes()).with_context(|| format!("the master key {}", path.display()))
@@ -120,15 +120,15 @@ fn outside(path: &Path, data: &Path, what: &str, key: &str, short: &str) -> Resu
     Ok(())
 }
 
-/// Writes a new random secret, 64 hexadecimal digits, that only the owner can read. Never overwrites one.
-pub fn make(path: &Path, entropy: &dyn Entropy) -> Result<()> {
+/// Writes a new random secret, 64 hexadecimal digits behind `prefix`, that only the owner can read. Never overwrites one.
+pub fn make(path: &Path, prefix: &str, entropy: &dyn Entropy) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         private_folder(folder)?;
     }
     let mut bytes = [0; 32];
     entropy.fill(&mut bytes);
-    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    text.push('\n');
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!("{prefix}{digits}\n");
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -41,8 +41,14 @@ impl Ground {
     }
 
     fn connections(&self) -> HashMap<String, Connection> {
-        let of =
-            |source: &str| Connection { name: source.into(), source: source.into(), secrets: Vec::new(), clinic: None, insecure: false };
+        let of = |source: &str| Connection {
+            name: source.into(),
+            source: source.into(),
+            secrets: Vec::new(),
+            clinic: None,
+            handshake: None,
+            insecure: false,
+        };
         self.rules.sources().map(|source| (source.id.clone(), of(&source.id))).collect()
     }
 
@@ -209,7 +215,7 @@ async fn it_knows_what_was_old_then_and_what_leads_back_to_itself() {
     clock.set(clock.now() + SignedDuration::from_hours(1));
     let since = clock.now();
     // Late: something newer is known, but from before the range.
-    let Accepted::Recorded { event, decision } = tell(&appointment("2026-03-02 10:00:00")).await else { unreachable!() };
+    let Accepted::Recorded { event, decision, .. } = tell(&appointment("2026-03-02 10:00:00")).await.remove(0) else { unreachable!() };
     assert_eq!(decision.status, Status::Stale);
     // As if the reminder had led to another appointment.
     let index = runtime.store.indexer();
@@ -219,6 +225,7 @@ async fn it_knows_what_was_old_then_and_what_leads_back_to_itself() {
     let arrival = Arrival {
         body: Arc::from(emitted.data.to_string().into_bytes()),
         delivery: index.delivery("clinicarx", "appointment.created", "emitted"),
+        quarantined: false,
         entity: None,
         people: vec![Person::new(index.subject("clinicarx", "p-1"))],
         consents: Vec::new(),

@@ -31,7 +31,7 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    PersonRow, RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -64,6 +64,9 @@ impl Store for Mortal {
     }
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
         self.inner.record(arrival).await
+    }
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
+        self.inner.record_all(arrivals).await
     }
     async fn claim(
         &self,
@@ -234,6 +237,21 @@ impl Store for Mortal {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    async fn people(&self) -> Result<Vec<PersonRow>, Error> {
+        self.inner.people().await
+    }
+    async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error> {
+        self.inner.person(name).await
+    }
+    async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error> {
+        self.inner.put_person(row, by, now).await
+    }
+    async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_person(name, by, now).await
+    }
+    async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {
+        self.inner.spend_code(name, step, now).await
+    }
     async fn ready(&self) -> Result<(), Error> {
         self.inner.ready().await
     }
@@ -266,7 +284,8 @@ impl Ground {
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         let name = "clinicarx".to_owned();
-        let connection = Connection { name: name.clone(), source: name, secrets: Vec::new(), clinic: None, insecure: false };
+        let connection =
+            Connection { name: name.clone(), source: name, secrets: Vec::new(), clinic: None, handshake: None, insecure: false };
         let clock = Arc::new(ManualClock::new("2026-03-02T11:00:00Z".parse().unwrap()));
         Self { folder: tempfile::tempdir().unwrap(), host, rules: Arc::new(rules), catalog, connection, clock }
     }

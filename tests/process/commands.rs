@@ -244,3 +244,25 @@ fn a_plugin_that_the_lock_does_not_name_does_not_run() {
     let output = house.zelo(&["check"]);
     assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("zelo.lock is no lock"));
 }
+
+#[test]
+fn what_is_insecure_is_said_aloud() {
+    let house = House::new("[connections.bot]\nsource = \"plotado\"\ninsecure = true\n");
+    let wide = "id = \"wide\"\n[receive]\ninsecure = true\n[[events]]\ntype = \"thing.created\"\n";
+    std::fs::write(house.path("rules/sources/wide.toml"), wide).unwrap();
+    let said = house.ok(&["check"]);
+    assert!(said.contains("ATTENTION: connection `bot` is insecure") && said.contains("warning[insecure]"), "{said}");
+    let welcome = house.serve().stop().join("\n");
+    for name in ["bot", "wide"] {
+        assert!(welcome.contains(&format!("ATTENTION: connection `{name}` is insecure")), "{welcome}");
+        assert!(house.log().contains(name), "{}", house.log());
+    }
+    assert!(!welcome.contains("`clinicarx` is insecure") && !house.path("secrets/wide").exists(), "{welcome}");
+    let config = std::fs::read_to_string(house.path("zelo.toml")).unwrap();
+    std::fs::write(house.path("zelo.toml"), config.replace("insecure = true", "")).unwrap();
+    for command in ["check", "serve"] {
+        let output = house.zelo(&[command]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && error.contains("connection `bot` has no secret"), "{command}: {error}");
+    }
+}

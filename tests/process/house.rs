@@ -159,6 +159,11 @@ impl Server {
         (response.status().as_u16(), response.body_mut().read_to_vec().unwrap())
     }
 
+    /// The status and page of signing in with a password.
+    pub(crate) fn sign_in_as(&self, name: &str, password: &str) -> (u16, String) {
+        answer(self.agent.post(self.url("/sign-in")).send_form([("name", name), ("password", password)]))
+    }
+
     /// Every item of a list, page by page.
     pub(crate) fn list(&self, path: &str, token: &str) -> Vec<Value> {
         let mut all = Vec::new();

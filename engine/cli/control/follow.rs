@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zelo_core::effect::Body;
 use zelo_core::{Effect, EffectResult, EventId, Job, JobId, JobState, JournalEntry, Timestamp};
-use zelo_runtime::ChannelKind;
+use zelo_runtime::{ChannelKind, Connection};
 use zelo_store::{EventView, JobView, Page};
 
 use super::{Scene, automations};
@@ -89,10 +89,12 @@ pub(super) async fn here(scene: &Scene<'_>) -> Result<Here> {
     let jobs = scene.store.jobs(&one, None).await?;
     let automations = automations::list(scene).await?;
     let connections = scene.connections.values();
+    let is_insecure =
+        |connection: &&Connection| connection.insecure || scene.rules.source(&connection.source).is_some_and(|source| source.insecure);
     Ok(Here {
         address: *address,
         connections: connections.clone().map(|connection| (connection.name.clone(), connection.source.clone())).collect(),
-        insecure: connections.filter(|connection| connection.insecure).map(|connection| connection.name.clone()).collect(),
+        insecure: connections.filter(is_insecure).map(|connection| connection.name.clone()).collect(),
         reaching: scene.channels.0.iter().filter(|(_, kind)| reaches_people(**kind)).map(|(name, _)| name.clone()).collect(),
         automations: automations.as_array().cloned().unwrap_or_default(),
         has_events: !events.is_empty(),

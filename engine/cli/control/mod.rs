@@ -10,6 +10,7 @@ mod explain;
 mod follow;
 mod halts;
 mod jobs;
+mod persons;
 mod records;
 mod replay;
 mod rules;
@@ -30,7 +31,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use zelo_core::{Actor, Clock, Entropy};
+use zelo_core::{Actor, ClinicRef, Clinics, Clock, Entropy};
 use zelo_rules::{InForce, RuleSet};
 use zelo_runtime::backtest::Progress;
 use zelo_runtime::rulebook::Edition;
@@ -45,6 +46,7 @@ pub(super) use backtest::{Outcome, Text, Trial, Tried};
 pub(super) use explain::{Ask, What};
 pub(super) use follow::{Followed, Here, JobSeen, Since};
 pub(super) use jobs::Ask as JobsAsk;
+pub(super) use persons::Ask as PersonAsk;
 pub(super) use records::{Batch, Fields, Row, Tally};
 pub(super) use replay::Ask as ReplayAsk;
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
@@ -59,8 +61,13 @@ pub(super) enum Request {
     Token {
         role: String,
         name: String,
+        /// Of which it is told alone; of everything, where none is named.
+        #[serde(default)]
+        clinics: Vec<String>,
     },
     Link,
+    /// About people who sign in with a password.
+    Person(PersonAsk),
     Automations,
     Automation(Switch),
     /// What is in force.
@@ -402,15 +409,25 @@ async fn serve(runtime: &Runtime, line: &str, address: SocketAddr, steps: mpsc::
     Ok(value)
 }
 
+fn role_of(word: &str) -> Result<Role> {
+    Role::parse(word).with_context(|| format!("`{word}` is not a role; there are viewer, operator, integrator, approver, admin"))
+}
+
+/// The clinics that are named; all, where none is.
+fn named(clinics: &[String]) -> Result<Clinics> {
+    let named: Result<Vec<ClinicRef>, String> = clinics.iter().map(|text| text.parse()).collect();
+    Ok(Clinics::of(named.map_err(anyhow::Error::msg)?))
+}
+
 async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
     let Scene { store, clock, entropy, .. } = *scene;
     match request {
         Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy, Actor::command()).await? })),
-        Request::Token { role, name } => {
-            let role = Role::parse(role)
-                .with_context(|| format!("`{role}` is not a role; there are viewer, operator, integrator, approver, admin"))?;
-            Ok(json!({ "token": access::new_token(store, clock, entropy, role, name, Actor::command()).await? }))
+        Request::Token { role, name, clinics } => {
+            let credential = (role_of(role)?, named(clinics)?);
+            Ok(json!({ "token": access::new_token(store, clock, entropy, credential, name, Actor::command()).await? }))
         }
+        Request::Person(ask) => persons::answer(scene, ask).await,
         Request::Automations => automations::list(scene).await,
         Request::Rules => rules::list(scene).await,
         Request::Rule { id } => rules::show(scene, id).await,

@@ -1,7 +1,7 @@
 //! One delivery of a day, as if it happened now.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
@@ -19,7 +19,9 @@ pub(super) struct Line {
     pub(super) number: usize,
     pub(super) at: Timestamp,
     pub(super) source: String,
+    /// With the parameters of the URL, where there are any.
     pub(super) path: String,
+    pub(super) headers: BTreeMap<String, String>,
     /// A text stands for itself, anything else for its JSON.
     pub(super) body: Value,
     /// Whether its reminder is waited for.
@@ -48,8 +50,8 @@ impl Moves {
 
 impl Line {
     pub(super) fn new(number: usize, line: DayLine) -> Self {
-        let DayLine { at, source, path, body } = line;
-        Self { number, at, source, path, body, watched: false }
+        let DayLine { at, source, path, headers, body } = line;
+        Self { number, at, source, path, headers, body, watched: false }
     }
 
     /// The body as the file has it.
@@ -78,7 +80,9 @@ impl Line {
             Value::String(_) => "text/plain",
             _ => "application/json",
         };
-        vec![("content-type".to_owned(), kind.to_owned())]
+        let said = self.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
+        let kind = (!said).then(|| ("content-type".to_owned(), kind.to_owned()));
+        kind.into_iter().chain(self.headers.clone()).collect()
     }
 }
 
@@ -123,7 +127,7 @@ mod tests {
 
     fn line(body: Value) -> Line {
         let at = "2026-03-02T12:30:00Z".parse().unwrap();
-        Line { number: 1, at, source: "clinicarx".into(), path: "appointment/new".into(), body, watched: false }
+        Line { number: 1, at, source: "clinicarx".into(), path: "appointment/new".into(), headers: BTreeMap::new(), body, watched: false }
     }
 
     #[test]
@@ -160,5 +164,7 @@ mod tests {
         let xml = line(json!("<lead><quando>2026-03-02 12:30:00</quando></lead>"));
         assert_eq!(xml.body_at(now, &Moves::default()), b"<lead><quando>2026-03-03 12:30:00</quando></lead>");
         assert_eq!(xml.headers()[0].1, "application/xml");
+        let form = Line { headers: [("Content-Type".to_owned(), "text/form".to_owned())].into(), ..line(json!("a=1")) };
+        assert_eq!(form.headers(), [("Content-Type".to_owned(), "text/form".to_owned())]);
     }
 }

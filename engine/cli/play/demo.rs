@@ -99,12 +99,17 @@ pub(super) fn appointment(line: &Line, hours: i64, entropy: &dyn Entropy) -> Res
 fn ids_of(line: &Line, sources: &RuleSet) -> Vec<String> {
     let (body, sent) = (line.text(), line.headers());
     let headers: Headers<'_> = sent.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let delivery = Delivery { path: &line.path, url: "", headers: &headers, body: body.as_bytes() };
-    let Some(Ok(Read::Event(reading))) = sources.source(&line.source).map(|source| source.read(&delivery)) else { return Vec::new() };
-    let mut ids = reading.subjects();
-    ids.extend(reading.entity.map(|entity| entity.id));
-    ids.extend(reading.clinic);
-    ids.extend(reading.records.into_iter().map(|record| record.id));
+    let path = line.path.split('?').next().unwrap_or_default();
+    let delivery = Delivery { path, url: &line.path, headers: &headers, body: body.as_bytes() };
+    let Some(Ok(events)) = sources.source(&line.source).map(|source| source.read_all(&delivery)) else { return Vec::new() };
+    let mut ids = Vec::new();
+    for event in events {
+        let Read::Event(reading) = event else { continue };
+        ids.extend(reading.subjects());
+        ids.extend(reading.entity.map(|entity| entity.id));
+        ids.extend(reading.clinic);
+        ids.extend(reading.records.into_iter().map(|record| record.id));
+    }
     ids
 }
 

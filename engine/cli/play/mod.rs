@@ -168,15 +168,19 @@ impl Player<'_> {
         let source_id = self.here.connections.get(&connection).cloned().unwrap_or_default();
         let source = self.sources.source(&source_id).with_context(|| format!("there is no source `{source_id}`"))?;
         if !self.secrets.contains_key(&connection) {
-            let secret = if self.here.insecure.contains(&connection) { None } else { setup::secret(self.config, &connection, &source_id)? };
+            let secret = if self.here.insecure.contains(&connection) { None } else { setup::secret(self.config, &connection, source)? };
             self.secrets.insert(connection.clone(), secret);
         }
         let secret = self.secrets.get(&connection).and_then(Option::as_deref);
         let place = format!("/hooks/{connection}/{}", line.path);
         let url = format!("{}{place}", self.config.server.public_url.as_deref().unwrap_or(&self.base).trim_end_matches('/'));
-        let letter = Letter { path: &line.path, url: &url, headers: line.headers(), body: &body };
-        let headers = letter.sealed(source, secret)?;
-        let answer = self.sender.post(&format!("{}{place}", self.base), &headers, &body).context("the server does not answer any more")?;
+        let path = line.path.split('?').next().unwrap_or_default();
+        let letter = Letter { path, url: &url, headers: line.headers(), body: &body };
+        let added = letter.sealed(source, secret)?;
+        let answer = self
+            .sender
+            .post(&added.url(&format!("{}{place}", self.base)), &added.headers, &body)
+            .context("the server does not answer any more")?;
         let followed = self.look()?;
         self.story.received(now, line, &answer, &followed);
         self.story.tell(now, &followed);

@@ -95,32 +95,33 @@ impl Story {
 
     /// A delivery was answered.
     pub(super) fn received(&mut self, now: Timestamp, line: &Line, answer: &Answer, followed: &Followed) {
-        let head = |style, status: &str, tail: &str| {
-            format!("{}  {:<22} {} {tail}", self.time(now), line.path, paint(style, &format!("{status:<9}")))
-        };
+        let when = self.time(now);
+        let head = |style, status: &str, tail: &str| format!("{when}  {:<22} {} {tail}", line.path, paint(style, &format!("{status:<9}")));
         if !answer.is_taken() {
             say(&head(BAD, "refused", &answer.refusal()));
             *self.statuses.entry("refused".to_owned()).or_default() += 1;
             return;
         }
-        let status = answer.body["status"].as_str().unwrap_or("accepted").to_owned();
-        let event = answer.body["event_id"].as_str().and_then(|id| id.parse::<EventId>().ok());
-        let (style, tail) = match (status.as_str(), event) {
-            ("duplicate", _) => (NOTE, "the same delivery again: nothing new happens".to_owned()),
-            ("accepted", Some(event)) => (GOOD, fires(event, followed)),
-            (_, Some(event)) => (NOTE, fires(event, followed)),
-            (_, None) => (NOTE, "of no type that the source names".to_owned()),
-        };
-        let tail = if line.watched { format!("{tail} (added for this demo)") } else { tail };
-        say(&head(style, &status, &tail));
-        if status != "duplicate" {
-            self.ours.extend(event);
-            if line.watched {
-                self.watched = event;
+        for receipt in answer.receipts() {
+            let status = receipt["status"].as_str().unwrap_or("accepted").to_owned();
+            let event = receipt["event_id"].as_str().and_then(|id| id.parse::<EventId>().ok());
+            let (style, tail) = match (status.as_str(), event) {
+                ("duplicate", _) => (NOTE, "the same delivery again: nothing new happens".to_owned()),
+                ("accepted", Some(event)) => (GOOD, fires(event, followed)),
+                (_, Some(event)) => (NOTE, fires(event, followed)),
+                (_, None) => (NOTE, "of no type that the source names".to_owned()),
+            };
+            let tail = if line.watched { format!("{tail} (added for this demo)") } else { tail };
+            say(&head(style, &status, &tail));
+            if status != "duplicate" {
+                self.ours.extend(event);
+                if line.watched {
+                    self.watched = event;
+                }
             }
+            self.last = event;
+            *self.statuses.entry(status).or_default() += 1;
         }
-        self.last = event;
-        *self.statuses.entry(status).or_default() += 1;
     }
 
     /// What happened meanwhile.

@@ -23,6 +23,8 @@ pub struct Arrival {
     pub body: Arc<[u8]>,
     /// What identifies the delivery.
     pub delivery: KeyHash,
+    /// It is not in the form that its type promises: it is stored, and changes nothing else.
+    pub quarantined: bool,
     /// What orders it.
     pub entity: Option<KeyHash>,
     /// The people it is about, in the order of `event.subjects`.

@@ -229,6 +229,10 @@ pub fn decide(arrival: &Arrival, state: &mut State) -> Decision {
         return Decision { status: Status::Duplicate, event, rules: Vec::new(), counted: Vec::new(), jobs: Vec::new() };
     }
     state.deliveries.insert(arrival.delivery, arrival.event.id);
+    if arrival.quarantined {
+        let (status, event) = (Status::Quarantined, arrival.event.id);
+        return Decision { status, event, rules: Vec::new(), counted: Vec::new(), jobs: Vec::new() };
+    }
     let mut change = Change::new(arrival, state);
     change.order();
     if !change.stale {

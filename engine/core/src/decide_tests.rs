@@ -74,6 +74,7 @@ pub(super) fn arrival(number: u64, time: i64, ask: Option<Ask>) -> Arrival {
         },
         body: Arc::from(&b"{}"[..]),
         delivery: KeyHash(u128::from(number).to_le_bytes()),
+        quarantined: false,
         entity: Some(KeyHash([9; 16])),
         people: Vec::new(),
         consents: Vec::new(),

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::encoding::unmarked;
 use crate::path::{Path, TooMuch};
-use crate::source::Format;
+use crate::source::{Format, form};
 use crate::{json, xml};
 
 /// Reads a document as a delivery of `format` would be: strictly. The root element of XML is the only key of the document, or
@@ -15,8 +16,9 @@ use crate::{json, xml};
 /// What is wrong and where, without any part of the document.
 pub fn read_document(bytes: &[u8], format: Format, root: Option<&str>) -> Result<Value, String> {
     match format {
-        Format::Json => json::parse(bytes),
+        Format::Json => json::parse(unmarked(bytes)?),
         Format::Xml => xml::parse(bytes, root),
+        Format::Form => form::parse(bytes),
     }
 }
 

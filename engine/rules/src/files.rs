@@ -21,16 +21,17 @@ pub struct FileText {
 pub struct Files {
     pub sources: Vec<FileText>,
     pub rules: Vec<FileText>,
-    /// The example bodies that sources name. One that is not in here nobody looked for, and nothing is said about it.
+    /// The files that sources name: example bodies and schemas. An example that is not in here nobody looked for, and nothing is said about
+    /// it; a schema must be there.
     pub samples: Vec<SampleText>,
 }
 
-/// An example body that a source file names.
+/// A file that a source file names: an example body, or a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleText {
     /// The name of the source file.
     pub source: String,
-    /// The example as the source file names it.
+    /// The file as the source file names it.
     pub name: String,
     /// Its text, or why it cannot be read.
     pub text: Result<String, String>,
@@ -44,13 +45,14 @@ impl Files {
 }
 
 impl FileText {
-    /// The example bodies that this source file names, as it names them: relative to its folder.
+    /// The example bodies and schemas that this source file names, as it names them: relative to its folder.
     pub fn samples(&self) -> Vec<String> {
         let report = Report::new(self);
         let Some(document) = parse(&report) else { return Vec::new() };
         let root = Table::root(&report, &document);
-        let samples = root.tables("events").into_iter().filter_map(|event| Some(event.string("sample")?.value.to_owned()));
-        let distinct: BTreeSet<String> = samples.collect();
+        let events = root.tables("events");
+        let named = events.iter().flat_map(|event| [event.string("sample"), event.string("schema")]);
+        let distinct: BTreeSet<String> = named.flatten().map(|name| name.value.to_owned()).collect();
         distinct.into_iter().collect()
     }
 

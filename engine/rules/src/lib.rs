@@ -18,6 +18,8 @@ mod condition;
 mod diagnostic;
 mod digest;
 mod document;
+mod draft;
+mod encoding;
 mod explain;
 mod facts;
 mod files;
@@ -49,6 +51,7 @@ pub use condition::{
 };
 pub use diagnostic::{Diagnostic, Severity};
 pub use document::{placed, read_document};
+pub use draft::{Caught, Draft, draft};
 pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question, RuleTold};
 pub use facts::Facts;
 pub use files::{FileText, Files, SampleText};
@@ -64,9 +67,9 @@ pub use rule::{
 pub use schema::{rule_schema, source_schema};
 pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown, Step};
 pub use source::{
-    Algorithm, Changes, Class, Classes, ConsentMapping, Delivery, Encoding, EntityMapping, EventMapping, Format, Headers, Match,
-    PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping, RecordReading, Refusal, Sample, Scheme, Source,
-    Through, Words, common as common_identity,
+    Ack, Added, Around, Changes, Class, Classes, Composed, ConsentMapping, Delivery, EntityMapping, EventMapping, Format, Given, Handshake,
+    Headers, Holds, Match, Method, OnViolation, PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping,
+    RecordReading, Refusal, Sample, Scheme, Shape, Source, Split, Texts, Through, Wanted, Words, common as common_identity,
 };
 pub use template::Template;
 pub use testing::{Difference, Ended, Ran, Runner, Stage, TestResult, Testing, missing_fixtures, run_tests};

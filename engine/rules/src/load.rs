@@ -48,7 +48,7 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
     let mut incomplete = false;
     let of_sources: Vec<Report<'_>> = files.sources.iter().map(Report::new).collect();
     for report in &of_sources {
-        match source::read(report, &mut templates) {
+        match source::read(report, &files.samples, &mut templates) {
             Some((id, source)) => keep(report, id.span, "source", &mut sources, (id.value, source)),
             None => incomplete = true,
         }

@@ -15,6 +15,24 @@ pub(crate) fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| zone.to_timestamp(text.parse::<DateTime>().ok()?).ok())
 }
 
+/// An instant as a number: seconds since 1970, with or without a fraction, or milliseconds. Which of them its magnitude says: both reach from
+/// 1973 to 5138, and what is neither is no instant, such as a day written `20260306`.
+pub(crate) fn instant_of_number(number: f64) -> Option<Timestamp> {
+    let milliseconds = match number {
+        1e8..1e11 => number * 1e3,
+        1e11..1e14 => number,
+        _ => return None,
+    };
+    Timestamp::from_millisecond(milliseconds as i64).ok()
+}
+
+/// The same of a number that is written as text.
+pub(crate) fn instant_of_digits(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_number.then(|| text.parse().ok()).flatten().and_then(instant_of_number)
+}
+
 /// A day alone, `YYYY-MM-DD`.
 pub(crate) fn day(text: &str) -> Option<Date> {
     let text = text.trim();
@@ -79,6 +97,22 @@ mod tests {
         assert_eq!(instant("2026-03-06 10:00:00", &TimeZone::UTC).unwrap().to_string(), "2026-03-06T10:00:00Z");
         for text in ["2026-03-06", "10:00:00", "soon", "", "2026-13-06 10:00:00", "20260306"] {
             assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_seconds_or_milliseconds() {
+        let read = |number| instant_of_number(number).map(|instant| instant.to_string());
+        assert_eq!(read(1_772_791_200.0).unwrap(), "2026-03-06T10:00:00Z");
+        assert_eq!(read(1_772_791_200_500.0).unwrap(), "2026-03-06T10:00:00.5Z");
+        assert_eq!(read(1_772_791_200.25).unwrap(), "2026-03-06T10:00:00.25Z");
+        assert_eq!(instant_of_digits(" 1772791200 ").unwrap().to_string(), "2026-03-06T10:00:00Z");
+        assert_eq!(instant_of_digits("1772791200.000025").unwrap().to_string(), "2026-03-06T10:00:00Z");
+        for number in [0.0, -1_772_791_200.0, 20_260_306.0, 1e14, f64::NAN, f64::INFINITY] {
+            assert_eq!(read(number), None, "{number}");
+        }
+        for text in ["", ".", "1e9", "-1772791200", "1772791200Z", "0x69aaa", "2026", "1.2.3", "infinity"] {
+            assert_eq!(instant_of_digits(text), None, "{text}");
         }
     }
 

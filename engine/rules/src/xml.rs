@@ -17,6 +17,8 @@ use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::{Error, Reader, XmlVersion};
 use serde_json::{Map, Value};
 
+use crate::encoding::{is_utf8, unmarked};
+
 /// Elements, and the lists and objects made of them, are nested no deeper: what is stored is read as strict JSON again.
 const DEPTH_MAX: usize = 64;
 /// A document has no more elements and attributes.
@@ -53,22 +55,13 @@ fn is_char(char: char) -> bool {
     matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// Whether an encoding of this name is UTF-8, or a part of it.
-pub(crate) fn is_utf8(name: &str) -> bool {
-    ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
 fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// The document as text, without the mark at its beginning.
 fn decoded(bytes: &[u8]) -> Result<&str, String> {
-    const OTHER_MARKS: [&[u8]; 5] = [b"\xfe\xff", b"\xff\xfe", b"\0\0\xfe\xff", b"\0<", b"<\0"];
-    if OTHER_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
-        return Err("it is written in UTF-16 or UTF-32; only UTF-8 is taken".to_owned());
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = unmarked(bytes)?;
     let (text, bad) = match std::str::from_utf8(bytes) {
         Ok(text) => (text, None),
         Err(error) => (std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), Some(error.valid_up_to())),

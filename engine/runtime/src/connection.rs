@@ -12,6 +12,8 @@ pub struct Connection {
     pub secrets: Vec<Vec<u8>>,
     /// The clinic of events that name none.
     pub clinic: Option<String>,
+    /// What the provider must know where it asks whether we are here; none: such requests are refused.
+    pub handshake: Option<Vec<u8>>,
     /// Accepts deliveries that nobody signed. Said aloud at every start.
     pub insecure: bool,
 }

@@ -27,6 +27,9 @@ pub struct Explained {
     pub explanation: Explanation,
     /// What became of a stored event: rules look at none that is `quarantined`, and those with a key at none that is `stale`.
     pub status: Option<Status>,
+    /// Where it is not in the form of its type, by the schema in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub violation: Option<String>,
     /// Of a stored event.
     pub jobs: Vec<JobMade>,
 }
@@ -115,7 +118,9 @@ pub async fn explain(
             }
         }
     }
-    Ok(Explained { explanation, status, jobs })
+    let source = in_force.rules().source(&event.source).filter(|_| event.cause.is_none());
+    let violation = source.and_then(|source| source.violation(&event.kind, &event.data));
+    Ok(Explained { explanation, status, violation, jobs })
 }
 
 /// The event that `given` would be on `connection`.
@@ -133,10 +138,17 @@ pub fn given(rules: &RuleSet, connection: &Connection, given: Given<'_>, now: Ti
             let missing = || Error::NoType { source_id: source.id.clone(), kind: kind.to_owned(), known: known() };
             source.read_as(kind, data.into()).ok_or_else(missing)?
         }
-        None => match source.read(&delivery).map_err(|refused| Error::Malformed(refused.to_string()))? {
-            Read::Event(reading) => reading,
-            Read::Ignored { why } => return Err(Error::Ignored { why, known: known() }),
-        },
+        None => {
+            let mut events = source.read_all(&delivery).map_err(|refused| Error::Malformed(refused.to_string()))?;
+            if events.len() > 1 {
+                return Err(Error::Malformed(format!("the body holds {} events; ask about one of them", events.len())));
+            }
+            match events.pop() {
+                Some(Read::Event(reading)) => reading,
+                Some(Read::Ignored { why }) => return Err(Error::Ignored { why, known: known() }),
+                None => return Err(Error::Malformed("the body holds no event".to_owned())),
+            }
+        }
     };
     let through = Through {
         connection: &connection.name,
@@ -187,9 +199,14 @@ impl Explained {
             Some(Status::Quarantined) => "\nEstá em quarentena: não tem a forma do seu tipo, e nenhuma regra o viu.\n",
             _ => "",
         };
+        let by_schema = match (&self.violation, self.status) {
+            (Some(why), Some(Status::Quarantined) | None) if english => format!("\nBy the schema in force: {why}.\n"),
+            (Some(why), Some(Status::Quarantined) | None) => format!("\nPelo esquema em vigor: {why}.\n"),
+            _ => String::new(),
+        };
         // Before the rules: it stands against what they say.
         let head = text.find('\n').map_or(text.len(), |end| end + 1);
-        text.insert_str(head, note);
+        text.insert_str(head, &format!("{note}{by_schema}"));
         let (made, because) = if english { ("job made", "because") } else { ("job criado", "porque") };
         for job in &self.jobs {
             let reason = job

@@ -57,7 +57,7 @@ pub use caretaker::{Care, Holders};
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
 pub use installed::Installed;
-pub use intake::{Arrived, Incoming, Receipt, Refused};
+pub use intake::{Answer, Arrived, Incoming, Receipt, Receipts, Refused};
 pub use line::Line;
 pub use lock::Lock;
 pub use metrics::Metrics;

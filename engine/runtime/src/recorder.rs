@@ -361,6 +361,7 @@ impl Recorder {
         Arrival {
             body: Arc::from(emitted.data.to_string().into_bytes()),
             delivery: indexer.delivery(&event.connection, &event.kind, &effect_id(self.job.id, index)),
+            quarantined: false,
             entity: None,
             people: event.subjects.iter().map(|subject| Person::new(indexer.subject(&event.connection, subject))).collect(),
             consents: Vec::new(),

@@ -102,6 +102,7 @@ pub(crate) async fn claimed_as(runtime: &Runtime, number: u8, now: Timestamp) ->
         event,
         body: Arc::from(&b"null"[..]),
         delivery: KeyHash([number; 16]),
+        quarantined: false,
         entity: None,
         people: Vec::new(),
         consents: Vec::new(),

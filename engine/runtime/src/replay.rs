@@ -259,6 +259,7 @@ impl Reading<'_> {
         Some(Arrival {
             body: Arc::default(),
             delivery: index.delivery(name, &event.kind, &event.id.to_string()),
+            quarantined: false,
             entity: event.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
             people: people.collect(),
             records: Vec::new(),

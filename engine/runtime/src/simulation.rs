@@ -3,6 +3,7 @@
 //! What is simulated is time and the provider; matching, deciding, storing, running and settling are the real thing, over a
 //! store in memory. At equal instants deliveries come before due jobs. It ends when nothing is scheduled any more.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -25,7 +26,10 @@ pub struct DayLine {
     pub at: Timestamp,
     /// The connection, which by default is called like its source.
     pub source: String,
+    /// With the parameters of the URL, where there are any.
     pub path: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     pub body: Value,
 }
 
@@ -108,19 +112,31 @@ async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut 
         Value::String(text) => text.clone().into_bytes(),
         json => json.to_string().into_bytes(),
     };
-    let headers = Headers::default();
-    let request = Delivery { path: &delivery.path, url: "", headers: &headers, body: &body };
+    let headers: Headers<'_> = delivery.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let path = delivery.path.split('?').next().unwrap_or_default();
+    let request = Delivery { path, url: &delivery.path, headers: &headers, body: &body };
     let now = runtime.clock.now();
     match runtime.accept(connection, &request, now).await {
         Err(refused) => tell(Row { state: "refused".to_owned(), detail: refused.to_string(), ..blank(now) }),
-        Ok(Accepted::Ignored { why }) => tell(Row { state: Status::Ignored.as_str().to_owned(), detail: why, ..blank(now) }),
-        Ok(Accepted::Recorded { event, decision }) => {
+        Ok(accepted) => accepted.into_iter().for_each(|accepted| tell_accepted(runtime, now, delivery, accepted, tell)),
+    }
+    Ok(())
+}
+
+fn tell_accepted(runtime: &Runtime, now: Timestamp, delivery: &DayLine, accepted: Accepted, tell: &mut (dyn FnMut(Row) + Send)) {
+    match accepted {
+        Accepted::Ignored { why } => tell(Row { state: Status::Ignored.as_str().to_owned(), detail: why, ..blank(now) }),
+        Accepted::Recorded { event, decision, violation } => {
             let why_not = runtime.rules.current().in_force.why_not(&event);
-            tell(event_row(now, &event, &delivery.path, &decision, &why_not));
+            let row = event_row(now, &event, &delivery.path, &decision, &why_not);
+            let quarantined = violation.filter(|_| decision.status == Status::Quarantined);
+            tell(match quarantined {
+                Some(violation) => Row { detail: format!("{}: no rule sees it: {violation}", delivery.path), ..row },
+                None => row,
+            });
             tell_decision(now, &decision, tell);
         }
     }
-    Ok(())
 }
 
 /// Runs all jobs that are due before `until`; all there are, if that is none.

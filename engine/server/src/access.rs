@@ -1,25 +1,28 @@
 //! Who may come in: links, sessions and tokens.
 //!
 //! Each is 32 random bytes that are told once; the store keeps their SHA-256 (RFC 6234) only. A link is for a person and turns into a
-//! session; a token is for a program. Every protected route goes through `guard`, and nothing else decides; what only admins may do
-//! goes through `admins` too, and what decides about jobs through `operators`. Who comes in, who goes and who is refused is written down in the audit log.
+//! session; a token is for a program. Every request goes through `guard`, and nothing else decides: by the [`Gate`] of its route, which
+//! stands in the table of routes. Who comes in, who goes and who is refused is written down in the audit log.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use data_encoding::BASE32_NOPAD;
+use http::Method;
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use zelo_core::{Actor, AuditEntry, AuditKind, Clock, Entropy};
-use zelo_store::{CredentialKind, CredentialRow, Error, Store};
+use zelo_core::{Actor, AuditEntry, AuditKind, Clinics, Clock, Entropy};
+use zelo_store::{CredentialKind, CredentialRow, Error, PersonRow, Store};
 
+use crate::openapi::Gates;
 use crate::problem::Problem;
+use crate::seen::Row;
 use crate::{App, origin};
 
 /// How long a sign-in link may be used.
@@ -29,8 +32,8 @@ pub const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(12);
 /// What every token begins with, so that scanners for leaked secrets know it.
 pub const TOKEN_PREFIX: &str = "zelo_";
 
-/// What somebody is let in as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What somebody is let in as. Each may do all that those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Sees.
     Viewer,
@@ -40,7 +43,7 @@ pub enum Role {
     Integrator,
     /// Approves what others wrote.
     Approver,
-    /// Everything.
+    /// Sees to people and their data, and everything else.
     Admin,
 }
 
@@ -50,12 +53,7 @@ impl Role {
 
     /// Whether it may retry and cancel jobs.
     pub fn sees_to_jobs(self) -> bool {
-        self != Self::Viewer
-    }
-
-    /// Whether it may say what rules do.
-    pub fn sees_to_rules(self) -> bool {
-        !matches!(self, Self::Viewer | Self::Operator)
+        self >= Self::Operator
     }
 
     /// The word in commands, answers and the store.
@@ -79,13 +77,25 @@ impl Role {
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) role: Role,
+    /// Of which clinics they are told.
+    pub(crate) clinics: Clinics,
     kind: CredentialKind,
     name: String,
 }
 
 impl Known {
     fn new(row: CredentialRow) -> Option<Self> {
-        Some(Self { role: Role::parse(&row.role)?, kind: row.kind, name: row.name })
+        Some(Self { role: Role::parse(&row.role)?, clinics: row.clinics, kind: row.kind, name: row.name })
+    }
+
+    /// Whether they are told of this.
+    pub(crate) fn sees(&self, row: &impl Row) -> bool {
+        self.clinics.include(row.connection(), row.clinic())
+    }
+
+    /// Whether they are told of what is of no clinic, too.
+    pub(crate) fn sees_everything(&self) -> bool {
+        self.clinics == Clinics::All
     }
 
     /// As the audit log names them.
@@ -116,7 +126,8 @@ pub async fn new_link(store: &dyn Store, clock: &dyn Clock, entropy: &dyn Entrop
     Ok(code)
 }
 
-/// Makes an API token that does not run out, for a program that people call `name`. `by` is who asked for it.
+/// Makes an API token that does not run out, for a program that people call `name`, which is told of `clinics` alone. `by` is who asked
+/// for it.
 ///
 /// # Errors
 /// The store could not keep it.
@@ -124,12 +135,13 @@ pub async fn new_token(
     store: &dyn Store,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-    role: Role,
+    (role, clinics): (Role, Clinics),
     name: &str,
     by: Actor,
 ) -> Result<String, Error> {
     let token = format!("{TOKEN_PREFIX}{}", secret(entropy));
-    store.put_credential(row(&token, CredentialKind::Token, role.as_str(), name, clock.now(), None), by).await?;
+    let made = row(&token, CredentialKind::Token, role.as_str(), name, clock.now(), None);
+    store.put_credential(CredentialRow { clinics, ..made }, by).await?;
     Ok(token)
 }
 
@@ -141,7 +153,7 @@ pub(crate) async fn open_session(app: &App, code: &str) -> Result<Option<String>
     let is_link = store.credential(hash, now).await?.is_some_and(|row| row.kind == CredentialKind::Link);
     let link = if is_link { store.take_credential(hash, now).await? } else { None };
     let Some(link) = link else {
-        refused(app, CredentialKind::Link).await?;
+        refused(app, CredentialKind::Link.as_str()).await?;
         return Ok(None);
     };
     let session = secret(app.runtime.entropy.as_ref());
@@ -149,6 +161,16 @@ pub(crate) async fn open_session(app: &App, code: &str) -> Result<Option<String>
     let by = Actor::credential(link.kind.as_str(), &link.name);
     store.put_credential(row(&session, CredentialKind::Session, &link.role, &link.name, now, expires), by).await?;
     Ok(Some(session))
+}
+
+/// The secret of a new session of `person`, who came in with their password, as `by`.
+pub(crate) async fn begin_session(app: &App, role: Role, person: &PersonRow, by: Actor) -> Result<String, Error> {
+    let now = app.runtime.clock.now();
+    let session = secret(app.runtime.entropy.as_ref());
+    let made = row(&session, CredentialKind::Session, role.as_str(), &person.name, now, Some(after(now, SESSION_LIFE)));
+    let whose = Some((person.name.clone(), person.version));
+    app.runtime.store.put_credential(CredentialRow { clinics: person.clinics.clone(), person: whose, ..made }, by).await?;
+    Ok(session)
 }
 
 /// Ends the session of a browser, if it has one.
@@ -176,7 +198,7 @@ pub(crate) async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Kn
             None => None,
         };
         if known.is_none() {
-            refused(app, CredentialKind::Token).await?;
+            refused(app, CredentialKind::Token.as_str()).await?;
         }
         return Ok(known);
     }
@@ -188,12 +210,85 @@ pub(crate) async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Kn
     Ok(None)
 }
 
-/// Lets through who is known, and tells the handlers who it is. Any role may read. A browser sends its cookie with whatever asks it to:
-/// what changes something must come from a page of ours.
-pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let Some(known) = identify(&app, request.headers()).await? else {
+/// Who may ask at a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// Whoever comes; what is shown may depend on who that is.
+    Open,
+    /// The same, however much there is to do.
+    Health,
+    /// Who is known, as at least this.
+    Known(Role, Reach),
+    /// The machine itself, and who is known for all clinics: the figures.
+    Figures,
+}
+
+/// What the answer of a route is about, and so what a credential gets that is limited to clinics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// What is of its clinics, and nothing else.
+    Clinics,
+    /// The whole server: nothing.
+    Everything,
+    /// Nothing of any clinic.
+    Nothing,
+}
+
+impl Reach {
+    /// The word in the OpenAPI document.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Clinics => "clinics",
+            Self::Everything => "everything",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// What the guard decides by.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) app: App,
+    pub(crate) gates: Arc<Gates>,
+}
+
+impl Guard {
+    /// The gate of the route that a request found; what found none, or not this method of it, gets no further than the answer that says
+    /// so, which below the API is for those alone who are known.
+    fn gate(&self, request: &Request) -> Gate {
+        let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+        let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+        match route.and_then(|route| self.gates.get(&(method, route))) {
+            Some(gate) => *gate,
+            None if is_api(request.uri().path()) => Gate::Known(Role::Viewer, Reach::Nothing),
+            None => Gate::Open,
+        }
+    }
+}
+
+/// Whether an address is below that of the API.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.strip_prefix("/api/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Lets through who may ask at the route of the request, and tells the handlers who it is. A browser sends its cookie with whatever asks it
+/// to: what changes something must come from a page of ours.
+pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let app = &guard.app;
+    let (role, reach) = match guard.gate(&request) {
+        Gate::Open | Gate::Health => return Ok(next.run(request).await),
+        Gate::Figures if origin::is_local(&app.settings, request.headers(), request.extensions()) => return Ok(next.run(request).await),
+        Gate::Figures => (Role::Viewer, Reach::Everything),
+        Gate::Known(role, reach) => (role, reach),
+    };
+    let Some(known) = identify(app, request.headers()).await? else {
+        if guard.gate(&request) == Gate::Figures {
+            return Err(Problem::credential(
+                "Send `Authorization: Bearer` and a token made with `zelo token new --role viewer`, or give the figures an address of their own with `metrics` under [server].",
+            ));
+        }
         return Err(Problem::credential(
-            "Send `Authorization: Bearer` and a token made with `zelo token`, or sign in with a link made with `zelo token link`.",
+            "Send `Authorization: Bearer` and a token made with `zelo token new`, or sign in with a link made with `zelo token link`.",
         ));
     };
     let foreign = known.kind == CredentialKind::Session
@@ -202,23 +297,14 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     if foreign {
         return Err(Problem::cross_site());
     }
+    if known.role < role {
+        return Err(Problem::role(role.as_str()));
+    }
+    if reach == Reach::Everything && !known.sees_everything() {
+        return Err(Problem::clinics());
+    }
     request.extensions_mut().insert(known);
     Ok(next.run(request).await)
-}
-
-/// Lets through who may see to jobs, behind `guard`.
-pub(crate) async fn operators(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
-    if known.role.sees_to_jobs() { Ok(next.run(request).await) } else { Err(Problem::role(Role::Operator.as_str())) }
-}
-
-/// Lets through who may say what rules do, behind `guard`.
-pub(crate) async fn integrators(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
-    if known.role.sees_to_rules() { Ok(next.run(request).await) } else { Err(Problem::role(Role::Integrator.as_str())) }
-}
-
-/// Lets through admins alone, behind `guard`.
-pub(crate) async fn admins(known: Known, request: Request, next: Next) -> Result<Response, Problem> {
-    if known.role == Role::Admin { Ok(next.run(request).await) } else { Err(Problem::role(Role::Admin.as_str())) }
 }
 
 async fn known(app: &App, secret: &str, kind: CredentialKind) -> Result<Option<Known>, Error> {
@@ -266,8 +352,8 @@ impl Refusals {
 }
 
 /// Writes down that a credential of `kind` was refused, with those since the last entry.
-async fn refused(app: &App, kind: CredentialKind) -> Result<(), Error> {
-    let (kind, now) = (kind.as_str(), app.runtime.clock.now());
+pub(crate) async fn refused(app: &App, kind: &'static str) -> Result<(), Error> {
+    let now = app.runtime.clock.now();
     let Some(count) = app.refusals.add(kind, now) else { return Ok(()) };
     let detail = json!({ "what": format!("{kind} refused"), "count": count });
     let entry = AuditEntry::new(now, AuditKind::SignedIn, Actor::credential(kind, "unknown"), &detail);
@@ -306,7 +392,16 @@ fn digest(secret: &str) -> [u8; 32] {
 }
 
 fn row(secret: &str, kind: CredentialKind, role: &str, name: &str, created: Timestamp, expires: Option<Timestamp>) -> CredentialRow {
-    CredentialRow { hash: digest(secret), kind, role: role.to_owned(), name: name.to_owned(), created, expires }
+    CredentialRow {
+        hash: digest(secret),
+        kind,
+        role: role.to_owned(),
+        name: name.to_owned(),
+        clinics: Clinics::All,
+        person: None,
+        created,
+        expires,
+    }
 }
 
 fn after(now: Timestamp, life: SignedDuration) -> Timestamp {

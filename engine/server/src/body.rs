@@ -15,6 +15,27 @@ pub(crate) struct Held {
     permit: Option<OwnedSemaphorePermit>,
 }
 
+impl Held {
+    pub(crate) fn new() -> Self {
+        Self { bytes: Vec::new(), permit: None }
+    }
+
+    /// Takes `data` along: if that is not too much for this body, nor for all of them.
+    pub(crate) fn take(&mut self, data: &[u8], max: usize, budget: &Arc<Semaphore>) -> Result<(), Problem> {
+        if self.bytes.len() + data.len() > max {
+            return Err(Problem::too_large(max));
+        }
+        let amount = u32::try_from(data.len()).map_err(|_| Problem::too_large(max))?;
+        let permit = budget.clone().try_acquire_many_owned(amount).map_err(|_| Problem::busy())?;
+        match &mut self.permit {
+            Some(before) => before.merge(permit),
+            none => *none = Some(permit),
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+}
+
 /// How fast a body must come once `timeout` is over, in bytes a millisecond: 256 KiB/s. Who sends by drops is cut off at `timeout`.
 const PACE_MIN: usize = 256;
 
@@ -33,20 +54,11 @@ pub(crate) async fn read(mut body: Body, max: usize, timeout: Duration, budget: 
 async fn collect(body: &mut Body, max: usize, timeout: Duration, budget: &Arc<Semaphore>) -> Result<Held, Problem> {
     let began = tokio::time::Instant::now();
     let deadline = |held: &Held| began + timeout + Duration::from_millis((held.bytes.len() / PACE_MIN) as u64);
-    let mut held = Held { bytes: Vec::new(), permit: None };
+    let mut held = Held::new();
     while let Some(frame) = tokio::time::timeout_at(deadline(&held), body.frame()).await.map_err(|_| Problem::slow())? {
         let frame = frame.map_err(|_| Problem::malformed("The body ended before its time, or is not framed as HTTP says."))?;
         let Ok(data) = frame.into_data() else { continue };
-        if held.bytes.len() + data.len() > max {
-            return Err(Problem::too_large(max));
-        }
-        let amount = u32::try_from(data.len()).map_err(|_| Problem::too_large(max))?;
-        let permit = budget.clone().try_acquire_many_owned(amount).map_err(|_| Problem::busy())?;
-        match &mut held.permit {
-            Some(before) => before.merge(permit),
-            none => *none = Some(permit),
-        }
-        held.bytes.extend_from_slice(&data);
+        held.take(&data, max, budget)?;
     }
     Ok(held)
 }

@@ -5,9 +5,13 @@ use std::time::Duration;
 use axum::extract::State;
 
 use crate::App;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 
 /// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "server", responses(
+    (status = 200, description = "As asked for.", body = String, content_type = "text/plain"),
+))]
 pub(crate) async fn alive() -> &'static str {
     "alive\n"
 }
@@ -16,6 +20,10 @@ pub(crate) async fn alive() -> &'static str {
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// It does not stop, the store answers, and its disk has room and takes writes.
+#[utoipa::path(get, path = "/readyz", tag = "server", responses(
+    (status = 200, description = "As asked for.", body = String, content_type = "text/plain"),
+    (status = 503, description = "It is not ready.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     if app.stop.as_ref().is_some_and(|stop| *stop.borrow()) {
         return Err(Problem::stopping());

@@ -1,18 +1,20 @@
-//! `POST /hooks/{connection}/…`: the way in for providers.
+//! `/hooks/{connection}/…`: the way in for providers. They POST deliveries; some ask by GET first whether we are here.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use http::header::CONTENT_ENCODING;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use zelo_rules::Headers;
-use zelo_runtime::{Incoming, Receipt};
+use zelo_rules::{Ack, Headers};
+use zelo_runtime::{Answer, Incoming};
 
 use crate::App;
-use crate::body;
+use crate::openapi::shapes;
 use crate::origin;
 use crate::problem::Problem;
+use crate::unpack;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -22,43 +24,110 @@ pub(crate) struct Place {
     path: String,
 }
 
-/// Takes a delivery. A 202 is a promise: it is on disk, or needs not be.
+/// That a delivery is a POST.
+fn wants_post(app: &App, place: &Place) -> Problem {
+    Problem::method_other_than(if app.runtime.is_asked(&place.connection) { "GET, POST" } else { "POST" })
+}
+
+/// Answers a handshake. What is no question is no delivery either.
+#[utoipa::path(
+    get,
+    path = "/hooks/{connection}/{path}",
+    tag = "hooks",
+    operation_id = "ask",
+    params(
+        ("connection" = String, Path, description = "The name of a connection."),
+        ("path" = String, Path, description = "What the provider appends; it may have slashes."),
+    ),
+    responses(
+        (status = 200, description = "The text that the provider asked for.", body = String, content_type = "text/plain"),
+        (status = 403, description = "Who asks does not know the word.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such connection.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 405, description = "This connection is asked nothing; it takes deliveries.", body = shapes::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn ask(State(app): State<App>, place: Result<Path<Place>, PathRejection>, request: Request) -> Result<Response, Problem> {
+    let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
+    let (parts, _) = request.into_parts();
+    if !app.runtime.is_asked(&place.connection) {
+        return Err(wants_post(&app, &place));
+    }
+    let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
+    let headers = headers(&parts.headers);
+    let incoming = Incoming { connection: &place.connection, path: &place.path, url: &url, headers: &headers, body: &[] };
+    let visit =
+        app.door.knock(&app.runtime, &incoming, &parts.extensions).map_err(|problem| refuse(&app, Some(&place.connection), problem))?;
+    let arrived = app.runtime.arrived();
+    match visit.heard(app.runtime.ask(arrived, &incoming)).map_err(|problem| problem.traced(arrived.trace()))? {
+        Some(answer) => Ok(plain_text(StatusCode::OK, answer)),
+        None => Err(wants_post(&app, &place)),
+    }
+}
+
+/// Text as it is: never a page, whatever is in it.
+fn plain_text(status: StatusCode, text: String) -> Response {
+    (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+fn headers(headers: &HeaderMap) -> Headers<'_> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+/// Takes a delivery. A 2xx is a promise: it is on disk, or needs not be.
+#[utoipa::path(
+    post,
+    path = "/hooks/{connection}/{path}",
+    tag = "hooks",
+    operation_id = "receive",
+    params(
+        ("connection" = String, Path, description = "The name of a connection."),
+        ("path" = String, Path, description = "What the provider appends; it may have slashes."),
+    ),
+    request_body(content = shapes::Bytes, content_type = "*/*", description = "As the provider sends it, signed as its source file says."),
+    responses(
+        (status = 202, description = "It was taken; a list where it was split.", body = shapes::Receipts),
+        (status = "2XX", description = "It was taken, and this is what its source says that the provider wants to hear; or the answer of a handshake.", body = String, content_type = "text/plain"),
+        (status = 401, description = "It is not verified.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "It is a handshake of somebody who does not know the word.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Its body is in another format.", body = shapes::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Its payload is not in the form of its type.", body = shapes::Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(crate) async fn receive(
     State(app): State<App>,
     place: Result<Path<Place>, PathRejection>,
     request: Request,
-) -> Result<(StatusCode, Json<Receipt>), Problem> {
+) -> Result<Response, Problem> {
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, body) = request.into_parts();
     let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
-    let headers: Headers<'_> = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let headers = headers(&parts.headers);
     let head = Incoming { connection: &place.connection, path: &place.path, url: &url, headers: &headers, body: &[] };
     let visit = app.door.knock(&app.runtime, &head, &parts.extensions).map_err(|problem| refuse(&app, connection, problem))?;
     // Of an unknown connection nothing is read; the runtime says that it is unknown.
     let held = match app.runtime.max_body(&place.connection) {
         None => None,
         Some(max) => {
-            let read = async {
-                plain(&parts.headers)?;
-                body::read(body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies).await
-            };
+            let read = unpack::read(&parts.headers, body, max.min(app.settings.body_max), app.settings.request_timeout, &app.bodies);
             Some(read.await.map_err(|problem| refuse(&app, connection, visit.unread(problem)))?)
         }
     };
     visit.still().map_err(|problem| refuse(&app, connection, problem))?;
     let incoming = Incoming { body: held.as_ref().map_or(&[], |held| &held.bytes), ..head };
     let arrived = app.runtime.arrived();
-    let receipt = visit.heard(app.runtime.receive(arrived, incoming).await).map_err(|problem| problem.traced(arrived.trace()))?;
-    Ok((StatusCode::ACCEPTED, Json(receipt)))
+    let answer = visit.heard(app.runtime.receive(arrived, incoming).await).map_err(|problem| problem.traced(arrived.trace()))?;
+    Ok(match answer {
+        Answer::Taken { receipts, ack: None } => (StatusCode::ACCEPTED, Json(receipts)).into_response(),
+        Answer::Taken { ack: Some(ack), .. } => exactly(ack)?,
+        Answer::Handshake(text) => plain_text(StatusCode::OK, text),
+    })
 }
 
-/// Refuses a body that is compressed: what is signed and what is read would not be the same bytes.
-fn plain(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => Err(Problem::unsupported("The body is compressed. Send it without Content-Encoding.")),
-        _ => Ok(()),
-    }
+/// What the provider wants to hear, and no word more.
+fn exactly(ack: Ack) -> Result<Response, Problem> {
+    let status = StatusCode::from_u16(ack.status).map_err(|_| Problem::internal())?;
+    Ok(if ack.body.is_empty() { status.into_response() } else { plain_text(status, ack.body) })
 }
 
 /// Counts and logs a delivery that did not get as far as the runtime. `connection` is one of ours.

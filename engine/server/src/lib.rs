@@ -1,7 +1,8 @@
 //! HTTP: the hooks that providers call, the API, and the pages.
 //!
 //! - `POST /hooks/{connection}/…` reads a body within its limits and hands it to
-//!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document.
+//!   [`Runtime::receive`](zelo_runtime::Runtime::receive); every refusal is an RFC 9457 problem document. GET only answers the
+//!   handshakes that a source has.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
@@ -14,6 +15,7 @@
 pub mod access;
 mod api;
 mod body;
+pub mod codes;
 mod door;
 pub mod export;
 mod health;
@@ -21,11 +23,16 @@ mod hooks;
 mod limits;
 mod live;
 mod metrics;
+mod openapi;
 mod origin;
 mod pages;
+pub mod password;
+pub mod people;
 mod problem;
 mod seen;
 mod serve;
+mod throttle;
+mod unpack;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,13 +40,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use http::Uri;
+use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
+use utoipa_axum::routes;
 use zelo_runtime::Runtime;
 
+use crate::access::{Gate, Guard, Reach, Role};
 use crate::door::{Door, Sockets};
 use crate::live::Live;
+use crate::openapi::Table;
+use crate::password::Checking;
 use crate::problem::Problem;
+use crate::throttle::Throttle;
 
 pub use door::{Allow, Certificates, Network, NotANetwork, ProxyHeader, Rate, Rates, TlsError};
 pub use serve::{serve, serve_metrics};
@@ -125,6 +138,10 @@ pub(crate) struct App {
     pub(crate) bodies: Arc<Semaphore>,
     /// Who was not let in.
     pub(crate) refusals: Arc<access::Refusals>,
+    /// Who tries to come in with a password.
+    pub(crate) throttle: Arc<Throttle>,
+    /// The turns in which passwords are checked.
+    pub(crate) checking: Checking,
     /// Who is let in to be heard.
     pub(crate) door: Arc<Door>,
     /// Who has how many connections.
@@ -147,6 +164,8 @@ impl App {
             requests: permits(settings.requests_max),
             bodies: permits(settings.bodies_max),
             refusals: Arc::default(),
+            throttle: Arc::default(),
+            checking: Checking::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
             telling: Arc::default(),
@@ -169,32 +188,56 @@ pub(crate) fn document_url(id: &str) -> Option<String> {
 /// The longest form that a page sends, in bytes.
 const FORM_MAX: usize = 4096;
 
+/// The routes that are bounded: all but those that say how the server is.
+fn bounded() -> Table {
+    let sees_all = Gate::Known(Role::Viewer, Reach::Everything);
+    Table::new()
+        .at(Gate::Open, routes!(hooks::receive, hooks::ask))
+        .also(Gate::Open, "/hooks/{connection}", "receive_at_connection", routes!(hooks::receive))
+        .also(Gate::Open, "/hooks/{connection}", "ask_at_connection", routes!(hooks::ask))
+        .also(Gate::Open, "/hooks/{connection}/", "receive_at_slash", routes!(hooks::receive))
+        .also(Gate::Open, "/hooks/{connection}/", "ask_at_slash", routes!(hooks::ask))
+        .merge(api::table())
+        .at(Gate::Open, routes!(pages::home::show))
+        .at(Gate::Open, routes!(pages::style))
+        .at(Gate::Open, routes!(pages::script))
+        .at(sees_all, routes!(live::changes))
+        .at(Gate::Known(Role::Operator, Reach::Clinics), routes!(pages::jobs::decide))
+        .at(Gate::Known(Role::Operator, Reach::Everything), routes!(pages::halts::decide))
+        .at(Gate::Open, routes!(pages::sign_in::ask, pages::sign_in::enter))
+        .at(Gate::Open, routes!(pages::sign_in::leave))
+}
+
+/// Outside of the bounds: a full server is alive, and says so.
+fn unbounded() -> Table {
+    Table::new().at(Gate::Health, routes!(health::alive)).at(Gate::Health, routes!(health::ready)).at(Gate::Figures, routes!(metrics::tell))
+}
+
+/// The OpenAPI document of a server: what it answers at `/api/v1/openapi.json`.
+pub fn openapi() -> Value {
+    let mut document = serde_json::to_value(bounded().merge(unbounded()).finish().2).unwrap_or_default();
+    openapi::promise(&mut document);
+    document
+}
+
 pub(crate) fn routes(app: App) -> Router {
-    let bounded = Router::new()
-        .route("/hooks/{connection}", post(hooks::receive))
-        .route("/hooks/{connection}/", post(hooks::receive))
-        .route("/hooks/{connection}/{*path}", post(hooks::receive))
-        .nest("/api/v1", api::routes(&app))
-        .route("/", get(pages::home::show))
-        .route("/style.css", get(pages::style))
-        .route("/live.js", get(pages::script))
-        .route("/changes", get(live::changes).layer(from_fn_with_state(app.clone(), access::guard)))
-        .route("/jobs/{id}", post(pages::jobs::decide).layer(from_fn_with_state(app.clone(), access::guard)))
-        .route("/halts", post(pages::halts::decide).layer(from_fn_with_state(app.clone(), access::guard)))
-        .route("/sign-in", get(pages::sign_in::ask).post(pages::sign_in::enter))
-        .route("/sign-out", post(pages::sign_in::leave))
+    let (bounded, gates, _) = bounded().finish();
+    let bounded = bounded
         .method_not_allowed_fallback(async || Problem::method())
-        .fallback(async || Problem::not_found("There is nothing at this address."))
+        .fallback(async |uri: Uri| {
+            Problem::not_found(match access::is_api(uri.path()) {
+                true => "There is nothing at this address of the API.",
+                false => "There is nothing at this address.",
+            })
+        })
+        .layer(from_fn_with_state(Guard { app: app.clone(), gates }, access::guard))
         .layer(DefaultBodyLimit::max(FORM_MAX))
-        .layer(from_fn_with_state(app.clone(), limits::bounded))
-        .with_state(app.clone());
-    // Outside of the bounds: a full server is alive, and says so.
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .merge(metrics::routes(&app))
-        .with_state(app.clone())
+        .layer(from_fn_with_state(app.clone(), limits::bounded));
+    let (unbounded, gates, _) = unbounded().finish();
+    unbounded
+        .layer(from_fn_with_state(Guard { app: app.clone(), gates }, access::guard))
         .merge(bounded)
+        .with_state(app.clone())
         .layer(from_fn_with_state(app.clone(), door::guard))
         .layer(from_fn_with_state(app, limits::careful))
 }

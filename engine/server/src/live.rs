@@ -61,6 +61,13 @@ pub(crate) struct Since {
 }
 
 /// `GET /changes`: an event `change` whenever there is something newer than `since`, or than the event that the listener heard last.
+#[utoipa::path(
+    get,
+    path = "/changes",
+    tag = "pages",
+    params(("since" = Option<String>, Query, description = "The digest that the page shows.")),
+    responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
+)]
 pub(crate) async fn changes(
     State(app): State<App>,
     who: Known,

@@ -67,8 +67,21 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     value.rsplit(',').next().map(str::trim).filter(|value| !value.is_empty())
 }
 
+/// What a proxy says of whom it asks for.
+const FORWARDED: [&str; 6] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
+
+/// Whether somebody on this machine asks, and nobody through them.
+pub(crate) fn is_local(settings: &Settings, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    let here = extensions.get::<Peer>().is_some_and(|peer| peer.0.to_canonical().is_loopback());
+    let fronted = settings.public_url.is_some() || !settings.trusted_proxies.is_empty();
+    here && !fronted && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
+
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::HeaderName;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -105,5 +118,27 @@ mod tests {
         assert!(!check(&[("host", "z:1"), ("sec-fetch-site", "same-site")]));
         assert!(!check(&[("host", "z:1"), ("origin", "http://evil.example")]));
         assert!(!check(&[("host", "z:1"), ("origin", "http://z:1.evil.example")]));
+    }
+
+    #[test]
+    fn the_machine_itself_is_told_unless_others_come_through_it() {
+        let told = |settings: &Settings, peer: &str, header: Option<&'static str>| {
+            let headers = header.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("203.0.113.9")));
+            let mut extensions = Extensions::new();
+            extensions.insert(Peer(peer.parse().unwrap()));
+            is_local(settings, &headers.into_iter().collect(), &extensions)
+        };
+        let bare = Settings::default();
+        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(told(&bare, here, None), "{here}");
+            assert!(FORWARDED.iter().all(|name| !told(&bare, here, Some(name))), "somebody else asks through a proxy");
+        }
+        for elsewhere in ["192.168.1.7", "203.0.113.9", "fd00::1"] {
+            assert!(!told(&bare, elsewhere, None), "{elsewhere}");
+        }
+        let public = Settings { public_url: Some("https://hooks.example.com".into()), ..Settings::default() };
+        let trusting = Settings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..Settings::default() };
+        assert!(!told(&public, "127.0.0.1", None) && !told(&trusting, "127.0.0.1", None), "a proxy is on this machine too");
+        assert!(!is_local(&bare, &HeaderMap::new(), &Extensions::new()), "nobody knows who asks");
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use zelo_core::job::Reason;
 use zelo_core::{JobState, TraceId};
@@ -78,6 +78,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "role", "Another role is needed", detail)
     }
 
+    /// 403: known, and for some clinics only.
+    pub(crate) fn clinics() -> Self {
+        let detail = "This is about the whole server, and your credential is for some clinics only.";
+        Self::new(StatusCode::FORBIDDEN, "clinics", "A credential for all clinics is needed", detail)
+    }
+
     /// 403: an address that is not let in.
     pub(crate) fn address(detail: &'static str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "address", "Not from this address", detail)
@@ -88,6 +94,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "replay", "This cannot be replayed", detail)
     }
 
+    /// 403: who asks whether we are here does not know what they would.
+    fn handshake(detail: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "handshake", "The handshake is refused", detail)
+    }
+
     /// 404.
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
@@ -96,6 +107,11 @@ impl Problem {
     fn connection() -> Self {
         let detail = "There is no connection of this name. The address of a hook is /hooks/, the name of a connection in zelo.toml, and the provider's path.";
         Self::new(StatusCode::NOT_FOUND, "connection", "No such connection", detail)
+    }
+
+    /// 405, where these methods are taken.
+    pub(crate) fn method_other_than(allow: &'static str) -> Self {
+        Self { header: Some(Box::new((ALLOW, allow))), ..Self::method() }
     }
 
     /// 405.
@@ -142,9 +158,20 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
+    /// 413: the body would become more than `times` as long when it is unpacked.
+    pub(crate) fn packed(times: usize) -> Self {
+        let detail = format!("Unpacked, it would be more than {times} times as long. Send it without Content-Encoding.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
     /// 415.
     pub(crate) fn unsupported(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "format", "The body is in another format", detail)
+    }
+
+    /// 422: the payload is not in the form of its type.
+    fn violation(detail: String) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "violation", "The payload is not in the form of its type", detail)
     }
 
     /// 429: more than the limit.
@@ -214,6 +241,8 @@ impl From<Refused> for Problem {
             Refused::Refusal(Refusal::Malformed { why }) => Self::malformed(why),
             Refused::Refusal(Refusal::Unverified { why }) => Self::unverified(why),
             Refused::Refusal(Refusal::Unsupported { why }) => Self::unsupported(why),
+            Refused::Refusal(Refusal::Handshake { why }) => Self::handshake(why),
+            Refused::Refusal(Refusal::Violation { why }) => Self::violation(why),
             Refused::Refusal(Refusal::TooLarge { max, .. }) => Self::too_large(max),
             Refused::Busy => Self::busy(),
             Refused::Unavailable(error) => Self::from(error),

@@ -28,8 +28,8 @@ pub(crate) struct Seen {
     ids: BTreeSet<String>,
     rows: usize,
     about: BTreeSet<Pseudonym>,
-    connections: BTreeSet<String>,
-    clinics: BTreeSet<Option<String>>,
+    /// Of which connections and clinics they are.
+    places: BTreeSet<(String, Option<String>)>,
 }
 
 impl Seen {
@@ -44,8 +44,7 @@ impl Seen {
             self.rows += 1;
             self.ids.extend(row.id());
             self.about.extend(row.about());
-            self.connections.insert(row.connection().to_owned());
-            self.clinics.insert(row.clinic().map(str::to_owned));
+            self.places.insert((row.connection().to_owned(), row.clinic().map(str::to_owned)));
         }
         self
     }
@@ -75,7 +74,13 @@ impl Seen {
     }
 
     async fn written(self, kind: AuditKind, who: &Known, app: &App) -> Result<(), Problem> {
-        let Self { what, ids, rows, about, connections, clinics } = self;
+        let Self { what, ids, rows, about, places } = self;
+        // Nobody asks for what they are not told of: this is for the day when a handler forgets it.
+        if !places.iter().all(|(connection, clinic)| who.clinics.include(connection, clinic.as_deref())) {
+            tracing::error!(what, "what is of other clinics was about to be shown");
+            return Err(Problem::internal());
+        }
+        let (connections, clinics): (BTreeSet<_>, BTreeSet<_>) = places.into_iter().unzip();
         let detail = json!({ "what": what, "ids": ids, "rows": rows });
         let entry = AuditEntry {
             connection: only(connections),

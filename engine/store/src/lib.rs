@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
+use zeroize::Zeroizing;
 
 use zelo_core::audit::Head;
 use zelo_core::audit::verify::Verified;
@@ -27,8 +28,8 @@ use zelo_core::retry::RetryPolicy;
 use zelo_core::settle::{Checkpoint, Checkpointed, Report, Settled, Settlement};
 use zelo_core::timing::{Records, Timetable};
 use zelo_core::{
-    Actor, Arrival, AuditEntry, AuditKind, AutomationId, Concurrency, Event, EventId, Halt, HaltScope, Indexer, Job, JobId, JobState,
-    JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status,
+    Actor, Arrival, AuditEntry, AuditKind, AutomationId, Clinics, Concurrency, Event, EventId, Halt, HaltScope, Indexer, Job, JobId,
+    JobState, JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status,
 };
 
 mod archive;
@@ -67,7 +68,17 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Error::Busy`] at once if the queue is full; nothing is stored then.
-    async fn record(&self, arrival: Arrival) -> Result<Decision, Error>;
+    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+        // One arrival has one decision, unless nobody is there to decide.
+        self.record_all(vec![arrival]).await?.pop().ok_or(Error::Closed)
+    }
+
+    /// Stores the arrivals of one delivery, in order, as [`Store::record`] does one: all of them in one transaction, or none. What became of
+    /// each.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at once if the queue is full; nothing is stored then.
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error>;
 
     /// Takes up to `limit` jobs whose time has come and that may run beside those that run, each under a new lease until `now + lease`.
     /// Clinics take turns; of one clinic and priority, who came due first comes first. What is due becomes ready by it, with a `limit` of 0
@@ -219,6 +230,17 @@ pub trait Store: Send + Sync + 'static {
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
 
+    /// Everybody who signs in with a password, by name.
+    async fn people(&self) -> Result<Vec<PersonRow>, Error>;
+    /// Who signs in under this name.
+    async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error>;
+    /// Writes somebody as a whole, under a new version, ends their sessions, and writes down that `by` did so.
+    async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error>;
+    /// Removes somebody, with their sessions; whether they were there.
+    async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// Notes that the code of period `step` was used; whether neither it nor a later one had been.
+    async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error>;
+
     /// Whether it reads and writes, and has room: after a write that the disk failed, only another write tells.
     ///
     /// # Errors
@@ -326,11 +348,13 @@ pub struct Page {
     pub before: Option<i64>,
     pub connection: Option<String>,
     pub clinic: Option<String>,
+    /// Only rows of these.
+    pub clinics: Clinics,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { limit: 50, before: None, connection: None, clinic: None }
+        Self { limit: 50, before: None, connection: None, clinic: None, clinics: Clinics::All }
     }
 }
 
@@ -449,8 +473,35 @@ pub struct CredentialRow {
     pub role: String,
     /// What people call it.
     pub name: String,
+    /// What it is for.
+    pub clinics: Clinics,
+    /// Of a session that a person began with their password: whose it is, and how they stood then.
+    pub person: Option<(String, i64)>,
     pub created: Timestamp,
     pub expires: Option<Timestamp>,
+}
+
+/// Somebody who signs in with a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PersonRow {
+    /// By which they sign in.
+    pub name: String,
+    pub role: String,
+    pub clinics: Clinics,
+    /// Argon2id, in the PHC string format.
+    pub password: String,
+    /// The secret of their codes (RFC 6238); nothing: they need none.
+    pub secret: Option<Zeroizing<Vec<u8>>>,
+    pub created: Timestamp,
+    /// How they stand: another one after every change. A session is good as long as its person stands as when it began.
+    pub version: i64,
+}
+
+/// Of password and secret, it prints nothing.
+impl std::fmt::Debug for PersonRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PersonRow({} {} {})", self.name, self.role, self.version)
+    }
 }
 
 /// What kind of credential.

@@ -39,8 +39,8 @@ use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
     CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who,
-    Work,
+    Outcome, Page, PersonRow, RecordView, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive, Store, SubjectExport,
+    SubjectView, Who, Work,
 };
 
 mod archive;
@@ -69,6 +69,7 @@ mod migrate;
 mod open;
 mod others;
 mod people;
+mod persons;
 mod reader;
 mod recent;
 mod record;
@@ -92,6 +93,7 @@ use halts::{LiftHalt, PutHalt};
 use import::Bring;
 use keeper::{Reclaim, Renew, Retime};
 use people::{PutAutomation, PutCredential, TakeCredential};
+use persons::{PutPerson, RemovePerson, SpendCode};
 use reader::Reader;
 use record::Payload;
 use retention::Retain;
@@ -223,15 +225,18 @@ impl Store for SqliteStore {
         &self.indexer
     }
 
-    async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
         let room = self.commands.try_reserve().map_err(|error| match error {
             TrySendError::Full(()) => Error::Busy,
             TrySendError::Closed(()) => Error::Closed,
         })?;
-        let arrival = whole_ms(arrival);
-        let payload = Payload::seal_early(&self.reader.ring, &arrival);
+        let sealed = |arrival| {
+            let arrival = whole_ms(arrival);
+            let payload = Payload::seal_early(&self.reader.ring, &arrival);
+            (arrival, payload)
+        };
         let (reply, answer) = oneshot::channel();
-        room.send(Command::Record(Box::new(arrival), payload, reply));
+        room.send(Command::Record(arrivals.into_iter().map(sealed).collect(), reply));
         answer.await.map_err(|_| Error::Closed)?
     }
 
@@ -520,6 +525,26 @@ impl Store for SqliteStore {
 
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.read(people::admitted).await
+    }
+
+    async fn people(&self) -> Result<Vec<PersonRow>, Error> {
+        self.read(persons::people).await
+    }
+
+    async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error> {
+        self.read(|reader| persons::person(reader, name.to_owned())).await
+    }
+
+    async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error> {
+        self.write(PutPerson { row, by, now }).await
+    }
+
+    async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.write(RemovePerson { name: name.to_owned(), by, now }).await
+    }
+
+    async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {
+        self.write(SpendCode { name: name.to_owned(), step, now }).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

@@ -91,6 +91,7 @@ fn arrival(number: u64, time: i64, plans: Vec<(&str, Plan)>) -> Arrival {
         },
         body: Arc::from(&b"{}"[..]),
         delivery: KeyHash(u128::from(number).to_le_bytes()),
+        quarantined: false,
         entity: None,
         people: Vec::new(),
         consents: Vec::new(),

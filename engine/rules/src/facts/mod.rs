@@ -84,6 +84,14 @@ impl<'e> Facts<'e> {
         Self { asked, whole, found, tree: OnceCell::new(), kept: OnceCell::new() }
     }
 
+    /// The text that it was read from.
+    pub(crate) fn text(&self) -> &'e str {
+        match self.whole {
+            Whole::Text(text) => text,
+            Whole::Tree(_) => "",
+        }
+    }
+
     /// What stands in a slot, in the order of RFC 9535.
     #[inline]
     pub(crate) fn at(&self, slot: Slot) -> impl Iterator<Item = &Node<'e>> {

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::Everything;
 use crate::diagnostic::{Report, warning};
+use crate::document::read_document;
 use crate::files::SampleText;
 use crate::path::Example;
 use crate::reader::{Table, parse};
 use crate::rule::Rule;
-use crate::source::{RecordMapping, Source};
-use crate::{json, xml};
+use crate::source::{Format, RecordMapping, Source};
 
 /// One example, of an event or of a record.
 #[derive(Debug)]
@@ -36,10 +36,9 @@ pub(super) struct Seen<'s> {
 
 impl Sample {
     fn of(text: &str, name: &str, xml_root: Option<&str>) -> Result<Self, String> {
-        let named = |extension: &str| name.to_ascii_lowercase().ends_with(extension);
-        let is_xml = named(".xml") || (!named(".json") && text.trim_start().starts_with('<'));
-        let value = if is_xml { xml::parse(text.as_bytes(), xml_root) } else { json::parse(text.as_bytes()) };
-        Ok(Self { value: value?, is_xml })
+        let begins = if text.trim_start().starts_with('<') { Format::Xml } else { Format::Json };
+        let format = Format::of_file(name).unwrap_or(begins);
+        Ok(Self { value: read_document(text.as_bytes(), format, xml_root)?, is_xml: format == Format::Xml })
     }
 
     /// The same as the only element of a list.
@@ -77,6 +76,11 @@ impl<'s> Samples<'s> {
                 });
                 match read {
                     Ok(sample) => {
+                        let mapping =
+                            source.events.iter().find(|event| event.kind == kind.value && event.sample.as_deref() == Some(name.value));
+                        if let Some(why) = mapping.and_then(|event| event.shape.as_ref()?.violation(&sample.value)) {
+                            report.push(warning("bad-sample", name.span, format!("the sample is not in the form of its type: {why}")));
+                        }
                         let found = source.class_within(kind.value, &sample.value);
                         if let Some(class) = event.string("class").filter(|_| found > source.event_class(kind.value)) {
                             let text = format!("the sample has what is {}", found.as_str());

@@ -26,6 +26,7 @@ mod tests;
 mod timing;
 mod try_out;
 mod values;
+mod verify;
 
 use serde_json::{Map, Value, json};
 

@@ -27,8 +27,18 @@ pub(super) const SIZE: &str = r"^\s*[0-9]+\s*(KiB|MiB)?$";
 pub(super) const REQUEST: &str = r"^\s*(GET|HEAD|POST|PUT|PATCH|DELETE)\s+https?:";
 /// The name of a header.
 pub(super) const HEADER: &str = "^[A-Za-z0-9-]+$";
-/// What is signed: a text with the body in it.
-pub(super) const SIGNED: &str = r"^([^{]|\{(body|url|header:[^}]+)\})*\{body\}([^{]|\{(body|url|header:[^}]+)\})*$";
+/// What is signed: a text with something of the delivery in it, and parts in `[ ]` that may be missing, each with such a value.
+pub(super) const SIGNED: &str = concat!(
+    r"^[^{\[\]]*",
+    r"(\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\})+[^{\[\]]*\])",
+    r"([^{\[\]]|\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\}|\[([^{\[\]]*\{(body|url|t|form|(header|query):[^}|\[\]]+)(\|lower)?\})+[^{\[\]]*\])*$",
+);
+/// The same where the body is signed whatever comes.
+pub(super) const PROVEN: &str = r"^([^\[\]]|\[[^\]]*\])*\{(body|form)\}";
+/// A text over what stands around a body.
+pub(super) const AROUND: &str = r"^([^{]|\{(header|query):[^}]+\})*\{(header|query):[^}]+\}([^{]|\{(header|query):[^}]+\})*$";
+/// A path of elements.
+pub(super) const SPLIT: &str = r"^\$(.|\s)*\*\s*\]?$";
 /// The name of an element.
 pub(super) const ELEMENT: &str = r"^([A-Za-z_:]|[^\x00-\x7F])([A-Za-z0-9._:-]|[^\x00-\x7F])*$";
 /// A text that a template makes.
@@ -51,8 +61,10 @@ mod tests {
     use crate::condition::date::is_moment;
     use crate::path::Path;
     use crate::rule::grants::is_type as is_emitted_type;
-    use crate::source::file::{is_name, is_type, size_of};
-    use crate::source::verify::signed as what_is_signed;
+    use crate::source::file::is_name;
+    use crate::source::receive::size_of;
+    use crate::source::verify::Signed;
+    use crate::source::{Around, is_type};
     use crate::time;
 
     thread_local! {
@@ -103,8 +115,15 @@ mod tests {
         }
 
         #[test]
-        fn what_can_be_signed_is_that_of_the_readers(text in r"\{?(body|url|header:)\}?\.?\{(body|url|header:x|x)\}") {
-            prop_assert_eq!(fits(SIGNED, &text), what_is_signed(&text).is_ok());
+        fn what_stands_around_a_body_is_that_of_the_readers(text in r"\{?(header:|query)\}?\.?\{(header:x|query:\{|body)\}?\$?") {
+            prop_assert_eq!(fits(AROUND, &text), Around::parse(&text).is_ok());
+        }
+
+        #[test]
+        fn what_can_be_signed_is_that_of_the_readers(
+            text in r"[\[\].]?\{?(body|url|t|form|header:)\}?\]?\.?\[?\{?(body|query:x|header:x\|lower|x|t\|upper|url\|lower)\}\]?",
+        ) {
+            prop_assert_eq!(fits(SIGNED, &text), Signed::parse(&text).is_ok(), "{}", text);
         }
     }
 }

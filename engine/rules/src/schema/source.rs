@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Keys, named};
+use super::table::{Keys, named, not_both};
 use super::values::{
     any_of, anything, boolean, by_default, first_by_default, fitting, list, name, one_or_some, path, refers, some, string, text, types,
     with, word, zone,
 };
+use super::verify;
 use super::{condition, patterns};
-use crate::source::{ALGORITHMS, CLASSES, Class, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX};
+use crate::source::{CLASSES, Class, FORMATS, MAX_BODY_MAX, ON_VIOLATION};
 
 /// The keys of a source file.
 pub(super) fn keys() -> Keys {
@@ -27,7 +28,7 @@ pub(super) fn keys() -> Keys {
 
 /// What the keys name.
 pub(super) fn definitions() -> Vec<(&'static str, Value)> {
-    let mut definitions = vec![("scheme", scheme())];
+    let mut definitions = vec![("scheme", verify::scheme()), ("composed", composed()), ("holds", holds())];
     definitions.extend(condition::definitions());
     definitions
 }
@@ -40,7 +41,26 @@ fn receive() -> Value {
         .may("format", "What bodies may be.", formats)
         .may("xml_root", "The root element of XML bodies; `$` is then what stands inside it.", fitting(patterns::ELEMENT))
         .may("max_body", "The longest body that is read: `\"64KiB\"`, at most 16 MiB.", by_default(size, "256KiB"))
-        .need("verify", "How a delivery proves where it comes from, or `{ any = [ … ] }`.", any_of([any, refers("scheme")]))
+        .may("verify", "How a delivery proves where it comes from, or `{ any = [ … ] }`.", any_of([any, refers("scheme")]))
+        .may("insecure", "In place of `verify`: anyone can send events. Said aloud at every start.", boolean())
+        .may(
+            "handshakes",
+            "Requests by which a provider asks whether we are here, answered before anything is stored.",
+            list(&verify::handshake()),
+        )
+        .may("ack", "What a delivery that is taken is answered, exactly. Absent: 202 and what became of it.", verify::ack())
+        .may(
+            "payload",
+            "What payloads are made of in place of the body: texts over `{header:name}` and `{query:name}`.",
+            refers("composed"),
+        )
+        .may(
+            "split",
+            "Paths of elements that are an event each: names and `[*]`, which comes last.",
+            one_or_some(&fitting(patterns::SPLIT)),
+        )
+        .may("on_violation", "What becomes of an event that its `schema` does not fit.", first_by_default(&ON_VIOLATION))
+        .holds(not_both("payload", "split"))
         .holds(json!({
             "if": { "required": ["xml_root"] },
             "then": {
@@ -48,28 +68,34 @@ fn receive() -> Value {
                 "required": ["format"],
             },
         }))
+        .holds(json!({
+            "anyOf": [
+                { "required": ["verify"], "properties": { "insecure": { "const": false } } },
+                { "required": ["insecure"], "properties": { "insecure": { "const": true }, "verify": false } },
+            ],
+        }))
         .schema()
 }
 
-/// One way to verify a delivery.
-fn scheme() -> Value {
+/// A payload that is made of headers and parameters.
+fn composed() -> Value {
+    named(&json!({}), &any_of([fitting(patterns::AROUND), refers("composed")]))
+}
+
+/// What must hold of a payload.
+fn holds() -> Value {
     Keys::new()
-        .need("kind", "`hmac`: a keyed hash of what is signed, in a header. `token`: the secret itself.", word(&KINDS))
-        .need("header", "The header that carries it.", string())
-        .may("prefix", "What stands before it in the header, such as `\"sha256=\"` or `\"Bearer \"`.", string())
-        .may(
-            "signed",
-            "What is signed: a template over `{body}`, `{url}` and `{header:name}`.",
-            by_default(fitting(patterns::SIGNED), "{body}"),
-        )
-        .may("algorithm", "The hash.", first_by_default(&ALGORITHMS))
-        .may("encodings", "How the signature may be written.", by_default(list(&word(&ENCODINGS)), vec![ENCODINGS[0].0]))
-        .may("verified", "Whether the provider has confirmed all this.", by_default(boolean(), true))
-        .holds(json!({
-            "if": { "properties": { "kind": { "const": "token" } }, "required": ["kind"] },
-            "then": { "properties": { "signed": false, "algorithm": false, "encodings": false, "verified": false } },
-        }))
+        .need("path", "A path over the payload.", path())
+        .may("equals", "The value of one of its nodes.", anything())
+        .may("exists", "Whether one of its nodes is there and not null.", boolean())
+        .holds(json!({ "anyOf": [{ "required": ["equals"] }, { "required": ["exists"] }] }))
+        .holds(not_both("equals", "exists"))
         .schema()
+}
+
+/// A path, or a text over headers and parameters.
+fn given() -> Value {
+    any_of([path(), fitting(patterns::AROUND)])
 }
 
 fn event() -> Value {
@@ -85,11 +111,20 @@ fn event() -> Value {
         .may("match", "What a delivery must look like; all that is given must hold. Absent: it takes anything.", matching())
         .need("type", "The event's type: words with dots, such as `appointment.created`.", fitting(patterns::GIVEN_TYPE))
         .may("title", "How a sentence says it: `um agendamento é criado`, `an appointment is created`.", text())
-        .may("time", "Path: when it happened. Absent or unreadable: when it arrived.", path())
+        .may(
+            "time",
+            "When it happened: a path, or a text over `{header:name}` and `{query:name}`. Absent or unreadable: when it arrived.",
+            given(),
+        )
         .may("entity", "What it is about.", entity)
         .may("subjects", "The people it is about, the main one first.", list(&subject))
         .may("clinic", "A path, or a text that does not begin with `$`. Absent: the connection's.", string())
-        .may("id", "Path of what identifies the delivery. Absent: its content does.", path())
+        .may(
+            "id",
+            "What identifies the delivery: paths and texts over `{header:name}` and `{query:name}`. Absent: its content does.",
+            one_or_some(&given()),
+        )
+        .may("schema", "A file with the JSON Schema of the payload, named from this file's folder.", string())
         .may("changes", "Where an edit tells what it changed; `changed` reads it.", changes())
         .may("class", "The most delicate class of anything in them, for `[retention]`. Absent: sensitive.", first_by_default(&CLASSES))
         .may("classes", "How delicate which fields of these events are, before the source's own `[classes]`.", classes().schema())
@@ -108,12 +143,12 @@ fn words() -> Value {
 
 fn matching() -> Value {
     let header = Keys::new().need("name", "The header.", string()).need("equals", "What it must be.", string()).schema();
-    let body =
-        Keys::new().need("path", "A path over the body.", path()).need("equals", "The value of one of its nodes.", anything()).schema();
+    let query = Keys::new().need("name", "The parameter.", string()).need("equals", "What it must be.", string()).schema();
     Keys::new()
         .may("path", "What follows `/hooks/{connection}/`.", string())
         .may("header", "A header and its value.", header)
-        .may("body", "A path and the value of one of its nodes.", body)
+        .may("query", "A parameter of the URL and its value.", query)
+        .may("body", "What must hold of the payload; of a list, all.", any_of([refers("holds"), list(&refers("holds"))]))
         .schema()
 }
 

@@ -15,10 +15,20 @@ use crate::{FileText, Files, PluginFacts, Plugins, load};
 const RARE_SOURCE: &str = r#"
 id = "rare"
 [receive]
-verify = { kind = "hmac", header = "x-signature" }
+ack = { status = 200, body = "ok" }
+handshakes = [
+  { method = "POST", when = { body = "$.type", equals = "hello" }, check = { query = "token" }, answer = { body = "$.challenge" } },
+]
+[receive.verify]
+any = [
+  { kind = "hmac", header = "x-signature", fields = { separator = ",", assign = "=", signature = "v1", timestamp = "t" }, signed = "{t}.{body}", tolerance = "5m" },
+  { kind = "hmac", header = "x-signature", timestamp = { header = "x-time" }, signed = "{t}.{url}", body_hash = { query = "hash" } },
+  { kind = "token", query = "token" },
+  { kind = "basic", verified = false },
+]
 [[events]]
 type = "a.b"
-match = { body = { path = "$.a", equals = 1 } }
+match = { query = { name = "a", equals = "b" }, body = [{ path = "$.a", equals = 1 }, { path = "$.b", exists = true }] }
 [events.classes]
 public = ["$.a"]
 [[consents]]
@@ -40,6 +50,10 @@ key = "$.id"
 keep = { state = "$.state" }
 words = { "$.state" = { title = "o estado", values = { a = "aberto" } } }
 "#;
+
+/// Ways to verify that stand alone.
+const ALONE: [&str; 3] =
+    [r#"{ kind = "rsa", header = "x-signature", public_keys = ["x"] }"#, r#"{ kind = "token", query = "token" }"#, r#"{ kind = "basic" }"#];
 
 /// The same for rules.
 const RARE: &str = r#"
@@ -95,6 +109,10 @@ fn files() -> Files {
     files.sources.extend(texts(mistakes, "source-"));
     files.rules.extend(texts(mistakes, "rule-"));
     files.sources.push(FileText { name: "rare-source.toml".to_owned(), text: RARE_SOURCE.to_owned() });
+    for (way, number) in ALONE.into_iter().zip(1..) {
+        let text = format!("id = \"alone-{number}\"\n[receive]\nverify = {way}\n[[events]]\ntype = \"a.b\"\n");
+        files.sources.push(FileText { name: format!("alone-{number}.toml"), text });
+    }
     files.rules.push(FileText { name: "rare.toml".to_owned(), text: RARE.to_owned() });
     files
 }

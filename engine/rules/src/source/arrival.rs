@@ -39,7 +39,7 @@ impl Reading {
         }
     }
 
-    /// The arrival of what was read from `body`, with no candidates yet: they are matched against its event.
+    /// The arrival of what was read from `body`, which identifies it where nothing else does, with no candidates yet: they are matched against its event.
     pub fn arrival(self, through: &Through<'_>, body: &[u8], index: &Indexer, timetable: Arc<dyn Timetable>) -> Arrival {
         let connection = through.connection;
         let delivery = match &self.delivery_id {
@@ -48,7 +48,9 @@ impl Reading {
         };
         let event = self.event(through);
         let clinic = &event.clinic;
-        let records = self.records.into_iter().map(|record| RecordWrite {
+        // What is not in its form is not believed: neither what it says of records nor what else people are known by.
+        let quarantined = self.violation.is_some();
+        let records = self.records.into_iter().filter(|_| !quarantined).map(|record| RecordWrite {
             key: RecordRef { hash: index.record(connection, &record.kind, &record.id), kind: record.kind },
             id: record.id,
             fields: record.fields,
@@ -60,6 +62,7 @@ impl Reading {
         let people = self.people.iter().enumerate();
         let mut people: Vec<Person> = people.map(|(place, person)| person.person(connection, &body, index, place == 0)).collect();
         disjoint(&mut people);
+        people.iter_mut().filter(|_| quarantined).for_each(|person| person.identities.clear());
         Arrival {
             records: records.collect(),
             entity: self.entity.as_ref().map(|entity| index.entity(connection, &entity.kind, &entity.id)),
@@ -68,6 +71,7 @@ impl Reading {
             event,
             body,
             delivery,
+            quarantined,
             candidates: Vec::new(),
             timetable,
         }

@@ -2,15 +2,25 @@
 //!
 //! A source file says everything about a provider; nothing in zelo knows any provider by name.
 
+mod around;
 mod arrival;
 mod changes;
 mod classes;
 mod consents;
 mod delivery;
+mod event_file;
 pub(crate) mod file;
+
+pub(crate) mod form;
+pub(crate) mod handshake;
+mod parameters;
 mod people;
 mod reading;
+pub(crate) mod receive;
+mod receive_file;
 mod sample;
+mod shape;
+mod split;
 pub(crate) mod verify;
 mod words;
 
@@ -18,18 +28,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+pub use around::{Around, Composed, Given};
 pub use arrival::Through;
 pub use changes::Changes;
 pub(crate) use classes::CLASSES;
 pub use classes::{Class, Classes};
 pub use consents::ConsentMapping;
 pub use delivery::{Delivery, Headers, Refusal};
-pub(crate) use file::{ALGORITHMS, ENCODINGS, FORMATS, KINDS, MAX_BODY_MAX, check_name, expand, pick, read, zone};
+pub(crate) use event_file::expand;
+#[cfg(test)]
+pub(crate) use event_file::is_type;
+pub(crate) use file::{FORMATS, check_name, pick, read, zone};
+pub(crate) use handshake::METHODS;
+pub use handshake::{Handshake, Method};
 
 pub use people::{PersonMapping, PersonReading, common};
-pub use reading::{Read, Reading, RecordReading};
+pub use reading::{Read, Reading, RecordReading, Texts};
+pub(crate) use receive::{ACK_MAX, MAX_BODY_MAX};
+pub(crate) use receive_file::ON_VIOLATION;
 pub use sample::Sample;
-pub use verify::{Algorithm, Encoding, Scheme};
+pub use shape::Shape;
+pub use split::Split;
+pub(crate) use verify::{ALGORITHMS, BODY_ENCODINGS, ENCODINGS, KEY_ENCODINGS, KINDS};
+pub use verify::{Added, Scheme};
 pub use words::Words;
 
 use crate::path::Path;
@@ -52,8 +73,20 @@ pub struct Source {
     pub xml_root: Option<String>,
     /// The longest body that is read, in bytes.
     pub max_body: usize,
-    /// A delivery must satisfy one of these.
+    /// A delivery must satisfy one of these; without one nothing does.
     pub verify: Vec<Scheme>,
+    /// Nothing is checked: anyone can send. Said aloud wherever it is found.
+    pub insecure: bool,
+    /// How the provider asks whether we are here.
+    pub handshakes: Vec<Handshake>,
+    /// What a delivery that is taken is answered, where the provider minds.
+    pub ack: Option<Ack>,
+    /// What payloads are made of, where that is not the body.
+    pub payload: Option<Composed>,
+    /// Which lists of a body hold an event in each element.
+    pub split: Split,
+    /// What becomes of an event that is not in the form of its type.
+    pub on_violation: OnViolation,
     pub events: Vec<EventMapping>,
     pub records: Vec<RecordMapping>,
     /// What is personal here says something about a person's health: LGPD art. 11.
@@ -66,11 +99,31 @@ pub struct Source {
     pub digest: String,
 }
 
+/// An exact answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// 200 to 299.
+    pub status: u16,
+    pub body: String,
+}
+
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Json,
     Xml,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+/// What becomes of an event that is not in the form that its type promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnViolation {
+    /// It is acknowledged and stored, and no rule sees it.
+    #[default]
+    Quarantine,
+    /// Its delivery is refused.
+    Refuse,
 }
 
 /// How one kind of delivery becomes an event: one `[[events]]`.
@@ -79,15 +132,17 @@ pub struct EventMapping {
     pub matches: Match,
     /// The type of the event: `appointment.created`.
     pub kind: String,
-    pub time: Option<Path>,
+    pub time: Option<Given>,
     pub entity: Option<EntityMapping>,
     /// The people that it is about, the main one first.
     pub subjects: Vec<PersonMapping>,
     pub clinic: Option<Place>,
-    /// What identifies the delivery.
-    pub id: Option<Path>,
+    /// What identifies the delivery, all parts together; nothing: its content.
+    pub id: Vec<Given>,
     /// Where an edit says what it changed.
     pub changes: Option<Changes>,
+    /// What the payload must look like.
+    pub shape: Option<Shape>,
     /// An example of a body: a file, as the source file names it.
     pub sample: Option<String>,
     /// What happens, as people say it: `um agendamento é criado`.
@@ -105,8 +160,26 @@ pub struct Match {
     pub path: Option<String>,
     /// A header and its value.
     pub header: Option<(String, String)>,
-    /// A query and the value of one of its nodes.
-    pub body: Option<(Path, serde_json::Value)>,
+    /// A parameter of the URL and its value.
+    pub query: Option<(String, String)>,
+    /// What must hold of the payload.
+    pub body: Vec<Holds>,
+}
+
+/// What must hold of a payload.
+#[derive(Clone, Debug)]
+pub struct Holds {
+    pub path: Path,
+    pub wanted: Wanted,
+}
+
+/// What a path must yield.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// A node of this value.
+    Equals(serde_json::Value),
+    /// A node that is not null, or none.
+    Exists(bool),
 }
 
 /// The thing an event is about.
@@ -157,10 +230,11 @@ impl Source {
     /// All that it asks of events.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         let events = self.events.iter().flat_map(|event| {
-            let body = event.matches.body.as_ref().map(|(path, _)| path);
+            let body = event.matches.body.iter().map(|holds| &holds.path);
             let changes = event.changes.iter().flat_map(|changes| [&changes.of, &changes.old, &changes.new]);
             let entity = event.entity.as_ref().map(|entity| &entity.id);
-            let one = body.into_iter().chain(&event.time).chain(entity).chain(&event.id);
+            let around = event.time.iter().chain(&event.id).filter_map(Given::path);
+            let one = body.chain(entity).chain(around);
             let clinic = if let Some(Place::Path(path)) = &event.clinic { Some(path) } else { None };
             one.chain(clinic).chain(event.subjects.iter().flat_map(PersonMapping::paths)).chain(changes)
         });

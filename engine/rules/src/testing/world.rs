@@ -131,6 +131,7 @@ fn emitted(kind: &str, data: zelo_core::Payload) -> Reading {
         people: Vec::new(),
         clinic: None,
         delivery_id: None,
+        violation: None,
         data,
         records: Vec::new(),
     }

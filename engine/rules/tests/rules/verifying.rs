@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use sha2::Sha256;
 use zelo_core::Timestamp;
-use zelo_rules::{Delivery, FileText, Files, Headers, Refusal, RuleSet};
+use zelo_rules::{Added, Delivery, FileText, Files, Headers, Refusal, RuleSet};
 
 use super::common::{loaded, sample, shipped};
 
@@ -119,7 +119,7 @@ fn verified_by(verify: &str) -> RuleSet {
     loaded(&Files { sources: vec![FileText { name: "other.toml".to_owned(), text }], rules: vec![], samples: vec![] })
 }
 
-fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> Option<Vec<(String, String)>> {
+fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> Option<Added> {
     let headers: Headers<'_> = given.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let delivery = Delivery {
         path: "appointment/new",
@@ -130,14 +130,30 @@ fn signed(set: &RuleSet, given: &[(&str, &str)], body: &str, secret: &[u8]) -> O
     set.sources().next().unwrap().sign(&delivery, secret, Timestamp::UNIX_EPOCH)
 }
 
-const WAYS: [&str; 6] = [
+const WAYS: [&str; 11] = [
     r#"{ kind = "hmac", header = "x-signature" }"#,
     r#"{ kind = "hmac", header = "x-signature", prefix = "sha1=", algorithm = "sha1", encodings = ["base64", "hex"] }"#,
     r#"{ kind = "hmac", header = "x-signature", prefix = "v0 ", algorithm = "sha512", signed = "v0:{header:x-id}:{url}:{body}" }"#,
     r#"{ any = [{ kind = "hmac", header = "x-signature", encodings = [] }, { kind = "hmac", header = "x-other" }] }"#,
     r#"{ kind = "token", header = "x-token" }"#,
     r#"{ kind = "token", header = "authorization", prefix = "Bearer " }"#,
+    r#"{ kind = "hmac", header = "x-signature", fields = { separator = ",", assign = "=", signature = "v1", timestamp = "t" }, signed = "{t}.{body}", tolerance = "5m" }"#,
+    r#"{ kind = "hmac", header = "x-signature", fields = { separator = " ", assign = ",", signature = "v1" }, timestamp = { header = "x-time" }, signed = "{header:x-made}.{t}.{body}", encodings = ["base64"], tolerance = "0s" }"#,
+    r#"{ kind = "hmac", header = "x-signature", signed = "{url}[{query:none}]", body_hash = { query = "hash" }, algorithm = "sha1", encodings = ["base64"] }"#,
+    r#"{ kind = "token", query = "token" }"#,
+    r#"{ kind = "basic" }"#,
 ];
+
+const NOW: Timestamp = Timestamp::constant(1_772_449_200, 0);
+const URL: &str = "https://hooks.example.com/hooks/centro/appointment/new?a=b";
+
+/// Whether it is verified with what was added to it.
+fn verify_added(set: &RuleSet, given: &[(&str, &str)], added: &Added, body: &[u8], secret: &str) -> Result<(), Refusal> {
+    let more = added.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers: Headers<'_> = given.iter().map(|(name, value)| (*name, value.as_bytes())).chain(more).collect();
+    let delivery = Delivery { path: "appointment/new", url: &added.url(URL), headers: &headers, body };
+    set.sources().next().unwrap().verify(&delivery, &[secret.as_bytes().to_vec()], NOW)
+}
 
 proptest! {
     #[test]
@@ -147,29 +163,59 @@ proptest! {
         other_body in ".{0,40}",
         secret in "[!-~]{1,80}",
         other_secret in "[!-~]{1,80}",
+        at in any::<prop::sample::Index>(),
     ) {
+        let basic = if WAYS[way].contains("basic") { ":" } else { "" };
+        let (secret, other_secret) = (format!("{basic}{secret}"), format!("{basic}{other_secret}"));
         let set = verified_by(WAYS[way]);
         let given = [("x-id", "evt_1")];
-        let made = signed(&set, &given, &body, secret.as_bytes()).unwrap();
-        let all: Vec<(&str, &str)> = given.into_iter().chain(made.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect();
-        prop_assert_eq!(verify(&set, &all, &body, &[secret.as_bytes()]), Ok(()));
+        let headers: Headers<'_> = given.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let delivery = Delivery { path: "appointment/new", url: URL, headers: &headers, body: body.as_bytes() };
+        let made = set.sources().next().unwrap().sign(&delivery, secret.as_bytes(), NOW).unwrap();
+        prop_assert_eq!(verify_added(&set, &given, &made, body.as_bytes(), &secret), Ok(()));
         if secret != other_secret {
-            prop_assert!(verify(&set, &all, &body, &[other_secret.as_bytes()]).is_err());
+            prop_assert!(verify_added(&set, &given, &made, body.as_bytes(), &other_secret).is_err());
         }
-        if body != other_body && WAYS[way].contains("hmac") {
-            prop_assert!(verify(&set, &all, &other_body, &[secret.as_bytes()]).is_err());
+        if !WAYS[way].contains("hmac") {
+            return Ok(());
+        }
+        if body != other_body {
+            prop_assert!(verify_added(&set, &given, &made, other_body.as_bytes(), &secret).is_err());
+        }
+        // One byte of the body, of any header that was made, or of the URL.
+        let mut bytes = body.clone().into_bytes();
+        if !bytes.is_empty() {
+            let place = at.index(bytes.len());
+            bytes[place] ^= 1;
+            prop_assert!(verify_added(&set, &given, &made, &bytes, &secret).is_err());
+        }
+        for header in 0..made.headers.len() {
+            let mut other = made.clone();
+            let mut bytes = other.headers[header].1.clone().into_bytes();
+            let place = at.index(bytes.len());
+            bytes[place] ^= 1;
+            other.headers[header].1 = String::from_utf8(bytes).unwrap();
+            prop_assert!(verify_added(&set, &given, &other, body.as_bytes(), &secret).is_err(), "{:?}", other);
+        }
+        for parameter in 0..made.query.len() {
+            let mut other = made.clone();
+            other.query[parameter].1.push('0');
+            prop_assert!(verify_added(&set, &given, &other, body.as_bytes(), &secret).is_err());
         }
     }
 }
 
 #[test]
 fn the_first_way_that_can_be_taken_signs() {
-    let names = |set: &RuleSet, given: &[(&str, &str)]| signed(set, given, "{}", SECRET).map(|made| made[0].0.clone());
+    let names = |set: &RuleSet, given: &[(&str, &str)]| signed(set, given, "{}", SECRET).map(|made| made.headers[0].0.clone());
     let set = loaded(&shipped());
     assert_eq!(names(&set, &[]).as_deref(), Some("authorization"));
     assert_eq!(names(&set, &[("Authorization", "Basic x")]).as_deref(), Some("x-zelo-token"), "that header is taken");
     assert_eq!(names(&verified_by(WAYS[3]), &[]).as_deref(), Some("x-other"), "no encoding, no signature");
-    assert_eq!(signed(&verified_by(WAYS[5]), &[], "{}", SECRET), Some(vec![("authorization".to_owned(), "Bearer s3cret".to_owned())]));
+    assert_eq!(
+        signed(&verified_by(WAYS[5]), &[], "{}", SECRET).map(|made| made.headers),
+        Some(vec![("authorization".to_owned(), "Bearer s3cret".to_owned())])
+    );
 }
 
 #[test]
@@ -181,4 +227,20 @@ fn what_cannot_be_signed_is_not() {
     assert_eq!(signed(&verified_by(WAYS[0]), &[], "{}", b""), None);
     assert!(signed(&verified_by(WAYS[0]), &[], "{}", b"\xff\n").is_some(), "a key is any bytes");
     assert_eq!(signed(&token, &[], &"x".repeat(256 * 1024 + 1), SECRET), None, "too large");
+}
+
+#[test]
+fn what_a_signature_is_of_and_nobody_gave_is_made_up() {
+    let set = verified_by(WAYS[7]);
+    let made = signed(&set, &[], "{}", SECRET).unwrap();
+    let names: Vec<&str> = made.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["x-time", "x-made", "x-signature"]);
+    let given = signed(&set, &[("x-made", "msg_1"), ("x-time", "0")], "{}", SECRET).unwrap();
+    assert_eq!(given.headers.len(), 1, "what was given stands: {given:?}");
+    assert_eq!(signed(&set, &[("x-made", "msg_1"), ("x-time", "7")], "{}", SECRET), None, "too long ago");
+    let rsa = verified_by(r#"{ kind = "rsa", header = "x-signature" }"#);
+    assert_eq!(signed(&rsa, &[], "{}", SECRET), None, "only the provider can");
+    let token = signed(&verified_by(WAYS[9]), &[], "{}", b"a&b=c").unwrap();
+    assert_eq!(token.url("https://x.example/a"), "https://x.example/a?token=a%26b%3Dc");
+    assert_eq!(token.url("https://x.example/a?b"), "https://x.example/a?b&token=a%26b%3Dc");
 }

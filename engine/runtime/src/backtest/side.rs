@@ -107,6 +107,7 @@ impl Side {
             body: Arc::default(),
             // Duplicates were never stored.
             delivery: index.delivery(name, &event.kind, &event.id.to_string()),
+            quarantined: false,
             entity: event.entity.as_ref().map(|entity| index.entity(name, &entity.kind, &entity.id)),
             people: event.subjects.iter().map(|subject| Person::new(index.subject(name, subject))).collect(),
             consents: Vec::new(),

@@ -17,7 +17,9 @@ use zelo_runtime::keeper::Pace;
 use zelo_runtime::line::Line;
 use zelo_runtime::outbound::Answers;
 use zelo_runtime::rulebook::{self, Edition};
-use zelo_runtime::{Budgets, Catalog, ChannelKind, Channels, Connection, Incoming, Receipt, Refused, Rulebook, Runtime, Secrets, Shared};
+use zelo_runtime::{
+    Answer, Budgets, Catalog, ChannelKind, Channels, Connection, Incoming, Receipts, Refused, Rulebook, Runtime, Secrets, Shared,
+};
 use zelo_store::seal::Root;
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AttemptView, AuditPage, AuditView, AutomationRow, Import, JobView, MasterKey, Page};
@@ -100,7 +102,7 @@ pub(crate) async fn happen(plugins: &Plugins, case: &Case) -> Left {
     let refusals = refused(&runtime, case).await;
     for (path, body) in [("person", &case.person), ("visit", &case.visit)] {
         let receipt = receive(&runtime, case, path, body.to_string().as_bytes(), &case.token).await.unwrap();
-        assert!(receipt.event_id.is_some(), "{path} is accepted");
+        assert!(receipt.all()[0].event_id.is_some(), "{path} is accepted");
     }
     let clear = keep(&runtime, &clock).await;
     let left = left(&runtime, clear, refusals).await;
@@ -116,6 +118,7 @@ async fn runtime(plugins: &Plugins, case: &Case, clock: &Arc<ManualClock>) -> Ru
         source: "origin".to_owned(),
         secrets: vec![case.token.clone().into_bytes()],
         clinic: None,
+        handshake: None,
         insecure: false,
     };
     Runtime::new(Shared {
@@ -168,9 +171,13 @@ async fn know_contact(runtime: &Runtime, fields: Map<String, Value>) {
     runtime.store.import(import, runtime.clock.now()).await.unwrap();
 }
 
-async fn receive(runtime: &Runtime, case: &Case, path: &str, body: &[u8], token: &str) -> Result<Receipt, Refused> {
+async fn receive(runtime: &Runtime, case: &Case, path: &str, body: &[u8], token: &str) -> Result<Receipts, Refused> {
     let headers: Headers<'_> = [("x-token", token.as_bytes()), ("x-more", case.header.as_bytes())].into_iter().collect();
-    runtime.receive(runtime.arrived(), Incoming { connection: CONNECTION, path, url: &case.url, headers: &headers, body }).await
+    let incoming = Incoming { connection: CONNECTION, path, url: &case.url, headers: &headers, body };
+    match runtime.receive(runtime.arrived(), incoming).await? {
+        Answer::Taken { receipts, .. } => Ok(receipts),
+        Answer::Handshake(text) => panic!("a delivery was answered {text}"),
+    }
 }
 
 /// Deliveries with something wrong, and what is said of them; none is accepted.

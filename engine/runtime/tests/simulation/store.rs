@@ -18,8 +18,8 @@ use zelo_core::{
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, PersonRow,
+    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;
@@ -144,6 +144,10 @@ impl Store for Faulty {
             self.notes.stand(&decision.jobs);
         })
         .await
+    }
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
+        let wanted = move |store: Arc<dyn Store>| async move { store.record_all(arrivals).await };
+        self.call("records several".to_owned(), Error::Busy, wanted, |_| {}).await
     }
     async fn claim(
         &self,
@@ -333,6 +337,21 @@ impl Store for Faulty {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn people(&self) -> Result<Vec<PersonRow>, Error> {
+        self.inner.people().await
+    }
+    async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error> {
+        self.inner.person(name).await
+    }
+    async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error> {
+        self.inner.put_person(row, by, now).await
+    }
+    async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_person(name, by, now).await
+    }
+    async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {
+        self.inner.spend_code(name, step, now).await
     }
     fn replaying(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
         self.inner.replaying()

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use zelo_core::{Clock, EventId, JobState, ManualClock, SeededEntropy, Status};
 use zelo_rules::Headers;
 use zelo_runtime::keeper::Pace;
-use zelo_runtime::{Incoming, Receipt, Refused, Runtime};
+use zelo_runtime::{Answer, Incoming, Refused, Runtime};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Page, Store};
 
@@ -138,7 +138,7 @@ struct Life {
 }
 
 /// What the provider was answered, by the places of its deliveries.
-type Heard = Arc<Mutex<Vec<(usize, Result<Receipt, Refused>)>>>;
+type Heard = Arc<Mutex<Vec<(usize, Result<Answer, Refused>)>>>;
 
 /// Lets the story of `script` happen.
 pub(crate) fn tell(ground: &Ground, script: Script) -> Told {
@@ -372,7 +372,9 @@ impl Director<'_> {
             let sent = &mut self.sent[place];
             let later = self.clock.now() + SignedDuration::from_secs(1 + self.dice.below(120) as i64);
             sent.state = match answer {
-                Ok(receipt) => {
+                Ok(Answer::Handshake(text)) => panic!("a delivery was answered {text}"),
+                Ok(Answer::Taken { receipts, .. }) => {
+                    let [receipt] = receipts.all() else { unreachable!("nothing is split") };
                     assert!(matches!(receipt.status, Status::Accepted | Status::Stale | Status::Duplicate), "{:?}", receipt.status);
                     sent.acknowledged.push(receipt.event_id.unwrap());
                     let again = sent.acknowledged.len() < 3 && self.dice.chance(self.script.weather.again);

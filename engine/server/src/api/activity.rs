@@ -5,21 +5,29 @@ use axum::extract::{Path, State};
 use zelo_core::{AuditKind, EventId, JobId, JobState};
 use zelo_store::AuditPage;
 
-use super::query::{List, Parameters};
+use super::query::{List, PageQuery, Parameters};
 use super::views::{AuditJson, EventJson, JobJson, MessageJson, RecordJson, VerifiedJson};
 use crate::App;
 use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 use crate::seen::Seen;
 
+/// Events, newest first, without their payloads.
+#[utoipa::path(get, path = "/api/v1/events", tag = "api", params(PageQuery), responses(
+    (status = 200, description = "As asked for.", body = List<EventJson>),
+))]
 pub(super) async fn events(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<EventJson>>, Problem> {
-    let wanted = parameters.page("")?;
+    let wanted = parameters.page("", &who)?;
     let rows = app.runtime.store.events(&wanted.page).await?;
     Seen::of("events").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, EventJson::new)))
 }
 
 /// One event, with its payload.
+#[utoipa::path(get, path = "/api/v1/events/{id}", tag = "api", params(("id" = String, Path, description = "`evt_` and 32 hexadecimal digits.")), responses(
+    (status = 200, description = "As asked for.", body = EventJson),
+))]
 pub(super) async fn event(
     State(app): State<App>,
     who: Known,
@@ -29,11 +37,19 @@ pub(super) async fn event(
     parameters.none()?;
     let missing = || Problem::not_found("There is no event with this id. An id looks like `evt_` and 32 hexadecimal digits.");
     let id: EventId = id.parse().map_err(|_| missing())?;
-    let view = app.runtime.store.event(id).await?.ok_or_else(missing)?;
+    let view = app.runtime.store.event(id).await?.filter(|view| who.sees(view)).ok_or_else(missing)?;
     Seen::of("event").rows([&view]).by(&who, &app).await?;
     Ok(Json(EventJson::with_data(&view)))
 }
 
+/// Jobs, live and ended, newest first.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "api", params(
+    PageQuery,
+    ("state" = Option<shapes::JobState>, Query, description = "Only those that stand so."),
+    ("attention" = Option<shapes::True>, Query, description = "Only those that wait for a person; not beside `state`."),
+), responses(
+    (status = 200, description = "As asked for.", body = List<JobJson>),
+))]
 pub(super) async fn jobs(State(app): State<App>, who: Known, mut parameters: Parameters) -> Result<Json<List<JobJson>>, Problem> {
     let state = match parameters.take("state") {
         None => None,
@@ -47,7 +63,7 @@ pub(super) async fn jobs(State(app): State<App>, who: Known, mut parameters: Par
         Some("true") if state.is_none() => true,
         Some(_) => return Err(Problem::query("`attention` is true, and does not stand beside `state`.")),
     };
-    let wanted = parameters.page(", state, attention")?;
+    let wanted = parameters.page(", state, attention", &who)?;
     let store = &app.runtime.store;
     let rows = if attention { store.attention(&wanted.page).await? } else { store.jobs(&wanted.page, state).await? };
     Seen::of("jobs").rows(wanted.shown(&rows)).by(&who, &app).await?;
@@ -56,6 +72,9 @@ pub(super) async fn jobs(State(app): State<App>, who: Known, mut parameters: Par
 }
 
 /// One job, with its journal and what its plugin said in each attempt.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "api", params(("id" = String, Path, description = "`job_` and 32 hexadecimal digits.")), responses(
+    (status = 200, description = "As asked for.", body = JobJson),
+))]
 pub(super) async fn job(
     State(app): State<App>,
     who: Known,
@@ -64,7 +83,7 @@ pub(super) async fn job(
 ) -> Result<Json<JobJson>, Problem> {
     parameters.none()?;
     let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
-    let view = app.runtime.store.job(id).await?.ok_or_else(Problem::no_job)?;
+    let view = app.runtime.store.job(id).await?.filter(|view| who.sees(view)).ok_or_else(Problem::no_job)?;
     let journal = app.runtime.store.journal(id).await?;
     let attempts = app.runtime.store.attempts(id).await?;
     Seen::of("job").rows([&view]).by(&who, &app).await?;
@@ -72,21 +91,35 @@ pub(super) async fn job(
     Ok(Json(JobJson::whole(&view, &app.runtime.line.halts(), journal, attempts).decided(decisions)))
 }
 
+/// Messages in the outbox channels, newest first.
+#[utoipa::path(get, path = "/api/v1/messages", tag = "api", params(PageQuery), responses(
+    (status = 200, description = "As asked for.", body = List<MessageJson>),
+))]
 pub(super) async fn messages(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<MessageJson>>, Problem> {
-    let wanted = parameters.page("")?;
+    let wanted = parameters.page("", &who)?;
     let rows = app.runtime.store.messages(&wanted.page).await?;
     Seen::of("messages").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, MessageJson::new)))
 }
 
-pub(super) async fn audit(State(app): State<App>, mut parameters: Parameters) -> Result<Json<List<AuditJson>>, Problem> {
+/// The audit log, newest first.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "api", params(
+    PageQuery,
+    ("kind" = Option<shapes::AuditKind>, Query, description = "Only entries that tell this."),
+), responses(
+    (status = 200, description = "As asked for.", body = List<AuditJson>),
+))]
+pub(super) async fn audit(State(app): State<App>, who: Known, mut parameters: Parameters) -> Result<Json<List<AuditJson>>, Problem> {
     let kind = parameters.take("kind").map(|word| AuditKind::parse(&word).ok_or_else(unknown_kind)).transpose()?;
-    let wanted = parameters.page(", kind")?;
+    let wanted = parameters.page(", kind", &who)?;
     let rows = app.runtime.store.audit(&AuditPage { page: wanted.page.clone(), kind }).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, AuditJson::new)))
 }
 
 /// Whether the audit log is as it was written, and signed.
+#[utoipa::path(get, path = "/api/v1/audit/verify", tag = "api", responses(
+    (status = 200, description = "As asked for.", body = VerifiedJson),
+))]
 pub(super) async fn verify(State(app): State<App>, parameters: Parameters) -> Result<Json<VerifiedJson>, Problem> {
     parameters.none()?;
     let verified = app.runtime.store.verify_audit(Vec::new()).await?;
@@ -98,9 +131,16 @@ fn unknown_kind() -> Problem {
     Problem::query(format!("`kind` is one of {}.", words.join(", ")))
 }
 
+/// Records, last written first.
+#[utoipa::path(get, path = "/api/v1/records", tag = "api", params(
+    PageQuery,
+    ("type" = Option<String>, Query, description = "Only records of this type."),
+), responses(
+    (status = 200, description = "As asked for.", body = List<RecordJson>),
+))]
 pub(super) async fn records(State(app): State<App>, who: Known, mut parameters: Parameters) -> Result<Json<List<RecordJson>>, Problem> {
     let kind = parameters.take("type");
-    let wanted = parameters.page(", type")?;
+    let wanted = parameters.page(", type", &who)?;
     let rows = app.runtime.store.records(&wanted.page, kind.as_deref()).await?;
     Seen::of("records").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, RecordJson::new)))

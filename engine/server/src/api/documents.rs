@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
-use super::query::{List, Parameters};
+use super::query::{List, PageQuery, Parameters};
 use super::views::DocumentJson;
 use crate::App;
 use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 use crate::seen::Seen;
 
@@ -26,14 +27,24 @@ const POLICY: &str =
 /// Characters of a file name that are told.
 const NAME_MAX: usize = 150;
 
+/// Documents, newest first, without their files.
+#[utoipa::path(get, path = "/api/v1/documents", tag = "api", params(PageQuery), responses(
+    (status = 200, description = "As asked for.", body = List<DocumentJson>),
+))]
 pub(super) async fn documents(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<List<DocumentJson>>, Problem> {
-    let wanted = parameters.page("")?;
+    let wanted = parameters.page("", &who)?;
     let rows = app.runtime.store.documents(&wanted.page).await?;
     Seen::of("documents").rows(wanted.shown(&rows)).by(&who, &app).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, DocumentJson::new)))
 }
 
-/// The file.
+/// The file of a document: shown by a browser where it cannot run anything, else for saving.
+#[utoipa::path(get, path = "/api/v1/documents/{job}/{index}", tag = "api", params(
+    ("job" = String, Path, description = "`job_` and 32 hexadecimal digits."),
+    ("index" = String, Path, description = "A number."),
+), responses(
+    (status = 200, description = "The file.", body = shapes::Bytes, content_type = "*/*"),
+))]
 pub(super) async fn document(
     State(app): State<App>,
     who: Known,
@@ -45,7 +56,7 @@ pub(super) async fn document(
         Problem::not_found("There is no document with this id. An id looks like `job_` and 32 hexadecimal digits, a slash and a number.")
     };
     let (job, index) = zelo_store::parse_effect_id(&format!("{job}/{index}")).ok_or_else(missing)?;
-    let (view, content) = app.runtime.store.document(job, index).await?.ok_or_else(missing)?;
+    let (view, content) = app.runtime.store.document(job, index).await?.filter(|(view, _)| who.sees(view)).ok_or_else(missing)?;
     Seen::of("document").rows([&view]).by(&who, &app).await?;
     let shown = shown(&view.media_type);
     let disposition = disposition(if shown.is_some() { "inline" } else { "attachment" }, &view.name);

@@ -6,21 +6,23 @@ use axum::extract::{Path, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use zelo_core::{Event, EventId, Status};
+use utoipa::ToSchema;
+use zelo_core::{AutomationId, Event, EventId, Status};
 use zelo_rules::{Class, LOCALES};
 use zelo_runtime::explain::{self, Explained, Given, Telling};
 use zelo_store::Who;
 
 use super::query::Parameters;
 use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 use crate::seen::Seen;
 use crate::{App, body};
 
 /// A payload that might come.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Payload {
+pub(super) struct Payload {
     connection: String,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -36,6 +38,14 @@ struct Payload {
 /// A payload has at most so many bytes.
 const BODY_MAX: usize = 1 << 20;
 
+/// Why each rule fires or does not for a stored event, and what was made because of it.
+#[utoipa::path(get, path = "/api/v1/events/{id}/explanation", tag = "api", operation_id = "explain_event", params(
+    ("reveal" = Option<shapes::Class>, Query, description = "Values of this class and of less delicate ones are shown; public, where it does not say."),
+    ("lang" = Option<shapes::Locale>, Query, description = "The language of its sentences; pt-BR, where it does not say."),
+    ("id" = String, Path, description = "`evt_` and 32 hexadecimal digits."),
+), responses(
+    (status = 200, description = "As asked for.", body = shapes::Explained),
+))]
 pub(super) async fn stored(
     State(app): State<App>,
     who: Known,
@@ -45,12 +55,31 @@ pub(super) async fn stored(
     let missing = || Problem::not_found("There is no event with this id. An id looks like `evt_` and 32 hexadecimal digits.");
     let id: EventId = id.parse().map_err(|_| missing())?;
     let wanted = Wanted::read(parameters)?;
-    let view = app.runtime.store.event(id).await?.ok_or_else(missing)?;
-    let told = explained(&app, &view.event, Some(view.status), &wanted).await?;
+    if wanted.reveal != Class::Public && !who.sees_everything() {
+        // The records that rules look up may be of other clinics of the connection.
+        return Err(Problem::clinics());
+    }
+    let view = app.runtime.store.event(id).await?.filter(|view| who.sees(view)).ok_or_else(missing)?;
+    let mut told = explained(&app, &view.event, Some(view.status), &wanted).await?;
+    let in_force = app.runtime.rules.current().in_force.clone();
+    // What is switched on for another clinic is told of as well: that it is not for this one.
+    let others = |id: &AutomationId| {
+        let mut of_others =
+            in_force.automations().filter(|one| one.clinic.is_some() && !who.clinics.include(&one.connection, one.clinic.as_deref()));
+        of_others.any(|one| one.id == *id)
+    };
+    told.explanation.rules.retain(|rule| !rule.automation.as_ref().is_some_and(others));
     Seen::of("explanation").rows([&view]).by(&who, &app).await?;
     Ok(told)
 }
 
+/// The same for a payload that might come. Nothing is stored and nothing is made.
+#[utoipa::path(post, path = "/api/v1/explain", tag = "api", operation_id = "explain_payload", params(
+    ("reveal" = Option<shapes::Class>, Query, description = "Values of this class and of less delicate ones are shown; public, where it does not say."),
+    ("lang" = Option<shapes::Locale>, Query, description = "The language of its sentences; pt-BR, where it does not say."),
+), request_body = Payload, responses(
+    (status = 200, description = "As asked for.", body = shapes::Explained),
+))]
 pub(super) async fn given(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<Explained>, Problem> {
     let wanted = Wanted::read(parameters)?;
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;

@@ -1,46 +1,50 @@
 //! The kill switch.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::middleware::from_fn;
-use axum::routing::{get, put};
-use axum::{Json, Router};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zelo_core::halt::reason;
-use zelo_core::{Halt, HaltScope};
+use zelo_core::{Halt, HaltScope, Timestamp};
 
 use super::query::Parameters;
-use crate::access::{Known, operators};
+use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 use crate::{App, body};
 
 /// The longest body in bytes.
 const BODY_MAX: usize = 4096;
 
-/// The routes of what is halted: everybody may see it, operators change it.
-pub(super) fn routes() -> Router<App> {
-    let change = put(halt).delete(resume).route_layer(from_fn(operators));
-    Router::new().route("/halts", get(list)).route("/halts/{scope}", change)
-}
-
 /// What is said about a halt beside its scope.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = HaltSaid)]
 #[serde(deny_unknown_fields)]
-struct Said {
+pub(super) struct Said {
+    /// At most 500 characters, with nobody's name.
+    #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
-async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+/// What is halted.
+#[utoipa::path(get, path = "/api/v1/halts", tag = "api", operation_id = "halts", responses(
+    (status = 200, description = "As asked for.", body = Halts),
+))]
+pub(super) async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Halts>, Problem> {
     parameters.none()?;
     Ok(all(&app))
 }
 
-fn all(app: &App) -> Json<Value> {
-    Json(json!({ "items": app.runtime.line.halts().iter().map(told).collect::<Vec<_>>() }))
+fn all(app: &App) -> Json<Halts> {
+    Json(Halts { items: app.runtime.line.halts().iter().map(HaltJson::new).collect() })
 }
 
-async fn halt(State(app): State<App>, who: Known, Path(scope): Path<String>, request: Body) -> Result<Json<Value>, Problem> {
+/// Halts all, a rule or a plugin: what runs is broken off, nothing begins and nothing is lost.
+#[utoipa::path(put, path = "/api/v1/halts/{scope}", tag = "api", operation_id = "halt", params(("scope" = shapes::HaltScope, Path)), request_body(content = Option<Said>), responses(
+    (status = 200, description = "What is halted now.", body = Halts),
+))]
+pub(super) async fn halt(State(app): State<App>, who: Known, Path(scope): Path<String>, request: Body) -> Result<Json<Halts>, Problem> {
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let said: Said = match held.bytes.is_empty() {
         true => Said::default(),
@@ -50,7 +54,11 @@ async fn halt(State(app): State<App>, who: Known, Path(scope): Path<String>, req
     Ok(all(&app))
 }
 
-async fn resume(State(app): State<App>, who: Known, Path(scope): Path<String>) -> Result<Json<Value>, Problem> {
+/// Lets go on what was halted.
+#[utoipa::path(delete, path = "/api/v1/halts/{scope}", tag = "api", operation_id = "resume", params(("scope" = shapes::HaltScope, Path)), responses(
+    (status = 200, description = "What is halted now.", body = Halts),
+))]
+pub(super) async fn resume(State(app): State<App>, who: Known, Path(scope): Path<String>) -> Result<Json<Halts>, Problem> {
     lift_halt(&app, &who, &scope).await?;
     Ok(all(&app))
 }
@@ -79,6 +87,24 @@ fn known(scope: &str) -> Result<HaltScope, Problem> {
     scope.parse().map_err(|_| Problem::malformed("What can be halted is `all`, `rule:NAME` or `plugin:NAME`."))
 }
 
-fn told(halt: &Halt) -> Value {
-    json!({ "scope": halt.scope.to_string(), "at": halt.at.to_string(), "actor": halt.actor.as_str(), "reason": halt.reason })
+/// What is halted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Halts {
+    items: Vec<HaltJson>,
+}
+
+/// Something that is halted, since when, by whom and why.
+#[derive(Serialize, ToSchema)]
+struct HaltJson {
+    #[schema(value_type = shapes::HaltScope)]
+    scope: String,
+    at: Timestamp,
+    actor: String,
+    reason: Option<String>,
+}
+
+impl HaltJson {
+    fn new(halt: &Halt) -> Self {
+        Self { scope: halt.scope.to_string(), at: halt.at, actor: halt.actor.as_str().to_owned(), reason: halt.reason.clone() }
+    }
 }

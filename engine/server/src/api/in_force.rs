@@ -6,97 +6,120 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use zelo_core::{AutomationId, Status, Timestamp};
 use zelo_rules::{Diagnostic, Overview, Text};
 use zelo_runtime::outbound::Down;
 
 use super::query::Parameters;
 use crate::App;
+use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 
-#[derive(Serialize)]
-struct RuleJson<'a> {
-    id: &'a str,
-    /// One text, or one by language.
-    title: &'a Text,
-    source: Option<&'a str>,
-    on: &'a BTreeSet<String>,
-    digest: &'a str,
+/// A rule.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RuleJson {
+    id: String,
+    #[schema(value_type = shapes::Text)]
+    title: Text,
+    source: Option<String>,
+    on: BTreeSet<String>,
+    digest: String,
     /// The rule in words, by language, with defaults for its settings.
     sentence: BTreeMap<&'static str, String>,
 }
 
-#[derive(Serialize)]
-struct AutomationJson<'a> {
-    id: &'a str,
-    rule: &'a str,
-    connection: &'a str,
-    clinic: Option<&'a str>,
-    settings: &'a Map<String, Value>,
+/// A rule that is switched on.
+#[derive(Serialize, ToSchema)]
+struct AutomationJson {
+    #[schema(value_type = shapes::AutomationId)]
+    id: String,
+    rule: String,
+    connection: String,
+    clinic: Option<String>,
+    settings: Map<String, Value>,
 }
 
-#[derive(Serialize)]
-struct IdleJson<'a> {
-    automation: &'a str,
-    reason: &'a str,
+/// What is switched on and yet does nothing, and why.
+#[derive(Serialize, ToSchema)]
+struct IdleJson {
+    #[schema(value_type = shapes::AutomationId)]
+    automation: String,
+    reason: String,
 }
 
-#[derive(Serialize)]
-struct RulesJson<'a> {
-    items: Vec<RuleJson<'a>>,
+/// What is in force.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RulesJson {
+    items: Vec<RuleJson>,
     next: Option<String>,
     /// What is switched on.
-    automations: Vec<AutomationJson<'a>>,
+    automations: Vec<AutomationJson>,
     /// What is switched on and yet does nothing.
-    idle: Vec<IdleJson<'a>>,
+    idle: Vec<IdleJson>,
     /// Why the files on disk are not in force; empty if they are.
+    #[schema(value_type = Vec<shapes::Diagnostic>)]
     problems: Vec<Diagnostic>,
     /// The same as one text, and the only place for what is not a mistake in a rule file: a broken plugin, a rule that is
     /// switched on and gone, a file that cannot be read. Null if the files on disk are in force.
     problem: Option<String>,
 }
 
-pub(super) async fn rules(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+/// The rules in force, what is switched on, and why the files on disk are not in force where they are not.
+#[utoipa::path(get, path = "/api/v1/rules", tag = "api", responses(
+    (status = 200, description = "As asked for.", body = RulesJson),
+))]
+pub(super) async fn rules(State(app): State<App>, who: Known, parameters: Parameters) -> Result<Json<RulesJson>, Problem> {
     parameters.none()?;
     let edition = app.runtime.rules.current();
-    let items = edition.rules.rules().map(|rule| RuleJson {
-        id: &rule.id,
-        title: &rule.title,
-        source: rule.source.as_deref(),
-        on: &rule.on,
-        digest: &rule.digest,
+    let all = who.sees_everything();
+    let sees = |connection: &str, clinic: Option<&str>| who.clinics.include(connection, clinic);
+    let switched: Vec<_> = edition.in_force.automations().filter(|one| sees(&one.connection, one.clinic.as_deref())).collect();
+    let items = edition.rules.rules().filter(|rule| all || switched.iter().any(|one| one.rule == rule.id)).map(|rule| RuleJson {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        source: rule.source.clone(),
+        on: rule.on.clone(),
+        digest: rule.digest.clone(),
         sentence: edition.rules.sentences(&rule.id, &Map::new()),
     });
-    let automations = edition.in_force.automations().map(|automation| AutomationJson {
-        id: &automation.id.0,
-        rule: &automation.rule,
-        connection: &automation.connection,
-        clinic: automation.clinic.as_deref(),
-        settings: &automation.settings,
+    let automations = switched.iter().map(|automation| AutomationJson {
+        id: automation.id.to_string(),
+        rule: automation.rule.clone(),
+        connection: automation.connection.clone(),
+        clinic: automation.clinic.clone(),
+        settings: automation.settings.clone(),
     });
-    let idle = edition.in_force.problems().iter().map(|problem| IdleJson { automation: &problem.automation.0, reason: &problem.text });
-    let answer = RulesJson {
+    let idle = edition
+        .in_force
+        .problems()
+        .iter()
+        .filter(|_| all)
+        .map(|problem| IdleJson { automation: problem.automation.to_string(), reason: problem.text.clone() });
+    Ok(Json(RulesJson {
         items: items.collect(),
         next: None,
         automations: automations.collect(),
         idle: idle.collect(),
-        problems: app.runtime.rules.problems(),
-        problem: app.runtime.rules.problem(),
-    };
-    serde_json::to_value(answer).map(Json).map_err(|_| Problem::internal())
+        problems: if all { app.runtime.rules.problems() } else { Vec::new() },
+        problem: app.runtime.rules.problem().filter(|_| all),
+    }))
 }
 
 /// A rule on one screen, and where it is or was switched on.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct OneRuleJson {
     #[serde(flatten)]
+    #[schema(value_type = shapes::Overview)]
     overview: Overview,
     automations: Vec<SwitchedJson>,
 }
 
 /// An automation, on or off.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SwitchedJson {
+    #[schema(value_type = shapes::AutomationId)]
     id: String,
     connection: String,
     clinic: Option<String>,
@@ -108,17 +131,27 @@ struct SwitchedJson {
 }
 
 /// One rule: what it does in words, what it shows to plugins and why, what it may do, what can be chosen.
-pub(super) async fn rule(State(app): State<App>, Path(id): Path<String>, parameters: Parameters) -> Result<Json<OneRuleJson>, Problem> {
+#[utoipa::path(get, path = "/api/v1/rules/{id}", tag = "api", params(("id" = String, Path)), responses(
+    (status = 200, description = "As asked for.", body = OneRuleJson),
+))]
+pub(super) async fn rule(
+    State(app): State<App>,
+    who: Known,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> Result<Json<OneRuleJson>, Problem> {
     parameters.none()?;
     let edition = app.runtime.rules.current();
-    let Some(overview) = edition.rules.overview(&id) else {
-        return Err(Problem::not_found(match edition.rules.nearest(&id) {
+    let all = who.sees_everything();
+    let rows = app.runtime.store.automations().await?.into_iter().filter(|row| row.rule == id);
+    let rows: Vec<_> = rows.filter(|row| who.clinics.include(&row.connection, row.clinic.as_deref())).collect();
+    let Some(overview) = edition.rules.overview(&id).filter(|_| all || !rows.is_empty()) else {
+        return Err(Problem::not_found(match edition.rules.nearest(&id).filter(|_| all) {
             Some(near) => format!("There is no rule with this id. Did you mean `{near}`?"),
             None => "There is no rule with this id. /api/v1/rules lists them.".to_owned(),
         }));
     };
-    let rows = app.runtime.store.automations().await?;
-    let switched = rows.into_iter().filter(|row| row.rule == id).map(|row| SwitchedJson {
+    let switched = rows.into_iter().map(|row| SwitchedJson {
         sentence: edition.rules.sentences(&id, &row.settings),
         id: row.id.to_string(),
         connection: row.connection,
@@ -129,7 +162,8 @@ pub(super) async fn rule(State(app): State<App>, Path(id): Path<String>, paramet
     Ok(Json(OneRuleJson { automations: switched.collect(), overview }))
 }
 
-#[derive(Serialize)]
+/// What is in force, and what came.
+#[derive(Serialize, ToSchema)]
 pub(super) struct StatusJson {
     version: &'static str,
     /// Since the process began.
@@ -141,7 +175,8 @@ pub(super) struct StatusJson {
     down: Vec<DownJson>,
 }
 
-#[derive(Serialize)]
+/// How many deliveries came to what.
+#[derive(Serialize, ToSchema)]
 struct DeliveriesJson {
     accepted: u64,
     duplicate: u64,
@@ -152,17 +187,19 @@ struct DeliveriesJson {
 }
 
 /// A destination of requests that is left alone for a while.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DownJson {
     host: String,
     /// The automation that it takes no more of; nothing where it takes nothing of anybody.
+    #[schema(value_type = Option<shapes::AutomationId>)]
     automation: Option<AutomationId>,
     since: Timestamp,
     /// When it is tried again; nothing where it is being tried.
     again: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+/// A connection.
+#[derive(Serialize, ToSchema)]
 struct ConnectionJson {
     name: String,
     source: String,
@@ -171,11 +208,16 @@ struct ConnectionJson {
     insecure: bool,
 }
 
+/// What is in force, and how many deliveries came to what.
+#[utoipa::path(get, path = "/api/v1/status", tag = "api", responses(
+    (status = 200, description = "As asked for.", body = StatusJson),
+))]
 pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Result<Json<StatusJson>, Problem> {
     parameters.none()?;
     let edition = app.runtime.rules.current();
     let metrics = app.runtime.metrics();
-    let mut connections: Vec<ConnectionJson> = app.runtime.connections.values().map(ConnectionJson::new).collect();
+    let mut connections: Vec<ConnectionJson> =
+        app.runtime.connections.values().map(|connection| ConnectionJson::new(&app, connection)).collect();
     connections.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Json(StatusJson {
         version: env!("CARGO_PKG_VERSION"),
@@ -202,12 +244,12 @@ impl DownJson {
 }
 
 impl ConnectionJson {
-    fn new(connection: &zelo_runtime::Connection) -> Self {
+    fn new(app: &App, connection: &zelo_runtime::Connection) -> Self {
         Self {
             name: connection.name.clone(),
             source: connection.source.clone(),
             clinic: connection.clinic.clone(),
-            insecure: connection.insecure,
+            insecure: app.runtime.is_insecure(connection),
         }
     }
 }

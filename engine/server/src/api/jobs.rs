@@ -2,50 +2,47 @@
 
 use std::num::NonZeroU32;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::middleware::from_fn;
-use axum::routing::post;
-use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zelo_core::revive::Verdict;
 use zelo_core::{JobId, JobState};
 use zelo_runtime::revive::Decision;
 use zelo_store::{Cancellation, Revival, Revivals, Trouble, Which};
 
 use super::query::Parameters;
-use crate::access::{Known, operators};
+use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 use crate::{App, body};
 
 /// The longest body in bytes: some thousand ids.
 const BODY_MAX: usize = 256 << 10;
 
-/// The routes that decide.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/jobs/retry", post(all))
-        .route("/jobs/{id}/retry", post(one))
-        .route("/jobs/{id}/cancel", post(cancel))
-        .route_layer(from_fn(operators))
-}
-
 /// What is said of one job.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = Said)]
 #[serde(deny_unknown_fields)]
-struct Said {
+pub(super) struct Said {
+    /// `retry`, where it does not say.
+    #[schema(value_type = Option<shapes::Verdict>)]
     verdict: Option<Verdict>,
 }
 
 /// Which jobs are meant, and what is said of them.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Meant)]
 #[serde(deny_unknown_fields)]
-struct All {
+pub(super) struct All {
     /// These, and no others.
+    #[schema(value_type = Option<Vec<shapes::JobId>>)]
     jobs: Option<Vec<JobId>>,
     /// Else all that ended so; `dead`, where it does not say.
+    #[schema(value_type = Option<shapes::Ended>)]
     state: Option<JobState>,
     rule: Option<String>,
     action: Option<String>,
@@ -55,7 +52,10 @@ struct All {
     clinic: Option<String>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    #[schema(value_type = Option<shapes::Verdict>)]
     verdict: Option<Verdict>,
+    /// At this rate; as fast as they can, where it does not say.
+    #[schema(value_type = Option<u32>, minimum = 1)]
     per_minute: Option<NonZeroU32>,
     #[serde(default)]
     dry_run: bool,
@@ -85,10 +85,12 @@ impl All {
 }
 
 /// What became of them.
-#[derive(Serialize)]
-struct RevivalsJson {
+#[derive(Serialize, ToSchema)]
+pub(super) struct RevivalsJson {
+    #[schema(value_type = Vec<shapes::Revival>)]
     items: Vec<Revival>,
     /// Ids of no job.
+    #[schema(value_type = Vec<shapes::JobId>)]
     missing: Vec<JobId>,
     /// How many were not decided as was asked.
     refused: usize,
@@ -105,8 +107,12 @@ impl RevivalsJson {
     }
 }
 
-/// `POST /jobs/{id}/retry`: the job runs again, or what became of it is said.
-async fn one(
+/// The job runs again, or what became of it is said.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "api", operation_id = "retry_job", params(("id" = String, Path, description = "`job_` and 32 hexadecimal digits.")), request_body(content = Option<Said>), responses(
+    (status = 200, description = "As asked for.", body = RevivalsJson),
+    (status = 409, description = "It stands as it did.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn one(
     State(app): State<App>,
     who: Known,
     Path(id): Path<String>,
@@ -120,8 +126,15 @@ async fn one(
     Ok(Json(RevivalsJson::new(revivals, false)))
 }
 
+/// A problem, where `who` is not told of a job.
+async fn seen(app: &App, who: &Known, id: JobId) -> Result<(), Problem> {
+    let view = app.runtime.store.job(id).await?;
+    if view.is_some_and(|view| who.sees(&view)) { Ok(()) } else { Err(Problem::no_job()) }
+}
+
 /// Decides about one job; a problem that says why, where it is refused.
 pub(crate) async fn decide(app: &App, who: &Known, id: JobId, verdict: Verdict) -> Result<Revivals, Problem> {
+    seen(app, who, id).await?;
     let decision = Decision { which: Which::Jobs(vec![id]), verdict, per_minute: None, dry_run: false, actor: who.actor() };
     let revivals = app.runtime.revive(decision).await?;
     let first = revivals.jobs.first().ok_or_else(Problem::no_job)?;
@@ -131,28 +144,69 @@ pub(crate) async fn decide(app: &App, who: &Known, id: JobId, verdict: Verdict) 
     }
 }
 
-/// `POST /jobs/retry`: the same for all that are meant, at a rate.
-async fn all(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<RevivalsJson>, Problem> {
+/// The same for all that are meant, at a rate.
+#[utoipa::path(post, path = "/api/v1/jobs/retry", tag = "api", operation_id = "retry_jobs", request_body = All, responses(
+    (status = 200, description = "As asked for.", body = RevivalsJson),
+))]
+pub(super) async fn all(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<RevivalsJson>, Problem> {
     parameters.none()?;
     const FORM: &str =
         "{jobs} or a filter {state, rule, action, code, connection, clinic, since, until}, with {verdict, per_minute, dry_run}";
     let mut asked: All = read(&app, request, FORM).await?.ok_or_else(|| Problem::malformed(format!("This is not {FORM}, as JSON.")))?;
     let which = asked.which()?;
     let All { verdict, per_minute, dry_run, .. } = asked;
-    let decision = Decision { which, verdict: verdict.unwrap_or(Verdict::Retry), per_minute, dry_run, actor: who.actor() };
-    Ok(Json(RevivalsJson::new(app.runtime.revive(decision).await?, dry_run)))
+    let (told, unseen) = meant(&app, &who, which).await?;
+    let mut revivals = Revivals { missing: unseen, ..Revivals::default() };
+    for which in told {
+        let verdict = verdict.unwrap_or(Verdict::Retry);
+        let some = app.runtime.revive(Decision { which, verdict, per_minute, dry_run, actor: who.actor() }).await?;
+        revivals.jobs.extend(some.jobs);
+        revivals.missing.extend(some.missing);
+        revivals.more |= some.more;
+    }
+    Ok(Json(RevivalsJson::new(revivals, dry_run)))
+}
+
+/// Those of the jobs that are meant of which `who` is told: one part for each of their clinics; and the ids of those of which they are not.
+async fn meant(app: &App, who: &Known, which: Which) -> Result<(Vec<Which>, Vec<JobId>), Problem> {
+    let Some(clinics) = who.clinics.named() else { return Ok((vec![which], Vec::new())) };
+    match which {
+        Which::Jobs(ids) => {
+            let (mut told, mut unseen) = (Vec::new(), Vec::new());
+            for id in ids {
+                let view = app.runtime.store.job(id).await?;
+                if view.is_some_and(|view| who.sees(&view)) { &mut told } else { &mut unseen }.push(id);
+            }
+            Ok((vec![Which::Jobs(told)], unseen))
+        }
+        Which::All(filter) => {
+            let wanted = |asked: &Option<String>, own: &str| asked.as_deref().is_none_or(|asked| asked == own);
+            let own = clinics.iter().filter(|own| wanted(&filter.connection, &own.connection) && wanted(&filter.clinic, &own.clinic));
+            let parts = own.map(|own| {
+                let (connection, clinic) = (Some(own.connection.clone()), Some(own.clinic.clone()));
+                Which::All(Trouble { connection, clinic, ..filter.clone() })
+            });
+            Ok((parts.collect(), Vec::new()))
+        }
+    }
 }
 
 /// What became of a job that is not to run.
-#[derive(Serialize)]
-struct CancelledJson {
+#[derive(Serialize, ToSchema)]
+pub(super) struct CancelledJson {
+    #[schema(value_type = shapes::JobId)]
     job: JobId,
     /// `running`: it was asked to stop, before its next outward effect.
+    #[schema(value_type = shapes::JobState)]
     state: JobState,
 }
 
-/// `POST /jobs/{id}/cancel`: a pending job does not run.
-async fn cancel(
+/// A pending job does not run.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "api", operation_id = "cancel_job", params(("id" = String, Path, description = "`job_` and 32 hexadecimal digits.")), responses(
+    (status = 200, description = "As asked for.", body = CancelledJson),
+    (status = 409, description = "It stands as it did.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn cancel(
     State(app): State<App>,
     who: Known,
     Path(id): Path<String>,
@@ -165,6 +219,7 @@ async fn cancel(
 
 /// Cancels a job; how it stands then, or a problem that says why not.
 pub(crate) async fn cancelled(app: &App, who: &Known, id: JobId) -> Result<JobState, Problem> {
+    seen(app, who, id).await?;
     match app.runtime.cancel(id, who.actor()).await? {
         Some(Cancellation::Ended(job) | Cancellation::Asked(job)) => Ok(job.state),
         Some(Cancellation::Over(state)) => Err(Problem::over(state)),

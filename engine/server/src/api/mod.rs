@@ -14,37 +14,57 @@ mod replay;
 mod subjects;
 pub(crate) mod views;
 
-use axum::Router;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use utoipa_axum::routes;
 
-use crate::App;
-use crate::access;
-use crate::problem::Problem;
+use crate::access::{Gate, Reach, Role};
+use crate::openapi::{self, Table};
+
+/// Who may see what is of their clinics.
+const SEES: Gate = Gate::Known(Role::Viewer, Reach::Clinics);
+/// Who may see what is of the whole server.
+const SEES_ALL: Gate = Gate::Known(Role::Viewer, Reach::Everything);
+/// Who decides about the jobs of their clinics.
+const DECIDES: Gate = Gate::Known(Role::Operator, Reach::Clinics);
+/// Who decides about all jobs.
+const DECIDES_ALL: Gate = Gate::Known(Role::Operator, Reach::Everything);
+/// Who sees to the people of their clinics.
+const ANSWERS: Gate = Gate::Known(Role::Admin, Reach::Clinics);
+/// Who sees to all that is held of people.
+const ANSWERS_ALL: Gate = Gate::Known(Role::Admin, Reach::Everything);
 
 /// The routes below `/api/v1`. Whoever is not known learns nothing here, not even which addresses exist.
-pub(crate) fn routes(app: &App) -> Router<App> {
-    Router::new()
-        .route("/events", get(activity::events))
-        .route("/events/{id}", get(activity::event))
-        .route("/events/{id}/explanation", get(explain::stored))
-        .route("/explain", post(explain::given))
-        .route("/jobs", get(activity::jobs))
-        .route("/jobs/{id}", get(activity::job))
-        .route("/messages", get(activity::messages))
-        .route("/documents", get(documents::documents))
-        .route("/documents/{job}/{index}", get(documents::document))
-        .route("/audit", get(activity::audit))
-        .route("/audit/verify", get(activity::verify))
-        .route("/records", get(activity::records))
-        .route("/rules", get(in_force::rules))
-        .route("/rules/{id}", get(in_force::rule))
-        .route("/status", get(in_force::status))
-        .merge(halts::routes())
-        .merge(jobs::routes())
-        .merge(replay::routes())
-        .merge(subjects::routes())
-        .method_not_allowed_fallback(async || Problem::method())
-        .fallback(async || Problem::not_found("There is nothing at this address of the API."))
-        .layer(from_fn_with_state(app.clone(), access::guard))
+pub(crate) fn table() -> Table {
+    Table::new()
+        .at(Gate::Known(Role::Viewer, Reach::Nothing), routes!(openapi::document))
+        .at(SEES, routes!(activity::events))
+        .at(SEES, routes!(activity::event))
+        .at(SEES, routes!(explain::stored))
+        // Rules look up what is stored of whomever a payload names.
+        .at(SEES_ALL, routes!(explain::given))
+        .at(SEES, routes!(activity::jobs))
+        .at(SEES, routes!(activity::job))
+        .at(DECIDES, routes!(jobs::all))
+        .at(DECIDES, routes!(jobs::one))
+        .at(DECIDES, routes!(jobs::cancel))
+        .at(SEES, routes!(activity::messages))
+        .at(SEES, routes!(documents::documents))
+        .at(SEES, routes!(documents::document))
+        .at(SEES, routes!(activity::audit))
+        .at(SEES_ALL, routes!(activity::verify))
+        .at(SEES, routes!(activity::records))
+        .at(SEES, routes!(in_force::rules))
+        .at(SEES, routes!(in_force::rule))
+        .at(SEES_ALL, routes!(in_force::status))
+        .at(SEES_ALL, routes!(halts::list))
+        .at(DECIDES_ALL, routes!(halts::halt))
+        .at(DECIDES_ALL, routes!(halts::resume))
+        .at(Gate::Known(Role::Integrator, Reach::Everything), routes!(replay::replay))
+        .at(ANSWERS, routes!(subjects::find))
+        .at(ANSWERS, routes!(subjects::export))
+        .at(ANSWERS, routes!(subjects::disclosures))
+        // A person is known to a connection, whatever its clinics: what becomes of them becomes of them everywhere.
+        .at(ANSWERS_ALL, routes!(subjects::erase))
+        .at(ANSWERS_ALL, routes!(subjects::hold))
+        .at(ANSWERS_ALL, routes!(subjects::release))
+        .at(ANSWERS_ALL, routes!(subjects::consent))
 }

@@ -3,12 +3,31 @@
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use zelo_store::Page;
 
+use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 
 /// No answer has more items.
 const LIMIT_MAX: u32 = 200;
+
+/// What every list can be asked for, as the OpenAPI document says it; [`Parameters::page`] reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is a shape: nothing is made of it")]
+pub(super) struct PageQuery {
+    /// How many items to answer at most.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// Only items after these: what an earlier answer gave as `next`.
+    before: Option<shapes::Cursor>,
+    /// Only of this connection.
+    connection: Option<String>,
+    /// Only of this clinic.
+    clinic: Option<String>,
+}
 
 /// The parameters of a request, each at most once.
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -34,8 +53,9 @@ impl Parameters {
         Some(self.0.swap_remove(place).1)
     }
 
-    /// What is asked for; an error if anything is left that no list has. `own` are the names that the caller took itself.
-    pub(super) fn page(mut self, own: &'static str) -> Result<Wanted, Problem> {
+    /// What is asked for; an error if anything is left that no list has. `own` are the names that the caller took itself, `who`
+    /// asks, and is told of their clinics alone.
+    pub(super) fn page(mut self, own: &'static str, who: &Known) -> Result<Wanted, Problem> {
         let limit = match self.take("limit") {
             None => Page::default().limit,
             Some(text) => text
@@ -54,7 +74,7 @@ impl Parameters {
                 "There is a parameter that this list does not have; it has limit, before, connection, clinic{own}."
             )));
         }
-        Ok(Wanted { limit: limit as usize, page: Page { limit: limit + 1, before, connection, clinic } })
+        Ok(Wanted { limit: limit as usize, page: Page { limit: limit + 1, before, connection, clinic, clinics: who.clinics.clone() } })
     }
 
     /// Refuses what is left, `known` having been taken.
@@ -81,10 +101,11 @@ pub(super) struct Wanted {
 }
 
 /// A list as it is answered.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct List<T> {
     pub(super) items: Vec<T>,
-    /// A text, so that nobody counts with it.
+    /// What to give as `before` for the items after these. A text, so that nobody counts with it.
+    #[schema(value_type = Option<shapes::Cursor>)]
     pub(super) next: Option<String>,
 }
 

@@ -2,38 +2,34 @@
 
 use std::num::NonZeroU32;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::middleware::from_fn;
-use axum::routing::post;
-use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
+use utoipa::ToSchema;
 use zelo_runtime::replay::{Error, PER_MINUTE, Report, Wanted};
 use zelo_store::Replayable;
 
 use super::query::Parameters;
-use crate::access::{Known, integrators};
+use crate::access::Known;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 use crate::{App, body};
 
 /// The longest body in bytes.
 const BODY_MAX: usize = 4096;
 
-/// The route.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/replay", post(replay)).route_layer(from_fn(integrators))
-}
-
 /// What is to be replayed.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     rule: String,
     from: Timestamp,
     to: Timestamp,
     connection: Option<String>,
     clinic: Option<String>,
+    #[schema(value_type = Option<u32>, minimum = 1)]
     per_minute: Option<NonZeroU32>,
     /// Only who says `false` changes anything.
     #[serde(default = "yes")]
@@ -44,8 +40,13 @@ fn yes() -> bool {
     true
 }
 
-/// `POST /replay`: what would become of the events, or what became of them.
-async fn replay(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<Report>, Problem> {
+/// Stored events, once more for one rule: what would become of them, or what became of them.
+#[utoipa::path(post, path = "/api/v1/replay", tag = "api", request_body = Asked, responses(
+    (status = 200, description = "As asked for.", body = shapes::Replay),
+    (status = 404, description = "No rule in force has this id.", body = shapes::Problem, content_type = "application/problem+json"),
+    (status = 409, description = "It cannot be replayed so.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn replay(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<Report>, Problem> {
     parameters.none()?;
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let Asked { rule, from, to, connection, clinic, per_minute, dry_run } = serde_json::from_slice(&held.bytes).map_err(|error| {

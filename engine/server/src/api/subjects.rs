@@ -3,24 +3,24 @@
 //! Who is meant stands in a body or under a pseudonym, never in an address: a CPF does not get into the log of a proxy.
 
 use axum::Json;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 use zelo_core::{IdentityKind, Pseudonym};
 use zelo_rules::common_identity;
 use zelo_runtime::rulebook;
-use zelo_store::{ConsentWrite, Erasure, SubjectView, Who};
+use zelo_store::{AuditView, ConsentWrite, Erasure, SubjectExport, SubjectView, Who};
 
 use super::query::{List, Parameters};
-use crate::access::{Known, admins};
+use crate::access::Known;
+use crate::export::Export;
+use crate::openapi::shapes;
 use crate::pages::Language;
 use crate::problem::Problem;
 use crate::seen::Seen;
@@ -29,23 +29,11 @@ use crate::{App, body, export};
 /// The longest body in bytes.
 const BODY_MAX: usize = 4096;
 
-/// The routes of people.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/subjects/find", post(find))
-        .route("/subjects/{pseudonym}/export", get(export))
-        .route("/subjects/{pseudonym}/disclosures", get(disclosures))
-        .route("/subjects/{pseudonym}/erase", post(erase))
-        .route("/subjects/{pseudonym}/hold", post(hold))
-        .route("/subjects/{pseudonym}/release", post(release))
-        .route("/subjects/{pseudonym}/consents", post(consent))
-        .route_layer(from_fn(admins))
-}
-
 /// Whom somebody looks for: by one of these.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Whom)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
     cpf: Option<String>,
     phone: Option<String>,
     email: Option<String>,
@@ -93,17 +81,29 @@ fn identity(app: &App, kind: IdentityKind, text: &str) -> Result<Who, Problem> {
 
 const PSEUDONYM: &str = "`pseudonym` is none: it looks like `sub_` and 32 hexadecimal digits.";
 
-/// `POST /subjects/find`: the people who are meant.
-async fn find(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<List<SubjectView>>, Problem> {
+/// The people who are meant.
+#[utoipa::path(post, path = "/api/v1/subjects/find", tag = "subjects", operation_id = "find_subjects", request_body = Wanted, responses(
+    (status = 200, description = "As asked for.", body = inline(List<shapes::Subject>)),
+))]
+pub(super) async fn find(
+    State(app): State<App>,
+    who: Known,
+    parameters: Parameters,
+    request: Body,
+) -> Result<Json<List<SubjectView>>, Problem> {
     parameters.none()?;
     let wanted: Wanted = read(&app, request, WANTED).await?;
-    let items = app.runtime.store.find_subjects(wanted.who(&app)?).await?;
+    let found = app.runtime.store.find_subjects(wanted.who(&app)?).await?;
+    let items: Vec<SubjectView> = found.into_iter().filter(|subject| who.sees(subject)).map(|subject| told(&who, subject)).collect();
     Seen::of("subjects").rows(&items).by(&who, &app).await?;
     Ok(Json(List { items, next: None }))
 }
 
-/// `GET /subjects/{pseudonym}/export`: all that is held of somebody, as JSON, or as a page to keep (`?format=html`).
-async fn export(
+/// All that is held of somebody, as JSON, or as a page to keep.
+#[utoipa::path(get, path = "/api/v1/subjects/{pseudonym}/export", tag = "subjects", operation_id = "export_subject", params(("pseudonym" = shapes::Pseudonym, Path), ("format" = Option<shapes::Format>, Query, description = "`json`, where it does not say.")), responses(
+    (status = 200, description = "As asked for.", content((Export = "application/json"), (String = "text/html"))),
+))]
+pub(super) async fn export(
     State(app): State<App>,
     who: Known,
     Path(pseudonym): Path<String>,
@@ -117,7 +117,8 @@ async fn export(
     };
     parameters.none_but("format")?;
     let subject = named(&pseudonym)?;
-    let export = app.runtime.store.export_subject(subject).await?.ok_or_else(unknown)?;
+    let export = app.runtime.store.export_subject(subject).await?.filter(|export| who.sees(&export.subject)).ok_or_else(unknown)?;
+    let export = if who.sees_everything() { export } else { part(&who, export) };
     Seen::of(if page { "page" } else { "json" }).rows([&export.subject]).exported(&who, &app).await?;
     if !page {
         return Ok(Json(export::json(&export)).into_response());
@@ -131,29 +132,38 @@ async fn export(
     Ok((headers, export::page(&export, words.lang)).into_response())
 }
 
-/// `GET /subjects/{pseudonym}/disclosures`: who saw what.
-async fn disclosures(
+/// Who saw what of somebody.
+#[utoipa::path(get, path = "/api/v1/subjects/{pseudonym}/disclosures", tag = "subjects", operation_id = "disclosures", params(("pseudonym" = shapes::Pseudonym, Path)), responses(
+    (status = 200, description = "As asked for.", body = shapes::WhoSaw),
+))]
+pub(super) async fn disclosures(
     State(app): State<App>,
     who: Known,
     Path(pseudonym): Path<String>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
     parameters.none()?;
-    let subject = known(&app, named(&pseudonym)?).await?;
-    let audit = app.runtime.store.seen_of(subject.pseudonym).await?;
+    let subject =
+        known(&app, named(&pseudonym)?).await.and_then(|subject| if who.sees(&subject) { Ok(subject) } else { Err(unknown()) })?;
+    let mut audit = app.runtime.store.seen_of(subject.pseudonym).await?;
+    audit.retain(|view| of_theirs(&who, view));
     Seen::of("disclosures").rows([&subject]).by(&who, &app).await?;
     Ok(Json(export::disclosures(&audit)))
 }
 
 /// The pseudonym again, so that nobody is erased by a slip.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Confirmation {
+pub(super) struct Confirmation {
     confirm: String,
 }
 
-/// `POST /subjects/{pseudonym}/erase`: what became of their data.
-async fn erase(
+/// Erases somebody: what became of their data.
+#[utoipa::path(post, path = "/api/v1/subjects/{pseudonym}/erase", tag = "subjects", operation_id = "erase_subject", params(("pseudonym" = shapes::Pseudonym, Path)), request_body = Confirmation, responses(
+    (status = 200, description = "As asked for.", body = shapes::Erasure),
+    (status = 409, description = "Their data are on hold.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn erase(
     State(app): State<App>,
     who: Known,
     Path(pseudonym): Path<String>,
@@ -173,14 +183,18 @@ async fn erase(
 }
 
 /// Why data must not go.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = HoldReason)]
 #[serde(deny_unknown_fields)]
-struct Reason {
+pub(super) struct Reason {
     reason: String,
 }
 
-/// `POST /subjects/{pseudonym}/hold`: they cannot be erased until they are let go.
-async fn hold(
+/// They cannot be erased until they are let go.
+#[utoipa::path(post, path = "/api/v1/subjects/{pseudonym}/hold", tag = "subjects", operation_id = "hold_subject", params(("pseudonym" = shapes::Pseudonym, Path)), request_body = Reason, responses(
+    (status = 200, description = "As asked for.", body = shapes::Subject),
+))]
+pub(super) async fn hold(
     State(app): State<App>,
     who: Known,
     Path(pseudonym): Path<String>,
@@ -195,8 +209,11 @@ async fn hold(
     held(&app, &who, named(&pseudonym)?, Some(reason)).await
 }
 
-/// `POST /subjects/{pseudonym}/release`.
-async fn release(
+/// Their data may go again.
+#[utoipa::path(post, path = "/api/v1/subjects/{pseudonym}/release", tag = "subjects", operation_id = "release_subject", params(("pseudonym" = shapes::Pseudonym, Path)), responses(
+    (status = 200, description = "As asked for.", body = shapes::Subject),
+))]
+pub(super) async fn release(
     State(app): State<App>,
     who: Known,
     Path(pseudonym): Path<String>,
@@ -213,21 +230,27 @@ async fn held(app: &App, who: &Known, subject: Pseudonym, reason: Option<String>
 }
 
 /// What somebody said.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ConsentSaid)]
 #[serde(deny_unknown_fields)]
-struct Said {
+pub(super) struct Said {
+    /// A word of lower-case letters, digits, `_`, `-` and `.`.
+    #[schema(pattern = "^[a-z][a-z0-9_.-]{0,63}$")]
     topic: String,
     given: bool,
 }
 
-/// `POST /subjects/{pseudonym}/consents`: what they said of a consent, and how many jobs that ended.
-async fn consent(
+/// Writes down what they said of a consent; how many jobs that ended.
+#[utoipa::path(post, path = "/api/v1/subjects/{pseudonym}/consents", tag = "subjects", operation_id = "note_consent", params(("pseudonym" = shapes::Pseudonym, Path)), request_body = Said, responses(
+    (status = 200, description = "As asked for.", body = ConsentJson),
+))]
+pub(super) async fn consent(
     State(app): State<App>,
     who: Known,
     Path(pseudonym): Path<String>,
     parameters: Parameters,
     request: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConsentJson>, Problem> {
     parameters.none()?;
     let subject = named(&pseudonym)?;
     let Said { topic, given } = read(&app, request, "{topic, given}").await?;
@@ -237,9 +260,16 @@ async fn consent(
     let actions = rulebook::asking_for(&app.runtime.rules.current().rules, &topic).to_vec();
     let write = ConsentWrite { subject, topic, given, actions, actor: who.actor() };
     match app.runtime.store.note_consent(write, app.runtime.clock.now()).await? {
-        Some(cancelled) => Ok(Json(json!({ "cancelled": cancelled }))),
+        Some(cancelled) => Ok(Json(ConsentJson { cancelled })),
         None => Err(known(&app, subject).await.map_or_else(|problem| problem, |_| erased())),
     }
+}
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConsentJson {
+    /// Jobs that were pending, and are cancelled.
+    cancelled: usize,
 }
 
 /// Topics stand in the audit log, which holds no value of anybody's: a name with its spaces, or a number, is none.
@@ -253,6 +283,32 @@ async fn read<T: DeserializeOwned>(app: &App, request: Body, form: &str) -> Resu
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     serde_json::from_slice(&held.bytes)
         .map_err(|error| Problem::malformed(format!("This is not {form}, as JSON: line {}, column {}.", error.line(), error.column())))
+}
+
+/// Somebody as `who` is told of them: not who else they are in places of which they are not.
+fn told(who: &Known, subject: SubjectView) -> SubjectView {
+    if who.sees_everything() { subject } else { SubjectView { linked: Vec::new(), ..subject } }
+}
+
+/// What `who` is told of all that is held of somebody: what is of their clinics.
+fn part(who: &Known, export: SubjectExport) -> SubjectExport {
+    let SubjectExport { subject, mut events, mut records, mut jobs, mut messages, mut documents, state: _, consents, mut audit } = export;
+    events.retain(|view| who.sees(view));
+    records.retain(|view| who.sees(view));
+    jobs.retain(|one| who.sees(&one.job));
+    messages.retain(|view| who.sees(view));
+    documents.retain(|(view, _)| who.sees(view));
+    audit.retain(|view| of_theirs(who, view));
+    // A value of an action's own state does not say of which clinic it is.
+    SubjectExport { subject: told(who, subject), events, records, jobs, messages, documents, state: Vec::new(), consents, audit }
+}
+
+/// Whether an entry of the audit log is of a clinic of which `who` is told.
+fn of_theirs(who: &Known, view: &AuditView) -> bool {
+    view.entry
+        .connection
+        .as_deref()
+        .map_or(who.sees_everything(), |connection| who.clinics.include(connection, view.entry.clinic.as_deref()))
 }
 
 /// Whom an address names.

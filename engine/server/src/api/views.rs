@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use zelo_core::audit::verify::Verified;
 use zelo_core::effect::{Attachment, Body, Button, Document, Emitted, Message, RecordEdit};
 use zelo_core::job::Reason;
@@ -17,9 +18,12 @@ use zelo_runtime::Waits;
 use zelo_store::{AttemptView, AuditView, Decided, DecisionView, DocumentView, EventView, JobView, MessageView, RecordView};
 
 use crate::document_url;
+use crate::openapi::shapes;
 
-#[derive(Serialize)]
+/// An event.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct EventJson {
+    #[schema(value_type = shapes::EventId)]
     id: EventId,
     connection: String,
     clinic: Option<String>,
@@ -28,13 +32,17 @@ pub(crate) struct EventJson {
     kind: String,
     time: Timestamp,
     received: Timestamp,
+    #[schema(value_type = shapes::Status)]
     status: Status,
+    #[schema(value_type = Option<shapes::Entity>)]
     entity: Option<Entity>,
     subjects: Vec<String>,
     /// What led to it, where a plugin emitted it.
+    #[schema(value_type = Option<shapes::Cause>)]
     cause: Option<Cause>,
     /// The payload: only where one event is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>, nullable = false)]
     data: Option<zelo_core::Payload>,
 }
 
@@ -62,17 +70,22 @@ impl EventJson {
     }
 }
 
-#[derive(Serialize)]
+/// A job.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct JobJson {
+    #[schema(value_type = shapes::JobId)]
     id: JobId,
+    #[schema(value_type = shapes::EventId)]
     event: EventId,
     connection: String,
     clinic: Option<String>,
     automation: String,
     rule: String,
     action: String,
+    #[schema(value_type = shapes::JobState)]
     state: JobState,
     /// The steps of its rule that come before it.
+    #[schema(value_type = Vec<shapes::Need>)]
     needs: Vec<Need>,
     /// The events that it collects; 0: it is for one.
     collected: u32,
@@ -82,20 +95,26 @@ pub(crate) struct JobJson {
     expires: Option<Timestamp>,
     run_at: Timestamp,
     attempt: u32,
+    #[schema(value_type = Option<shapes::Reason>)]
     attention: Option<Reason>,
+    #[schema(value_type = Option<shapes::Reason>)]
     reason: Option<Reason>,
     /// What keeps it from running, though its time has come.
+    #[schema(value_type = Option<shapes::Waits>)]
     waits: Option<Waits>,
     summary: Option<String>,
     ended: Option<Timestamp>,
     /// Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     journal: Option<Vec<JournalJson>>,
     /// Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     attempts: Option<Vec<AttemptJson>>,
     /// What people decided about it. Only where one job is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     decisions: Option<Vec<DecisionJson>>,
 }
 
@@ -142,16 +161,20 @@ impl JobJson {
 }
 
 /// What a person decided about a job.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DecisionJson {
     at: Timestamp,
     /// Who did.
     actor: String,
+    #[schema(value_type = shapes::Decided)]
     decision: Decided,
     /// How it stood before, and why.
+    #[schema(value_type = shapes::JobState)]
     was: JobState,
+    #[schema(value_type = Option<shapes::Reason>)]
     reason: Option<Reason>,
     /// The step with which it came back.
+    #[schema(value_type = Option<shapes::JobId>)]
     with: Option<JobId>,
 }
 
@@ -163,14 +186,16 @@ impl DecisionJson {
 }
 
 /// What a plugin said in one attempt.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AttemptJson {
     attempt: u32,
     at: Timestamp,
     /// What the job came to by it.
+    #[schema(value_type = shapes::JobState)]
     state: JobState,
     summary: Option<String>,
     output: Option<Value>,
+    #[schema(value_type = Vec<shapes::LogLine>)]
     lines: Vec<LogLine>,
 }
 
@@ -182,7 +207,7 @@ impl AttemptJson {
 }
 
 /// One entry of a journal: what was frozen, then what was done and what came of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum JournalJson {
     Invocation {
@@ -190,19 +215,27 @@ enum JournalJson {
         now: String,
         locale: String,
         /// What of somebody was disclosed to the plugin, by name and class; for what, and on which basis.
+        #[schema(value_type = shapes::Disclosure)]
         disclosure: Disclosure,
         input: Value,
+        #[schema(value_type = Map<String, Value>)]
         grants: Grants,
         plugin_digest: String,
     },
     Effect {
         index: u32,
+        /// Under its `kind`.
+        #[schema(value_type = Map<String, Value>)]
         effect: EffectJson,
+        /// Under its `kind`.
+        #[schema(value_type = Map<String, Value>)]
         result: ResultJson,
     },
     /// A request whose answer is not known.
     Begun {
         index: u32,
+        /// Under its `kind`.
+        #[schema(value_type = Map<String, Value>)]
         effect: EffectJson,
         /// Whether it may have been carried out.
         in_flight: bool,
@@ -304,17 +337,20 @@ impl EffectJson {
 }
 
 /// An entry of the audit log.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct AuditJson {
     seq: i64,
     at: Timestamp,
+    #[schema(value_type = shapes::AuditKind)]
     kind: AuditKind,
     connection: Option<String>,
     clinic: Option<String>,
     /// The people it is about, under random names.
+    #[schema(value_type = Vec<shapes::Pseudonym>)]
     about: Vec<Pseudonym>,
     /// Who did it.
     actor: String,
+    #[schema(value_type = Option<shapes::JobId>)]
     job: Option<JobId>,
     detail: Map<String, Value>,
     /// Of the chain up to it, hexadecimal.
@@ -340,7 +376,7 @@ impl AuditJson {
 }
 
 /// What came of looking through the audit log.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct VerifiedJson {
     /// What was done to it, in words; empty where nothing was.
     findings: Vec<String>,
@@ -369,9 +405,11 @@ impl VerifiedJson {
     }
 }
 
-#[derive(Serialize)]
+/// A message in an outbox channel.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct MessageJson {
     id: String,
+    #[schema(value_type = shapes::JobId)]
     job: JobId,
     at: Timestamp,
     connection: String,
@@ -394,25 +432,30 @@ impl MessageJson {
 }
 
 /// To whom, and what. Either `text` or `template` is there.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ContentJson {
     channel: Option<String>,
     to: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     template: Option<TemplateJson>,
     attachments: Vec<AttachmentJson>,
+    #[schema(value_type = Vec<shapes::Button>)]
     buttons: Vec<Button>,
 }
 
-#[derive(Serialize)]
+/// A message that the channel has the words of.
+#[derive(Serialize, ToSchema)]
 struct TemplateJson {
     name: String,
     parameters: Vec<String>,
 }
 
-#[derive(Serialize)]
+/// What a message brings along.
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum AttachmentJson {
     /// It travels with its message, and is kept nowhere else.
@@ -449,9 +492,11 @@ impl ContentJson {
     }
 }
 
-#[derive(Serialize)]
+/// A document.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct DocumentJson {
     id: String,
+    #[schema(value_type = shapes::JobId)]
     job: JobId,
     at: Timestamp,
     connection: String,
@@ -483,7 +528,8 @@ impl DocumentJson {
     }
 }
 
-#[derive(Serialize)]
+/// A record.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct RecordJson {
     connection: String,
     clinic: Option<String>,

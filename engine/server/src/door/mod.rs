@@ -164,8 +164,8 @@ impl Visit<'_> {
             Ok(_) | Err(Refused::Busy | Refused::Unavailable(_)) => true,
             Err(Refused::NoConnection(_)) => return outcome.map_err(Problem::from),
             // All of a delivery but its length is looked at after it was verified.
-            Err(Refused::Refusal(Refusal::Malformed { .. } | Refusal::Unsupported { .. })) => true,
-            Err(Refused::Refusal(Refusal::Unverified { .. } | Refusal::TooLarge { .. })) => false,
+            Err(Refused::Refusal(Refusal::Malformed { .. } | Refusal::Unsupported { .. } | Refusal::Violation { .. })) => true,
+            Err(Refused::Refusal(Refusal::Unverified { .. } | Refusal::Handshake { .. } | Refusal::TooLarge { .. })) => false,
         };
         if verified {
             if let Some(at) = self.at {
@@ -207,7 +207,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let client = peer.and_then(|peer| client::address(peer.0, &settings.trusted_proxies, settings.proxy_header, request.headers()));
     request.extensions_mut().insert(Client(client));
     let path = request.uri().path();
-    let knocks = path.starts_with(HOOKS) && request.method() == Method::POST;
+    let knocks = path.starts_with(HOOKS) && matches!(*request.method(), Method::POST | Method::GET);
     if !knocks
         && !HEALTH.contains(&path)
         && let Err(problem) = app.door.lets_in(path, client)

@@ -8,12 +8,41 @@ mod words;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use zelo_store::{AuditView, DocumentView, JobExport, SubjectExport};
 
 use crate::api::views::{AuditJson, DocumentJson, EventJson, JobJson, MessageJson, RecordJson};
+use crate::openapi::shapes;
 
 pub use page::page;
 pub use seen::{Disclosed, Looked, What, WhoSaw, disclosures, who_saw};
+
+/// What [`json`] makes, as the OpenAPI document says it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is a shape: nothing is made of it")]
+pub(crate) struct Export {
+    subject: shapes::Subject,
+    events: Vec<EventJson>,
+    records: Vec<RecordJson>,
+    jobs: Vec<JobJson>,
+    messages: Vec<MessageJson>,
+    documents: Vec<File>,
+    /// What actions keep between runs, as they wrote it.
+    state: Vec<String>,
+    consents: Vec<shapes::Consent>,
+    seen: shapes::WhoSaw,
+}
+
+/// A document with its file.
+#[derive(ToSchema)]
+#[schema(as = DocumentFile)]
+#[expect(dead_code, reason = "it is a shape: nothing is made of it")]
+struct File {
+    #[serde(flatten)]
+    document: DocumentJson,
+    /// In base64 (RFC 4648).
+    content: String,
+}
 
 /// All that is held of a person, in the shapes of the API: the subject, its events with their payloads, records, jobs with their
 /// journals, messages, documents with their `content` (base64, RFC 4648), state, consents, and who saw what.

@@ -8,13 +8,15 @@ use zelo_rules::{Overview, Shown};
 use super::tables::{section, some};
 use super::words::Words;
 use crate::App;
+use crate::access::Known;
 
-/// The automations in force, each with what it does under its settings.
-pub(super) fn automations(app: &App, words: &Words) -> Markup {
+/// The automations in force of which `who` is told, each with what it does under its settings.
+pub(super) fn automations(app: &App, words: &Words, who: &Known) -> Markup {
     let edition = app.runtime.rules.current();
     let told: Vec<_> = edition
         .in_force
         .automations()
+        .filter(|automation| who.clinics.include(&automation.connection, automation.clinic.as_deref()))
         .filter_map(|automation| {
             let rule = edition.rules.rule(&automation.rule)?;
             let title = rule.title.get(words.lang).map_or(rule.id.as_str(), String::as_str);

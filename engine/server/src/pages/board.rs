@@ -11,6 +11,7 @@ use zelo_store::{Error, Page, RecordView, Store};
 
 use super::tables::time;
 use super::words::Words;
+use crate::access::Known;
 
 /// The stages that have words, in the order that a person goes through them.
 pub(super) const STAGES: [&str; 6] = ["lead", "registered", "scheduled", "attending", "attended", "canceled"];
@@ -24,8 +25,9 @@ pub(super) struct Contacts {
     more: bool,
 }
 
-pub(super) async fn contacts(store: &dyn Store) -> Result<Contacts, Error> {
-    let mut cards = store.records(&Page { limit: CARDS + 1, ..Page::default() }, Some("contact")).await?;
+pub(super) async fn contacts(store: &dyn Store, who: &Known) -> Result<Contacts, Error> {
+    let page = Page { limit: CARDS + 1, clinics: who.clinics.clone(), ..Page::default() };
+    let mut cards = store.records(&page, Some("contact")).await?;
     let more = cards.len() > CARDS as usize;
     cards.truncate(CARDS as usize);
     Ok(Contacts { cards, more })

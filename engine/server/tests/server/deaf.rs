@@ -18,8 +18,8 @@ use zelo_core::{
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, RecordView,
-    Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, PersonRow,
+    RecordView, Replay, Replayed, Retained, Retention, Revivals, Revive, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
@@ -44,6 +44,9 @@ impl Store for Deaf {
     }
     async fn record(&self, arrival: Arrival) -> Result<Decision, Error> {
         self.inner.record(arrival).await
+    }
+    async fn record_all(&self, arrivals: Vec<Arrival>) -> Result<Vec<Decision>, Error> {
+        self.inner.record_all(arrivals).await
     }
     async fn claim(
         &self,
@@ -218,6 +221,21 @@ impl Store for Deaf {
     }
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
+    }
+    async fn people(&self) -> Result<Vec<PersonRow>, Error> {
+        self.inner.people().await
+    }
+    async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error> {
+        self.inner.person(name).await
+    }
+    async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error> {
+        self.inner.put_person(row, by, now).await
+    }
+    async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.remove_person(name, by, now).await
+    }
+    async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {
+        self.inner.spend_code(name, step, now).await
     }
     async fn ready(&self) -> Result<(), Error> {
         self.inner.ready().await

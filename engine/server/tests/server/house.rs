@@ -19,11 +19,11 @@ use zelo_core::job::Reason;
 use zelo_core::settle::{AttemptEnd, LocalWrite, LogLine, Report, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
 use zelo_core::{
-    Actor, Arrival, AutomationId, Candidate, Cause, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job,
+    Actor, Arrival, AutomationId, Candidate, Cause, Clinics, Clock, Effect, EffectResult, Entropy, Event, EventId, Grants, Invocation, Job,
     JournalEntry, ManualClock, Origin, OverTime, Plan, SeededEntropy, SignedDuration, Timestamp,
 };
 use zelo_host::{Host, HostConfig, Limits};
-use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins};
+use zelo_rules::{Automation, FileText, Files, InForce, PluginFacts, PluginWords, Plugins, SampleText};
 use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
@@ -32,6 +32,7 @@ use zelo_server::{Settings, router};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
+use crate::contract;
 use crate::deaf::{Deaf, Stop};
 
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
@@ -187,19 +188,60 @@ impl House {
         (Self::over(Arc::new(store), entropy, settings, false), stop)
     }
 
+    /// One with the only source `text`, without rules, and one connection of it: `p`.
+    pub(crate) async fn of_source(text: &str, handshake: Option<&str>) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let store = open(None, &entropy).await;
+        let file = FileText { name: "p.toml".into(), text: text.into() };
+        let files = Files { sources: vec![file], rules: vec![], samples: vec![] };
+        let loaded = zelo_rules::load(&files, &Greeter);
+        let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
+        let source = rules.sources().next().unwrap().id.clone();
+        let in_force = Arc::new(InForce::new(rules.clone(), vec![]));
+        let edition = Edition { in_force, rules, catalog: Arc::new(Catalog::default()) };
+        let secrets = vec![SECRET.into()];
+        let handshake = handshake.map(Into::into);
+        let connection = Connection { name: "p".into(), source, secrets, clinic: None, handshake, insecure: false };
+        Self::put_together(store, entropy, Settings::default(), edition, vec![connection])
+    }
+
+    /// One with another source, which names these schemas.
+    pub(crate) async fn reading(source: &str, schemas: &[(&str, Value)]) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let schema =
+            |(name, schema): &(&str, Value)| SampleText { source: "acme.toml".into(), name: (*name).into(), text: Ok(schema.to_string()) };
+        let edition = edition_of(source, schemas.iter().map(schema).collect());
+        Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
+    }
+
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
-        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
+        Self::of(store, entropy, settings, insecure, edition_of(SOURCE, Vec::new()))
+    }
+
+    fn of(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool, edition: Edition) -> Self {
         let connections = [("acme", false), ("open", insecure)].map(|(name, insecure)| Connection {
             name: name.into(),
             source: "acme".into(),
             secrets: vec![SECRET.into()],
             clinic: None,
+            handshake: None,
             insecure,
         });
+        Self::put_together(store, entropy, settings, edition, connections.into())
+    }
+
+    fn put_together(
+        store: Arc<dyn Store>,
+        entropy: Arc<dyn Entropy>,
+        settings: Settings,
+        edition: Edition,
+        connections: Vec<Connection>,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::new(START.parse().unwrap()));
         let runtime = Runtime::new(Shared {
             store,
             host: Arc::new(Host::new(HostConfig { instances: 1, ..HostConfig::default() }).unwrap()),
-            rules: Rulebook::new(edition()),
+            rules: Rulebook::new(edition),
             connections: connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect::<HashMap<_, _>>(),
             channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
             outbound: Arc::new(zelo_runtime::outbound::Answers::default()),
@@ -221,6 +263,7 @@ impl House {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().to_string(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -228,6 +271,7 @@ impl House {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
         assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+        contract::holds(&method, &uri, &answer);
         answer
     }
 
@@ -260,8 +304,12 @@ impl House {
     }
 
     pub(crate) async fn token_of(&self, role: Role) -> String {
+        self.token_for(role, Clinics::All).await
+    }
+
+    pub(crate) async fn token_for(&self, role: Role, clinics: Clinics) -> String {
         let (clock, entropy) = (self.clock.as_ref(), self.runtime.entropy.as_ref());
-        access::new_token(self.store(), clock, entropy, role, "tests", Actor::command()).await.unwrap()
+        access::new_token(self.store(), clock, entropy, (role, clinics), "tests", Actor::command()).await.unwrap()
     }
 
     /// GET with a fresh token.
@@ -355,6 +403,7 @@ impl House {
         };
         let arrival = Arrival {
             delivery: self.store().indexer().delivery("acme", &event.kind, &event.id.to_string()),
+            quarantined: false,
             event,
             body: Arc::from(&b"{}"[..]),
             entity: None,
@@ -469,9 +518,9 @@ pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
     Effect::RecordEdit(RecordEdit { record: "contact".into(), id: id.into(), set, append: [("notes".to_owned(), note.to_owned())].into() })
 }
 
-fn edition() -> Edition {
+fn edition_of(source: &str, samples: Vec<SampleText>) -> Edition {
     let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
-    let files = Files { sources: vec![file("acme.toml", SOURCE)], rules: vec![file("greeting.toml", RULE)], samples: vec![] };
+    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", RULE)], samples };
     let loaded = zelo_rules::load(&files, &Greeter);
     let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
     let automation = Automation {

@@ -4,16 +4,21 @@
 
 mod access;
 mod api;
+mod contract;
 mod deaf;
+mod deliveries;
 mod documents;
 mod door;
+mod gates;
 mod halts;
+mod handshakes;
 mod hooks;
 mod house;
 mod jobs;
 mod live;
 mod metrics;
 mod pages;
+mod people;
 mod privacy;
 mod replay;
 mod serve;

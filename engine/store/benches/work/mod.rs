@@ -93,6 +93,7 @@ pub(crate) fn arrival(index: &Indexer, number: u64, fires: bool) -> Arrival {
             cause: None,
         },
         delivery: index.delivery_body("centro", "appointment.created", &body),
+        quarantined: false,
         body,
         entity: Some(index.entity("centro", "appointment", &number.to_string())),
         people: vec![Person::new(subject)],

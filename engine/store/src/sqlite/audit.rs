@@ -10,7 +10,7 @@ use zelo_core::audit::{Head, Link};
 use zelo_core::{Actor, AuditEntry, AuditKind, Pseudonym};
 
 use super::bulk::{Rows, expect_rows, integers};
-use super::column::{Columns, ms};
+use super::column::{Columns, clinics, ms, of_clinics};
 use super::keys::packed_about;
 use super::reader::Reader;
 use super::writer::{Desk, Write};
@@ -41,7 +41,9 @@ const LAST: &str = concat!(select!(), "ORDER BY seq DESC LIMIT 1");
 
 const PAGE: &str = concat!(
     select!(),
-    "WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) ORDER BY seq DESC LIMIT ?4"
+    "WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) AND ",
+    of_clinics!(),
+    " ORDER BY seq DESC LIMIT ?4"
 );
 
 const ABOUT: &str = concat!(
@@ -298,7 +300,8 @@ pub(crate) async fn page(reader: Reader, wanted: AuditPage) -> Result<Vec<AuditV
     let mut conn = reader.conn().await?;
     let AuditPage { page, kind } = wanted;
     let query = sqlx::query(PAGE).bind(page.before.unwrap_or(i64::MAX)).bind(page.connection).bind(page.clinic).bind(page.limit);
-    let rows = query.bind(kind.map(AuditKind::as_str)).fetch_all(&mut *conn).await.map_err(Error::database("read the audit log"))?;
+    let query = query.bind(kind.map(AuditKind::as_str)).bind(clinics(&page.clinics));
+    let rows = query.fetch_all(&mut *conn).await.map_err(Error::database("read the audit log"))?;
     rows.iter().map(view).collect()
 }
 

@@ -1,11 +1,14 @@
 //! Reading stored values: a value that is not what zelo wrote is an error that names its place, never a panic.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type, ValueRef};
 
 use zelo_core::clock::from_ms;
-use zelo_core::{EventId, JobId, KeyHash, Pseudonym};
+use zelo_core::{ClinicRef, Clinics, EventId, JobId, KeyHash, Pseudonym};
 
 use crate::Error;
 
@@ -102,6 +105,13 @@ impl<'r> Columns<'r> {
     }
 
     /// An error about this row.
+    /// What [`clinics`] made.
+    pub(crate) fn clinics(&self, column: &'static str) -> Result<Clinics, Error> {
+        let pairs: Option<Vec<(String, String)>> = self.json(column)?;
+        let named = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(connection, clinic)| ClinicRef { connection, clinic }).collect();
+        Ok(pairs.map_or(Clinics::All, |pairs| Clinics::Only(named(pairs))))
+    }
+
     pub(crate) fn damaged(&self, column: &'static str, why: String) -> Error {
         Error::Inconsistent { table: self.table, column, row: self.name(), why }
     }
@@ -119,6 +129,21 @@ impl<'r> Columns<'r> {
         }
         self.row.try_get_unchecked::<&[u8], _>(self.key).map_or_else(|_| "?".into(), |bytes| data_encoding::HEXLOWER.encode(bytes))
     }
+}
+
+/// The condition that a row is of one of the clinics of parameter 6, which [`clinics`] makes.
+macro_rules! of_clinics {
+    () => {
+        "(?6 IS NULL OR (connection, clinic) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?6)))"
+    };
+}
+
+pub(crate) use of_clinics;
+
+/// As a list of pairs; null for all.
+pub(crate) fn clinics(clinics: &Clinics) -> Option<String> {
+    let pairs = |named: &BTreeSet<ClinicRef>| named.iter().map(|one| json!([one.connection, one.clinic])).collect::<Value>();
+    clinics.named().map(|named| pairs(named).to_string())
 }
 
 /// A time as stored.

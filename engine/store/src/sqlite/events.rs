@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use zelo_core::{Event, EventId, Pseudonym, Status};
 
 use super::bulk::{fetch_in, in_list};
-use super::column::{Columns, ms};
+use super::column::{Columns, clinics, ms};
 use super::keys::Keys;
 use super::reader::Reader;
 use super::record::{PARTS, part_at, part_row};
@@ -27,8 +27,11 @@ macro_rules! select {
 
 const BY_ID: &str = in_list!(concat!(select!(), "e.event_id"), "");
 
-const PAGE: &str =
-    concat!(select!(), "seq < ?1 AND (?2 IS NULL OR e.connection = ?2) AND (?3 IS NULL OR e.clinic = ?3) ORDER BY seq DESC LIMIT ?4");
+const PAGE: &str = concat!(
+    select!(),
+    "seq < ?1 AND (?2 IS NULL OR e.connection = ?2) AND (?3 IS NULL OR e.clinic = ?3) AND (?5 IS NULL OR \
+    (e.connection, e.clinic) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?5))) ORDER BY seq DESC LIMIT ?4"
+);
 
 // Along the primary key, which is the order of arrival.
 const ARRIVED: &str =
@@ -88,6 +91,7 @@ pub(crate) async fn page(reader: Reader, page: Page) -> Result<Vec<EventView>, E
         .bind(page.connection)
         .bind(page.clinic)
         .bind(page.limit)
+        .bind(clinics(&page.clinics))
         .fetch_all(&mut *conn)
         .await
         .map_err(Error::database("read events"))?;

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use zelo_core::{JobId, JobState, JournalEntry, KeyHash, Pseudonym, RecordRow};
 
 use super::claim::journals;
-use super::column::Columns;
+use super::column::{Columns, clinics, of_clinics};
 use super::effects::{document_at, message_at, numbered, report_at, state_at};
 use super::jobs::{self, job_columns};
 use super::keys::Keys;
@@ -31,10 +31,14 @@ const ATTEMPTS: &str = "SELECT attempt_id, attempt, at, state, key_id, sealed FR
 const JOBS: &str = concat!(
     "SELECT * FROM (SELECT ",
     job_columns!(),
-    ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
+    ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    of_clinics!(),
+    " \
      AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) UNION ALL SELECT * FROM (SELECT ",
     job_columns!(),
-    ", NULL AS parked, ended, summary FROM job_history WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) \
+    ", NULL AS parked, ended, summary FROM job_history WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    of_clinics!(),
+    " \
      AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) ORDER BY seq DESC LIMIT ?4"
 );
 
@@ -42,17 +46,31 @@ const ATTENTION: &str = concat!(
     "SELECT ",
     job_columns!(),
     ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE attention IS NOT NULL AND seq < ?1 AND (?2 IS NULL OR connection = ?2) \
-     AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4"
+     AND (?3 IS NULL OR clinic = ?3) AND ",
+    of_clinics!(),
+    " ORDER BY seq DESC LIMIT ?4"
 );
 
-const MESSAGES: &str = "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE seq < ?1 \
-    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4";
+const MESSAGES: &str = concat!(
+    "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE seq < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    of_clinics!(),
+    " ORDER BY seq DESC LIMIT ?4"
+);
 
-const RECORDS: &str = "SELECT written, record, connection, clinic, kind, time, key_id, sealed FROM records WHERE written < ?1 \
-    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) ORDER BY written DESC LIMIT ?4";
+const RECORDS: &str = concat!(
+    "SELECT written, record, connection, clinic, kind, time, key_id, sealed FROM records WHERE written < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    of_clinics!(),
+    " AND (?5 IS NULL OR kind = ?5) ORDER BY written DESC LIMIT ?4"
+);
 
-const DOCUMENTS: &str = "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed FROM documents WHERE seq < ?1 \
-    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) ORDER BY seq DESC LIMIT ?4";
+const DOCUMENTS: &str = concat!(
+    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed FROM documents WHERE seq < ?1 \
+    AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    of_clinics!(),
+    " ORDER BY seq DESC LIMIT ?4"
+);
 
 const DOCUMENT: &str =
     "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE job_id = ?1 AND effect = ?2";
@@ -334,6 +352,7 @@ async fn fetch_page(
         .bind(page.clinic)
         .bind(page.limit)
         .bind(only)
+        .bind(clinics(&page.clinics))
         .fetch_all(&mut **conn)
         .await
         .map_err(Error::database(doing))

@@ -9,7 +9,7 @@ use crate::Error;
 const APPLICATION: i64 = 0x7a65_6c6f;
 
 /// Number `n` of the list brings a database from `user_version` `n - 1` to `n`. What has shipped never changes.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_chains.sql"),
     include_str!("migrations/0003_over_time.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_waiting.sql"),
     include_str!("migrations/0012_recent.sql"),
     include_str!("migrations/0013_plugin.sql"),
+    include_str!("migrations/0014_people.sql"),
 ];
 
 /// Brings the database behind `conn` to the present schema. `name` is what messages call it.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::{Actor, AuditEntry, AuditKind, AutomationId};
 
 use super::audit;
-use super::column::{Columns, ms};
+use super::column::{Columns, clinics, ms};
 use super::reader::Reader;
 use super::writer::{Desk, Write};
 use crate::{AutomationRow, CredentialKind, CredentialRow, Error};
@@ -26,20 +26,22 @@ const PUT_AUTOMATION: &str = "INSERT INTO automations (automation, rule, connect
     connection = excluded.connection, clinic = excluded.clinic, settings = excluded.settings, enabled = excluded.enabled, \
     origin = excluded.origin, changed = excluded.changed";
 
-const PUT_CREDENTIAL: &str = "INSERT INTO credentials (hash, kind, role, name, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-    ON CONFLICT (hash) DO UPDATE SET kind = excluded.kind, role = excluded.role, name = excluded.name, \
-    created = excluded.created, expires = excluded.expires";
+const PUT_CREDENTIAL: &str = "INSERT INTO credentials (hash, kind, role, name, created, expires, clinics, person, person_version) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (hash) DO UPDATE SET kind = excluded.kind, role = excluded.role, name = excluded.name, \
+    created = excluded.created, expires = excluded.expires, clinics = excluded.clinics, person = excluded.person, \
+    person_version = excluded.person_version";
 
 /// Kept for good: the credential may have run out since.
 const ADMIT: &str = "INSERT INTO meta (name, value) VALUES ('admitted', x'01') ON CONFLICT (name) DO NOTHING";
 
 const ADMITTED: &str = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'admitted')";
 
-const CREDENTIAL: &str = "SELECT hash, kind, role, name, created, expires FROM credentials \
-    WHERE hash = ?1 AND (expires IS NULL OR expires > ?2)";
+const CREDENTIAL: &str = "SELECT hash, kind, role, name, created, expires, clinics, person, person_version FROM credentials \
+    WHERE hash = ?1 AND (expires IS NULL OR expires > ?2) AND (person IS NULL OR EXISTS (SELECT 1 FROM people \
+    WHERE people.name = credentials.person AND people.version = credentials.person_version))";
 
 const TAKE: &str = "DELETE FROM credentials WHERE hash = ?1 AND (expires IS NULL OR expires > ?2) \
-    RETURNING hash, kind, role, name, created, expires";
+    RETURNING hash, kind, role, name, created, expires, clinics, person, person_version";
 
 const PRUNE: &str = "DELETE FROM credentials WHERE expires <= ?1";
 
@@ -66,7 +68,7 @@ impl Write for PutAutomation {
             .bind(&row.rule)
             .bind(&row.connection)
             .bind(&row.clinic)
-            .bind(serde_json::Value::Object(row.settings.clone()).to_string())
+            .bind(Value::Object(row.settings.clone()).to_string())
             .bind(row.enabled)
             .bind(&row.origin)
             .bind(ms(row.changed))
@@ -116,6 +118,9 @@ impl Write for PutCredential {
             .bind(&row.name)
             .bind(ms(row.created))
             .bind(row.expires.map(ms))
+            .bind(clinics(&row.clinics))
+            .bind(row.person.as_ref().map(|(name, _)| name))
+            .bind(row.person.as_ref().map(|(_, version)| version))
             .execute(&mut *conn)
             .await
             .map_err(Error::database(doing))?;
@@ -123,11 +128,21 @@ impl Write for PutCredential {
             sqlx::query(ADMIT).execute(&mut *conn).await.map_err(Error::database(doing))?;
         }
         let (kind, detail) = match row.kind {
+            CredentialKind::Session if row.person.is_some() => (AuditKind::SignedIn, json!({ "what": "signed in", "role": row.role })),
             CredentialKind::Session => (AuditKind::SignedIn, json!({ "what": "link used", "role": row.role })),
-            made => (AuditKind::Configured, json!({ "credential": made.as_str(), "role": row.role, "name": row.name })),
+            made => (AuditKind::Configured, made_credential(made, row)),
         };
         audit::append(conn, desk, vec![AuditEntry::new(row.created, kind, self.by.clone(), &detail)]).await
     }
+}
+
+/// What the audit log says of a new token or link.
+fn made_credential(kind: CredentialKind, row: &CredentialRow) -> Value {
+    let mut told = json!({ "credential": kind.as_str(), "role": row.role, "name": row.name });
+    if let Some(named) = row.clinics.named() {
+        told["clinics"] = named.iter().map(ToString::to_string).collect();
+    }
+    told
 }
 
 /// Removes a credential for whoever comes first.
@@ -199,6 +214,11 @@ fn credential_row(row: &SqliteRow) -> Result<CredentialRow, Error> {
         kind: row.word("kind", CredentialKind::parse)?,
         role: row.get("role")?,
         name: row.get("name")?,
+        clinics: row.clinics("clinics")?,
+        person: match row.get("person")? {
+            Some(name) => Some((name, row.get("person_version")?)),
+            None => None,
+        },
         created: row.time("created")?,
         expires: row.opt_time("expires")?,
     })

@@ -35,8 +35,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// What the writer is asked.
 pub(crate) enum Command {
-    /// An arrival, with its payload where that is sealed already.
-    Record(Box<Arrival>, Option<Payload>, Reply<Decision>),
+    /// The arrivals of one delivery, each with its payload where that is sealed already.
+    Record(Vec<(Arrival, Option<Payload>)>, Reply<Vec<Decision>>),
     Settle(Box<Settlement>, Timestamp, Reply<Outcome>),
     /// Anything else: seldom, or in no need of company.
     Other(Box<dyn Task>),
@@ -237,7 +237,8 @@ impl Writer {
 struct Batch {
     arrivals: Vec<Arrival>,
     payloads: Vec<Option<Payload>>,
-    arrived: Vec<Reply<Decision>>,
+    /// Who waits for how many of the arrivals.
+    arrived: Vec<(usize, Reply<Vec<Decision>>)>,
     settlements: Vec<(Settlement, Timestamp)>,
     settled: Vec<Reply<Outcome>>,
     others: Vec<Box<dyn Task>>,
@@ -250,10 +251,12 @@ impl Batch {
         let mut close = false;
         for command in waiting.drain(..) {
             match command {
-                Command::Record(arrival, payload, reply) => {
-                    batch.arrivals.push(*arrival);
-                    batch.payloads.push(payload);
-                    batch.arrived.push(reply);
+                Command::Record(delivery, reply) => {
+                    batch.arrived.push((delivery.len(), reply));
+                    for (arrival, payload) in delivery {
+                        batch.arrivals.push(arrival);
+                        batch.payloads.push(payload);
+                    }
                 }
                 Command::Settle(settlement, now, reply) => {
                     batch.settlements.push((*settlement, now));
@@ -267,7 +270,7 @@ impl Batch {
     }
 
     fn len(&self) -> usize {
-        self.arrivals.len() + self.settlements.len() + self.others.len()
+        self.arrived.len() + self.settlements.len() + self.others.len()
     }
 
     /// Runs and answers.
@@ -343,10 +346,14 @@ impl Batch {
 
     fn answer(self, outcome: Result<Done, Error>) {
         let (decisions, settled, others) = match outcome {
-            Ok(Done { decisions, settled }) => (decisions.into_iter().map(Ok).collect(), settled.into_iter().map(Ok).collect(), Ok(())),
+            Ok(Done { decisions, settled }) => {
+                let mut decisions = decisions.into_iter();
+                let each = self.arrived.iter().map(|(amount, _)| Ok(decisions.by_ref().take(*amount).collect()));
+                (each.collect(), settled.into_iter().map(Ok).collect(), Ok(()))
+            }
             Err(error) => (vec![Err(error.clone()); self.arrived.len()], vec![Err(error.clone()); self.settled.len()], Err(error)),
         };
-        send(self.arrived, decisions);
+        send(self.arrived.into_iter().map(|(_, reply)| reply).collect(), decisions);
         send(self.settled, settled);
         for task in self.others {
             task.answer(others.clone());
@@ -354,11 +361,11 @@ impl Batch {
     }
 
     fn singles(self) -> Vec<Self> {
-        let arrivals = self.arrivals.into_iter().zip(self.arrived);
-        let arrivals = arrivals.map(|(arrival, reply)| Self {
-            arrivals: vec![arrival],
-            payloads: vec![None],
-            arrived: vec![reply],
+        let mut all = self.arrivals.into_iter();
+        let arrivals = self.arrived.into_iter().map(|(amount, reply)| Self {
+            arrivals: all.by_ref().take(amount).collect(),
+            payloads: std::iter::repeat_with(|| None).take(amount).collect(),
+            arrived: vec![(amount, reply)],
             ..Self::default()
         });
         let settlements = self.settlements.into_iter().zip(self.settled);

@@ -204,6 +204,7 @@ impl Delivery {
             },
             body: Arc::from(body.as_bytes()),
             delivery: index.delivery("centro", "appointment.created", &number.to_string()),
+            quarantined: false,
             entity: None,
             people: Vec::new(),
             consents: Vec::new(),

@@ -38,6 +38,7 @@ mod retention;
 mod reviving;
 mod sealed;
 mod settlements;
+mod several;
 mod shown;
 mod subjects;
 mod waiting;

@@ -1,13 +1,35 @@
-//! Automations and credentials.
+//! Automations, credentials, and people who sign in.
 
 use serde_json::json;
-use zelo_core::{Actor, AuditKind, AutomationId};
-use zelo_store::{AuditPage, AutomationRow, CredentialKind, CredentialRow};
+use zelo_core::{Actor, AuditKind, AutomationId, ClinicRef, Clinics};
+use zelo_store::{AuditPage, AutomationRow, CredentialKind, CredentialRow, Page, PersonRow};
+use zeroize::Zeroizing;
 
 use crate::build::{Db, minute};
 
 fn credential(hash: u8, kind: CredentialKind, expires: Option<i64>) -> CredentialRow {
-    CredentialRow { hash: [hash; 32], kind, role: "admin".into(), name: "first".into(), created: minute(0), expires: expires.map(minute) }
+    CredentialRow {
+        hash: [hash; 32],
+        kind,
+        role: "admin".into(),
+        name: "first".into(),
+        clinics: Clinics::All,
+        person: None,
+        created: minute(0),
+        expires: expires.map(minute),
+    }
+}
+
+/// Of pairs of connection and clinic.
+fn only(named: &[(&str, &str)]) -> Clinics {
+    Clinics::Only(
+        named.iter().map(|(connection, clinic)| ClinicRef { connection: (*connection).into(), clinic: (*clinic).into() }).collect(),
+    )
+}
+
+fn person(name: &str) -> PersonRow {
+    let (role, password) = ("admin".into(), "$argon2id$".into());
+    PersonRow { name: name.into(), role, clinics: Clinics::All, password, secret: None, created: minute(0), version: 0 }
 }
 
 /// Who does it.
@@ -126,5 +148,97 @@ conforming! {
         db.store.take_credential(session.hash, minute(1)).await.unwrap();
         let db = db.reopen().await;
         assert!(db.store.has_credentials().await.unwrap());
+    }
+
+    async fn a_credential_is_for_the_clinics_that_it_names(kind) {
+        let db = Db::open(kind).await;
+        let clinics = only(&[("centro", "7"), ("norte", "7/b")]);
+        let token = CredentialRow { clinics: clinics.clone(), ..credential(2, CredentialKind::Token, None) };
+        db.store.put_credential(token.clone(), desk()).await.unwrap();
+        let db = db.reopen().await;
+        assert_eq!(db.store.credential(token.hash, minute(1)).await.unwrap(), Some(token));
+        assert_eq!(db.answered().await[0].1["clinics"], json!(["centro/7", "norte/7/b"]));
+    }
+
+    async fn a_list_is_of_the_clinics_that_are_asked_for(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        for (number, clinic) in [(1, Some("7")), (2, Some("8")), (3, None)] {
+            let mut delivery = db.delivery(number, number as i64).fires("thank");
+            delivery.0.event.clinic = clinic.map(str::to_owned);
+            db.record(delivery).await;
+        }
+        db.record(db.delivery(4, 4).through(&index, "norte").of_clinic("7").fires("thank")).await;
+        let count = async |clinics: Clinics| {
+            let page = Page { clinics, ..Page::default() };
+            (db.store.events(&page).await.unwrap().len(), db.store.jobs(&page, None).await.unwrap().len())
+        };
+        assert_eq!(count(Clinics::All).await, (4, 4));
+        assert_eq!(count(only(&[("centro", "7")])).await, (1, 1), "not the same id of another connection, not what is of none");
+        assert_eq!(count(only(&[("centro", "7"), ("centro", "8"), ("norte", "7")])).await, (3, 3));
+        assert_eq!(count(only(&[("norte", "8")])).await, (0, 0));
+        assert_eq!(count(Clinics::Only([].into())).await, (0, 0), "of no clinic at all");
+    }
+
+    async fn a_person_is_kept_as_they_were_written(kind) {
+        let db = Db::open(kind).await;
+        let ana = PersonRow { secret: Some(Zeroizing::new(b"12345678901234567890".to_vec())), clinics: only(&[("centro", "7")]), ..person("ana") };
+        db.store.put_person(ana.clone(), desk(), minute(1)).await.unwrap();
+        db.store.put_person(person("bia"), desk(), minute(1)).await.unwrap();
+        let db = db.reopen().await;
+        let found = db.store.person("ana").await.unwrap().unwrap();
+        assert_eq!(PersonRow { version: 0, ..found.clone() }, ana);
+        assert_eq!(db.store.people().await.unwrap().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["ana", "bia"]);
+        assert_eq!(db.store.person("carla").await.unwrap(), None);
+        // At the same instant, too.
+        db.store.put_person(PersonRow { role: "viewer".into(), secret: None, ..found.clone() }, desk(), minute(1)).await.unwrap();
+        let changed = db.store.person("ana").await.unwrap().unwrap();
+        assert!(changed.version > found.version && changed.secret.is_none() && changed.role == "viewer");
+        assert!(db.store.remove_person("ana", desk(), minute(2)).await.unwrap());
+        assert!(!db.store.remove_person("ana", desk(), minute(2)).await.unwrap());
+        let told: Vec<_> = db.answered().await.into_iter().map(|(_, detail)| (detail["what"].clone(), detail["changed"].clone())).collect();
+        assert_eq!(
+            told,
+            [
+                (json!("added"), json!([])),
+                (json!("added"), json!([])),
+                (json!("changed"), json!(["code", "role"])),
+                (json!("removed"), json!(null)),
+            ]
+        );
+    }
+
+    async fn a_session_is_good_as_long_as_its_person_stands_as_they_did(kind) {
+        let db = Db::open(kind).await;
+        db.store.put_person(person("ana"), desk(), minute(1)).await.unwrap();
+        let before = db.store.person("ana").await.unwrap().unwrap();
+        let session = |hash, version| CredentialRow { person: Some(("ana".into(), version)), ..credential(hash, CredentialKind::Session, Some(99)) };
+        db.store.put_credential(session(1, before.version), desk()).await.unwrap();
+        assert_eq!(db.store.credential([1; 32], minute(2)).await.unwrap(), Some(session(1, before.version)));
+        db.store.put_person(PersonRow { password: "another".into(), ..before.clone() }, desk(), minute(3)).await.unwrap();
+        assert_eq!(db.store.credential([1; 32], minute(4)).await.unwrap(), None);
+        // Who was being let in while the password was changed.
+        db.store.put_credential(session(2, before.version), desk()).await.unwrap();
+        assert_eq!(db.store.credential([2; 32], minute(4)).await.unwrap(), None);
+        let now = db.store.person("ana").await.unwrap().unwrap();
+        db.store.put_credential(session(3, now.version), desk()).await.unwrap();
+        db.store.remove_person("ana", desk(), minute(5)).await.unwrap();
+        assert_eq!(db.store.credential([3; 32], minute(6)).await.unwrap(), None);
+        db.store.put_person(person("ana"), desk(), minute(7)).await.unwrap();
+        assert_eq!(db.store.credential([3; 32], minute(8)).await.unwrap(), None, "somebody else of this name");
+    }
+
+    async fn a_code_is_spent_once_and_no_earlier_one_after_it(kind) {
+        let db = Db::open(kind).await;
+        let secret = Some(Zeroizing::new(b"12345678901234567890".to_vec()));
+        db.store.put_person(PersonRow { secret, ..person("ana") }, desk(), minute(1)).await.unwrap();
+        let spenders = futures::future::join_all((0..5).map(|_| db.store.spend_code("ana", 7, minute(2)))).await;
+        assert_eq!(spenders.into_iter().filter(|spent| *spent.as_ref().unwrap()).count(), 1);
+        assert!(!db.store.spend_code("ana", 6, minute(2)).await.unwrap());
+        assert!(db.store.spend_code("ana", 8, minute(2)).await.unwrap());
+        let ana = db.store.person("ana").await.unwrap().unwrap();
+        db.store.put_person(PersonRow { role: "viewer".into(), ..ana }, desk(), minute(3)).await.unwrap();
+        assert!(!db.store.spend_code("ana", 8, minute(4)).await.unwrap(), "a change does not make it good again");
+        assert!(!db.store.spend_code("bia", 8, minute(4)).await.unwrap());
     }
 }
