@@ -79,6 +79,21 @@ async fn it_speaks_tls_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_session_over_tls_is_for_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = renew(folder.path());
+    let door = Door::new(settings_with(load(folder.path()))).await;
+    let mut stream = connect(&door, &trusted, &BOTH, &[]).await.unwrap();
+    let form = format!("code={}", door.house.link().await);
+    let head =
+        format!("POST /sign-in HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n");
+    stream.write_all(format!("{head}content-length: {}\r\n\r\n{form}", form.len()).as_bytes()).await.unwrap();
+    let heard = Heard::of(stream).await;
+    let cookie = heard.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-zelo=") && cookie.ends_with("; Secure"), "{cookie}");
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_hung_up_on() {
     let folder = tempfile::tempdir().unwrap();
     renew(folder.path());
