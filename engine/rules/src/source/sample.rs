@@ -40,12 +40,19 @@ impl Source {
 
     /// The example of an event of type `kind`: that of the first `[[events]]` of the type that has one.
     pub fn sample(&self, kind: &str) -> Option<Sample> {
-        let mut sample = self.events.iter().filter(|event| event.kind == kind).find_map(EventMapping::sample)?;
-        if self.takes_cloudevents() {
-            let types = sample.headers.iter_mut().filter(|(name, value)| name == "content-type" && value == Format::Json.media_type());
-            types.for_each(|(_, value)| *value = Format::CloudEvents.media_type().to_owned());
-        }
-        Some(sample)
+        self.samples().find_map(|(known, sample)| (known == kind).then_some(sample))
+    }
+
+    /// Every example, with its type.
+    pub fn samples(&self) -> impl Iterator<Item = (&str, Sample)> {
+        self.events.iter().filter_map(|event| {
+            let mut sample = event.sample()?;
+            if self.takes_cloudevents() {
+                let types = sample.headers.iter_mut().filter(|(name, value)| name == "content-type" && value == Format::Json.media_type());
+                types.for_each(|(_, value)| *value = Format::CloudEvents.media_type().to_owned());
+            }
+            Some((event.kind.as_str(), sample))
+        })
     }
 }
 
