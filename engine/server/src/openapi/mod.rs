@@ -223,6 +223,10 @@ fn complete(operation: &mut Operation, gate: Gate) {
     let mut refusals = vec![(StatusCode::INTERNAL_SERVER_ERROR, "A defect of zelo; its log says where.")];
     if gate != Gate::Health {
         refusals.push((StatusCode::SERVICE_UNAVAILABLE, "Too much at once, or the store does not answer. Ask again."));
+        refusals.push((
+            StatusCode::TOO_MANY_REQUESTS,
+            "More than is taken in this time, or an address that is locked out. Ask again when `Retry-After` says.",
+        ));
     }
     if operation.request_body.is_some() {
         refusals.push((StatusCode::BAD_REQUEST, "The request cannot be read."));
