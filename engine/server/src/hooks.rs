@@ -56,10 +56,12 @@ pub(crate) async fn ask(State(app): State<App>, place: Result<Path<Place>, PathR
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
     let headers = headers(&parts.headers);
     let incoming = Incoming { connection: &place.connection, path: &place.path, url: &url, headers: &headers, body: &[] };
-    let visit =
-        app.door.knock(&app.runtime, &incoming, &parts.extensions).map_err(|problem| refuse(&app, Some(&place.connection), problem))?;
+    let visit = app
+        .door
+        .knock_to_ask(&app.runtime, &incoming, &parts.extensions)
+        .map_err(|problem| refuse(&app, Some(&place.connection), problem))?;
     let arrived = app.runtime.arrived();
-    match visit.heard(app.runtime.ask(arrived, &incoming)).map_err(|problem| problem.traced(arrived.trace()))? {
+    match visit.asked(app.runtime.ask(arrived, &incoming)).map_err(|problem| problem.traced(arrived.trace()))? {
         Some(answer) => Ok(plain_text(StatusCode::OK, answer)),
         None => Err(wants_post(&app, &place)),
     }

@@ -88,6 +88,30 @@ impl Door {
     /// # Errors
     /// Its address is not let in, or is locked out, or there was too much.
     pub(crate) fn knock<'a>(&'a self, runtime: &Runtime, incoming: &Incoming<'_>, extensions: &Extensions) -> Result<Visit<'a>, Problem> {
+        let proof = if runtime.is_guess(incoming) { Proof::Guessable } else { Proof::Signature };
+        self.knock_with(proof, runtime, incoming, extensions)
+    }
+
+    /// The same for a question whether we are here: what it shows could be guessed.
+    ///
+    /// # Errors
+    /// As of [`Door::knock`].
+    pub(crate) fn knock_to_ask<'a>(
+        &'a self,
+        runtime: &Runtime,
+        incoming: &Incoming<'_>,
+        extensions: &Extensions,
+    ) -> Result<Visit<'a>, Problem> {
+        self.knock_with(Proof::Guessable, runtime, incoming, extensions)
+    }
+
+    fn knock_with<'a>(
+        &'a self,
+        proof: Proof,
+        runtime: &Runtime,
+        incoming: &Incoming<'_>,
+        extensions: &Extensions,
+    ) -> Result<Visit<'a>, Problem> {
         let client = Client::of(extensions);
         let allow = self.allow.connections.get(incoming.connection);
         if allow.is_some_and(|networks| !client.is_some_and(|address| any_has(networks, address))) {
@@ -96,8 +120,7 @@ impl Door {
             ));
         }
         let at = self.connections.get(incoming.connection).copied();
-        let verified = runtime.connections.get(incoming.connection).is_some_and(|connection| !connection.insecure);
-        let proof = if runtime.is_guess(incoming) { Proof::Guessable } else { Proof::Signature };
+        let verified = runtime.connections.get(incoming.connection).is_some_and(|connection| !runtime.is_insecure(connection));
         let visit = Visit { door: self, at: at.filter(|_| verified), place: Place::of(client), proof, watched: false };
         let say = visit.ask()?;
         let account = if say == Say::Known { Account::Known } else { Account::Strangers };
@@ -173,6 +196,18 @@ impl Visit<'_> {
             }
         } else if let Some(problem) = self.failed() {
             return Err(problem);
+        }
+        outcome.map_err(Problem::from)
+    }
+
+    /// Counts what came of a question whether we are here. It proves nothing: nobody is known by having asked, and no lock-out ends.
+    ///
+    /// # Errors
+    /// As the runtime has refused it.
+    pub(crate) fn asked<T>(&self, outcome: Result<T, Refused>) -> Result<T, Problem> {
+        if let Err(Refused::Refusal(Refusal::Handshake { .. })) = &outcome {
+            // It was not locked out, so it is told what was wrong.
+            let _ = self.failed();
         }
         outcome.map_err(Problem::from)
     }

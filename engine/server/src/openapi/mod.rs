@@ -227,6 +227,10 @@ fn complete(operation: &mut Operation, gate: Gate) {
             "More came than is taken in this time, or too much before it was wrong. `Retry-After` says when to ask again.",
         ));
         refusals.push((StatusCode::SERVICE_UNAVAILABLE, "Too much at once, or the store does not answer. Ask again."));
+        refusals.push((
+            StatusCode::TOO_MANY_REQUESTS,
+            "More than is taken in this time, or an address that is locked out. Ask again when `Retry-After` says.",
+        ));
     }
     if operation.request_body.is_some() {
         refusals.push((StatusCode::BAD_REQUEST, "The request cannot be read."));

@@ -72,6 +72,24 @@ async fn who_does_not_know_the_token_hears_nothing() {
 }
 
 #[tokio::test]
+async fn who_guesses_the_token_is_locked_out_and_nobody_is_known_by_asking() {
+    let house = House::of_source(META, Some(TOKEN)).await;
+    let no_question = "/hooks/p/messages?hub.mode=unsubscribe";
+    assert_eq!(house.get(no_question, &[]).await.status, 405);
+    is_plain(&house.get(&question(TOKEN, "1"), &[]).await, "1");
+    for _ in 0..10 {
+        house.get(&question("another", MARKER), &[]).await.is_problem(403, "handshake");
+    }
+    house.get(&question(TOKEN, "1"), &[]).await.is_problem(429, "locked");
+    house.get(no_question, &[]).await.is_problem(429, "locked");
+    house.advance(SignedDuration::from_secs(30));
+    assert_eq!(house.get(no_question, &[]).await.status, 405);
+    is_plain(&house.get(&question(TOKEN, "1"), &[]).await, "1");
+    house.get(&question("another", MARKER), &[]).await.is_problem(403, "handshake");
+    house.get(&question(TOKEN, "1"), &[]).await.is_problem(429, "locked");
+}
+
+#[tokio::test]
 async fn without_a_token_nobody_is_answered() {
     for token in [None, Some("")] {
         let house = House::of_source(META, token).await;
