@@ -200,9 +200,17 @@ async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
     let edition = runtime.rules.current();
     let mut connections: Vec<_> = runtime.connections.values().collect();
     connections.sort_by(|one, other| one.name.cmp(&other.name));
+    // Of those that nobody wrote down each is like the other.
+    let is_own = |connection: &&Connection| !config.connections.contains_key(&connection.name);
+    let mut alike = Vec::new();
     for connection in connections {
+        let is_insecure = runtime.is_insecure(connection);
+        if is_own(&connection) && !is_insecure && !connection.secrets.is_empty() {
+            alike.push(connection.name.as_str());
+            continue;
+        }
         print_line(&format!("  {} webhooks   {address}/hooks/{}/…", connection.source, connection.name));
-        if runtime.is_insecure(connection) {
+        if is_insecure {
             print_line(&format!("  ATTENTION: connection `{}` is insecure: it takes deliveries that nobody signed", connection.name));
             tracing::warn!(connection = connection.name, "insecure: deliveries are not verified");
         } else if connection.secrets.is_empty() && edition.rules.source(&connection.source).is_some_and(Source::needs_secret) {
@@ -210,8 +218,15 @@ async fn welcome(config: &Config, runtime: &Runtime) -> Result<()> {
                 "    takes nothing yet: give it the provider's public key, [connections.{}] secrets in zelo.toml",
                 connection.name
             ));
-        } else if !connection.secrets.is_empty() && !config.connections.contains_key(&connection.name) {
-            print_line(&format!("    its secret is in {}", setup::default_secret_file(config, &connection.source).display()));
+        }
+    }
+    if let Some(first) = alike.iter().find(|name| **name == "clinicarx").or(alike.first()) {
+        print_line(&format!(
+            "  webhooks, such as {address}/hooks/{first}/…, each with a secret of its own, such as {}:",
+            setup::default_secret_file(config, first).display()
+        ));
+        for line in alike.chunks(8) {
+            print_line(&format!("    {}", line.join("  ")));
         }
     }
     let on: Vec<String> = runtime.store.automations().await?.into_iter().filter(|row| row.enabled).map(|row| row.id.to_string()).collect();

@@ -111,10 +111,10 @@ fn a_simulated_day_has_headers_and_parameters_too() {
 #[test]
 fn a_payload_that_has_not_come_is_explained_as_it_would_be_made() {
     let house = house();
-    let text = house.ok(&["explain", "rules/sources/samples/calendar.json", "--type", "calendar.changed"]);
+    let text = house.ok(&["explain", "rules/sources/samples/calendar.json", "--type", "calendar.changed", "--connection", "calendar"]);
     assert!(text.contains("calendar.changed") && !text.contains("esquema"), "{text}");
     fs::write(house.path("odd.json"), r#"{ "channel": "d" }"#).unwrap();
-    let text = house.ok(&["explain", "odd.json", "--type", "calendar.changed"]);
+    let text = house.ok(&["explain", "odd.json", "--type", "calendar.changed", "--connection", "calendar"]);
     assert!(text.contains("\nPelo esquema em vigor: `pattern` of its schema does not hold at $.channel.\n"), "{text}");
     let output = house.zelo(&["explain", "rules/sources/samples/things.json", "--connection", "several"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("2 events"), "which of them is meant?");

@@ -62,3 +62,27 @@ fn mistakes_are_answered_with_what_was_meant() {
     let text = complaint(&["send", "clinicarx", "patient.created", "--connection", "centro"]);
     assert!(text.contains("no connection `centro`"), "{text}");
 }
+
+#[test]
+fn every_provider_that_ships_is_simulated() {
+    let house = House::new("");
+    let _server = house.serve();
+    let sent = house.ok(&["send", "--all", "--replay", "--format", "json"]);
+    let sent: Vec<Value> = sent.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |what: &str| sent.iter().filter(|line| line["what"] == *what).collect::<Vec<_>>();
+    assert!(of("sent").len() > 100 && of("sent").len() == of("again").len(), "{} and {}", of("sent").len(), of("again").len());
+    let shipped = fs::read_dir(house.path("rules/sources")).unwrap();
+    for source in
+        shipped.map(|file| file.unwrap().file_name().into_string().unwrap()).filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned()))
+    {
+        let mine: Vec<_> = of("sent").into_iter().filter(|line| line["source"] == *source).collect();
+        assert!(!mine.is_empty() && mine.iter().all(|line| line["status"].as_u64().unwrap() < 300), "{source}: {mine:?}");
+    }
+
+    let spoilt = house.ok(&["send", "--all", "--tamper", "--format", "json"]);
+    let spoilt: Vec<Value> = spoilt.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(spoilt.iter().all(|line| line["status"] == 401), "{spoilt:?}");
+    for what in ["not signed", "another secret", "another body"] {
+        assert!(spoilt.iter().filter(|line| line["what"] == *what).count() > 50, "{what}");
+    }
+}

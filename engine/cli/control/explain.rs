@@ -103,6 +103,12 @@ fn place<'s>(scene: &'s Scene<'_>, named: Option<&str>, kind: Option<&str>, path
         })
     };
     let mut found: Vec<&Connection> = scene.connections.values().filter(knows).collect();
+    if found.len() > 1 {
+        // Those that some rule asks about, if that tells them apart.
+        let asked = |connection: &&Connection| scene.rules.rules().any(|rule| rule.source.as_ref() == Some(&connection.source));
+        let of_rules: Vec<&Connection> = found.iter().copied().filter(asked).collect();
+        found = if of_rules.is_empty() { found } else { of_rules };
+    }
     found.sort_by(|one, other| one.name.cmp(&other.name));
     match (found.as_slice(), scene.connections.len()) {
         ([only], _) => Ok(only),

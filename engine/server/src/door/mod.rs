@@ -130,7 +130,7 @@ impl Door {
 
     /// Whether a request that is no delivery is let in.
     fn lets_in(&self, path: &str, client: Option<IpAddr>) -> Result<(), Problem> {
-        let is_way_in = path.starts_with(HOOKS) || path == EVENTS;
+        let is_way_in = is_way_in(path);
         let allow = &self.allow.admin;
         if !is_way_in && !allow.is_empty() && !client.is_some_and(|address| any_has(allow, address)) {
             return Err(Problem::address(
@@ -235,6 +235,11 @@ const EVENTS: &str = "/events";
 /// What says how the server is, to whoever watches it.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Whether deliveries come in there.
+fn is_way_in(path: &str) -> bool {
+    path.starts_with(HOOKS) || path.strip_prefix(EVENTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Finds out whose request it is, and lets in who may.
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let settings = &app.settings;
@@ -242,7 +247,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let client = peer.and_then(|peer| client::address(peer.0, &settings.trusted_proxies, settings.proxy_header, request.headers()));
     request.extensions_mut().insert(Client(client));
     let path = request.uri().path();
-    let knocks = path.starts_with(HOOKS) && matches!(*request.method(), Method::POST | Method::GET);
+    let knocks = is_way_in(path) && matches!(*request.method(), Method::POST | Method::GET);
     if !knocks
         && !HEALTH.contains(&path)
         && let Err(problem) = app.door.lets_in(path, client)

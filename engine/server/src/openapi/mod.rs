@@ -208,8 +208,8 @@ fn route(path: &str) -> String {
 
 /// The operations at one address.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
-    let PathItem { get, put, post, delete, .. } = item;
-    [(Method::GET, get), (Method::PUT, put), (Method::POST, post), (Method::DELETE, delete)]
+    let PathItem { get, put, post, delete, options, .. } = item;
+    [(Method::GET, get), (Method::PUT, put), (Method::POST, post), (Method::DELETE, delete), (Method::OPTIONS, options)]
         .into_iter()
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
@@ -222,10 +222,6 @@ fn complete(operation: &mut Operation, gate: Gate) {
     });
     let mut refusals = vec![(StatusCode::INTERNAL_SERVER_ERROR, "A defect of zelo; its log says where.")];
     if gate != Gate::Health {
-        refusals.push((
-            StatusCode::TOO_MANY_REQUESTS,
-            "More came than is taken in this time, or too much before it was wrong. `Retry-After` says when to ask again.",
-        ));
         refusals.push((StatusCode::SERVICE_UNAVAILABLE, "Too much at once, or the store does not answer. Ask again."));
         refusals.push((
             StatusCode::TOO_MANY_REQUESTS,

@@ -81,6 +81,10 @@ fn who_changes_something_is_no_viewer_and_who_sees_to_people_is_an_admin() {
         open,
         [
             "/",
+            "/events",
+            "/events",
+            "/events/{connection}",
+            "/events/{connection}",
             "/healthz",
             "/hooks/{connection}",
             "/hooks/{connection}",

@@ -55,7 +55,8 @@ async fn what_nobody_may_learn_of_is_not_kept() {
 async fn a_flood_is_counted_and_not_written() {
     let house = House::new().await;
     let knock = || house.send(delivery(PATH, &[], patient("1", MARKER).to_string()));
-    for _ in 0..50 {
+    // Who goes on is locked out.
+    for _ in 0..8 {
         knock().await.is_problem(401, "unverified");
     }
     assert_eq!(kept(&house).await.len(), 1);
@@ -63,7 +64,7 @@ async fn a_flood_is_counted_and_not_written() {
     assert_eq!(kept(&house).await.len(), 2, "another reason is another matter");
     house.advance(SignedDuration::from_secs(10));
     knock().await.is_problem(401, "unverified");
-    assert_eq!(kept(&house).await[0]["count"], 50);
+    assert_eq!(kept(&house).await[0]["count"], 8);
 }
 
 #[tokio::test]
