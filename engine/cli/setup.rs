@@ -145,7 +145,10 @@ pub(super) fn source_of<'r>(config: &Config, rules: &'r RuleSet, name: &str) -> 
 }
 
 /// The secrets of a connection, and what its provider must know for a handshake.
-fn given_secrets(config: &Config, given: &config::Connection, source: &Source) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>)> {
+type GivenSecrets = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
+/// Reads them, and holds them against what the source can use.
+fn given_secrets(config: &Config, given: &config::Connection, source: &Source) -> Result<GivenSecrets> {
     let secrets: Vec<Vec<u8>> = given.secrets.iter().map(|secret| secret.read(config)).collect::<Result<_>>()?;
     for (secret, number) in secrets.iter().zip(1..) {
         ensure!(
@@ -183,7 +186,7 @@ pub(super) fn default_secret_file(config: &Config, source: &str) -> std::path::P
 fn default_secret(config: &Config, source: &Source, entropy: &dyn Entropy) -> Result<Vec<u8>> {
     let path = default_secret_file(config, &source.id);
     if !path.exists() {
-        secrets::make(&path, if source.names_user() { "zelo:" } else { "" }, entropy)?;
+        secrets::make(&path, source.secret_prefix(), entropy)?;
     }
     default_secret_ref(&source.id).read(config)
 }

@@ -87,7 +87,9 @@ impl House {
         let on: String = automations.into_iter().map(|rule| format!("[[automations]]\nrule = \"{rule}\"\n")).collect();
         // Budget and limits stand, and are never spent.
         let rate = "{ per_second = 1000000, burst = 1000000 }";
-        let budget = format!("[budget]\nmessages = 1000\n[server.rates]\nall = {rate}\nconnection = {rate}\n");
+        let budget = format!(
+            "[budget]\nmessages = 1000\n[server.rates]\nall = {rate}\nconnection = {rate}\n[server.limits]\nconnections_per_address = 4096\n"
+        );
         let config = format!("[server]\nlisten = \"127.0.0.1:{port}\"\n[paths]\nplugins = \"plugins\"\n{budget}{on}");
         fs::write(folder.join("zelo.toml"), config).unwrap();
         Self { folder, port }

@@ -266,3 +266,20 @@ fn what_is_insecure_is_said_aloud() {
         assert!(output.status.code() == Some(2) && error.contains("connection `bot` has no secret"), "{command}: {error}");
     }
 }
+
+#[test]
+fn a_token_that_is_revoked_lets_nobody_in() {
+    let house = House::new("");
+    let server = house.serve();
+    let token = house.ok(&["token", "new", "--role", "operator", "--name", "painel", "--days", "30"]).trim().to_owned();
+    assert!(server.get("/api/v1/rules", &token).is_object());
+    let listed = house.ok(&["token", "list"]);
+    let line = listed.lines().find(|line| line.contains("painel")).unwrap_or_else(|| panic!("{listed}"));
+    assert!(line.contains("token  operator") && line.contains("until 20") && !listed.contains(&token), "{listed}");
+    let id = line.split_whitespace().next().unwrap();
+    assert_eq!(house.zelo(&["token", "revoke", &id[..3]]).status.code(), Some(2), "too little of it");
+    house.ok(&["token", "revoke", &id[..6]]);
+    assert!(!house.ok(&["token", "list"]).contains("painel"));
+    assert_eq!(server.send("GET", "/api/v1/rules", &[("authorization", &format!("Bearer {token}"))], "").json().0, 401);
+    assert_eq!(house.zelo(&["token", "revoke", id]).status.code(), Some(2), "it is gone");
+}

@@ -6,6 +6,7 @@
 mod audit;
 mod automations;
 mod backtest;
+mod credentials;
 mod explain;
 mod follow;
 mod halts;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -68,6 +70,14 @@ pub(super) enum Request {
         /// Of which it is told alone; of everything, where none is named.
         #[serde(default)]
         clinics: Vec<String>,
+        /// How long it is good for; for good, where that is not said.
+        #[serde(default)]
+        days: Option<u16>,
+    },
+    Credentials,
+    /// Makes one good for nothing, by the beginning of its hash.
+    Revoke {
+        id: String,
     },
     Link,
     /// About people who sign in with a password.
@@ -453,10 +463,13 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
     let Scene { store, clock, entropy, .. } = *scene;
     match request {
         Request::Link => Ok(json!({ "code": access::new_link(store, clock, entropy, Actor::command()).await? })),
-        Request::Token { role, name, clinics } => {
+        Request::Token { role, name, clinics, days } => {
             let credential = (role_of(role)?, named(clinics)?);
-            Ok(json!({ "token": access::new_token(store, clock, entropy, credential, name, Actor::command()).await? }))
+            let life = days.map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+            Ok(json!({ "token": access::new_token(store, clock, entropy, credential, name, life, Actor::command()).await? }))
         }
+        Request::Credentials => credentials::list(scene).await,
+        Request::Revoke { id } => credentials::revoke(scene, id).await,
         Request::Person(ask) => persons::answer(scene, ask).await,
         Request::Automations => automations::list(scene).await,
         Request::Rules => rules::list(scene).await,

@@ -137,10 +137,12 @@ pub async fn new_token(
     entropy: &dyn Entropy,
     (role, clinics): (Role, Clinics),
     name: &str,
+    life: Option<SignedDuration>,
     by: Actor,
 ) -> Result<String, Error> {
     let token = format!("{TOKEN_PREFIX}{}", secret(entropy));
-    let made = row(&token, CredentialKind::Token, role.as_str(), name, clock.now(), None);
+    let now = clock.now();
+    let made = row(&token, CredentialKind::Token, role.as_str(), name, now, life.map(|life| after(now, life)));
     store.put_credential(CredentialRow { clinics, ..made }, by).await?;
     Ok(token)
 }

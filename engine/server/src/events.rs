@@ -36,7 +36,7 @@ type Named = Option<Result<Path<String>, PathRejection>>;
     )
 )]
 pub(crate) async fn receive(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let place = place(&app, None)?;
+    let place = place(&app, None).map_err(|problem| app.door.missed(problem))?;
     hooks::receive(State(app), Ok(Path(place)), request).await
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn receive_for(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let place = place(&app, Some(name))?;
+    let place = place(&app, Some(name)).map_err(|problem| app.door.missed(problem))?;
     hooks::receive(State(app), Ok(Path(place)), request).await
 }
 

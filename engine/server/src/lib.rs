@@ -53,6 +53,7 @@ use zelo_runtime::Runtime;
 
 use crate::access::{Gate, Guard, Reach, Role};
 use crate::door::{Door, Sockets};
+use crate::limits::Room;
 use crate::live::Live;
 use crate::openapi::Table;
 use crate::password::Checking;
@@ -71,7 +72,7 @@ pub struct Settings {
     pub body_max: usize,
     /// The bytes of all bodies that are being received at once; beyond it deliveries are told to come again.
     pub bodies_max: usize,
-    /// Requests in work at once; beyond it they are told to come again.
+    /// Deliveries in work at once, and beside them a quarter as many other requests; beyond it they are told to come again.
     pub requests_max: usize,
     /// Open connections; beyond it they wait to be accepted.
     pub connections_max: usize,
@@ -118,7 +119,7 @@ impl Default for Settings {
             bodies_max: 64 * 1024 * 1024,
             requests_max: 1024,
             connections_max: 4096,
-            connections_each_max: 1024,
+            connections_each_max: 128,
             head_max: 32 * 1024,
             headers_max: 100,
             origins: BTreeMap::new(),
@@ -143,8 +144,10 @@ impl Default for Settings {
 pub(crate) struct App {
     pub(crate) runtime: Runtime,
     pub(crate) settings: Arc<Settings>,
-    /// One permit for each request that may be in work.
-    pub(crate) requests: Arc<Semaphore>,
+    /// Of deliveries.
+    pub(crate) deliveries: Room,
+    /// Of other requests: whoever holds all of this keeps no delivery out.
+    pub(crate) requests: Room,
     /// One permit for each byte of a body that may be held.
     pub(crate) bodies: Arc<Semaphore>,
     /// Who was not let in.
@@ -174,7 +177,8 @@ impl App {
             door: Arc::new(Door::new(&runtime, &settings)),
             sockets: Sockets::default(),
             runtime,
-            requests: permits(settings.requests_max),
+            deliveries: Room::new(settings.requests_max),
+            requests: Room::new(settings.requests_max.div_ceil(4)),
             bodies: permits(settings.bodies_max),
             refusals: Arc::default(),
             throttle: Arc::default(),

@@ -1,5 +1,7 @@
 //! What holds for every request: how many at once, that none is torn apart, and what browsers may do with the answers.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -9,16 +11,44 @@ use http::header::{
     X_FRAME_OPTIONS,
 };
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::App;
+use crate::door::is_way_in;
 use crate::origin;
 use crate::problem::Problem;
+
+/// How many requests of one kind may be in work.
+#[derive(Clone)]
+pub(crate) struct Room {
+    permits: Arc<Semaphore>,
+    size: u32,
+}
+
+impl Room {
+    pub(crate) fn new(size: usize) -> Self {
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        Self { permits: Arc::new(Semaphore::new(size as usize)), size }
+    }
+
+    /// A place in it, if there is one.
+    fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().ok()
+    }
+
+    /// Waits until nobody is in it.
+    pub(crate) async fn emptied(&self) {
+        let _ = self.permits.acquire_many(self.size).await;
+    }
+}
 
 /// Takes a request into work if there is room, and finishes what it has begun.
 ///
 /// hyper drops a handler when its client hangs up; a handler that waits for the database must not be dropped. So each
 /// request runs in a task of its own, which also keeps a panic from taking the connection with it.
 pub(crate) async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Ok(permit) = app.requests.clone().try_acquire_owned() else {
+    let room = if is_way_in(request.uri().path()) { &app.deliveries } else { &app.requests };
+    let Some(permit) = room.enter() else {
         return Problem::busy().into_response();
     };
     let work = tokio::spawn(async move {

@@ -49,7 +49,8 @@ pub(crate) async fn come_in(app: &App, address: Option<IpAddr>, sent: Sent) -> R
     }
     let person = app.runtime.store.person(&name).await?;
     let hash = person.as_ref().map(|person| person.password.clone());
-    let is_right = app.checking.check(hash, sent.password).await?;
+    let checked = app.checking.check(hash, sent.password).await;
+    let is_right = checked.inspect_err(|_| app.throttle.unheard(&name, address))?;
     let Some(person) = person.filter(|_| is_right) else {
         access::refused(app, "password").await?;
         return Ok(Outcome::Wrong);

@@ -157,10 +157,10 @@ async fn answer(router: Router, request: Request) -> Result<Response, Infallible
 
 /// Waits for the connections to end, and for requests whose clients have hung up.
 async fn finish(app: &App, connections: GracefulShutdown) {
-    let all = u32::try_from(app.settings.requests_max).unwrap_or(u32::MAX);
     let done = async {
         connections.shutdown().await;
-        let _ = app.requests.acquire_many(all).await;
+        app.deliveries.emptied().await;
+        app.requests.emptied().await;
     };
     if tokio::time::timeout(app.settings.stop_timeout, done).await.is_err() {
         tracing::warn!("stopped with requests still in work; what was not acknowledged may be sent again");

@@ -33,7 +33,7 @@ const NAME: Measure = Measure { free: 20, longest: SignedDuration::from_mins(1) 
 /// After so long without a try, nothing is remembered of it.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// The most that is counted at once, and the most addresses that are known.
+/// The most that is counted of one kind at once, and the most addresses that are known.
 const COUNTED_MAX: usize = 20_000;
 const KNOWN_MAX: usize = 5_000;
 
@@ -54,11 +54,50 @@ impl Count {
     }
 }
 
+/// The tries of one kind.
+#[derive(Default)]
+struct Counts(HashMap<Who, Count>);
+
+impl Counts {
+    /// Counts a try. Where there are too many, the one whose last try is the longest ago is forgotten: who comes with many names or
+    /// addresses makes others' tries no freer than that.
+    fn add(&mut self, who: Who, now: Timestamp) {
+        if self.0.len() >= COUNTED_MAX && !self.0.contains_key(&who) {
+            self.0.retain(|_, count| now.duration_since(count.last) < FORGOTTEN_AFTER);
+            let oldest = self.0.iter().min_by_key(|(_, count)| count.last).map(|(who, _)| who.clone());
+            oldest.filter(|_| self.0.len() >= COUNTED_MAX).and_then(|oldest| self.0.remove(&oldest));
+        }
+        let count = self.0.entry(who).or_insert(Count { tries: 0, last: now });
+        let forgotten = now.duration_since(count.last) >= FORGOTTEN_AFTER;
+        *count = Count { tries: if forgotten { 1 } else { count.tries.saturating_add(1) }, last: now };
+    }
+}
+
 #[derive(Default)]
 struct State {
-    counts: HashMap<Who, Count>,
+    pairs: Counts,
+    addresses: Counts,
+    names: Counts,
     /// Who came in where, the last one last.
     known: VecDeque<(String, Option<IpAddr>)>,
+}
+
+impl State {
+    fn of(&self, who: &Who) -> &Counts {
+        match who {
+            Who::Pair(..) => &self.pairs,
+            Who::Address(_) => &self.addresses,
+            Who::Name(_) => &self.names,
+        }
+    }
+
+    fn of_mut(&mut self, who: &Who) -> &mut Counts {
+        match who {
+            Who::Pair(..) => &mut self.pairs,
+            Who::Address(_) => &mut self.addresses,
+            Who::Name(_) => &mut self.names,
+        }
+    }
 }
 
 /// The tries so far.
@@ -72,39 +111,37 @@ impl Throttle {
     /// It is too early: how long to wait.
     pub(crate) fn admit(&self, name: &str, address: Option<IpAddr>, now: Timestamp) -> Result<(), SignedDuration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { counts, known } = &mut *state;
         let (network, name) = (address.map(network), name.to_owned());
+        let is_known = state.known.contains(&(name.clone(), network));
         let mut measured = vec![(Who::Pair(name.clone(), network), PAIR), (Who::Address(network), ADDRESS)];
-        if !known.contains(&(name.clone(), network)) {
+        if !is_known {
             measured.push((Who::Name(name), NAME));
         }
-        let waits = measured.iter().filter_map(|(who, measure)| counts.get(who)?.wait(*measure, now));
+        let waits = measured.iter().filter_map(|(who, measure)| state.of(who).0.get(who)?.wait(*measure, now));
         if let Some(longest) = waits.max() {
             return Err(longest);
         }
-        if counts.len() + measured.len() > COUNTED_MAX {
-            counts.retain(|_, count| now.duration_since(count.last) < FORGOTTEN_AFTER);
-        }
-        for (who, _) in measured {
-            // Full of those who try at this very time: the new ones are not told apart any more.
-            if counts.len() >= COUNTED_MAX && !counts.contains_key(&who) {
-                continue;
-            }
-            let count = counts.entry(who).or_insert(Count { tries: 0, last: now });
-            let forgotten = now.duration_since(count.last) >= FORGOTTEN_AFTER;
-            *count = Count { tries: if forgotten { 1 } else { count.tries.saturating_add(1) }, last: now };
-        }
+        measured.into_iter().for_each(|(who, _)| state.of_mut(&who).add(who, now));
         Ok(())
+    }
+
+    /// Takes a try back that came to nothing: it was not looked at.
+    pub(crate) fn unheard(&self, name: &str, address: Option<IpAddr>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (network, name) = (address.map(network), name.to_owned());
+        for who in [Who::Pair(name.clone(), network), Who::Address(network), Who::Name(name)] {
+            state.of_mut(&who).0.get_mut(&who).into_iter().for_each(|count| count.tries = count.tries.saturating_sub(1));
+        }
     }
 
     /// Takes a try back that succeeded: `name` is known at `address` from now on.
     pub(crate) fn succeeded(&self, name: &str, address: Option<IpAddr>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (network, name) = (address.map(network), name.to_owned());
-        state.counts.remove(&Who::Pair(name.clone(), network));
+        state.pairs.0.remove(&Who::Pair(name.clone(), network));
         // Not the whole count: who has one password is no less a guesser of others.
         for who in [Who::Address(network), Who::Name(name.clone())] {
-            if let Some(count) = state.counts.get_mut(&who) {
+            if let Some(count) = state.of_mut(&who).0.get_mut(&who) {
                 count.tries = count.tries.saturating_sub(1);
             }
         }
@@ -216,5 +253,27 @@ mod tests {
         assert!(throttle.admit("ana", None, at(0)).is_err());
         assert!(throttle.admit("ana", None, at(-HOUR)).is_err(), "a clock that was set back");
         assert_eq!(tries(&throttle, "ana", "192.0.2.1", HOUR, 1), 5, "after an hour of silence");
+    }
+
+    #[test]
+    fn who_comes_with_many_names_and_addresses_makes_guessing_no_freer() {
+        let throttle = Throttle::default();
+        for number in 0..COUNTED_MAX + 500 {
+            let address = format!("10.{}.{}.{}", number >> 16, (number >> 8) & 255, number & 255);
+            let _ = throttle.admit(&format!("nobody{number}"), ip(&address), at(0));
+        }
+        let through = (0..60).filter(|_| throttle.admit("ana", ip("192.0.2.1"), at(1)).is_ok()).count();
+        assert_eq!(through, PAIR.free as usize, "each is counted");
+        let state = throttle.0.lock().unwrap();
+        assert!([&state.pairs, &state.addresses, &state.names].iter().all(|counts| counts.0.len() <= COUNTED_MAX));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_no_try() {
+        let throttle = Throttle::default();
+        for _ in 0..100 {
+            assert_eq!(throttle.admit("ana", ip("192.0.2.1"), at(0)), Ok(()));
+            throttle.unheard("ana", ip("192.0.2.1"));
+        }
     }
 }

@@ -234,6 +234,11 @@ pub trait Store: Send + Sync + 'static {
     /// Whether anybody has ever been let in: a session or an API token was kept.
     async fn has_credentials(&self) -> Result<bool, Error>;
 
+    /// All credentials that have not run out at `now`, the oldest first.
+    async fn credentials(&self, now: Timestamp) -> Result<Vec<CredentialRow>, Error>;
+    /// Makes the credential with this hash good for nothing any more, and writes down that `by` did so; whether there was one.
+    async fn revoke_credential(&self, hash: [u8; 32], by: Actor, now: Timestamp) -> Result<bool, Error>;
+
     /// Everybody who signs in with a password, by name.
     async fn people(&self) -> Result<Vec<PersonRow>, Error>;
     /// Who signs in under this name.

@@ -94,7 +94,7 @@ use figures::Gauges;
 use halts::{LiftHalt, PutHalt};
 use import::Bring;
 use keeper::{Reclaim, Renew, Retime};
-use people::{PutAutomation, PutCredential, TakeCredential};
+use people::{PutAutomation, PutCredential, RevokeCredential, TakeCredential};
 use persons::{PutPerson, RemovePerson, SpendCode};
 use reader::Reader;
 use record::Payload;
@@ -529,6 +529,14 @@ impl Store for SqliteStore {
 
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.read(people::admitted).await
+    }
+
+    async fn credentials(&self, now: Timestamp) -> Result<Vec<CredentialRow>, Error> {
+        self.read(|reader| people::credentials(reader, now)).await
+    }
+
+    async fn revoke_credential(&self, hash: [u8; 32], by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.write(RevokeCredential { hash, by, now }).await
     }
 
     async fn people(&self) -> Result<Vec<PersonRow>, Error> {

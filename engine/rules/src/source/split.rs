@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::path::{Hop, Path};
 
 /// One delivery is split into no more events.
-pub(crate) const EVENTS_MAX: usize = 256;
+pub(crate) const EVENTS_MAX: usize = 1000;
 /// They have no more bytes together: the envelope comes again in each.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A path has no more segments: no document is nested deeper.

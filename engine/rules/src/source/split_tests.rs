@@ -72,7 +72,7 @@ fn there_is_an_end_to_it() {
     let of = |amount: usize| json!({"a": vec![0; amount]}).to_string();
     let split_a = split(&["$.a[*]"]);
     assert_eq!(split_a.events(&of(EVENTS_MAX), Lists::AreLists).unwrap().len(), EVENTS_MAX);
-    assert_eq!(split_a.events(&of(EVENTS_MAX + 1), Lists::AreLists).unwrap_err(), "it holds more than 256 events");
+    assert_eq!(split_a.events(&of(EVENTS_MAX + 1), Lists::AreLists).unwrap_err(), "it holds more than 1000 events");
     assert!(split_a.events(&of(1_000_000), Lists::AreLists).is_err());
     let large = json!({"a": vec![0; EVENTS_MAX], "rest": "x".repeat(100_000)}).to_string();
     assert_eq!(split_a.events(&large, Lists::AreLists).unwrap_err(), "its events have more than 16 MiB together");

@@ -217,8 +217,8 @@ fn one_delivery_is_several_events() {
     assert_eq!((all.len(), split, of_body, ids[0].as_str()), (1, false, true, "ignored"), "nothing matched: one event, whole");
     let twice = json_of(br#"{"entry": [{"messages": [{"id": 1, "id": 2}]}]}"#).read(&set);
     assert!(matches!(twice, Err(Refusal::Malformed { why }) if why.contains("one key twice")));
-    let many = json!({"entry": [{"messages": vec![json!({"id": "x"}); 257]}]}).to_string();
-    assert!(matches!(json_of(many.as_bytes()).read(&set), Err(Refusal::Malformed { why }) if why == "it holds more than 256 events"));
+    let many = json!({"entry": [{"messages": vec![json!({"id": "x"}); 1001]}]}).to_string();
+    assert!(matches!(json_of(many.as_bytes()).read(&set), Err(Refusal::Malformed { why }) if why == "it holds more than 1000 events"));
     let xml = source(
         "format = \"xml\"\nsplit = \"$.orders.order[*]\"",
         "[[events]]\ntype = \"order.created\"\nid = \"$.orders.order[0].id\"",

@@ -274,11 +274,12 @@ fn any_secret_and_any_signature_of_a_list_may_fit() {
 fn a_secret_is_written_as_the_source_says() {
     let set = source(STANDARD);
     let bare = Sent { secrets: vec![b"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_vec()], ..standard() };
-    assert_eq!(bare.verified_by(&set), Ok(()), "some leave the prefix out");
+    assert!(bare.verified_by(&set).is_err(), "it may be a key of another kind, which everybody knows");
     let source_of = |set: &RuleSet| set.sources().next().unwrap().clone();
     for (secret, taken) in [
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", false),
+        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", false),
         ("whsec_", false),
         ("what?", false),
     ] {
@@ -306,7 +307,8 @@ fn basic_is_that_of_rfc_7617() {
     }
     let of = set.sources().next().unwrap();
     assert!(of.takes_secret(b"a:b") && !of.takes_secret(b"ab"), "a secret of `basic` is user:password");
-    assert!(of.names_user() && !source(GITHUB).sources().next().unwrap().names_user());
+    let prefix = |verify: &str| source(verify).sources().next().unwrap().secret_prefix().to_owned();
+    assert_eq!((of.secret_prefix(), prefix(GITHUB).as_str(), prefix(STANDARD).as_str()), ("zelo:", "", "whsec_"));
 }
 
 #[test]
@@ -403,6 +405,11 @@ fn a_part_in_brackets_is_left_out_where_a_value_in_it_is_missing() {
         sent("https://z/h?data.id=1&data.id=2", &[("x-signature", "d87821e9ef03187aed897bf370f7d47d97f3d82e13b27456bacf421aeb654e8f")]),
         Err("the `data.id` of its URL is there more than once".to_owned()),
         "what is there twice is not missing"
+    );
+    assert_eq!(
+        sent("https://z/h?data.id=ord01abc;request-id:4f8b", &[whole]),
+        Err("the `data.id` of its URL holds `;`, which is to stand behind it".to_owned()),
+        "the same text, cut elsewhere, is another delivery"
     );
 }
 

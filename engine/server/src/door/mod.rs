@@ -122,10 +122,20 @@ impl Door {
         let at = self.connections.get(incoming.connection).copied();
         let verified = runtime.connections.get(incoming.connection).is_some_and(|connection| !runtime.is_insecure(connection));
         let visit = Visit { door: self, at: at.filter(|_| verified), place: Place::of(client), proof, watched: false };
+        if at.is_none() {
+            // Of no connection: that takes nothing of what deliveries have.
+            self.limiters.other().map_err(Problem::limited)?;
+            return Ok(visit);
+        }
         let say = visit.ask()?;
         let account = if say == Say::Known { Account::Known } else { Account::Strangers };
         self.limiters.delivery(at, account).map_err(Problem::limited)?;
         Ok(Visit { watched: matches!(say, Say::Watched(_)), ..visit })
+    }
+
+    /// What somebody hears who was sent away with `problem` before it was known where to: too much of that is too much as well.
+    pub(crate) fn missed(&self, problem: Problem) -> Problem {
+        self.limiters.other().map_or_else(Problem::limited, |()| problem)
     }
 
     /// Whether a request that is no delivery is let in.
@@ -236,7 +246,7 @@ const EVENTS: &str = "/events";
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Whether deliveries come in there.
-fn is_way_in(path: &str) -> bool {
+pub(crate) fn is_way_in(path: &str) -> bool {
     path.starts_with(HOOKS) || path.strip_prefix(EVENTS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

@@ -244,6 +244,12 @@ impl Store for Deaf {
     async fn has_credentials(&self) -> Result<bool, Error> {
         self.inner.has_credentials().await
     }
+    async fn credentials(&self, now: Timestamp) -> Result<Vec<CredentialRow>, Error> {
+        self.inner.credentials(now).await
+    }
+    async fn revoke_credential(&self, hash: [u8; 32], by: Actor, now: Timestamp) -> Result<bool, Error> {
+        self.inner.revoke_credential(hash, by, now).await
+    }
     async fn people(&self) -> Result<Vec<PersonRow>, Error> {
         self.inner.people().await
     }

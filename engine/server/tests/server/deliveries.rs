@@ -99,7 +99,7 @@ async fn of_a_delivery_that_is_refused_nothing_is_stored() {
     let house = House::reading(&source(&receive, &events), &[("patient.json", schema.clone())]).await;
     let problem = send(&house, &json!({ "patients": [{ "id": 1 }, { "id": MARKER }] })).await.is_problem(422, "violation");
     assert_eq!(problem["detail"], "`type` of its schema does not hold at $.patients[0].id");
-    let many: Vec<Value> = (0..257).map(|id| json!({ "id": id })).collect();
+    let many = vec![json!(0); 1001];
     send(&house, &json!({ "patients": many })).await.is_problem(400, "malformed");
     assert!(stored(&house).await.is_empty());
     assert_eq!(told(&send(&house, &json!({ "patients": [{ "id": 1 }, { "id": 2 }] })).await).len(), 2);

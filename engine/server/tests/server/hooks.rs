@@ -137,6 +137,20 @@ async fn a_hook_takes_posts_only() {
 }
 
 #[tokio::test]
+async fn who_holds_the_pages_keeps_no_delivery_out() {
+    let house = House::with(Settings { requests_max: 4, ..Settings::default() }).await;
+    let (sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let slow = tokio::spawn(house.router.clone().oneshot(request("POST", "/sign-in", &form, Body::new(body))));
+    tokio::task::yield_now().await;
+    house.get("/sign-in", &[]).await.is_problem(503, "busy");
+    assert_eq!(house.deliver("1", MARKER).await.status, 202);
+    drop(sender);
+    slow.await.unwrap().unwrap();
+    assert_eq!(house.get("/sign-in", &[]).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_full_server_says_come_again() {
     let full = House::with(Settings { requests_max: 0, ..Settings::default() }).await;
     let answer = full.deliver("1", MARKER).await;

@@ -309,7 +309,7 @@ impl House {
 
     pub(crate) async fn token_for(&self, role: Role, clinics: Clinics) -> String {
         let (clock, entropy) = (self.clock.as_ref(), self.runtime.entropy.as_ref());
-        access::new_token(self.store(), clock, entropy, (role, clinics), "tests", Actor::command()).await.unwrap()
+        access::new_token(self.store(), clock, entropy, (role, clinics), "tests", None, Actor::command()).await.unwrap()
     }
 
     /// GET with a fresh token.

@@ -43,6 +43,12 @@ const CREDENTIAL: &str = "SELECT hash, kind, role, name, created, expires, clini
 const TAKE: &str = "DELETE FROM credentials WHERE hash = ?1 AND (expires IS NULL OR expires > ?2) \
     RETURNING hash, kind, role, name, created, expires, clinics, person, person_version";
 
+const CREDENTIALS: &str = "SELECT hash, kind, role, name, created, expires, clinics, person, person_version FROM credentials \
+    WHERE expires IS NULL OR expires > ?1 ORDER BY created, hash";
+
+const REVOKE: &str =
+    "DELETE FROM credentials WHERE hash = ?1 RETURNING hash, kind, role, name, created, expires, clinics, person, person_version";
+
 const PRUNE: &str = "DELETE FROM credentials WHERE expires <= ?1";
 
 /// Writes an automation and who did so, unless it already is so.
@@ -165,6 +171,36 @@ impl Write for TakeCredential {
             .map_err(Error::database("take a credential"))?;
         row.as_ref().map(credential_row).transpose()
     }
+}
+
+/// Makes a credential good for nothing.
+pub(crate) struct RevokeCredential {
+    pub hash: [u8; 32],
+    pub by: Actor,
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for RevokeCredential {
+    type Answer = bool;
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<bool, Error> {
+        desk.saw(self.now);
+        let row = sqlx::query(REVOKE).bind(self.hash.to_vec()).fetch_optional(&mut *conn).await;
+        let Some(row) = row.map_err(Error::database("revoke a credential"))? else { return Ok(false) };
+        let row = credential_row(&row)?;
+        let mut detail = made_credential(row.kind, &row);
+        detail["what"] = "revoked".into();
+        audit::append(conn, desk, vec![AuditEntry::new(self.now, AuditKind::Configured, self.by.clone(), &detail)]).await?;
+        Ok(true)
+    }
+}
+
+/// All credentials that have not run out.
+pub(crate) async fn credentials(reader: Reader, now: Timestamp) -> Result<Vec<CredentialRow>, Error> {
+    let mut conn = reader.conn().await?;
+    let rows = sqlx::query(CREDENTIALS).bind(ms(now)).fetch_all(&mut *conn).await.map_err(Error::database("read credentials"))?;
+    rows.iter().map(credential_row).collect()
 }
 
 /// Every automation.

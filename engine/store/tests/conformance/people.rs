@@ -228,6 +228,22 @@ conforming! {
         assert_eq!(db.store.credential([3; 32], minute(8)).await.unwrap(), None, "somebody else of this name");
     }
 
+    async fn credentials_are_listed_and_revoked(kind) {
+        let db = Db::open(kind).await;
+        for (hash, kind, expires) in [(1, CredentialKind::Token, None), (2, CredentialKind::Session, Some(9)), (3, CredentialKind::Link, Some(2))] {
+            db.store.put_credential(credential(hash, kind, expires), desk()).await.unwrap();
+        }
+        let good = async |at| db.store.credentials(minute(at)).await.unwrap().iter().map(|row| row.hash[0]).collect::<Vec<_>>();
+        assert_eq!(good(1).await, [1, 2, 3]);
+        assert_eq!(good(3).await, [1, 2], "what has run out is not told");
+        assert!(db.store.revoke_credential([1; 32], desk(), minute(3)).await.unwrap());
+        assert!(!db.store.revoke_credential([1; 32], desk(), minute(3)).await.unwrap());
+        assert_eq!(db.store.credential([1; 32], minute(3)).await.unwrap(), None);
+        assert_eq!(good(3).await, [2]);
+        let told = db.answered().await;
+        assert_eq!(told.iter().filter(|(_, detail)| detail["what"] == "revoked" && detail["credential"] == "token").count(), 1, "{told:?}");
+    }
+
     async fn a_code_is_spent_once_and_no_earlier_one_after_it(kind) {
         let db = Db::open(kind).await;
         let secret = Some(Zeroizing::new(b"12345678901234567890".to_vec()));

@@ -148,10 +148,9 @@ fn check(table: &Table<'_>, signature: &Signature, span: std::ops::Range<usize>,
         bad("the hash of the body is not signed, so anyone could send another with another body: sign what it stands in")
     } else if !proven && signature.body_signed {
         bad("what is signed must contain {body}, or anyone could send anything")
-    } else if let Some(said) = body_signed.filter(|said| proven && !said.value) {
-        Some(("contradiction", said.span.clone(), "what is signed says what the body is".to_owned()))
     } else {
-        None
+        let two_minds = body_signed.filter(|said| proven && !said.value);
+        two_minds.map(|said| ("contradiction", said.span.clone(), "what is signed says what the body is".to_owned()))
     };
     let Some((code, span, why)) = found else { return true };
     let unproven = code == "bad-signed" && !proven && signature.body_signed;

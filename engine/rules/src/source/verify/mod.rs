@@ -84,10 +84,13 @@ impl Source {
         !self.insecure && self.verify.iter().any(|scheme| scheme.is_shared())
     }
 
-    /// Whether its secrets are of the form `user:password`.
-    pub fn names_user(&self) -> bool {
-        let mut shared = self.verify.iter().filter(|scheme| scheme.is_shared()).peekable();
-        shared.peek().is_some() && shared.all(|scheme| matches!(scheme.proof, Proof::Basic))
+    /// What a secret that zelo makes up for it begins with: a user, where it is `user:password`, or what tells it from keys of other kinds.
+    pub fn secret_prefix(&self) -> &str {
+        match self.verify.iter().find(|scheme| scheme.is_shared()).map(|scheme| &scheme.proof) {
+            Some(Proof::Basic) => "zelo:",
+            Some(Proof::Signature(signature)) => &signature.key_form.prefix,
+            Some(Proof::Token) | None => "",
+        }
     }
 
     /// Whether `secret` is one that a connection of this source can have: what has to be decoded can be, and a key is one.

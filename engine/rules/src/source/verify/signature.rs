@@ -87,6 +87,7 @@ impl Signature {
         let at = stamp
             .map(|text| instant(text).ok_or_else(|| Why::Unreadable("its timestamp is not a number of seconds".to_owned())))
             .transpose()?;
+        self.signed.is_plain(delivery)?;
         let signed = self.signed.of(delivery, stamp)?;
         if !self.keys(secrets)?.fit(&signed, &listed.signatures, &self.encodings) {
             return Err(Why::Unfit(carrier.clone()));

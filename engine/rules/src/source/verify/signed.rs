@@ -108,6 +108,23 @@ impl Signed {
         }
         Ok(found)
     }
+
+    /// Refuses what could be read in two ways: a header or a parameter that holds what stands behind it, and so says where it ends.
+    pub(super) fn is_plain(&self, delivery: &Delivery<'_>) -> Result<(), Why> {
+        let single = self.0.iter().filter_map(|part| if let Part::Piece(piece) = part { Some(piece) } else { None });
+        let single: Vec<&Piece> = single.collect();
+        let grouped = self.0.iter().filter_map(|part| if let Part::Optional(pieces) = part { Some(pieces.iter().collect()) } else { None });
+        for pieces in grouped.chain([single]) {
+            for pair in pieces.windows(2) {
+                let [Piece::Value(Value::Of(carrier)) | Piece::Lower(Value::Of(carrier)), Piece::Literal(behind)] = pair else { continue };
+                let value = carrier.bytes(delivery)?.unwrap_or_default();
+                if value.windows(behind.len().max(1)).any(|window| window == behind.as_bytes()) {
+                    return Err(Why::Unreadable(format!("{carrier} holds `{behind}`, which is to stand behind it")));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Piece {
