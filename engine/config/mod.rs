@@ -283,6 +283,8 @@ mod tests {
     fn mistakes_say_where() {
         let error = load("[server]\nlistn = \"x\"\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("listn"), "{error}");
+        let error = load("[connections.a]\nsource = \"a\"\nexpect = \"never\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("never"), "{error}");
         assert!(load("[store]\nurl = \"mysql://x\"\n").unwrap().database().is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! What has been heard through a connection, by the hour; whether it has fallen silent, and whether more is refused than usual.
 //!
 //! **Silent** is a connection through which nothing was acknowledged for longer than its patience: what its configuration expects, or twice
-//! the longest gap in the two weeks up to when it was last heard, and two hours at least. Without more than a week of history in these
-//! nothing is too long: nights and a weekend have to be in it. Just after the process has begun nothing is too long either: who could not
-//! get through sends again.
+//! the longest gap in the two weeks up to when it was last heard. Gaps are counted in hours of the clock, so that is two hours at least.
+//! Without eight days of history in these two weeks nothing is too long: nights and a weekend have to be in it. Just after the process has
+//! begun nothing is too long either: who could not get through sends again.
 //!
 //! **Refusals rise** where more than ten were refused in this hour of the clock and the one before, and these are more than a tenth of what
 //! came, or more than five times what is usual in two hours of the two weeks before, where a day of these is known.
@@ -22,9 +22,6 @@ pub const KEPT: i64 = 28 * 24;
 
 /// Hours of history without which nobody knows how a connection speaks: any so many have a whole weekend in them.
 const KNOWN: i64 = 8 * 24;
-
-/// The shortest silence that anybody is told of where nothing else is configured.
-const SILENCE_MIN: SignedDuration = SignedDuration::from_hours(2);
 
 /// How long providers get after a start to send again what did not get through before it.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
@@ -125,7 +122,7 @@ impl Heard {
         let heard: Vec<i64> = self.0.range(last - USUAL..=last).filter(|(_, came)| came.accepted > 0).map(|(hour, _)| *hour).collect();
         let is_known = heard.first().is_some_and(|first| last - first >= KNOWN);
         let longest = heard.windows(2).map(|pair| pair[1] - pair[0]).max().filter(|_| is_known)?;
-        Some(SignedDuration::from_hours(2 * longest).max(SILENCE_MIN))
+        Some(SignedDuration::from_hours(2 * longest))
     }
 
     fn last_hour(&self) -> Option<i64> {

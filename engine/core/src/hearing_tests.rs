@@ -104,7 +104,10 @@ fn refusals_rise_by_share_or_by_what_is_usual() {
     assert!(!rises((10_000, 2), 10_000, 20) && rises((10_000, 2), 10_000, 21), "five times two an hour, for two hours");
     let mut new = Heard::default();
     new.add(hour_of(at(0)), Hour { accepted: 10_000, refused: 50, last: Some(at(0)) });
+    new.add(hour_of(at(-24)), Hour { accepted: 1, refused: 0, last: Some(at(-24)) });
     assert!(!new.refusals_rise(at(0)), "nobody knows what is usual");
+    new.add(hour_of(at(-25)), Hour { accepted: 1, refused: 0, last: Some(at(-25)) });
+    assert!(new.refusals_rise(at(0)));
 }
 
 #[test]
