@@ -110,6 +110,7 @@ pub(super) fn connections(
             clinic: given.clinic.clone(),
             handshake,
             insecure: given.insecure,
+            expect: given.expect.map(|expect| expect.0),
         };
         connections.insert(name.clone(), connection);
     }
@@ -124,7 +125,7 @@ pub(super) fn connections(
             Secrets::Read | Secrets::Unused => Vec::new(),
         };
         let (name, source) = (id.to_owned(), id.to_owned());
-        let connection = Connection { name, source, secrets: found, clinic: None, handshake: None, insecure: false };
+        let connection = Connection { name, source, secrets: found, clinic: None, handshake: None, insecure: false, expect: None };
         connections.insert(id.to_owned(), connection);
     }
     Ok(connections)

@@ -15,6 +15,7 @@ use zelo_server::{Network, ProxyHeader, Rate};
 
 mod budget;
 mod door;
+mod expect;
 mod http;
 mod retention;
 mod sealed;
@@ -22,6 +23,7 @@ pub mod secrets;
 
 pub use budget::Budget;
 pub use door::Tls;
+pub use expect::Expect;
 pub use http::{Http, Secret};
 pub use retention::{Audit, Keep, Span};
 pub use sealed::Sealed;
@@ -132,6 +134,8 @@ pub struct Connection {
     /// Senders of CloudEvents that may ask whether their events are welcome; `*`: any.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// After how long without a delivery somebody is told; absent: after twice what is usual.
+    pub expect: Option<Expect>,
     /// Keeps the bodies of refused deliveries, sealed, for as long as those are kept.
     #[serde(default)]
     pub keep_refused_body: bool,
@@ -279,6 +283,8 @@ mod tests {
     fn mistakes_say_where() {
         let error = load("[server]\nlistn = \"x\"\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("listn"), "{error}");
+        let error = load("[connections.a]\nsource = \"a\"\nexpect = \"never\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("never"), "{error}");
         assert!(load("[store]\nurl = \"mysql://x\"\n").unwrap().database().is_err());
     }
 }

@@ -48,6 +48,7 @@ impl Ground {
             clinic: None,
             handshake: None,
             insecure: false,
+            expect: None,
         };
         self.rules.sources().map(|source| (source.id.clone(), of(&source.id))).collect()
     }

@@ -30,9 +30,9 @@ use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebo
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView, Outcome, Page,
-    PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView,
-    Store, SubjectExport, SubjectView, Who, Work,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey, MessageView,
+    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue,
+    SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -238,6 +238,12 @@ impl Store for Mortal {
     async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
         self.inner.secret(name).await
     }
+    async fn add_heard(&self, hours: Vec<HeardHour>, now: Timestamp) -> Result<(), Error> {
+        self.inner.add_heard(hours, now).await
+    }
+    async fn heard(&self) -> Result<Vec<HeardHour>, Error> {
+        self.inner.heard().await
+    }
     async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
         self.inner.put_refused(write).await
     }
@@ -312,8 +318,15 @@ impl Ground {
         let files = rulebook::read_files(&root.join("rules")).unwrap();
         let (rules, _) = rulebook::check(&files, &catalog).unwrap();
         let name = "clinicarx".to_owned();
-        let connection =
-            Connection { name: name.clone(), source: name, secrets: Vec::new(), clinic: None, handshake: None, insecure: false };
+        let connection = Connection {
+            name: name.clone(),
+            source: name,
+            secrets: Vec::new(),
+            clinic: None,
+            handshake: None,
+            insecure: false,
+            expect: None,
+        };
         let clock = Arc::new(ManualClock::new("2026-03-02T11:00:00Z".parse().unwrap()));
         Self { folder: tempfile::tempdir().unwrap(), host, rules: Arc::new(rules), catalog, connection, clock }
     }

@@ -100,8 +100,15 @@ impl Life {
         let (rules, _) = rulebook::check(&rulebook::read_files(&rules).unwrap(), &catalog).unwrap();
         let rules = Arc::new(rules);
         let name = "clinicarx".to_owned();
-        let connection =
-            Connection { name: name.clone(), source: name.clone(), secrets: Vec::new(), clinic: None, handshake: None, insecure: false };
+        let connection = Connection {
+            name: name.clone(),
+            source: name.clone(),
+            secrets: Vec::new(),
+            clinic: None,
+            handshake: None,
+            insecure: false,
+            expect: None,
+        };
         let clock = Arc::new(ManualClock::new("2026-03-02T11:00:00Z".parse().unwrap()));
         let entropy = Arc::new(SeededEntropy::new(7));
         let config = SqliteConfig { path: Some(folder.path().join("zelo.db")), ..SqliteConfig::default() };

@@ -144,9 +144,17 @@ fn a_reminder_goes_out_once_and_jobs_survive_a_restart() {
     let later = later.appointment(&soon, &soon, "appointment/new", &start);
     deliver_all(&server, &later.lines);
     assert_eq!(server.get("/api/v1/jobs?state=scheduled", &token)["items"].as_array().unwrap().len(), 1);
+    let heard = |server: &Server| {
+        let status = server.get("/api/v1/status", &token);
+        let connections = status["connections"].as_array().unwrap();
+        connections.iter().find(|connection| connection["name"] == "clinicarx").unwrap()["last_heard"].as_str().map(str::to_owned)
+    };
+    let last = heard(&server);
+    assert!(last.is_some());
     server.stop();
 
     let server = house.serve();
+    within("it is known when something came last", Duration::from_secs(20), || heard(&server) == last);
     let scheduled = server.get("/api/v1/jobs?state=scheduled", &token);
     assert_eq!(scheduled["items"].as_array().unwrap().len(), 1);
     assert_eq!(deliver_all(&server, &day.lines)[2], "duplicate");

@@ -21,6 +21,7 @@ pub mod event;
 pub mod grants;
 pub mod halt;
 pub mod hash;
+pub mod hearing;
 pub mod http;
 pub mod id;
 pub mod invocation;

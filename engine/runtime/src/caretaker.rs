@@ -1,5 +1,5 @@
 //! What the law asks for and no job waits for: the audit log is signed and its heads are handed to somebody else, and what was kept long
-//! enough goes.
+//! enough goes; what came through connections is written down.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,7 @@ impl Runtime {
                 self.retain(&care, now).await;
                 retained = Some(now);
             }
+            self.note_heard(now).await;
             self.sign(&care.heads, now).await;
             tokio::select! {
                 _ = stop.changed() => {}

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use zelo_core::SignedDuration;
+
 /// One subscription at a source.
 #[derive(Clone)]
 pub struct Connection {
@@ -16,6 +18,8 @@ pub struct Connection {
     pub handshake: Option<Vec<u8>>,
     /// Accepts deliveries that nobody signed. Said aloud at every start.
     pub insecure: bool,
+    /// After how long without a delivery somebody is told; none: that is found out from when it usually speaks.
+    pub expect: Option<SignedDuration>,
 }
 
 /// Prints no secret.

@@ -198,7 +198,7 @@ impl Runtime {
             }
             Err(refusal) => {
                 let refused = Refused::from(refusal);
-                self.metrics().refused(Some(&connection.name), refused.word());
+                self.count_refused(Some(&connection.name), refused.word());
                 tracing::warn!(code = refused.word(), why = %refused, "refused");
                 Err(refused)
             }
@@ -242,6 +242,7 @@ impl Runtime {
             Ok(Answer::Handshake(_)) => tracing::info!("handshake answered"),
             Ok(Answer::Taken { receipts, .. }) => receipts.all().iter().for_each(|receipt| {
                 self.metrics().received(incoming.connection, receipt.status);
+                self.hearing.accepted(incoming.connection, arrived.at);
                 tracing::info!(
                     event = receipt.event_id.map(tracing::field::display),
                     status = receipt.status.as_str(),
@@ -251,7 +252,7 @@ impl Runtime {
                 );
             }),
             Err(refused) => {
-                self.metrics().refused(known, refused.word());
+                self.count_refused(known, refused.word());
                 tracing::warn!(code = refused.word(), why = known.map(|_| tracing::field::display(refused)), "refused");
             }
         }

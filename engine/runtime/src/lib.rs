@@ -5,6 +5,7 @@
 //! - [`keeper`]: claims what is due and hands it to attempts; gives back what a dead process held.
 //! - [`line`]: who may run beside whom, and what is halted.
 //! - [`caretaker`]: signs the audit log, and deletes what was kept long enough.
+//! - [`hearing`]: which connections have fallen silent, and of which more is refused than usual.
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
 //! - [`revive`]: jobs that people decide about.
@@ -28,6 +29,7 @@ pub mod connection;
 pub mod dry;
 pub mod explain;
 mod hands;
+pub mod hearing;
 pub mod installed;
 pub mod intake;
 pub mod keeper;
@@ -57,6 +59,7 @@ pub use budgets::Budgets;
 pub use caretaker::{Care, Holders};
 pub use catalog::Catalog;
 pub use connection::{ChannelKind, Channels, Connection};
+pub use hearing::Heard;
 pub use installed::Installed;
 pub use intake::{Answer, Arrived, Incoming, Receipt, Receipts, Refused};
 pub use line::Line;
@@ -72,6 +75,7 @@ pub struct Runtime {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     breakers: Arc<outbound::Breakers>,
+    hearing: Arc<hearing::Hearing>,
     keys: Arc<keys::Keys>,
 }
 
@@ -99,7 +103,8 @@ impl Runtime {
     /// A runtime over these parts.
     pub fn new(shared: Shared) -> Self {
         let metrics = Metrics::new(shared.clock.now(), shared.connections.keys().map(String::as_str));
-        Self { shared: Arc::new(shared), metrics: Arc::new(metrics), breakers: Arc::default(), keys: Arc::default() }
+        let hearing = Arc::new(hearing::Hearing::new(shared.clock.now(), shared.connections.values()));
+        Self { shared: Arc::new(shared), metrics: Arc::new(metrics), breakers: Arc::default(), hearing, keys: Arc::default() }
     }
 
     /// What happened so far, in numbers.

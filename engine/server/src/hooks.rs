@@ -148,7 +148,7 @@ fn exactly(ack: Ack) -> Result<Response, Problem> {
 /// Counts and logs a delivery that did not get as far as the runtime. `connection` is one of ours.
 fn refuse(app: &App, connection: Option<&str>, problem: Problem) -> Problem {
     let trace = app.runtime.arrived().trace();
-    app.runtime.metrics().refused(connection, problem.code());
+    app.runtime.count_refused(connection, problem.code());
     if problem.is_turned_away() {
         // As many as somebody likes to send: they are counted, and the beginning of each lock-out is logged.
         tracing::debug!(trace_id = %trace, connection, code = problem.code(), "turned away");

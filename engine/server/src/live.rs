@@ -110,6 +110,9 @@ pub(crate) async fn look(runtime: &Runtime) -> Result<String, Error> {
         digest.update(&problem.text);
     }
     digest.update(format!("{:?}", runtime.down()));
+    for heard in runtime.heard().iter().filter(|heard| heard.silent || heard.refusals_rise) {
+        digest.update(format!("{heard:?}"));
+    }
     Ok(HEXLOWER.encode(&digest.finalize()[..8]))
 }
 

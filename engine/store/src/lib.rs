@@ -37,6 +37,7 @@ mod backup;
 mod envelope;
 mod error;
 mod figures;
+mod heard;
 mod refused;
 mod register;
 pub mod replay;
@@ -50,6 +51,7 @@ pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};
+pub use heard::HeardHour;
 pub use refused::{REFUSED_LIFE, REFUSED_MAX, Refused, RefusedView, RefusedWrite};
 pub use replay::{Fate, Replay, Replayable, Replayed};
 pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
@@ -264,6 +266,12 @@ pub trait Store: Send + Sync + 'static {
     async fn refused(&self, page: &Page) -> Result<Vec<RefusedView>, Error>;
     /// One of them, with its body where that is kept.
     async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error>;
+
+    /// Adds what came through connections to what is known of these hours. What is too old is forgotten: as
+    /// [`Heard::forget`](zelo_core::hearing::Heard::forget) does.
+    async fn add_heard(&self, hours: Vec<HeardHour>, now: Timestamp) -> Result<(), Error>;
+    /// How much came through each connection, by connection and hour.
+    async fn heard(&self) -> Result<Vec<HeardHour>, Error>;
 
     /// Whether it reads and writes, and has room: after a write that the disk failed, only another write tells.
     ///

@@ -38,9 +38,9 @@ use zelo_core::{
 use crate::register::Register;
 use crate::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained, Retention, Revivals, Revive,
-    SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey,
+    MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained, Retention,
+    Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod archive;
@@ -57,6 +57,7 @@ mod erase;
 mod events;
 mod figures;
 mod halts;
+mod heard;
 mod identities;
 mod import;
 mod jobs;
@@ -92,6 +93,7 @@ use claim::Claim;
 use erase::Erase;
 use figures::Gauges;
 use halts::{LiftHalt, PutHalt};
+use heard::AddHeard;
 use import::Bring;
 use keeper::{Reclaim, Renew, Retime};
 use people::{PutAutomation, PutCredential, RevokeCredential, TakeCredential};
@@ -587,6 +589,14 @@ impl Store for SqliteStore {
 
     async fn refused_one(&self, trace: TraceId) -> Result<Option<(RefusedView, Option<Vec<u8>>)>, Error> {
         self.read(move |reader| refused::one(reader, trace.bytes())).await
+    }
+
+    async fn add_heard(&self, hours: Vec<HeardHour>, now: Timestamp) -> Result<(), Error> {
+        self.write(AddHeard { hours, now }).await
+    }
+
+    async fn heard(&self) -> Result<Vec<HeardHour>, Error> {
+        self.read(heard::all).await
     }
 
     async fn ready(&self) -> Result<(), Error> {

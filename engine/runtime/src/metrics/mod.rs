@@ -105,7 +105,7 @@ impl Metrics {
     }
 
     /// A delivery was refused for `reason`, a word of this program; of `connection`, where that is one of ours.
-    pub fn refused(&self, connection: Option<&str>, reason: &'static str) {
+    pub(crate) fn refused(&self, connection: Option<&str>, reason: &'static str) {
         self.refused.with([connection.unwrap_or_default(), reason], one_more);
     }
 

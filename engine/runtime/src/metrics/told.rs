@@ -20,6 +20,7 @@ use super::labelled::Labelled;
 use super::live::{self, Counted};
 use super::process::Process;
 use super::{Metrics, Runtime};
+use crate::Heard;
 
 impl Runtime {
     /// All figures. What the store cannot say now is left out, and that it cannot is told: `figures` is what it said.
@@ -36,6 +37,7 @@ impl Runtime {
             refused_files: self.rules.problem().is_some(),
             capacity: self.host.capacity(),
             breakers: self.breaker_states(),
+            heard: self.heard(),
             process: Process::now(),
         };
         let mut registry = Registry::default();
@@ -60,6 +62,7 @@ struct Snapshot {
     capacity: Capacity,
     /// By host.
     breakers: BTreeMap<String, u64>,
+    heard: Vec<Heard>,
     process: Process,
 }
 
@@ -79,6 +82,7 @@ impl Snapshot {
         let metrics = &self.metrics;
         page.counters("zelo_deliveries", "Deliveries that were acknowledged, by what they came to.", &metrics.deliveries)?;
         page.counters("zelo_deliveries_refused", "Deliveries that were not acknowledged.", &metrics.refused)?;
+        self.heard(page)?;
         let help = "Connections, and requests to pages and API, that were not let in.";
         page.counters("zelo_turned_away", help, &metrics.turned_away)?;
         let help = "From the last byte of a delivery to its answer.";
@@ -88,6 +92,24 @@ impl Snapshot {
         page.gauge("zelo_automations", "Rules that are switched on, for each connection and clinic.", None, self.automations)?;
         let help = "1: the rule files on disk have mistakes, and the rules before them are in force.";
         page.gauge("zelo_rules_refused", help, None, u64::from(self.refused_files))
+    }
+
+    fn heard(&self, page: &mut Page<'_>) -> fmt::Result {
+        let flags = |of: fn(&Heard) -> bool| -> Vec<(&str, u64)> {
+            self.heard.iter().map(|heard| (heard.connection.as_str(), u64::from(of(heard)))).collect()
+        };
+        let help = "1: nothing has come for longer than it should.";
+        page.gauges("zelo_connection_silent", help, "connection", &flags(|heard| heard.silent))?;
+        let help = "1: more is refused than usual.";
+        page.gauges("zelo_connection_refusals_rising", help, "connection", &flags(|heard| heard.refusals_rise))?;
+        let help = "When a delivery was acknowledged last, in seconds since 1970.";
+        let mut family = page.family("zelo_connection_last_heard", help, Some(&Unit::Seconds), MetricType::Gauge)?;
+        for Heard { connection, last, .. } in &self.heard {
+            if let Some(last) = last {
+                ConstGauge::new(seconds(*last)).encode(family.encode_family(&[("connection", connection.as_str())])?)?;
+            }
+        }
+        Ok(())
     }
 
     fn jobs(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -120,6 +120,7 @@ async fn runtime(plugins: &Plugins, case: &Case, clock: &Arc<ManualClock>) -> Ru
         clinic: None,
         handshake: None,
         insecure: false,
+        expect: None,
     };
     Runtime::new(Shared {
         store,

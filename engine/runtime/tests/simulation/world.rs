@@ -225,8 +225,15 @@ impl Ground {
     /// A process, about to start.
     pub(crate) fn process(&self, parts: Parts) -> Runtime {
         let name = CONNECTION.to_owned();
-        let connection =
-            Connection { name: name.clone(), source: name.clone(), secrets: Vec::new(), clinic: None, handshake: None, insecure: true };
+        let connection = Connection {
+            name: name.clone(),
+            source: name.clone(),
+            secrets: Vec::new(),
+            clinic: None,
+            handshake: None,
+            insecure: true,
+            expect: None,
+        };
         let rows = everything_on(&self.rules, &[&connection], Timestamp::UNIX_EPOCH);
         Runtime::new(Shared {
             store: parts.store,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use zelo_core::{AutomationId, Status, Timestamp};
 use zelo_rules::{Diagnostic, Overview, Text};
+use zelo_runtime::Heard;
 use zelo_runtime::outbound::Down;
 
 use super::query::Parameters;
@@ -206,6 +207,12 @@ struct ConnectionJson {
     clinic: Option<String>,
     /// Takes deliveries that nobody signed.
     insecure: bool,
+    /// When a delivery was acknowledged last, as far as it is known.
+    last_heard: Option<Timestamp>,
+    /// Nothing has come for longer than it should.
+    silent: bool,
+    /// More is refused than usual.
+    refusals_rising: bool,
 }
 
 /// What is in force, and how many deliveries came to what.
@@ -216,9 +223,7 @@ pub(super) async fn status(State(app): State<App>, parameters: Parameters) -> Re
     parameters.none()?;
     let edition = app.runtime.rules.current();
     let metrics = app.runtime.metrics();
-    let mut connections: Vec<ConnectionJson> =
-        app.runtime.connections.values().map(|connection| ConnectionJson::new(&app, connection)).collect();
-    connections.sort_by(|one, other| one.name.cmp(&other.name));
+    let connections = app.runtime.heard().into_iter().filter_map(|heard| ConnectionJson::new(&app, heard)).collect();
     Ok(Json(StatusJson {
         version: env!("CARGO_PKG_VERSION"),
         deliveries: DeliveriesJson {
@@ -244,12 +249,16 @@ impl DownJson {
 }
 
 impl ConnectionJson {
-    fn new(app: &App, connection: &zelo_runtime::Connection) -> Self {
-        Self {
+    fn new(app: &App, heard: Heard) -> Option<Self> {
+        let connection = app.runtime.connections.get(&heard.connection)?;
+        Some(Self {
             name: connection.name.clone(),
             source: connection.source.clone(),
             clinic: connection.clinic.clone(),
             insecure: app.runtime.is_insecure(connection),
-        }
+            last_heard: heard.last,
+            silent: heard.silent,
+            refusals_rising: heard.refusals_rise,
+        })
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use zelo_core::JobState;
 use zelo_rules::Diagnostic;
+use zelo_runtime::Heard;
 use zelo_runtime::outbound::Down;
 use zelo_store::{JobView, Page, Store};
 
@@ -109,6 +110,9 @@ fn alarms(app: &App, words: &Words) -> Markup {
     let edition = app.runtime.rules.current();
     let idle = edition.in_force.problems();
     let down = app.runtime.down();
+    let heard = app.runtime.heard();
+    let silent: Vec<&Heard> = heard.iter().filter(|heard| heard.silent).collect();
+    let rising: Vec<&Heard> = heard.iter().filter(|heard| heard.refusals_rise).collect();
     html! {
         @if !insecure.is_empty() { (insecure_section(words, &insecure)) }
         @if !problems.is_empty() {
@@ -118,6 +122,8 @@ fn alarms(app: &App, words: &Words) -> Markup {
         }
         @if !idle.is_empty() { (idle_section(words, idle)) }
         @if !down.is_empty() { (down_section(words, &down)) }
+        @if !silent.is_empty() { (silent_section(words, &silent)) }
+        @if !rising.is_empty() { (rising_section(words, &rising)) }
     }
 }
 
@@ -172,6 +178,26 @@ fn down_section(words: &Words, down: &[Down]) -> Markup {
         }
     };
     alarm("down", words.down, &content)
+}
+
+fn silent_section(words: &Words, silent: &[&Heard]) -> Markup {
+    let content = html! {
+        p { (words.silent_how) }
+        ul {
+            @for heard in silent {
+                li {
+                    code { (heard.connection) }
+                    @if let Some(last) = heard.last { " " (words.silent_since) " " (time(last)) }
+                }
+            }
+        }
+    };
+    alarm("silent", words.silent, &content)
+}
+
+fn rising_section(words: &Words, rising: &[&Heard]) -> Markup {
+    let content = html! { p { (words.rising_how) } ul { @for heard in rising { li { code { (heard.connection) } } } } };
+    alarm("rising", words.rising, &content)
 }
 
 /// Jobs that go on only if a person does something, and those that ended badly.

@@ -18,9 +18,9 @@ use zelo_core::{
 };
 use zelo_store::{
     Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, Import, JobView, MessageView, Outcome, Page, PersonRow,
-    RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store,
-    SubjectExport, SubjectView, Who, Work,
+    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView, Outcome, Page,
+    PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView,
+    Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
@@ -222,6 +222,12 @@ impl Store for Deaf {
     }
     async fn secret(&self, name: String) -> Result<Option<SecretValue>, Error> {
         self.inner.secret(name).await
+    }
+    async fn add_heard(&self, hours: Vec<HeardHour>, now: Timestamp) -> Result<(), Error> {
+        if self.deaf.load(Ordering::SeqCst) { Err(Error::Closed) } else { self.inner.add_heard(hours, now).await }
+    }
+    async fn heard(&self) -> Result<Vec<HeardHour>, Error> {
+        self.inner.heard().await
     }
     async fn put_refused(&self, write: RefusedWrite) -> Result<(), Error> {
         self.inner.put_refused(write).await

@@ -201,7 +201,7 @@ impl House {
         let edition = Edition { in_force, rules, catalog: Arc::new(Catalog::default()) };
         let secrets = vec![SECRET.into()];
         let handshake = handshake.map(Into::into);
-        let connection = Connection { name: "p".into(), source, secrets, clinic: None, handshake, insecure: false };
+        let connection = Connection { name: "p".into(), source, secrets, clinic: None, handshake, insecure: false, expect: None };
         Self::put_together(store, entropy, Settings::default(), edition, vec![connection])
     }
 
@@ -226,6 +226,7 @@ impl House {
             clinic: None,
             handshake: None,
             insecure,
+            expect: None,
         });
         Self::put_together(store, entropy, settings, edition, connections.into())
     }

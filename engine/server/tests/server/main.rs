@@ -12,6 +12,7 @@ mod door;
 mod gates;
 mod halts;
 mod handshakes;
+mod hearing;
 mod hooks;
 mod house;
 mod jobs;

@@ -29,6 +29,7 @@ mod damage;
 mod erasing;
 mod figures;
 mod files;
+mod heard;
 mod line;
 mod over_time;
 mod people;
