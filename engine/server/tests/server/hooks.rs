@@ -6,6 +6,7 @@ use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tower::ServiceExt;
 use zelo_server::Settings;
 
 use crate::house::{House, MARKER, SECRET, delivery, patient, request};
