@@ -378,7 +378,7 @@ fn a_signature_of_ed25519_is_checked_with_a_public_key() {
     assert!(Sent { body: b"s".to_vec(), ..sent.clone() }.verified_by(&set).is_err());
     assert!(Sent { secrets: vec![key.replace('3', "4").into_bytes()], ..sent.clone() }.verified_by(&set).is_err());
     assert_eq!(
-        Sent { secrets: vec![key[1..].as_bytes().to_vec()], ..sent }.verified_by(&set),
+        Sent { secrets: vec![key.as_bytes()[1..].to_vec()], ..sent }.verified_by(&set),
         Err("no secret of this connection is written as its source says".to_owned())
     );
 }
