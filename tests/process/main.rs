@@ -36,4 +36,5 @@ mod send;
 mod serve;
 mod simulate;
 mod stopping;
+mod tenants;
 mod ztest;
