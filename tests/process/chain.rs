@@ -356,7 +356,15 @@ impl Ground {
     async fn life_with(&self, catalog: &Arc<Catalog>, left: i64, seed: u64) -> Runtime {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let config = SqliteConfig { path: Some(self.file()), ..SqliteConfig::default() };
-        let inner = SqliteStore::open(config, MasterKey::from_bytes([7; 32]), entropy.clone()).await.unwrap();
+        let begun = std::time::Instant::now();
+        // The writer of the life before lets go of the file when it has nothing more to do.
+        let inner = loop {
+            match SqliteStore::open(config.clone(), MasterKey::from_bytes([7; 32]), entropy.clone()).await {
+                Ok(store) => break store,
+                Err(error) => assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{error}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        };
         inner.reclaim(Timestamp::MAX, RetryPolicy::default(), &[]).await.unwrap();
         let rows = everything_on(&self.rules, &[&self.connection], self.clock.now());
         let edition = Edition::new(self.rules_with(catalog), catalog.clone(), &rows).unwrap();
