@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use zelo_rules::{Ack, Headers};
-use zelo_runtime::{Answer, Incoming};
+use zelo_runtime::{Answer, Incoming, Refused};
 
 use crate::App;
 use crate::openapi::shapes;
@@ -50,6 +50,9 @@ fn wants_post(app: &App, place: &Place) -> Problem {
 pub(crate) async fn ask(State(app): State<App>, place: Result<Path<Place>, PathRejection>, request: Request) -> Result<Response, Problem> {
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, _) = request.into_parts();
+    if !app.runtime.connections.contains_key(&place.connection) {
+        return Err(app.door.missed(Problem::from(Refused::NoConnection(place.connection))));
+    }
     if !app.runtime.is_asked(&place.connection) {
         return Err(wants_post(&app, &place));
     }
