@@ -218,14 +218,8 @@ fn bounded() -> Table {
         .at(Gate::Open, routes!(events::receive, events::ask))
         .at(Gate::Open, routes!(events::receive_for, events::ask_for))
         .merge(api::table())
-        .at(Gate::Open, routes!(pages::home::show))
-        .at(Gate::Open, routes!(pages::style))
-        .at(Gate::Open, routes!(pages::script))
         .at(sees_all, routes!(live::changes))
-        .at(Gate::Known(Role::Operator, Reach::Clinics), routes!(pages::jobs::decide))
-        .at(Gate::Known(Role::Operator, Reach::Everything), routes!(pages::halts::decide))
-        .at(Gate::Open, routes!(pages::sign_in::ask, pages::sign_in::enter))
-        .at(Gate::Open, routes!(pages::sign_in::leave))
+        .merge(pages::table())
 }
 
 /// Outside of the bounds: a full server is alive, and says so.

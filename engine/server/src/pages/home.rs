@@ -3,9 +3,9 @@
 //! Its script exchanges what has changed, so everything that it must find again has a `data-key`; and it tells the reader of
 //! what came in the words of `data-news`.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use maud::{Markup, html};
 use zelo_core::JobState;
 use zelo_rules::Diagnostic;
@@ -14,11 +14,11 @@ use zelo_runtime::outbound::Down;
 use zelo_store::{JobView, Page, Store};
 
 use super::tables::{documents_table, events_table, jobs_table, messages_table, reason, records_table, section, some, time};
+use super::visit::{Place, Visit, narrow};
 use super::words::Words;
-use super::{Language, automations, board, halts, jobs, live_page, page, refused};
+use super::{Language, automations, board, halts, jobs, refused};
 use crate::App;
 use crate::access::{self, Known, Role};
-use crate::live;
 use crate::problem::Problem;
 use crate::seen::Seen;
 
@@ -29,47 +29,27 @@ pub(crate) const ROWS: u32 = 25;
 #[utoipa::path(get, path = "/", tag = "pages", operation_id = "home", responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
-pub(crate) async fn show(State(app): State<App>, Language(words): Language, headers: HeaderMap) -> Result<Response, Problem> {
-    let Some(who) = access::identify(&app, &headers).await? else { return Ok(outside(words)) };
-    // Before the rest is read: what comes in between is shown twice, not missed.
-    let seen = live::look(&app.runtime).await?;
+pub(crate) async fn show(State(app): State<App>, Language(words): Language, request: Request) -> Result<Response, Problem> {
+    let Some(who) = access::identify(&app, request.headers()).await? else { return Ok(outside(words)) };
+    let visit = Visit::of(&app, who, &mut request.into_parts().0).await?;
+    let who = &visit.who;
     let store = app.runtime.store.as_ref();
     let latest = Page { limit: ROWS, clinics: who.clinics.clone(), ..Page::default() };
     let all = who.sees_everything();
-    let contacts = board::contacts(store, &who).await?;
+    let contacts = board::contacts(store, who).await?;
     let documents = store.documents(&latest).await?;
     let messages = store.messages(&latest).await?;
     let events = store.events(&latest).await?;
     let jobs = store.jobs(&latest, None).await?;
     let records = store.records(&latest, None).await?;
-    let attention = attention(store, &who).await?;
+    let attention = attention(store, who).await?;
     // Of whose clinic a delivery would have been, nobody has found out.
     let refused = if all { store.refused(&latest).await? } else { Vec::new() };
     let shown = Seen::of("page").rows(contacts.cards()).rows(&documents).rows(&messages).rows(&events).rows(&jobs).rows(&records);
-    shown.rows(&attention.jobs).rows(&refused).by(&who, &app).await?;
+    shown.rows(&attention.jobs).rows(&refused).by(who, &app).await?;
     let halted = app.runtime.line.halts();
     let body = html! {
-        header {
-            h1 { "zelo" }
-            nav aria-label=(words.contents) {
-                @for (id, title) in [
-                    ("contacts", words.contacts),
-                    ("documents", words.documents),
-                    ("messages", words.messages),
-                    ("events", words.events),
-                    ("jobs", words.jobs),
-                    ("records", words.records),
-                    ("automations", words.automations),
-                ] {
-                    a href={ "#" (id) } { (title) }
-                }
-            }
-            form method="post" action="/sign-out" { button type="submit" { (words.sign_out) } }
-        }
-        p.news id="news" role="status" data-new=(words.new) {}
-        main data-seen=(seen) {
             @if all {
-                (halts::banner(words, &halted, who.role))
                 (halts::form(&app, words, who.role))
                 (alarms(&app, words))
             }
@@ -81,24 +61,20 @@ pub(crate) async fn show(State(app): State<App>, Language(words): Language, head
             (section("jobs", words.jobs, &some(words, jobs.is_empty(), || jobs_table(words, &jobs, &halted))))
             (section("records", words.records, &some(words, records.is_empty(), || records_table(words, &records))))
             (refused::refused(words, &refused))
-            (automations::automations(&app, words, &who))
-        }
+            (automations::automations(&app, words, who))
     };
-    // What is told to open pages is that something has changed, wherever that was.
-    Ok(if all { live_page(words, words.overview, &body) } else { page(StatusCode::OK, words, words.overview, &body) })
+    Ok(visit.page(Place::Today, words.overview, &body))
 }
 
 /// For who is not signed in.
 fn outside(words: &Words) -> Response {
     let body = html! {
-        main.narrow {
-            h1 { "zelo" }
-            p { (words.outside) }
-            p { code { "zelo token link" } }
-            p { (words.outside_then) " " a href="/sign-in" { (words.sign_in) } }
-        }
+        h1 { "zelo" }
+        p { (words.outside) }
+        p { code { "zelo token link" } }
+        p { (words.outside_then) " " a href="/sign-in" { (words.sign_in) } }
     };
-    page(StatusCode::OK, words, words.sign_in, &body)
+    narrow(StatusCode::OK, words, words.sign_in, &body)
 }
 
 /// What is wrong with the set-up, or around it.

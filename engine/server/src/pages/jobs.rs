@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 use zelo_core::revive::Verdict;
 use zelo_core::{Job, JobId, JobState};
 
+use super::Language;
 use super::tables::reason;
+use super::visit::narrow;
 use super::words::Words;
-use super::{Language, halts, page};
 use crate::App;
 use crate::access::Known;
 use crate::api::jobs::{cancelled, decide as decided};
@@ -71,12 +72,11 @@ pub(crate) async fn decide(
     let Err(problem) = outcome else { return Ok(Redirect::to("/").into_response()) };
     let Some(why) = problem.reason() else { return Err(problem) };
     let body = html! {
-        main.narrow {
-            @if who.sees_everything() { (halts::banner(words, &app.runtime.line.halts(), who.role)) }
+        div {
             h1 { (words.job_stays) }
             p { (reason(words, JobState::Dead, why)) }
             p { a href="/" { (words.overview) } }
         }
     };
-    Ok(page(StatusCode::CONFLICT, words, words.job_stays, &body))
+    Ok(narrow(StatusCode::CONFLICT, words, words.job_stays, &body))
 }

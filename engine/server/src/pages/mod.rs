@@ -1,62 +1,60 @@
 //! The pages: HTML from the server, in Portuguese and English. All of it works without script; with it, the first page shows by
 //! itself what came since.
 //!
-//! Every page is laid out by [`page`]; every word stands in [`words`]. maud escapes all values that it prints.
+//! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
 mod automations;
 mod board;
 pub(crate) mod halts;
 pub(crate) mod home;
 pub(crate) mod jobs;
+mod language;
+pub(crate) mod moments;
 mod refused;
 pub(crate) mod sign_in;
 pub(crate) mod tables;
+pub(crate) mod visit;
 pub(crate) mod words;
 
 use std::sync::LazyLock;
 
-use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY};
-use http::request::Parts;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY};
 use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
+use utoipa_axum::routes;
 
+pub(crate) use self::language::Language;
 use self::words::Words;
+use crate::access::{Gate, Reach, Role};
+use crate::openapi::Table;
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("live.js");
+/// The routes of the pages.
+pub(crate) fn table() -> Table {
+    Table::new()
+        .at(Gate::Open, routes!(home::show))
+        .at(Gate::Open, routes!(style))
+        .at(Gate::Open, routes!(script))
+        .at(Gate::Open, routes!(language::choose))
+        .at(Gate::Known(Role::Operator, Reach::Clinics), routes!(jobs::decide))
+        .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
+        .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
+        .at(Gate::Open, routes!(sign_in::leave))
+}
+
+/// What pages look like: a file for all of them, then one for each page that needs it.
+const STYLE: &str = concat!(include_str!("style/base.css"));
+/// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
+const SCRIPT: &str = concat!(include_str!("script/live.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The same, and run our script, which fetches from us.
-const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
+/// The same, run our script, which fetches from us, and show pictures and documents of ours.
+const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; \
                            frame-ancestors 'none'; base-uri 'none'";
-
-/// The language of the reader, as the browser says.
-pub(crate) struct Language(pub(crate) &'static Words);
-
-impl<S: Sync> FromRequestParts<S> for Language {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let wanted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Ok(Self(words::choose(wanted)))
-    }
-}
-
-/// A whole page.
-fn page(status: StatusCode, words: &Words, title: &str, body: &Markup) -> Response {
-    answer(status, POLICY, &document(words, title, &html! {}, body))
-}
-
-/// A whole page that shows by itself what came since.
-fn live_page(words: &Words, title: &str, body: &Markup) -> Response {
-    answer(StatusCode::OK, LIVE_POLICY, &document(words, title, &html! { script src="/live.js" defer {} }, body))
-}
 
 fn document(words: &Words, title: &str, script: &Markup, body: &Markup) -> Markup {
     html! {
@@ -101,8 +99,8 @@ pub(crate) async fn style(headers: HeaderMap) -> Response {
     part(&headers, &STYLE_TAG, "text/css; charset=utf-8", STYLE)
 }
 
-/// The script of the first page.
-#[utoipa::path(get, path = "/live.js", tag = "pages", responses(
+/// The script of the pages.
+#[utoipa::path(get, path = "/zelo.js", tag = "pages", responses(
     (status = 200, description = "As asked for.", body = String, content_type = "text/javascript"),
     (status = 304, description = "The browser has it."),
 ))]

@@ -11,8 +11,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::Language;
+use super::visit::narrow;
 use super::words::Words;
-use super::{Language, page};
 use crate::App;
 use crate::access;
 use crate::door::Client;
@@ -49,7 +50,7 @@ pub(crate) struct SignInForm {
 pub(crate) async fn ask(Language(words): Language, query: Result<Query<Code>, QueryRejection>) -> Response {
     let code = query.map(|Query(Code { code })| code).unwrap_or_default();
     let body = html! {
-        main.narrow {
+        div {
             h1 { "zelo" }
             @if code.is_empty() {
                 (password_form(words))
@@ -63,7 +64,7 @@ pub(crate) async fn ask(Language(words): Language, query: Result<Query<Code>, Qu
             }
         }
     };
-    page(StatusCode::OK, words, words.sign_in, &body)
+    narrow(StatusCode::OK, words, words.sign_in, &body)
 }
 
 fn password_form(words: &Words) -> Markup {
@@ -143,19 +144,19 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
 /// A link that is not valid.
 fn dead(words: &Words) -> Response {
     let body = html! {
-        main.narrow {
+        div {
             h1 { (words.link_dead) }
             p { (words.link_dead_how) }
             p { code { "zelo token link" } }
         }
     };
-    page(StatusCode::UNAUTHORIZED, words, words.link_dead, &body)
+    narrow(StatusCode::UNAUTHORIZED, words, words.link_dead, &body)
 }
 
 /// The form once more, and why.
 fn again(status: StatusCode, words: &Words, why: &str) -> Response {
-    let body = html! { main.narrow { h1 { "zelo" } p.todo role="alert" { (why) } (password_form(words)) } };
-    page(status, words, words.sign_in, &body)
+    let body = html! { div { h1 { "zelo" } p.todo role="alert" { (why) } (password_form(words)) } };
+    narrow(status, words, words.sign_in, &body)
 }
 
 /// Ends the session.

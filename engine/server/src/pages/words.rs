@@ -5,13 +5,19 @@ use zelo_core::{JobState, Status};
 use zelo_rules::Class;
 
 use super::board::STAGES;
+use super::visit::Place;
 
 /// The words of one language.
 pub(crate) struct Words {
     /// BCP 47.
     pub(crate) lang: &'static str,
     pub(crate) overview: &'static str,
-    pub(crate) contents: &'static str,
+    pub(crate) skip: &'static str,
+    pub(crate) menu: &'static str,
+    /// Of the menu, in the order of [`Place`].
+    places: [&'static str; 16],
+    /// From Monday on.
+    pub(super) weekdays: [&'static str; 7],
     pub(crate) sign_in: &'static str,
     pub(crate) sign_in_ready: &'static str,
     pub(crate) sign_in_how: &'static str,
@@ -120,7 +126,27 @@ pub(crate) struct Words {
 const PT_BR: Words = Words {
     lang: "pt-BR",
     overview: "Visão geral",
-    contents: "Nesta página",
+    skip: "Ir para o conteúdo",
+    menu: "Menu",
+    places: [
+        "Hoje",
+        "Começar",
+        "Automações",
+        "Agenda",
+        "Atividade",
+        "Precisa de atenção",
+        "Falhas",
+        "Mensagens",
+        "Documentos",
+        "Contatos",
+        "Titulares",
+        "Regras",
+        "Plugins",
+        "Fontes",
+        "Pessoas e acessos",
+        "Auditoria",
+    ],
+    weekdays: ["segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo"],
     sign_in: "Entrar",
     sign_in_ready: "Este link serve para entrar uma única vez, por quinze minutos.",
     sign_in_how: "Cole aqui o código do link que `zelo token link` mostrou.",
@@ -268,7 +294,27 @@ const REASONS_PT_BR: [(&str, &str); 39] = [
 const EN: Words = Words {
     lang: "en",
     overview: "Overview",
-    contents: "On this page",
+    skip: "Skip to the content",
+    menu: "Menu",
+    places: [
+        "Today",
+        "Get started",
+        "Automations",
+        "Scheduled",
+        "Activity",
+        "Needs attention",
+        "Failures",
+        "Messages",
+        "Documents",
+        "Contacts",
+        "Subjects",
+        "Rules",
+        "Plugins",
+        "Sources",
+        "People and tokens",
+        "Audit",
+    ],
+    weekdays: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
     sign_in: "Sign in",
     sign_in_ready: "This link signs you in once, within fifteen minutes.",
     sign_in_how: "Paste the code of the link that `zelo token link` printed.",
@@ -378,6 +424,16 @@ impl Words {
         self.lang == "en"
     }
 
+    /// The other language: its name, and what its button says.
+    pub(super) fn other(&self) -> (&'static str, &'static str) {
+        if self.is_english() { (PT_BR.lang, "Português") } else { (EN.lang, "English") }
+    }
+
+    /// What the menu calls a page.
+    pub(crate) fn place(&self, place: Place) -> &'static str {
+        self.places[place as usize]
+    }
+
     pub(crate) fn status(&self, status: Status) -> &'static str {
         self.statuses[match status {
             Status::Accepted => 0,
@@ -422,6 +478,11 @@ impl Words {
         }
         self.reasons.iter().find(|(code, _)| *code == reason.code).map(|(_, told)| *told)
     }
+}
+
+/// The words of the language with this name.
+pub(crate) fn called(lang: &str) -> Option<&'static Words> {
+    [&PT_BR, &EN].into_iter().find(|words| words.lang == lang)
 }
 
 /// The words that an `Accept-Language` (RFC 9110 §12.5.4) asks for. Portuguese where nobody asks, English where neither is asked for.

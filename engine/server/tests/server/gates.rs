@@ -92,12 +92,13 @@ fn who_changes_something_is_no_viewer_and_who_sees_to_people_is_an_admin() {
             "/hooks/{connection}/",
             "/hooks/{connection}/{path}",
             "/hooks/{connection}/{path}",
-            "/live.js",
+            "/language",
             "/readyz",
             "/sign-in",
             "/sign-in",
             "/sign-out",
             "/style.css",
+            "/zelo.js",
         ]
     );
 }

@@ -24,7 +24,7 @@ fn quick() -> Settings {
 /// The digest that the first page shows.
 async fn seen(house: &House, cookie: &str) -> String {
     let page = house.get("/", &[("cookie", cookie)]).await.text;
-    let (_, rest) = page.split_once("<main data-seen=\"").unwrap_or_else(|| panic!("{page}"));
+    let (_, rest) = page.split_once(" data-seen=\"").unwrap_or_else(|| panic!("{page}"));
     rest.split('"').next().unwrap().to_owned()
 }
 

@@ -7,9 +7,9 @@ use zelo_core::{Cause, Effect, JobId};
 use crate::house::{House, MARKER, contact, document, message};
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// The one script there is.
-const SCRIPT: &str = "<script src=\"/live.js\" defer></script>";
+const SCRIPT: &str = "<script src=\"/zelo.js\" defer></script>";
 
 #[tokio::test]
 async fn who_is_not_signed_in_learns_how_to_get_in_and_nothing_else() {
@@ -114,8 +114,8 @@ async fn what_needs_a_person_stands_on_top() {
     let page = house.get("/", &[("cookie", &cookie), ("accept-language", "en")]).await.text;
     let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part} in {page}"));
     assert!(place("The rule files have mistakes") < place("broken.toml:"));
-    assert!(place("broken.toml:") < place("Needs attention"));
-    assert!(place("Needs attention") < place("patient $.phone is missing"));
+    assert!(place("broken.toml:") < place("Needs attention</h2>"));
+    assert!(place("Needs attention</h2>") < place("patient $.phone is missing"));
     assert!(place("patient $.phone is missing") < place("<section id=\"events\""));
     assert!(!house.api("rules").await.json()["problems"].as_array().unwrap().is_empty());
 }
@@ -158,13 +158,13 @@ async fn the_page_says_when_more_needs_a_person_than_it_shows() {
     }
     let page = house.get("/", &[("cookie", &cookie)]).await.text;
     assert!(page.contains("Há mais: <a href=\"/api/v1/jobs?attention=true\">"), "{page}");
-    assert_eq!(page.matches("Precisa de atenção").count(), 1, "no caption that says it again");
+    assert_eq!(page.matches("Precisa de atenção</h2>").count(), 1, "no caption that says it again");
 }
 
 #[tokio::test]
 async fn style_and_script_are_fetched_once() {
     let house = House::new().await;
-    for (path, media_type) in [("/style.css", "text/css; charset=utf-8"), ("/live.js", "text/javascript; charset=utf-8")] {
+    for (path, media_type) in [("/style.css", "text/css; charset=utf-8"), ("/zelo.js", "text/javascript; charset=utf-8")] {
         let first = house.get(path, &[]).await;
         assert_eq!((first.status.as_u16(), first.header("content-type")), (200, media_type));
         let again = house.get(path, &[("if-none-match", first.header("etag"))]).await;

@@ -2,7 +2,7 @@
 //
 // The server says on /changes that something is different; then the page is fetched again, and those of its sections
 // that are different are exchanged. What the reader is at stays as it is: focus, open details, scroll positions.
-// A page that nobody looks at does not listen.
+// A section with a form that somebody is filling in stays as it is until it is sent. A page that nobody looks at does not listen.
 "use strict";
 (() => {
   const main = document.querySelector("main[data-seen]");
@@ -11,7 +11,7 @@
 
   const RETRY_MS = 5000;
   const TOLD_MAX = 3;
-  const FOCUSABLE = "a[href], button, input, summary, [tabindex]";
+  const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
 
   let source = null;
   let retry = 0;
@@ -64,6 +64,19 @@
     };
   }
 
+  // Whether somebody has filled in something here that is not sent.
+  function isTouched(section) {
+    return [...section.querySelectorAll("input, select, textarea")].some((field) => {
+      if (field.type === "hidden") return false;
+      if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+      if (field.tagName === "SELECT") {
+        const chosen = [...field.options].filter((option) => option.defaultSelected);
+        return chosen.length > 0 ? chosen.some((option) => !option.selected) : field.selectedIndex > 0;
+      }
+      return field.value !== field.defaultValue;
+    });
+  }
+
   // Both have the same sections in the same order; some may be in one only.
   function exchange(next) {
     const old = new Map([...main.children].map((section) => [key(section), section]));
@@ -71,7 +84,7 @@
     for (const section of [...next.children]) {
       const known = old.get(key(section));
       old.delete(key(section));
-      if (known && known.isEqualNode(section)) {
+      if (known && (known.isEqualNode(section) || isTouched(known))) {
         last = known;
         continue;
       }
@@ -103,7 +116,7 @@
   async function load() {
     do {
       again = false;
-      const answer = await fetch("/", { cache: "no-store", credentials: "same-origin" });
+      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
       if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const next = page.querySelector("main[data-seen]");

@@ -1,0 +1,114 @@
+//! Times as people of a clinic read them: in its zone, in the form of their language.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::words::Words;
+use crate::App;
+use crate::problem::Problem;
+
+/// The zones of clinics: of its record, else what its source says, else UTC. Each is looked up once.
+pub(crate) struct Zones<'a> {
+    app: &'a App,
+    found: Mutex<HashMap<(String, Option<String>), TimeZone>>,
+}
+
+impl<'a> Zones<'a> {
+    pub(super) fn new(app: &'a App) -> Self {
+        Self { app, found: Mutex::default() }
+    }
+
+    /// The zone of a clinic of `connection`; of the connection, where there is none.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn of(&self, connection: &str, clinic: Option<&str>) -> Result<TimeZone, Problem> {
+        let place = (connection.to_owned(), clinic.map(str::to_owned));
+        if let Some(zone) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&place) {
+            return Ok(zone.clone());
+        }
+        let zone = self.look_up(connection, clinic).await?;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(place, zone.clone());
+        Ok(zone)
+    }
+
+    async fn look_up(&self, connection: &str, clinic: Option<&str>) -> Result<TimeZone, Problem> {
+        let runtime = &self.app.runtime;
+        if let Some(clinic) = clinic {
+            let hash = runtime.store.indexer().record(connection, "clinic", clinic);
+            let record = runtime.store.record_at(hash).await?;
+            let named = record.as_ref().and_then(|record| record.document.get("timezone")?.as_str());
+            if let Some(zone) = named.and_then(|name| TimeZone::get(name).ok()) {
+                return Ok(zone);
+            }
+        }
+        let source = runtime.connections.get(connection).map(|connection| connection.source.clone());
+        let edition = runtime.rules.current();
+        let said = source.and_then(|source| edition.rules.source(&source)?.clinic_timezone.clone());
+        Ok(said.unwrap_or(TimeZone::UTC))
+    }
+}
+
+/// To the minute, in `zone`; the whole instant for programs.
+pub(crate) fn moment(words: &Words, instant: Timestamp, zone: &TimeZone) -> Markup {
+    let form = if words.is_english() { "%Y-%m-%d %H:%M" } else { "%d/%m/%Y %H:%M" };
+    html! { time datetime=(instant) { (instant.to_zoned(zone.clone()).strftime(form)) } }
+}
+
+/// The hour and minute alone, in `zone`, where the day is said beside it.
+pub(crate) fn hour(instant: Timestamp, zone: &TimeZone) -> Markup {
+    html! { time datetime=(instant) { (instant.to_zoned(zone.clone()).strftime("%H:%M")) } }
+}
+
+/// A day, with its weekday.
+pub(crate) fn day(words: &Words, date: Date) -> Markup {
+    let form = if words.is_english() { "%Y-%m-%d" } else { "%d/%m/%Y" };
+    let weekday = words.weekdays[date.weekday().to_monday_zero_offset() as usize];
+    html! { time datetime=(date) { (weekday) ", " (date.strftime(form)) } }
+}
+
+/// A number with its thousands apart: `12.345` in Portuguese, `12,345` in English.
+pub(crate) fn number(words: &Words, number: u64) -> String {
+    let digits = number.to_string();
+    let apart = if words.is_english() { ',' } else { '.' };
+    let mut told = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            told.push(apart);
+        }
+        told.push(digit);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::words::called;
+
+    #[test]
+    fn a_time_is_told_where_and_how_its_reader_lives() {
+        let instant: Timestamp = "2026-03-02T02:30:00Z".parse().unwrap();
+        let zone = TimeZone::get("America/Sao_Paulo").unwrap();
+        let (portuguese, english) = (called("pt-BR").unwrap(), called("en").unwrap());
+        assert_eq!(moment(portuguese, instant, &zone).0, "<time datetime=\"2026-03-02T02:30:00Z\">01/03/2026 23:30</time>");
+        assert_eq!(moment(english, instant, &TimeZone::UTC).0, "<time datetime=\"2026-03-02T02:30:00Z\">2026-03-02 02:30</time>");
+        assert_eq!(hour(instant, &zone).0, "<time datetime=\"2026-03-02T02:30:00Z\">23:30</time>");
+        let date = instant.to_zoned(zone).date();
+        assert_eq!(day(portuguese, date).0, "<time datetime=\"2026-03-01\">domingo, 01/03/2026</time>");
+        assert_eq!(day(english, date).0, "<time datetime=\"2026-03-01\">Sunday, 2026-03-01</time>");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let (portuguese, english) = (called("pt-BR").unwrap(), called("en").unwrap());
+        let told = [0, 999, 1_000, 1_234_567].map(|count| (number(portuguese, count), number(english, count)));
+        let told = told.iter().map(|(one, other)| (one.as_str(), other.as_str())).collect::<Vec<_>>();
+        assert_eq!(told, [("0", "0"), ("999", "999"), ("1.000", "1,000"), ("1.234.567", "1,234,567")]);
+    }
+}
