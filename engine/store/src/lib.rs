@@ -32,6 +32,7 @@ use zelo_core::{
     JobState, JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status, TraceId,
 };
 
+mod amend;
 mod archive;
 mod backup;
 mod envelope;
@@ -47,6 +48,7 @@ mod secrets;
 pub mod sqlite;
 mod subjects;
 
+pub use amend::{Amend, Amended, NewRecord};
 pub use archive::{Archive, Archived, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
@@ -106,6 +108,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better.
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error>;
+
+    /// Writes what a person says at `now` about a record, and that they did: what happened before changes those fields no more, what
+    /// happens later does. Pending jobs that read it are looked at again.
+    async fn amend(&self, amend: Amend, now: Timestamp) -> Result<Amended, Error>;
 
     /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
     /// of an earlier process can be alive). Not those that are `held`: their attempts are alive, whatever the clock says.
