@@ -313,6 +313,12 @@ pub struct AuditView {
 pub struct AuditPage {
     pub page: Page,
     pub kind: Option<AuditKind>,
+    /// Only what this one did, as [`Actor::as_str`] says.
+    pub actor: Option<String>,
+    /// Only what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Only what happened before.
+    pub until: Option<Timestamp>,
 }
 
 /// How much of the audit log is to be cut off, and for whom.
@@ -452,6 +458,8 @@ pub struct MessageView {
     pub connection: String,
     pub clinic: Option<String>,
     pub channel: String,
+    /// Whose doing it is, `rule/action`; empty where that is not known any more.
+    pub action: String,
     pub message: Message,
 }
 
@@ -473,6 +481,8 @@ pub struct DocumentView {
     pub text: String,
     /// Bytes.
     pub size: u64,
+    /// Whose doing it is, `rule/action`; empty where that is not known any more.
+    pub action: String,
 }
 
 /// A record.

@@ -5,7 +5,7 @@
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `amend`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
 //!   credentials), `revive` (what people decide about jobs), `halts`, `secrets`.
 //! - `backup`: copies of the file, and how one takes its place.
-//! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
+//! - `reader`: connections that only read. What they serve: `events`, `lists`, `conversations`, `archive`, and the loading half of `claim`.
 //! - `replay`: stored events, once more for a rule.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -53,6 +53,7 @@ mod checkpoint;
 mod claim;
 mod column;
 mod consents;
+mod conversations;
 mod effects;
 mod erase;
 mod events;

@@ -5,15 +5,16 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::{Event, EventId, KeyHash, RecordRow};
+use zelo_core::{Event, EventId, JobId, KeyHash, RecordRow};
 
 use super::column::ms;
+use super::conversations;
 use super::events;
 use super::load::load_records;
 use super::reader::Reader;
-use crate::Error;
 use crate::archive::{Archive, Archived, Range};
 use crate::seal::Keyring;
+use crate::{DocumentView, Error, MessageView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -65,6 +66,21 @@ impl Archive for SqliteArchive {
             }
         })
         .await
+    }
+
+    async fn conversations(&self, page: &Page, channel: Option<&str>, each: u32) -> Result<Vec<Vec<MessageView>>, Error> {
+        let (page, channel) = (page.clone(), channel.map(str::to_owned));
+        self.read(move |reader| conversations::all(reader, page, channel, each)).await
+    }
+
+    async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error> {
+        let page = page.clone();
+        self.read(move |reader| conversations::one(reader, job, index, page)).await
+    }
+
+    async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error> {
+        let of = of.to_vec();
+        self.read(move |reader| conversations::documents(reader, of)).await
     }
 }
 

@@ -62,6 +62,15 @@ conforming! {
         let said = Amend { clinics: only("7"), ..amend(hash, json!({ "stage": "marker-attended" })) };
         assert_eq!(db.store.amend(said, minute(10)).await.unwrap(), Amended::Changed);
         let entries = db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
+        for (wanted, found) in [("session:ana", 1), ("session:zeca", 0), ("session", 0)] {
+            let page = AuditPage { actor: Some(wanted.into()), ..AuditPage::default() };
+            assert_eq!(db.store.audit(&page).await.unwrap().len(), found, "{wanted}");
+        }
+        for (since, until, found) in [(10, 11, true), (9, 10, false), (11, 12, false)] {
+            let page = AuditPage { since: Some(minute(since)), until: Some(minute(until)), ..AuditPage::default() };
+            let told = db.store.audit(&page).await.unwrap();
+            assert_eq!(told.iter().any(|view| view.entry.kind == AuditKind::Amended), found, "{since} to {until}");
+        }
         let entry = &entries[0].entry;
         assert_eq!((entries.len(), entry.at, entry.actor.as_str()), (1, minute(10), "session:ana"));
         assert_eq!((entry.connection.as_deref(), entry.clinic.as_deref()), (Some("centro"), Some("7")));

@@ -26,6 +26,7 @@ mod budgets;
 mod build;
 mod chains;
 mod consents;
+mod conversations;
 mod damage;
 mod erasing;
 mod figures;
