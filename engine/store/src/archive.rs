@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use zelo_core::{Event, EventId, JobState, KeyHash, RecordRow, Status};
+use zelo_core::{Event, EventId, JobId, JobState, KeyHash, RecordRow, Status};
 
-use crate::{Error, EventView, JobView, Page};
+use crate::{DocumentView, Error, EventView, JobView, MessageView, Page};
 
 /// What is stored, to be read. Whoever holds one has no way to change anything: it leads to no writer.
 #[async_trait]
@@ -33,6 +33,16 @@ pub trait Archive: Send + Sync + 'static {
 
     /// The records at `hashes` as they are now, as far as there are any that can be read.
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error>;
+
+    /// A page of the contacts who got messages, by the last of them, newest first: of each up to `each` of the newest messages, newest
+    /// first. Only what went through `channel`, where one is given. `page.before` is the `cursor` of a contact's last message.
+    async fn conversations(&self, page: &Page, channel: Option<&str>, each: u32) -> Result<Vec<Vec<MessageView>>, Error>;
+
+    /// Messages to the contact whom effect `index` of `job` went to, newest first; nothing where `page.clinics` are not told of that one.
+    async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error>;
+
+    /// The documents that these effects of jobs made, without their contents, as far as there are any.
+    async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error>;
 }
 
 /// Which events are read back.

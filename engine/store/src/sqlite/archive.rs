@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::{Event, EventId, KeyHash, RecordRow};
+use zelo_core::{Event, EventId, JobId, KeyHash, RecordRow};
 
 use super::column::ms;
+use super::conversations;
 use super::counts;
 use super::events;
 use super::load::load_records;
@@ -15,7 +16,7 @@ use super::reader::Reader;
 use super::today;
 use crate::archive::{Archive, Archived, Open, Range, Tally};
 use crate::seal::Keyring;
-use crate::{Error, JobView, Page};
+use crate::{DocumentView, Error, JobView, MessageView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -82,6 +83,21 @@ impl Archive for SqliteArchive {
             }
         })
         .await
+    }
+
+    async fn conversations(&self, page: &Page, channel: Option<&str>, each: u32) -> Result<Vec<Vec<MessageView>>, Error> {
+        let (page, channel) = (page.clone(), channel.map(str::to_owned));
+        self.read(move |reader| conversations::all(reader, page, channel, each)).await
+    }
+
+    async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error> {
+        let page = page.clone();
+        self.read(move |reader| conversations::one(reader, job, index, page)).await
+    }
+
+    async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error> {
+        let of = of.to_vec();
+        self.read(move |reader| conversations::documents(reader, of)).await
     }
 }
 
