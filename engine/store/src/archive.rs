@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use zelo_core::{Event, EventId, KeyHash, RecordRow};
+use zelo_core::{AutomationId, Event, EventId, KeyHash, RecordRow};
 
 use crate::{Error, EventView};
 
@@ -24,6 +24,17 @@ pub trait Archive: Send + Sync + 'static {
 
     /// The records at `hashes` as they are now, as far as there are any that can be read.
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error>;
+
+    /// How many live jobs `rule` has, by automation and clinic. It looks at each of them, by index, and reads none.
+    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error>;
+}
+
+/// The live jobs of one automation for one clinic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub automation: AutomationId,
+    pub clinic: Option<String>,
+    pub jobs: u64,
 }
 
 /// Which events are read back.

@@ -69,6 +69,7 @@ mod load;
 mod migrate;
 mod open;
 mod others;
+mod pending;
 mod people;
 mod persons;
 mod reader;

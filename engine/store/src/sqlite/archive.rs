@@ -10,9 +10,10 @@ use zelo_core::{Event, EventId, KeyHash, RecordRow};
 use super::column::ms;
 use super::events;
 use super::load::load_records;
+use super::pending;
 use super::reader::Reader;
 use crate::Error;
-use crate::archive::{Archive, Archived, Range};
+use crate::archive::{Archive, Archived, Pending, Range};
 use crate::seal::Keyring;
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
@@ -65,6 +66,11 @@ impl Archive for SqliteArchive {
             }
         })
         .await
+    }
+
+    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error> {
+        let rule = rule.to_owned();
+        self.read(|reader| pending::of(reader, rule)).await
     }
 }
 
