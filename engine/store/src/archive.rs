@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use zelo_core::{Event, EventId, JobId, JobState, KeyHash, RecordRow, Status};
+use zelo_core::{AutomationId, Event, EventId, JobId, JobState, KeyHash, RecordRow, Status};
 
 use crate::{DocumentView, Error, EventView, JobView, MessageView, Page};
 
@@ -43,6 +43,17 @@ pub trait Archive: Send + Sync + 'static {
 
     /// The documents that these effects of jobs made, without their contents, as far as there are any.
     async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error>;
+
+    /// How many live jobs `rule` has, by automation and clinic. It looks at each of them, by index, and reads none.
+    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error>;
+}
+
+/// The live jobs of one automation for one clinic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub automation: AutomationId,
+    pub clinic: Option<String>,
+    pub jobs: u64,
 }
 
 /// Which events are read back.

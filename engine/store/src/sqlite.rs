@@ -72,6 +72,7 @@ mod load;
 mod migrate;
 mod open;
 mod others;
+mod pending;
 mod people;
 mod persons;
 mod reader;

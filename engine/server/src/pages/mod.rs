@@ -3,7 +3,7 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
-mod automations;
+pub(crate) mod automations;
 mod board;
 pub(crate) mod halts;
 pub(crate) mod jobs;
@@ -42,12 +42,13 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(automations::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/today.css"));
+const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/today.css"), include_str!("style/automations.css"));
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -12,9 +12,10 @@ use super::conversations;
 use super::counts;
 use super::events;
 use super::load::load_records;
+use super::pending;
 use super::reader::Reader;
 use super::today;
-use crate::archive::{Archive, Archived, Open, Range, Tally};
+use crate::archive::{Archive, Archived, Open, Pending, Range, Tally};
 use crate::seal::Keyring;
 use crate::{DocumentView, Error, JobView, MessageView, Page};
 
@@ -98,6 +99,11 @@ impl Archive for SqliteArchive {
     async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error> {
         let of = of.to_vec();
         self.read(move |reader| conversations::documents(reader, of)).await
+    }
+
+    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error> {
+        let rule = rule.to_owned();
+        self.read(|reader| pending::of(reader, rule)).await
     }
 }
 
