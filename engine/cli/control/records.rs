@@ -146,7 +146,7 @@ pub(super) async fn import(scene: &Scene<'_>, batch: &Batch) -> Result<Tally> {
         return Ok(tally);
     }
     let on_known = if batch.replace { OnKnown::Replace } else { OnKnown::Keep };
-    let import = Import { connection: connection.name.clone(), records, on_known, timetable: scene.in_force().await? };
+    let import = Import { connection: connection.name.clone(), records, on_known, timetable: scene.in_force().await?, entry: None };
     for outcome in scene.store.import(import, now).await? {
         tally.count(outcome);
     }

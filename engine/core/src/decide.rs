@@ -15,7 +15,8 @@ use crate::event::Status;
 use crate::hash::KeyHash;
 use crate::id::{AutomationId, EventId, JobId};
 use crate::job::{Job, JobState, Need, Reason};
-use crate::record::RecordRow;
+use crate::record::{RecordRow, Stamp};
+use crate::reschedule;
 use crate::timing::{DueQuestion, Records, Timetable};
 use crate::window::{Counted, Throttle, Window};
 
@@ -136,6 +137,8 @@ pub enum OnKnown {
     /// Fields that are known stay as they are.
     Keep,
     Replace,
+    /// A person says so, as of then: what events say that happened before does not stand against it.
+    Outrank(Stamp),
 }
 
 /// What became of one imported record.
@@ -152,7 +155,11 @@ pub fn import(writes: &[RecordWrite], on_known: OnKnown, timetable: &dyn Timetab
     let import = |write: &RecordWrite| {
         let hash = write.key.hash;
         let known = state.records.get(&hash);
-        let row = RecordRow::imported(known, &write.fields, on_known == OnKnown::Replace);
+        let row = match on_known {
+            OnKnown::Keep => RecordRow::imported(known, &write.fields, false),
+            OnKnown::Replace => RecordRow::imported(known, &write.fields, true),
+            OnKnown::Outrank(stamp) => RecordRow::corrected(known, &write.fields, stamp),
+        };
         let outcome = match known {
             None => Imported::New,
             Some(known) if known.document != row.document => Imported::Changed,
@@ -506,6 +513,7 @@ impl<'a> Change<'a> {
             again: false,
             in_flight: false,
             plugin: None,
+            moved: None,
         };
         let live = job.state.is_live();
         if let Some(replay) = self.again.as_mut().filter(|_| live) {
@@ -534,7 +542,7 @@ impl<'a> Change<'a> {
 /// end while it runs, where its automation is off.
 pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -> bool {
     let begun = job.state == JobState::Running || job.attempt > 0;
-    match timetable.due(&DueQuestion::of(job), records) {
+    match reschedule::due(job, timetable, records) {
         Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => {
             if job.state == JobState::Running {
                 let news = job.cancel.is_none();
@@ -550,6 +558,7 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
             job.due = due.at;
             job.expires = due.expires;
             job.run_at = due.at;
+            job.moved = job.moved.filter(|moved| moved.to == due.at);
             job.state = JobState::Scheduled;
             job.attention = None;
             true

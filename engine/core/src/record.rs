@@ -32,7 +32,7 @@ pub struct RecordRow {
     pub time: Timestamp,
     /// The record: a JSON object.
     pub document: Value,
-    /// Of the fields that actions wrote, the event that they wrote them for.
+    /// Of the fields that actions wrote, the event that they wrote them for; of those that a person wrote, when.
     pub stamps: BTreeMap<String, Stamp>,
 }
 
@@ -53,8 +53,11 @@ impl RecordRow {
         let mut row = known.cloned().unwrap_or_else(|| Self::empty(time));
         row.time = time;
         for (name, value) in fields {
-            row.stamps.remove(name);
-            row.put(name, value.clone());
+            // What a person said later stands. Actions leave no stamp that is later than the record.
+            if row.stamps.get(name).is_none_or(|stamp| stamp.time <= time) {
+                row.stamps.remove(name);
+                row.put(name, value.clone());
+            }
         }
         Some(row)
     }
@@ -67,6 +70,16 @@ impl RecordRow {
             if news || replace {
                 row.put(name, value.clone());
             }
+        }
+        row
+    }
+
+    /// What a person says of some fields, who knows better than any event from before. The rest of the record is as old as it was.
+    pub fn corrected(known: Option<&Self>, fields: &Map<String, Value>, stamp: Stamp) -> Self {
+        let mut row = known.cloned().unwrap_or_else(|| Self::empty(Timestamp::UNIX_EPOCH));
+        for (name, value) in fields {
+            row.stamps.insert(name.clone(), stamp);
+            row.put(name, value.clone());
         }
         row
     }

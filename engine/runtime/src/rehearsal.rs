@@ -81,7 +81,7 @@ impl Rehearsal {
             bell: tokio::sync::Notify::new(),
             counts: Counts::default(),
         });
-        runtime.store.import(Import { connection, records, on_known: OnKnown::Replace, timetable: in_force }, now).await?;
+        runtime.store.import(Import { connection, records, on_known: OnKnown::Replace, timetable: in_force, entry: None }, now).await?;
         runtime.store.record(arrival).await?;
         Ok(Place { rehearsal: self, runtime, clock, due: HashMap::new() })
     }

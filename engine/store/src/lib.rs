@@ -47,14 +47,14 @@ mod secrets;
 pub mod sqlite;
 mod subjects;
 
-pub use archive::{Archive, Archived, Range};
+pub use archive::{Archive, Archived, Pending, Range, TROUBLED_MAX, TroubleView};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};
 pub use heard::HeardHour;
 pub use refused::{REFUSED_LIFE, REFUSED_MAX, Refused, RefusedView, RefusedWrite};
 pub use replay::{Fate, Replay, Replayable, Replayed};
-pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
+pub use revive::{Cancellation, Decided, DecisionView, Reschedule, Rescheduled, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
 pub use secrets::{SECRET_MAX, SECRET_NAME_MAX, SecretValue, SecretView, is_secret_name};
 pub use subjects::{
@@ -104,7 +104,8 @@ pub trait Store: Send + Sync + 'static {
     /// Stores what must be on disk in the midst of an attempt, as one: a counter goes up by one.
     async fn checkpoint(&self, checkpoint: Checkpoint, now: Timestamp) -> Result<Checkpointed, Error>;
 
-    /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better.
+    /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better; than a person, only one from
+    /// after.
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error>;
 
     /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
@@ -133,6 +134,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Cancels a pending job, or asks one that runs to stop, because `actor` says so. Nothing where there is no such job.
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error>;
+
+    /// Has a pending job run at another time, because a person says so, as [`zelo_core::reschedule`] decides. Nothing where there is no such
+    /// job.
+    async fn reschedule(&self, ask: Reschedule, now: Timestamp) -> Result<Option<Rescheduled>, Error>;
 
     /// When the next job is to be looked at, if one is pending.
     async fn next_run(&self) -> Result<Option<Timestamp>, Error>;
@@ -354,6 +359,8 @@ pub struct Import {
     pub on_known: OnKnown,
     /// The rules in force: pending jobs may read what is imported.
     pub timetable: Arc<dyn Timetable>,
+    /// What the audit log says of it, where a person said so; of whom, it finds out.
+    pub entry: Option<AuditEntry>,
 }
 
 /// Records by their place.

@@ -168,7 +168,7 @@ async fn know_contact(runtime: &Runtime, fields: Map<String, Value>) {
     let key = RecordRef { kind: kind.to_owned(), hash: runtime.store.indexer().record(CONNECTION, kind, id) };
     let write = RecordWrite { key, id: id.to_owned(), fields, subject: None, clinic: None };
     let timetable = runtime.rules.current().in_force.clone();
-    let import = Import { connection: CONNECTION.to_owned(), records: vec![write], on_known: OnKnown::Replace, timetable };
+    let import = Import { connection: CONNECTION.to_owned(), records: vec![write], on_known: OnKnown::Replace, timetable, entry: None };
     runtime.store.import(import, runtime.clock.now()).await.unwrap();
 }
 

@@ -122,7 +122,7 @@ async fn whatever_the_page_shows_is_a_change() {
         clinic: None,
     };
     let timetable = house.runtime.rules.current().in_force.clone();
-    let import = Import { connection: "acme".into(), records: vec![record], on_known: OnKnown::Keep, timetable };
+    let import = Import { connection: "acme".into(), records: vec![record], on_known: OnKnown::Keep, timetable, entry: None };
     house.store().import(import, house.clock.now()).await.unwrap();
     all.push(seen(&house, &cookie).await);
     house.runtime.rules.refuse(&zelo_runtime::rulebook::Error::Automations("there is no rule `gone`".into()));

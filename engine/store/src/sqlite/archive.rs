@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::{Event, EventId, KeyHash, RecordRow};
+use jiff::Timestamp;
+use zelo_core::{Event, EventId, JobState, KeyHash, RecordRow};
 
 use super::column::ms;
 use super::events;
 use super::load::load_records;
 use super::reader::Reader;
-use crate::Error;
-use crate::archive::{Archive, Archived, Range};
+use super::{agenda, troubles};
+use crate::archive::{Archive, Archived, Pending, Range, TroubleView};
 use crate::seal::Keyring;
+use crate::{Error, JobView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -52,6 +54,21 @@ impl Archive for SqliteArchive {
 
     async fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
         Ok(self.read(move |reader| events::one(reader, id)).await?.map(|view| view.event))
+    }
+
+    async fn pending(&self, of: &Pending) -> Result<Vec<JobView>, Error> {
+        let of = of.clone();
+        self.read(|reader| agenda::pending(reader, of)).await
+    }
+
+    async fn pending_counts(&self, of: &Pending, spans: &[(Timestamp, Timestamp)]) -> Result<Vec<u64>, Error> {
+        let (of, spans) = (of.clone(), spans.to_vec());
+        self.read(|reader| agenda::counts(reader, of, spans)).await
+    }
+
+    async fn troubles(&self, page: &Page, state: JobState) -> Result<Vec<TroubleView>, Error> {
+        let page = page.clone();
+        self.read(move |reader| troubles::troubles(reader, page, state)).await
     }
 
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {

@@ -1,19 +1,20 @@
 //! Records from before the first webhook.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::{Imported, Needs, import};
-use zelo_core::{Job, RecordWrite};
+use zelo_core::{AuditEntry, Job, RecordWrite};
 
 use super::jobs::Kept;
+use super::keys::Keys;
 use super::load::{load_needs, record_at};
 use super::record::{OwnerKeys, SealedRecord, owned, put_records};
-use super::steps;
 use super::writer::{Desk, Write};
+use super::{audit, steps};
 use crate::envelope::{self, RecordBody};
 use crate::seal::Owner;
 use crate::{Error, Import};
@@ -30,7 +31,7 @@ impl Write for Bring {
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Vec<Imported>, Error> {
         desk.saw(self.now);
-        let Import { connection, records, on_known, timetable } = &self.import;
+        let Import { connection, records, on_known, timetable, entry } = &self.import;
         let needs = Needs { written: records.iter().map(|write| write.key.hash).collect(), ..Needs::default() };
         let (mut state, known) = load_needs(conn, desk.sealer.ring(), needs).await?;
         let outcomes = import(records, *on_known, timetable.as_ref(), &mut state);
@@ -68,7 +69,14 @@ impl Write for Bring {
                 sealed: ring.seal(key, record_at(&hash), &[&body]),
             });
         }
+        let told = entry.as_ref().filter(|_| !rows.is_empty()).map(|entry| (entry, rows.iter().map(|row| row.key_id).collect()));
         put_records(conn, rows).await?;
+        if let Some((entry, ids)) = told {
+            let ids: Vec<i64> = ids;
+            let keys = Keys::load(conn, desk.sealer.ring(), ids.clone()).await?;
+            let about = ids.into_iter().flat_map(|id| keys.about(id)).collect::<BTreeSet<_>>().into_iter().collect();
+            audit::append(conn, desk, vec![AuditEntry { about, ..entry.clone() }]).await?;
+        }
 
         let changed = state.dirty.changed_jobs.iter().filter_map(|id| Some((*known.get(id)?, state.jobs.get(id)?.clone(), self.now)));
         let changed: Vec<(Kept, Job, Timestamp)> = changed.collect();

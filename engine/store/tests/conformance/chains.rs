@@ -257,6 +257,7 @@ conforming! {
             records,
             on_known,
             timetable: std::sync::Arc::new(DayBefore),
+            entry: None,
         };
         let rows = vec![write("9", json!({ "name": "Anna", "phones": ["1"] })), write("8", json!({ "name": "Zé" }))];
         let outcomes = db.store.import(import(rows.clone(), OnKnown::Keep), minute(5)).await.unwrap();

@@ -197,7 +197,7 @@ conforming! {
         };
         db.record(db.delivery(6, 4).collected(&index, "p1", Some("c"))).await;
         let import =
-            Import { connection: "centro".into(), records: vec![write], on_known: OnKnown::Keep, timetable: Arc::new(DayBefore) };
+            Import { connection: "centro".into(), records: vec![write], on_known: OnKnown::Keep, timetable: Arc::new(DayBefore), entry: None };
         db.store.import(import, minute(5)).await.unwrap();
         assert_eq!((db.job(job.id).await.due, db.job(job.id).await.collected), (minute(34 + 180), 3));
         let work = db.claim(34 + 180).await.remove(0);
