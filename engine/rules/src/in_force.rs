@@ -6,12 +6,14 @@
 
 mod beside;
 mod consents;
+mod lacks;
 mod matching;
 mod outlook;
 mod silence;
 mod timetable;
 
 pub(crate) use matching::EventOnly;
+pub use lacks::Lack;
 pub use outlook::Concerned;
 pub(crate) use silence::told_apart_by_nothing;
 pub(crate) use timetable::document;

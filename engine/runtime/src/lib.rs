@@ -11,6 +11,7 @@
 //! - [`revive`]: jobs that people decide about.
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
+//! - [`outlook`]: what a pending job would do.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
 //! - [`installed`] and [`lock`]: which plugins are there, and which of them may run at all.
 //! - [`metrics`]: what happened, in numbers.
@@ -38,6 +39,7 @@ pub mod line;
 pub mod lock;
 pub mod metrics;
 pub mod outbound;
+pub mod outlook;
 mod recorder;
 pub mod rehearsal;
 pub mod replay;
@@ -66,6 +68,7 @@ pub use line::Line;
 pub use lock::Lock;
 pub use metrics::Metrics;
 pub use outbound::{Outbound, Secrets};
+pub use outlook::Outlook;
 pub use rulebook::Rulebook;
 pub use waits::Waits;
 
