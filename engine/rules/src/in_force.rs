@@ -6,11 +6,13 @@
 
 mod beside;
 mod consents;
+mod lacks;
 mod matching;
 mod outlook;
 mod silence;
 mod timetable;
 
+pub use lacks::Lack;
 pub(crate) use matching::EventOnly;
 pub use outlook::Concerned;
 pub(crate) use silence::told_apart_by_nothing;

@@ -231,6 +231,8 @@ impl Explained {
                     (Decided::Cancelled, false) => "cancelado",
                     (Decided::Replayed, true) => "made by a replay",
                     (Decided::Replayed, false) => "criado por um replay",
+                    (Decided::Moved, true) => "moved to another time",
+                    (Decided::Moved, false) => "passado para outro horário",
                 };
                 let (by, before) = if english { ("by", "it was") } else { ("por", "estava") };
                 // One that a replay made was not there before.

@@ -3,13 +3,16 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
+mod attention;
 pub(crate) mod automations;
 mod board;
+mod failures;
 pub(crate) mod halts;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
 mod refused;
+mod scheduled;
 pub(crate) mod sign_in;
 pub(crate) mod tables;
 pub(crate) mod today;
@@ -43,10 +46,19 @@ pub(crate) fn table() -> Table {
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
         .merge(automations::table())
+        .merge(scheduled::table())
+        .merge(failures::table())
+        .merge(attention::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/today.css"), include_str!("style/automations.css"));
+const STYLE: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/today.css"),
+    include_str!("style/automations.css"),
+    include_str!("style/scheduled.css"),
+    include_str!("style/failures.css")
+);
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
 const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"));
 

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::{Event, EventId, JobId, KeyHash, RecordRow};
+use jiff::Timestamp;
+use zelo_core::{Event, EventId, JobId, JobState, KeyHash, RecordRow};
 
 use super::column::ms;
 use super::conversations;
@@ -14,8 +15,8 @@ use super::events;
 use super::load::load_records;
 use super::pending;
 use super::reader::Reader;
-use super::today;
-use crate::archive::{Archive, Archived, Open, Pending, Range, Tally};
+use super::{agenda, today, troubles};
+use crate::archive::{Archive, Archived, LiveJobs, Open, Pending, Range, Tally, TroubleView};
 use crate::seal::Keyring;
 use crate::{DocumentView, Error, JobView, MessageView, Page};
 
@@ -73,6 +74,21 @@ impl Archive for SqliteArchive {
         self.read(|reader| today::next(reader, page)).await
     }
 
+    async fn pending(&self, of: &Pending) -> Result<Vec<JobView>, Error> {
+        let of = of.clone();
+        self.read(|reader| agenda::pending(reader, of)).await
+    }
+
+    async fn pending_counts(&self, of: &Pending, spans: &[(Timestamp, Timestamp)]) -> Result<Vec<u64>, Error> {
+        let (of, spans) = (of.clone(), spans.to_vec());
+        self.read(|reader| agenda::counts(reader, of, spans)).await
+    }
+
+    async fn troubles(&self, page: &Page, state: JobState) -> Result<Vec<TroubleView>, Error> {
+        let page = page.clone();
+        self.read(move |reader| troubles::troubles(reader, page, state)).await
+    }
+
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {
         self.read(|reader| async move {
             let mut conn = reader.conn().await?;
@@ -101,7 +117,7 @@ impl Archive for SqliteArchive {
         self.read(move |reader| conversations::documents(reader, of)).await
     }
 
-    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error> {
+    async fn live_jobs(&self, rule: &str) -> Result<Vec<LiveJobs>, Error> {
         let rule = rule.to_owned();
         self.read(|reader| pending::of(reader, rule)).await
     }
