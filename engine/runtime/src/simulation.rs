@@ -101,6 +101,17 @@ pub async fn simulate(
     run_until(runtime, clock, None, tell).await
 }
 
+/// Tells what came of an event that was stored, and runs all jobs that there are until nothing is scheduled any more.
+pub(crate) async fn play_out(
+    runtime: &Runtime,
+    clock: &Arc<ManualClock>,
+    decision: &Decision,
+    tell: &mut (dyn FnMut(Row) + Send),
+) -> Result<(), Error> {
+    tell_decision(clock.now(), decision, tell);
+    run_until(runtime, clock, None, tell).await
+}
+
 async fn deliver(runtime: &Runtime, line: usize, delivery: &DayLine, tell: &mut (dyn FnMut(Row) + Send)) -> Result<(), Error> {
     let fail = |why: String| Error::Line { line, why };
     let connection = runtime

@@ -9,8 +9,10 @@ pub(crate) mod halts;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
+pub(crate) mod problems;
 mod refused;
 pub(crate) mod sign_in;
+mod start;
 pub(crate) mod tables;
 pub(crate) mod today;
 pub(crate) mod visit;
@@ -35,6 +37,7 @@ use crate::openapi::Table;
 pub(crate) fn table() -> Table {
     Table::new()
         .merge(today::table_of_today())
+        .merge(start::table())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -45,7 +48,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/today.css"));
+const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/today.css"), include_str!("style/start.css"));
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
 const SCRIPT: &str = concat!(include_str!("script/live.js"));
 
