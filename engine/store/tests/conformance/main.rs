@@ -25,6 +25,7 @@ mod budgets;
 mod build;
 mod chains;
 mod consents;
+mod counts;
 mod damage;
 mod erasing;
 mod figures;
