@@ -4,8 +4,8 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::Method;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use maud::html;
 
 use super::sign_in;
@@ -36,8 +36,14 @@ const SAID: [Say; 20] = [
     ),
     Say(
         "not-found",
-        ["Não encontramos isto", "Pode ter sido apagado, ser de outra clínica, ou o endereço está incompleto. Confira o endereço, ou procure pelo menu."],
-        ["We cannot find this", "It may have been deleted, belong to another clinic, or the address is incomplete. Check the address, or look through the menu."],
+        [
+            "Não encontramos isto",
+            "Pode ter sido apagado, ser de outra clínica, ou o endereço está incompleto. Confira o endereço, ou procure pelo menu.",
+        ],
+        [
+            "We cannot find this",
+            "It may have been deleted, belong to another clinic, or the address is incomplete. Check the address, or look through the menu.",
+        ],
     ),
     Say(
         "cross-site",
@@ -59,29 +65,43 @@ const SAID: [Say; 20] = [
         ["Isto não se abre assim", "Este endereço é de um botão. Volte à página e use o botão dela."],
         ["This is not opened like that", "This address belongs to a button. Go back to the page and press it there."],
     ),
-    Say("slow", ["O envio demorou demais", "Nada foi feito. Veja se a internet está funcionando e envie de novo."], [
-        "It took too long to arrive",
-        "Nothing was done. See whether your connection works, and send it again.",
-    ]),
-    Say("too-large", ["É grande demais", "Nada foi feito. Diminua o que foi preenchido e envie de novo."], [
-        "It is too large",
-        "Nothing was done. Make what was filled in shorter, and send it again.",
-    ]),
-    Say("format", ["Não entendemos o que foi enviado", "Nada foi feito: veio em outro formato. Volte à página e use o formulário dela."], [
-        "We cannot read what was sent",
-        "Nothing was done: it came in another format. Go back to the page and use its form.",
-    ]),
-    Say("busy", ["Muita coisa ao mesmo tempo", "Nada foi feito. Espere alguns segundos e tente de novo."], [
-        "Too much at once",
-        "Nothing was done. Wait a few seconds, and try again.",
-    ]),
+    Say(
+        "slow",
+        ["O envio demorou demais", "Nada foi feito. Veja se a internet está funcionando e envie de novo."],
+        ["It took too long to arrive", "Nothing was done. See whether your connection works, and send it again."],
+    ),
+    Say(
+        "too-large",
+        ["É grande demais", "Nada foi feito. Diminua o que foi preenchido e envie de novo."],
+        ["It is too large", "Nothing was done. Make what was filled in shorter, and send it again."],
+    ),
+    Say(
+        "format",
+        ["Não entendemos o que foi enviado", "Nada foi feito: veio em outro formato. Volte à página e use o formulário dela."],
+        ["We cannot read what was sent", "Nothing was done: it came in another format. Go back to the page and use its form."],
+    ),
+    Say(
+        "busy",
+        ["Muita coisa ao mesmo tempo", "Nada foi feito. Espere alguns segundos e tente de novo."],
+        ["Too much at once", "Nothing was done. Wait a few seconds, and try again."],
+    ),
     Say(
         "unavailable",
-        ["Os dados não estão respondendo", "Nada foi feito. Tente de novo em um minuto; se continuar, avise quem cuida do servidor: o registro dele diz o motivo."],
-        ["The data cannot be reached", "Nothing was done. Try again in a minute; if it goes on, tell who looks after the server: its log says why."],
+        [
+            "Os dados não estão respondendo",
+            "Nada foi feito. Tente de novo em um minuto; se continuar, avise quem cuida do servidor: o registro dele diz o motivo.",
+        ],
+        [
+            "The data cannot be reached",
+            "Nothing was done. Try again in a minute; if it goes on, tell who looks after the server: its log says why.",
+        ],
     ),
     Say("stopping", ["O zelo está reiniciando", "Tente de novo em um minuto."], ["zelo is restarting", "Try again in a minute."]),
-    Say("limited", ["Pedidos demais em pouco tempo", "Espere um pouco e tente de novo."], ["Too many requests in a short time", "Wait a little, and try again."]),
+    Say(
+        "limited",
+        ["Pedidos demais em pouco tempo", "Espere um pouco e tente de novo."],
+        ["Too many requests in a short time", "Wait a little, and try again."],
+    ),
     Say(
         "locked",
         ["Bloqueado por um tempo", "Houve tentativas demais deste endereço. Espere alguns minutos e tente de novo."],
@@ -89,7 +109,10 @@ const SAID: [Say; 20] = [
     ),
     Say(
         "address",
-        ["Não se entra por esta rede", "O zelo só aceita acessos de redes escolhidas. Use a rede da clínica, ou fale com quem cuida do servidor."],
+        [
+            "Não se entra por esta rede",
+            "O zelo só aceita acessos de redes escolhidas. Use a rede da clínica, ou fale com quem cuida do servidor.",
+        ],
         ["Not from this network", "zelo takes access from chosen networks only. Use the clinic's, or talk to who looks after the server."],
     ),
     Say(
@@ -104,8 +127,14 @@ const SAID: [Say; 20] = [
     ),
     Say(
         "internal",
-        ["Algo quebrou no zelo", "Nada do que foi confirmado se perdeu. Tente de novo; se continuar, avise quem cuida do servidor: o registro dele diz onde foi."],
-        ["Something broke in zelo", "Nothing is lost that was acknowledged. Try again; if it goes on, tell who looks after the server: its log says where."],
+        [
+            "Algo quebrou no zelo",
+            "Nada do que foi confirmado se perdeu. Tente de novo; se continuar, avise quem cuida do servidor: o registro dele diz onde foi.",
+        ],
+        [
+            "Something broke in zelo",
+            "Nothing is lost that was acknowledged. Try again; if it goes on, tell who looks after the server: its log says where.",
+        ],
     ),
 ];
 
@@ -201,7 +230,9 @@ mod tests {
             .split("StatusCode::")
             .skip(1)
             .filter_map(|part| part.split_once(", \"")?.1.split_once('"').map(|(code, _)| (part, code)))
-            .filter(|(part, _)| part.split(", \"").next().is_some_and(|status| status.chars().all(|one| one.is_ascii_uppercase() || one == '_')))
+            .filter(|(part, _)| {
+                part.split(", \"").next().is_some_and(|status| status.chars().all(|one| one.is_ascii_uppercase() || one == '_'))
+            })
             .map(|(_, code)| code)
             .chain(source.split("Self::later(").skip(1).filter_map(|part| part.split('"').nth(1)))
             .collect();

@@ -11,9 +11,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Language, language};
 use super::visit::narrow;
 use super::words::Words;
+use super::{Language, language};
 use crate::App;
 use crate::access;
 use crate::door::Client;

@@ -49,7 +49,10 @@ async fn a_sample_arrives_and_a_rule_says_what_it_would_do() {
     let house = House::reading(SOURCE, &[]).await;
     let cookie = house.sign_in().await;
     let page = start(&house, &cookie, "").await.text;
-    assert!(page.contains("<option value=\"acme\">Acme · acme</option>") && page.contains("Aparece quando o passo anterior estiver feito"), "{page}");
+    assert!(
+        page.contains("<option value=\"acme\">Acme · acme</option>") && page.contains("Aparece quando o passo anterior estiver feito"),
+        "{page}"
+    );
     let page = start(&house, &cookie, "?connection=acme").await.text;
     for part in [
         "value=\"http://zelo.test/hooks/acme/\"",
@@ -114,10 +117,9 @@ async fn an_event_of_another_connection_is_not_shown() {
 #[tokio::test]
 async fn it_is_for_who_switches_automations_everywhere() {
     let house = House::reading(SOURCE, &[]).await;
-    for (token, code) in [
-        (house.token_of(Role::Operator).await, "role"),
-        (house.token_for(Role::Integrator, only("acme/9")).await, "clinics"),
-    ] {
+    for (token, code) in
+        [(house.token_of(Role::Operator).await, "role"), (house.token_for(Role::Integrator, only("acme/9")).await, "clinics")]
+    {
         let authorization = format!("Bearer {token}");
         house.get("/start", &[("authorization", &authorization)]).await.is_problem(403, code);
         let form = "connection=acme&kind=patient.created".to_owned();

@@ -31,7 +31,10 @@ async fn what_came_and_what_was_done_is_counted() {
     let cookie = house.sign_in().await;
     let empty = today(&house, &cookie, "", "pt-BR").await.text;
     assert_eq!(figure(&empty, "Recebidos"), "0");
-    assert!(empty.contains("Ainda não chegou nada neste período") && empty.contains("Nada está agendado") && !empty.contains("<svg"), "{empty}");
+    assert!(
+        empty.contains("Ainda não chegou nada neste período") && empty.contains("Nada está agendado") && !empty.contains("<svg"),
+        "{empty}"
+    );
 
     deliver(&house, "9", "1").await;
     house.finish_with_message("Oi").await;
@@ -39,10 +42,17 @@ async fn what_came_and_what_was_done_is_counted() {
     deliver(&house, "9", "2").await;
     house.give_up().await;
     let page = today(&house, &cookie, "", "pt-BR").await;
-    for (title, count) in [("Recebidos", "2"), ("Feitas", "1"), ("Falharam", "1"), ("Mensagens", "1"), ("Documentos", "0"), ("Falhas", "1")] {
+    for (title, count) in [("Recebidos", "2"), ("Feitas", "1"), ("Falharam", "1"), ("Mensagens", "1"), ("Documentos", "0"), ("Falhas", "1")]
+    {
         assert_eq!(figure(&page.text, title), count, "{title}");
     }
-    for part in ["href=\"/failures\"", "href=\"/attention\"", "href=\"/scheduled\"", "<svg class=\"bars\" role=\"img\" aria-label=\"Recebidos: 0, 0, 0, 0, 0, 0, 2\"", "segunda-feira"] {
+    for part in [
+        "href=\"/failures\"",
+        "href=\"/attention\"",
+        "href=\"/scheduled\"",
+        "<svg class=\"bars\" role=\"img\" aria-label=\"Recebidos: 0, 0, 0, 0, 0, 0, 2\"",
+        "segunda-feira",
+    ] {
         assert!(page.text.contains(part), "{part} in {}", page.text);
     }
     assert!(!page.text.contains(MARKER) && !page.text.contains("style="), "numbers, and nobody's name");

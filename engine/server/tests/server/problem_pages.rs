@@ -11,7 +11,9 @@ async fn who_is_not_signed_in_signs_in_and_comes_back() {
     let house = House::new().await;
     let page = house.get("/start?connection=acme", &[BROWSER]).await;
     assert_eq!((page.status.as_u16(), page.header("content-type")), (401, "text/html; charset=utf-8"));
-    for part in ["Entre para ver esta página", "name=\"password\"", "name=\"next\" value=\"/start?connection=acme\"", "<html lang=\"pt-BR\""] {
+    for part in
+        ["Entre para ver esta página", "name=\"password\"", "name=\"next\" value=\"/start?connection=acme\"", "<html lang=\"pt-BR\""]
+    {
         assert!(page.text.contains(part), "{part} in {}", page.text);
     }
     assert!(page.header("content-security-policy").contains("style-src 'self'") && page.header("www-authenticate") == "Bearer");

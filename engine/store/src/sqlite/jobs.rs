@@ -282,7 +282,10 @@ pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Re
     let lookups: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| lookup_rows(ended.kept, ended.job)).collect();
     let needs: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| need_rows(ended.kept, ended.job)).collect();
     let over = orders(jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.job));
-    let counted: Vec<_> = jobs.iter().map(|ended| (ended.at, ended.job.connection.as_str(), ended.job.clinic.as_deref(), Counted::Job(ended.job.state))).collect();
+    let counted: Vec<_> = jobs
+        .iter()
+        .map(|ended| (ended.at, ended.job.connection.as_str(), ended.job.clinic.as_deref(), Counted::Job(ended.job.state)))
+        .collect();
     let wanted = jobs.len();
     let touched = END.run(conn, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary)).await?;
     expect_rows("job_history", "store ended jobs", wanted, touched)?;

@@ -85,10 +85,16 @@ static PT_BR: Words = Words {
     address_each: "Cada tipo de aviso tem o seu final",
     event: "O que acontece",
     secret: "O segredo",
-    secret_is: |count| if count == 1 { "Esta conexão tem um segredo.".to_owned() } else { format!("Esta conexão tem {count} segredos, todos válidos.") },
+    secret_is: |count| {
+        if count == 1 { "Esta conexão tem um segredo.".to_owned() } else { format!("Esta conexão tem {count} segredos, todos válidos.") }
+    },
     secret_none: "Esta conexão não tem segredo próprio: o sistema assina com uma chave pública dele.",
     secret_open: "Esta conexão não verifica quem envia: qualquer pessoa pode enviar por ela. Dê a ela um segredo antes de usar de verdade.",
-    secret_where: |name| format!("Ele nunca aparece aqui. Está no servidor, onde o zelo.toml diz em [connections.{name}]; se não diz, no arquivo secrets/{name}."),
+    secret_where: |name| {
+        format!(
+            "Ele nunca aparece aqui. Está no servidor, onde o zelo.toml diz em [connections.{name}]; se não diz, no arquivo secrets/{name}."
+        )
+    },
     secret_ways: "O sistema da clínica mostra que conhece o segredo de um destes modos:",
     shows: |shows, place| match shows {
         Shows::Secret => format!("envia o próprio segredo em {place}"),
@@ -148,10 +154,20 @@ static EN: Words = Words {
     address_each: "Each kind of event has an ending of its own",
     event: "What happens",
     secret: "The secret",
-    secret_is: |count| if count == 1 { "This connection has one secret.".to_owned() } else { format!("This connection has {count} secrets, all of them valid.") },
+    secret_is: |count| {
+        if count == 1 {
+            "This connection has one secret.".to_owned()
+        } else {
+            format!("This connection has {count} secrets, all of them valid.")
+        }
+    },
     secret_none: "This connection has no secret of its own: the system signs with a public key of its own.",
     secret_open: "This connection does not verify who sends: anybody can. Give it a secret before you use it for real.",
-    secret_where: |name| format!("It is never shown here. It is on the server, where zelo.toml says under [connections.{name}]; where it does not say, in the file secrets/{name}."),
+    secret_where: |name| {
+        format!(
+            "It is never shown here. It is on the server, where zelo.toml says under [connections.{name}]; where it does not say, in the file secrets/{name}."
+        )
+    },
     secret_ways: "The clinic's system shows that it knows the secret in one of these ways:",
     shows: |shows, place| match shows {
         Shows::Secret => format!("sends the secret itself in {place}"),

@@ -196,7 +196,9 @@ impl Look {
 
     fn heading(&self, own: &Own) -> String {
         match self.zone.iana_name() {
-            Some(zone) => format!("{} · {} {}", own.today, own.zone.to_lowercase(), zone.rsplit('/').next().unwrap_or(zone).replace('_', " ")),
+            Some(zone) => {
+                format!("{} · {} {}", own.today, own.zone.to_lowercase(), zone.rsplit('/').next().unwrap_or(zone).replace('_', " "))
+            }
             None => format!("{} · UTC", own.today),
         }
     }
@@ -320,13 +322,7 @@ fn open(words: &Words, own: &Own, open: &Open) -> Markup {
     }
 }
 
-async fn next(
-    visit: &Visit,
-    own: &Own,
-    jobs: &[JobView],
-    names: &BTreeMap<Scope, String>,
-    zones: &Zones<'_>,
-) -> Result<Markup, Problem> {
+async fn next(visit: &Visit, own: &Own, jobs: &[JobView], names: &BTreeMap<Scope, String>, zones: &Zones<'_>) -> Result<Markup, Problem> {
     let words = visit.words;
     let edition = visit.app.runtime.rules.current();
     let mut rows = Vec::with_capacity(jobs.len());
