@@ -18,6 +18,7 @@
 //! - [`installed`] and [`lock`]: which plugins are there, and which of them may run at all.
 //! - [`metrics`]: what happened, in numbers.
 //! - [`outbound`]: requests of plugins, and how far they go.
+//! - [`preview`]: what a rule would do with one stored event; nothing of it is kept.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!

@@ -45,6 +45,8 @@ pub struct Asked {
     /// What was chosen; the rest is defaults.
     pub settings: Map<String, Value>,
     pub on: On,
+    /// This stored event alone, and no sample in its place.
+    pub only: Option<EventId>,
 }
 
 /// On what a rule is tried.
@@ -142,7 +144,7 @@ impl Runtime {
             return Err(Error::Settings(vec![problem.text.clone()]));
         }
         let stored = if asked.on == On::Stored { self.stored(asked, &tried.in_force).await? } else { Vec::new() };
-        let (on, trials) = if stored.is_empty() {
+        let (on, trials) = if stored.is_empty() && asked.only.is_none() {
             let sample = self.sample(&edition, asked, source, &tried.in_force).await;
             (sample.is_some().then_some(On::Sample), sample.into_iter().collect())
         } else {
@@ -160,9 +162,13 @@ impl Runtime {
     async fn stored(&self, asked: &Asked, in_force: &InForce) -> Result<Vec<Trial>, Error> {
         let (connection, clinic) = (Some(asked.connection.clone()), asked.clinic.clone());
         let page = Page { limit: LOOKED_AT, before: None, connection, clinic, clinics: asked.clinics.clone() };
+        let views = match asked.only {
+            Some(id) => self.store.event(id).await?.into_iter().filter(|view| sees(asked, &view.event)).collect(),
+            None => self.store.events(&page).await?,
+        };
         let mut trials = Vec::new();
-        for view in self.store.events(&page).await? {
-            if trials.len() == SHOWN || view.status != Status::Accepted {
+        for view in views {
+            if trials.len() == SHOWN || (view.status != Status::Accepted && asked.only.is_none()) {
                 continue;
             }
             let Some(lookups) = fires(in_force, &view.event, self.store.indexer()) else { continue };
@@ -303,6 +309,11 @@ impl Runtime {
         }
         Ok(tried)
     }
+}
+
+/// Whether an event is of the connection that is asked for, and of the clinics that whoever asks is told of.
+fn sees(asked: &Asked, event: &Event) -> bool {
+    event.connection == asked.connection && asked.clinics.include(&event.connection, event.clinic.as_deref())
 }
 
 /// What was done, and not refused.

@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -253,5 +253,6 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(bounded)
         .with_state(app.clone())
         .layer(from_fn_with_state(app.clone(), door::guard))
+        .layer(from_fn(pages::problems::shown))
         .layer(from_fn_with_state(app, limits::careful))
 }

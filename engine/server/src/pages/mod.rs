@@ -11,9 +11,11 @@ pub(crate) mod halts;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
+pub(crate) mod problems;
 mod refused;
 mod scheduled;
 pub(crate) mod sign_in;
+mod start;
 pub(crate) mod tables;
 pub(crate) mod today;
 pub(crate) mod visit;
@@ -38,6 +40,7 @@ use crate::openapi::Table;
 pub(crate) fn table() -> Table {
     Table::new()
         .merge(today::table_of_today())
+        .merge(start::table())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -55,6 +58,7 @@ pub(crate) fn table() -> Table {
 const STYLE: &str = concat!(
     include_str!("style/base.css"),
     include_str!("style/today.css"),
+    include_str!("style/start.css"),
     include_str!("style/automations.css"),
     include_str!("style/scheduled.css"),
     include_str!("style/failures.css")

@@ -27,6 +27,7 @@ mod build;
 mod chains;
 mod consents;
 mod conversations;
+mod counts;
 mod damage;
 mod erasing;
 mod figures;

@@ -35,6 +35,19 @@ pub struct Scheme {
     pub verified: bool,
 }
 
+/// What a delivery shows, for who sets up a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The secret itself.
+    Secret,
+    /// A user and a password.
+    Password,
+    /// A signature made with the secret.
+    Signature,
+    /// A signature that the provider alone can make.
+    PublicKey,
+}
+
 /// What proves a delivery.
 #[derive(Clone, Debug)]
 enum Proof {
@@ -104,6 +117,18 @@ impl Source {
 }
 
 impl Scheme {
+    /// What it wants to see, and the name of the header in which; of the parameter of the URL, where it is in none.
+    pub fn shows(&self) -> (Shows, &str) {
+        let shows = match &self.proof {
+            Proof::Token => Shows::Secret,
+            Proof::Basic => Shows::Password,
+            Proof::Signature(signature) if signature.is_shared() => Shows::Signature,
+            Proof::Signature(_) => Shows::PublicKey,
+        };
+        let (Carrier::Header(name) | Carrier::Query(name)) = &self.carrier;
+        (shows, name)
+    }
+
     fn check(&self, delivery: &Delivery<'_>, secrets: &[&[u8]], now: Timestamp) -> Result<(), Why> {
         if secrets.is_empty() && !self.has_keys() {
             return Err(Why::NoSecret);

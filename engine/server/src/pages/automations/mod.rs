@@ -9,7 +9,7 @@ mod first;
 mod form;
 mod history;
 mod one;
-mod preview;
+pub(crate) mod preview;
 pub(crate) mod spot;
 mod words;
 

@@ -54,6 +54,7 @@ async fn pane(one: &One, settings: Map<String, Value>) -> Result<Markup, Problem
         clinics: visit.who.clinics.clone(),
         settings,
         on: if stored { On::Stored } else { On::Sample },
+        only: None,
     };
     let preview = match visit.app.runtime.preview(&asked).await {
         Ok(preview) => preview,
@@ -82,6 +83,11 @@ fn told(words: &Words, preview: &Preview, events: &[Markup]) -> Markup {
         }
         @for event in events { (event) }
     }
+}
+
+/// What would be done about one event, wherever that is shown.
+pub(crate) fn would(common: &Common, tried: &Tried, zone: &TimeZone) -> Markup {
+    event(common, super::words::words(common), tried, zone)
 }
 
 /// One event, and what would be done about it.

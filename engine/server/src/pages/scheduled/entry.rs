@@ -186,7 +186,7 @@ impl Opened {
         let window = outlook.window;
         Ok(Some(match outlook.prepared {
             Ok(prepared) => {
-                let texts = visit.app.runtime.preview(&prepared).await;
+                let texts = visit.app.runtime.messages_of(&prepared).await;
                 let told = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let inputs = prepared.input.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), told(value))).collect();
                 Self { texts, inputs, why_not: None, window }
