@@ -345,3 +345,7 @@ fn reading_of(source: &Source, kind: &str, data: zelo_core::Payload, at: Timesta
     });
     Reading { time: reading.time.or(Some(at)), ..reading }
 }
+
+#[cfg(test)]
+#[path = "preview_tests.rs"]
+pub(crate) mod tests;
