@@ -96,12 +96,7 @@ impl Runtime {
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn put(
-    store: &dyn Store,
-    rows: Vec<AutomationRow>,
-    by: Actor,
-    now: Timestamp,
-) -> Result<Vec<AutomationRow>, zelo_store::Error> {
+pub async fn put(store: &dyn Store, rows: Vec<AutomationRow>, by: Actor, now: Timestamp) -> Result<Vec<AutomationRow>, zelo_store::Error> {
     let mut written = Vec::new();
     for row in rows {
         let row = AutomationRow { origin: PEOPLE.to_owned(), changed: now, ..row };

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use zelo_core::effect::{Body, Message};
 use zelo_core::RecordRef;
+use zelo_core::effect::{Body, Message};
 use zelo_host::{Host, HostConfig};
 use zelo_rules::{FileText, Files, Headers};
 use zelo_store::AuditPage;
@@ -150,7 +150,7 @@ async fn without_events_it_is_tried_on_the_sample_of_its_tests() {
     let [tried] = preview.events.as_slice() else { panic!("{preview:?}") };
     assert_eq!((preview.on, tried.stored.is_none()), (Some(On::Sample), true));
     let came: Timestamp = "2017-05-28T12:00:00Z".parse().unwrap();
-    assert_eq!((tried.received, tried.jobs[0].due), (came, after(came, 5)));
+    assert_eq!((tried.received, tried.jobs[0].at), (came, after(came, 5)));
     assert_eq!((tried.jobs[0].state, sent(&tried.jobs[0])), (JobState::Done, ("+55 11 90000-0000", "Olá Exemplo")));
 }
 
@@ -168,7 +168,7 @@ async fn it_is_tried_on_the_latest_events_of_the_clinic_and_nothing_comes_of_it(
     assert_eq!(preview.on, Some(On::Stored));
     let view = tried.stored.as_ref().unwrap();
     assert_eq!((view.event.clinic.as_deref(), view.event.subjects.as_slice()), (Some("1"), &["p1".to_owned()][..]));
-    assert_eq!((tried.jobs[0].due, sent(&tried.jobs[0])), (after(start(), 2), ("+55 11 90000-0001", "Olá Ana")));
+    assert_eq!((tried.jobs[0].at, sent(&tried.jobs[0])), (after(start(), 2), ("+55 11 90000-0001", "Olá Ana")));
 
     let both = runtime.preview(&asked(None, json!({}))).await.unwrap().events;
     let clinics: Vec<_> = both.iter().map(|tried| tried.stored.as_ref().unwrap().event.clinic.as_deref().unwrap()).collect();

@@ -116,19 +116,31 @@ async fn the_catalogue_says_what_there_is_and_where_it_is_on() {
     let house = House::ruled(RULE).await;
     let mut reader = integrator(&house).await;
     let page = reader.get("/automations").await;
-    holds(&page, &["Falar com pacientes e contatos", "href=\"/automations/greeting\">Saudação</a>", "Uma mensagem a quem é novo.", "Ainda não está ligada."]);
+    holds(
+        &page,
+        &[
+            "Falar com pacientes e contatos",
+            "href=\"/automations/greeting\">Saudação</a>",
+            "Uma mensagem a quem é novo.",
+            "Ainda não está ligada.",
+        ],
+    );
     assert!(page.text.contains("aria-current=\"page\">Automações"), "{}", page.text);
     reader.on("connection=acme&clinic=8", "s.hours=48&s.team=a").await;
     let page = reader.get("/automations").await;
     holds(&page, &["<span class=\"badge good\">Ligada</span>", "Ligada para acme · 8."]);
     assert!(page.text.contains("48 horas"), "under its settings: {}", page.text);
     reader.lang = "en";
-    holds(&reader.get("/automations").await, &["Talk to patients and contacts", ">Greeting</a>", "A message to new patients.", "On for acme · 8."]);
+    holds(
+        &reader.get("/automations").await,
+        &["Talk to patients and contacts", ">Greeting</a>", "A message to new patients.", "On for acme · 8."],
+    );
 }
 
 #[tokio::test]
 async fn where_there_are_none_the_catalogue_says_what_will_stand_there() {
-    let source = "id = \"p\"\ntitle = \"P\"\n[receive]\nformat = \"json\"\ninsecure = true\n[[events]]\nmatch = { path = \"a\" }\ntype = \"a.b\"\n";
+    let source =
+        "id = \"p\"\ntitle = \"P\"\n[receive]\nformat = \"json\"\ninsecure = true\n[[events]]\nmatch = { path = \"a\" }\ntype = \"a.b\"\n";
     let house = House::of_source(source, None).await;
     holds(&integrator(&house).await.get("/automations").await, &["class=\"empty\"", "Ainda não há automações"]);
 }
@@ -158,7 +170,13 @@ async fn one_says_what_it_sees_what_it_may_do_and_what_can_be_chosen() {
     reader.lang = "en";
     holds(
         &reader.get("/automations/greeting").await,
-        &["<td>personal</td>", "Hours after", "From 1 to 168. Default: 24.", "Sends a message to the value at", "Nobody has changed anything yet."],
+        &[
+            "<td>personal</td>",
+            "Hours after",
+            "From 1 to 168. Default: 24.",
+            "Sends a message to the value at",
+            "Nobody has changed anything yet.",
+        ],
     );
     assert_eq!(reader.get("/automations/nothing").await.status, 404);
     assert_eq!(reader.get("/automations/greeting?connection=nowhere").await.status, 404);
@@ -171,9 +189,19 @@ async fn who_switches_it_on_is_told_what_comes_next_and_stands_in_its_history() 
     let answer = reader.on("connection=acme&clinic=", "s.hours=24&s.team=%2B5511955554444").await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/automations/greeting?connection=acme&done=on&jobs=0"));
     let told = json!({ "team": "+5511955554444" });
-    assert!(matches!(rows(&house).await.as_slice(), [row] if row.enabled && row.clinic.is_none() && row.origin == "people" && json!(row.settings) == told));
+    assert!(
+        matches!(rows(&house).await.as_slice(), [row] if row.enabled && row.clinic.is_none() && row.origin == "people" && json!(row.settings) == told)
+    );
     let page = reader.get(answer.header("location")).await;
-    holds(&page, &["role=\"status\"", "A partir de agora, ela age sobre o que chegar; nada é enviado por eventos anteriores.", "badge good", "Desligar…"]);
+    holds(
+        &page,
+        &[
+            "role=\"status\"",
+            "A partir de agora, ela age sobre o que chegar; nada é enviado por eventos anteriores.",
+            "badge good",
+            "Desligar…",
+        ],
+    );
     let automation = house.runtime.rules.current().in_force.automations().next().cloned().unwrap();
     assert_eq!(json!(automation.settings)["team"], told["team"], "it is in force");
 
@@ -221,9 +249,15 @@ async fn switching_off_says_first_how_much_it_cancels() {
     for (id, clinic) in [("p1", "8"), ("p2", "8"), ("p3", "9")] {
         arrive(&house, id, "Ana", clinic).await;
     }
-    holds(&reader.get("/automations/greeting/off?connection=acme").await, &["<strong>3</strong> tarefas agendadas serão canceladas", "value=\"off\">Desligar</button>"]);
+    holds(
+        &reader.get("/automations/greeting/off?connection=acme").await,
+        &["<strong>3</strong> tarefas agendadas serão canceladas", "value=\"off\">Desligar</button>"],
+    );
     holds(&reader.get("/automations/greeting/off?connection=acme&clinic=8").await, &["<strong>2</strong> tarefas agendadas"]);
-    holds(&reader.get("/automations/greeting?connection=acme&clinic=8").await, &["<strong>2</strong> tarefas já agendadas para esta clínica", "vale a da conexão inteira, que está ligada."]);
+    holds(
+        &reader.get("/automations/greeting?connection=acme&clinic=8").await,
+        &["<strong>2</strong> tarefas já agendadas para esta clínica", "vale a da conexão inteira, que está ligada."],
+    );
     assert_eq!(rows(&house).await.len(), 1, "nothing was done by looking");
     let off = reader.post("/automations/greeting", "connection=acme&clinic=8&do=off").await;
     assert_eq!(off.header("location"), "/automations/greeting?connection=acme&clinic=8&done=off&jobs=2");
@@ -291,7 +325,10 @@ async fn a_preview_is_of_what_came_and_is_written_down() {
     let house = House::ruled(RULE).await;
     let reader = Reader::new(&house, Role::Viewer, Clinics::All).await;
     let sample = reader.post("/automations/greeting/preview", "connection=acme").await;
-    holds(&sample, &["Com dados de exemplo.", "Evento que chegou em <time datetime=\"2026-03-01T12:00:00Z\">", "O plugin não está instalado"]);
+    holds(
+        &sample,
+        &["Com dados de exemplo.", "Evento que chegou em <time datetime=\"2026-03-01T12:00:00Z\">", "O plugin não está instalado"],
+    );
     let viewed = async || {
         let page = AuditPage { kind: Some(AuditKind::Viewed), ..AuditPage::default() };
         let views = house.store().audit(&page).await.unwrap();
@@ -317,7 +354,10 @@ async fn the_api_lists_and_switches() {
     let reader = integrator(&house).await;
     let on = json!({ "rule": "greeting", "connection": "acme", "enabled": true, "settings": { "hours": 5 } });
     let told = reader.put(on.clone()).await.json();
-    assert_eq!((&told["automation"]["id"], &told["automation"]["settings"], &told["jobs"]), (&json!("greeting@acme"), &json!({ "hours": 5 }), &json!(0)));
+    assert_eq!(
+        (&told["automation"]["id"], &told["automation"]["settings"], &told["jobs"]),
+        (&json!("greeting@acme"), &json!({ "hours": 5 }), &json!(0))
+    );
     arrive(&house, "p1", "Ana", "8").await;
     let kept = reader.put(json!({ "rule": "greeting", "connection": "acme", "enabled": true })).await.json();
     assert_eq!(kept["automation"]["settings"], json!({ "hours": 5 }), "as they are");
@@ -325,7 +365,10 @@ async fn the_api_lists_and_switches() {
     assert_eq!((&off["automation"]["enabled"], &off["jobs"]), (&json!(false), &json!(1)));
     let listed = reader.get("/api/v1/automations").await.json();
     assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["origin"]), (&json!("greeting@acme"), &json!("people")));
-    reader.put(json!({ "rule": "greeting", "connection": "acme", "enabled": true, "settings": { "hours": 0 } })).await.is_problem(409, "automation");
+    reader
+        .put(json!({ "rule": "greeting", "connection": "acme", "enabled": true, "settings": { "hours": 0 } }))
+        .await
+        .is_problem(409, "automation");
     reader.put(json!({ "rule": "nothing", "connection": "acme", "enabled": true })).await.is_problem(404, "not-found");
     reader.put(json!({ "rule": "greeting" })).await.is_problem(400, "malformed");
 }

@@ -9,7 +9,8 @@ use super::reader::Reader;
 use crate::Error;
 use crate::archive::Pending;
 
-const OF_RULE: &str = "SELECT automation, clinic, count(*) AS pending FROM jobs WHERE rule = ?1 GROUP BY automation, clinic ORDER BY automation, clinic";
+const OF_RULE: &str =
+    "SELECT automation, clinic, count(*) AS pending FROM jobs WHERE rule = ?1 GROUP BY automation, clinic ORDER BY automation, clinic";
 
 /// The live jobs of `rule`, by automation and clinic.
 pub(crate) async fn of(reader: Reader, rule: String) -> Result<Vec<Pending>, Error> {
@@ -21,5 +22,9 @@ pub(crate) async fn of(reader: Reader, rule: String) -> Result<Vec<Pending>, Err
 fn pending(row: &SqliteRow) -> Result<Pending, Error> {
     let columns = Columns::new(row, "jobs", "automation");
     let jobs: i64 = columns.get("pending")?;
-    Ok(Pending { automation: AutomationId(columns.get("automation")?), clinic: columns.get("clinic")?, jobs: u64::try_from(jobs).unwrap_or(0) })
+    Ok(Pending {
+        automation: AutomationId(columns.get("automation")?),
+        clinic: columns.get("clinic")?,
+        jobs: u64::try_from(jobs).unwrap_or(0),
+    })
 }

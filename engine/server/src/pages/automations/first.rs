@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use zelo_rules::{Overview, Shown};
 
-use crate::pages::tables::{section, some};
-use crate::pages::words::Words;
 use crate::App;
 use crate::access::Known;
+use crate::pages::tables::{section, some};
+use crate::pages::words::Words;
 
 /// The automations in force of which `who` is told, each with what it does under its settings.
 pub(in crate::pages) fn automations(app: &App, words: &Words, who: &Known) -> Markup {

@@ -114,7 +114,8 @@ impl Spots {
         let connections: BTreeSet<&str> = connections(app, rules, rule).collect();
         let whole = connections.iter().map(|name| Spot { connection: (*name).to_owned(), clinic: None });
         let clinics = self.clinics.keys().filter(|spot| connections.contains(spot.connection.as_str())).cloned();
-        let all: BTreeSet<Spot> = whole.chain(clinics).filter(|spot| who.clinics.include(&spot.connection, spot.clinic.as_deref())).collect();
+        let all: BTreeSet<Spot> =
+            whole.chain(clinics).filter(|spot| who.clinics.include(&spot.connection, spot.clinic.as_deref())).collect();
         all.into_iter().collect()
     }
 

@@ -37,7 +37,6 @@ pub(super) struct Words {
     pub(super) yes: &'static str,
     pub(super) no: &'static str,
     pub(super) duration_how: &'static str,
-    pub(super) time_how: &'static str,
     pub(super) wrong: &'static str,
     pub(super) must_choose: &'static str,
     pub(super) switch_on: &'static str,
@@ -106,7 +105,9 @@ impl Words {
     pub(super) fn refused(&self, common: &Common, refused: &SettingRefused) -> String {
         let pick = |portuguese: String, english: String| if common.is_english() { english } else { portuguese };
         match refused {
-            SettingRefused::TooLong(max) => pick(format!("O texto é longo demais: no máximo {max} bytes."), format!("The text is too long: at most {max} bytes.")),
+            SettingRefused::TooLong(max) => {
+                pick(format!("O texto é longo demais: no máximo {max} bytes."), format!("The text is too long: at most {max} bytes."))
+            }
             SettingRefused::NoText => pick("Escreva um texto.".to_owned(), "Write a text.".to_owned()),
             SettingRefused::NoInteger => pick("Escreva um número inteiro.".to_owned(), "Write a whole number.".to_owned()),
             SettingRefused::NoNumber => pick("Escreva um número.".to_owned(), "Write a number.".to_owned()),
@@ -114,10 +115,9 @@ impl Words {
             SettingRefused::AtMost(max) => pick(format!("O maior valor é {max}."), format!("The most is {max}.")),
             SettingRefused::NoBoolean => pick("Escolha sim ou não.".to_owned(), "Choose yes or no.".to_owned()),
             SettingRefused::NoneOf(_) => pick("Escolha uma das opções.".to_owned(), "Choose one of the options.".to_owned()),
-            SettingRefused::NoDuration => pick(
-                "Escreva uma duração, como 90m, 24h ou 2d.".to_owned(),
-                "Write a duration, such as 90m, 24h or 2d.".to_owned(),
-            ),
+            SettingRefused::NoDuration => {
+                pick("Escreva uma duração, como 90m, 24h ou 2d.".to_owned(), "Write a duration, such as 90m, 24h or 2d.".to_owned())
+            }
             SettingRefused::NoTimeOfDay => pick("Escreva um horário, como 08:00.".to_owned(), "Write a time, such as 08:00.".to_owned()),
         }
     }
@@ -159,7 +159,6 @@ static PT_BR: Words = Words {
     yes: "Sim",
     no: "Não",
     duration_how: "Minutos, horas ou dias: 90m, 24h, 2d.",
-    time_how: "Hora e minutos: 08:00.",
     wrong: "Há algo a corrigir; nada foi mudado.",
     must_choose: "Preencha este campo.",
     switch_on: "Ligar",
@@ -248,7 +247,6 @@ static EN: Words = Words {
     yes: "Yes",
     no: "No",
     duration_how: "Minutes, hours or days: 90m, 24h, 2d.",
-    time_how: "Hour and minutes: 08:00.",
     wrong: "There is something to correct; nothing was changed.",
     must_choose: "Fill in this field.",
     switch_on: "Switch on",
