@@ -39,7 +39,7 @@ struct Change {
 /// The changes of `rule` of which the reader is told, newest first.
 pub(super) async fn history(visit: &Visit, words: &Words, rule: &Rule, spots: &Spots) -> Result<Markup, Problem> {
     let page = Page { limit: LOOKED_AT, clinics: visit.who.clinics.clone(), ..Page::default() };
-    let views = visit.app.runtime.store.audit(&AuditPage { page, kind: Some(AuditKind::Configured) }).await?;
+    let views = visit.app.runtime.store.audit(&AuditPage { page, kind: Some(AuditKind::Configured), ..AuditPage::default() }).await?;
     let changes = changes(views, &rule.id);
     let zones = visit.zones();
     let mut lines = Vec::new();
