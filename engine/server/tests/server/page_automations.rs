@@ -129,7 +129,7 @@ async fn the_catalogue_says_what_there_is_and_where_it_is_on() {
     reader.on("connection=acme&clinic=8", "s.hours=48&s.team=a").await;
     let page = reader.get("/automations").await;
     holds(&page, &["<span class=\"badge good\">Ligada</span>", "Ligada para acme · 8."]);
-    assert!(page.text.contains("48 horas"), "under its settings: {}", page.text);
+    assert!(page.text.contains("2 dias depois"), "under its settings: {}", page.text);
     reader.lang = "en";
     holds(
         &reader.get("/automations").await,
