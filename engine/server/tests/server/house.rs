@@ -214,6 +214,12 @@ impl House {
         Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
     }
 
+    /// One with another rule than [`RULE`], called the same.
+    pub(crate) async fn ruled(rule: &str) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition_with(SOURCE, rule, Vec::new()))
+    }
+
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
         Self::of(store, entropy, settings, insecure, edition_of(SOURCE, Vec::new()))
     }
@@ -520,8 +526,12 @@ pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
 }
 
 fn edition_of(source: &str, samples: Vec<SampleText>) -> Edition {
+    edition_with(source, RULE, samples)
+}
+
+fn edition_with(source: &str, rule: &str, samples: Vec<SampleText>) -> Edition {
     let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
-    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", RULE)], samples };
+    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", rule)], samples };
     let loaded = zelo_rules::load(&files, &Greeter);
     let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
     let automation = Automation {

@@ -20,6 +20,7 @@ mod live;
 mod metrics;
 mod page_start;
 mod page_today;
+mod page_automations;
 mod pages;
 mod people;
 mod privacy;

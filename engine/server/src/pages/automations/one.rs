@@ -323,7 +323,7 @@ impl One {
                                 tr {
                                     th scope="row" { (field.words.get(lang).map_or(field.name.as_str(), String::as_str)) }
                                     td { (common.class(field.class)) }
-                                    td { @match &field.record { Some(record) => { (words.of_record) " " (record) }, None => (words.of_event) } }
+                                    td { @match &field.record { Some(record) => { (words.of_record) " " small { (record) } }, None => (words.of_event) } }
                                 }
                             }
                         };
