@@ -12,8 +12,8 @@ mod outlook;
 mod silence;
 mod timetable;
 
-pub(crate) use matching::EventOnly;
 pub use lacks::Lack;
+pub(crate) use matching::EventOnly;
 pub use outlook::Concerned;
 pub(crate) use silence::told_apart_by_nothing;
 pub(crate) use timetable::document;

@@ -96,8 +96,7 @@ impl Runtime {
     pub async fn preview(&self, prepared: &Prepared) -> Vec<String> {
         let edition = self.rules.current();
         let Some(plugin) = edition.catalog.with_digest(&self.host, &prepared.plugin_digest).await else { return Vec::new() };
-        let trial =
-            Trial { input: prepared.input.clone(), now: self.clock.now(), locale: prepared.locale.clone(), ..Trial::default() };
+        let trial = Trial { input: prepared.input.clone(), now: self.clock.now(), locale: prepared.locale.clone(), ..Trial::default() };
         let tried = tokio::time::timeout(PATIENCE, dry::run(&self.host, &plugin, trial)).await;
         let Ok(Ok(tried)) = tried else { return Vec::new() };
         let is_message = |effect: &&Value| effect["kind"] == "message";

@@ -98,7 +98,9 @@ impl<'l> Looking<'l> {
                 named,
             };
             match path.prefix() {
-                [] => lacks.extend(facts.fields.iter().filter(|(name, listed)| !**listed && is_absent(name)).map(|(name, _)| lack(name, false, false))),
+                [] => lacks.extend(
+                    facts.fields.iter().filter(|(name, listed)| !**listed && is_absent(name)).map(|(name, _)| lack(name, false, false)),
+                ),
                 [Step::Name(field)] if facts.fields.contains_key(field) && is_absent(field) => lacks.push(lack(field, false, true)),
                 [Step::Name(field), Step::Index(0)] if facts.fields.get(field) == Some(&true) && is_absent(field) => {
                     lacks.push(lack(field, true, true));

@@ -214,6 +214,25 @@ impl House {
         Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
     }
 
+    /// One with this rule, `greeting`, in the place of its own, and clinics of São Paulo.
+    pub(crate) async fn ruled(settings: Settings, rule: &str) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let source = SOURCE.replace("title = \"Acme\"", "title = \"Acme\"\nclinic_timezone = \"America/Sao_Paulo\"");
+        let edition = edition_of_rule(&source, rule, Vec::new());
+        Self::of(open(None, &entropy).await, entropy, settings, false, edition)
+    }
+
+    /// Runs the one job that is due, as the keeper would; how it stands then.
+    pub(crate) async fn attempt(&self) -> Job {
+        let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1), unlimited()).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        let work = claimed.remove(0);
+        let id = work.job.id;
+        let (settlement, _places) = self.runtime.attempt(work).await;
+        self.store().settle(settlement, self.clock.now()).await.unwrap();
+        self.store().job(id).await.unwrap().unwrap().job
+    }
+
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
         Self::of(store, entropy, settings, insecure, edition_of(SOURCE, Vec::new()))
     }
@@ -520,8 +539,12 @@ pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
 }
 
 fn edition_of(source: &str, samples: Vec<SampleText>) -> Edition {
+    edition_of_rule(source, RULE, samples)
+}
+
+fn edition_of_rule(source: &str, rule: &str, samples: Vec<SampleText>) -> Edition {
     let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
-    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", RULE)], samples };
+    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", rule)], samples };
     let loaded = zelo_rules::load(&files, &Greeter);
     let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
     let automation = Automation {

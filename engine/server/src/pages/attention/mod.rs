@@ -37,9 +37,7 @@ const ROWS: u32 = 25;
 const FIELDS: usize = 5;
 
 pub(crate) fn table() -> Table {
-    Table::new()
-        .at(Gate::Known(Role::Viewer, Reach::Clinics), routes!(show))
-        .at(Gate::Known(Role::Operator, Reach::Clinics), routes!(act))
+    Table::new().at(Gate::Known(Role::Viewer, Reach::Clinics), routes!(show)).at(Gate::Known(Role::Operator, Reach::Clinics), routes!(act))
 }
 
 /// What is asked for in the address.
@@ -279,7 +277,8 @@ async fn fill(visit: &Visit, id: JobId, said: Said) -> Result<Response, Problem>
     let (runtime, words) = (&visit.app.runtime, words(visit.words));
     let view = runtime.store.job(id).await?.filter(|view| visit.who.sees(view)).ok_or_else(Problem::no_job)?;
     let Said { record, id: of, field, value, .. } = said;
-    let wrong = |told: &str, value: String| Wrong { job: id, at: (record.clone(), of.clone(), field.clone()), value, told: told.to_owned() };
+    let wrong =
+        |told: &str, value: String| Wrong { job: id, at: (record.clone(), of.clone(), field.clone()), value, told: told.to_owned() };
     let outlook = match view.job.attention.is_some() && view.job.state.is_live() {
         true => runtime.outlook(&view.job).await?,
         false => None,

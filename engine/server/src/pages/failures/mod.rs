@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use zelo_core::revive::Verdict;
 use zelo_core::{JobId, JobState};
 use zelo_runtime::revive::Decision;
-use zelo_store::{Page, Revivals, TROUBLED_MAX, TroubleView, Trouble, Which};
+use zelo_store::{Page, Revivals, TROUBLED_MAX, Trouble, TroubleView, Which};
 
 use self::advice::of_job;
 use self::words::{Words, words};
@@ -145,7 +145,8 @@ pub(super) async fn zone(visit: &Visit) -> Result<TimeZone, Problem> {
 fn markup(visit: &Visit, words: &Words, group: &Group, told: &Told, zone: &TimeZone) -> Markup {
     let common = visit.words;
     let edition = visit.app.runtime.rules.current();
-    let title = |rule: &str| edition.rules.rule(rule).and_then(|rule| rule.title.get(common.lang).cloned()).unwrap_or_else(|| rule.to_owned());
+    let title =
+        |rule: &str| edition.rules.rule(rule).and_then(|rule| rule.title.get(common.lang).cloned()).unwrap_or_else(|| rule.to_owned());
     let advice = of_job(common, &group.code);
     let acts = visit.who.role.sees_to_jobs();
     let dead = group.state == JobState::Dead;

@@ -76,7 +76,9 @@ impl<'e> Entry<'e> {
             let (title, purpose) = called(visit, job);
             let whom = match whom(job, &records) {
                 Some(name) => Some(name),
-                None => archive.event(job.event).await?.and_then(|event| event.entity).map(|entity| format!("{} {}", entity.kind, entity.id)),
+                None => {
+                    archive.event(job.event).await?.and_then(|event| event.entity).map(|entity| format!("{} {}", entity.kind, entity.id))
+                }
             };
             let is_open = asked.open == job.id.to_string();
             entries.push(Self {

@@ -7,9 +7,9 @@ mod words;
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -137,7 +137,10 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     let today = now.to_zoned(zone.clone()).date();
     let shown: Date = asked.day.parse().unwrap_or(today);
     let (since, until) = span(shown, &zone);
-    let after = asked.after.split_once('.').and_then(|(at, cursor)| Some((Timestamp::from_millisecond(at.parse().ok()?).ok()?, cursor.parse().ok()?)));
+    let after = asked
+        .after
+        .split_once('.')
+        .and_then(|(at, cursor)| Some((Timestamp::from_millisecond(at.parse().ok()?).ok()?, cursor.parse().ok()?)));
     let clinics = visit.who.clinics.clone();
     let wanted = Pending { since, until, after, limit: ROWS + 1, connection, clinic, clinics };
     let archive = store.archive();
