@@ -19,7 +19,7 @@ use zelo_store::{JobView, Page, Pending};
 
 use self::calendar::{Calendar, days, span};
 use self::entry::Entry;
-pub(super) use self::entry::{called, whom};
+pub(super) use self::entry::{at, called, clinic, whom};
 use self::words::{Words, words};
 use super::moments::day;
 use super::tables::section;
