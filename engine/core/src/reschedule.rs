@@ -14,8 +14,13 @@ use crate::timing::{Due, DueQuestion, Records, Timetable};
 /// # Errors
 /// As of [`Timetable::due`].
 pub fn due(job: &Job, timetable: &dyn Timetable, records: &dyn Records) -> Result<Due, Reason> {
-    let due = timetable.due(&DueQuestion::of(job), records)?;
-    Ok(job.moved.filter(|moved| moved.from == due.at).map_or(due, |moved| Due { at: moved.to, ..due }))
+    timetable.due(&DueQuestion::of(job), records).map(|due| standing(job, due).0)
+}
+
+/// When a job is due that is so by the rules, and what of a person's word stands against them.
+pub(crate) fn standing(job: &Job, due: Due) -> (Due, Option<Moved>) {
+    let moved = job.moved.filter(|moved| moved.from == due.at);
+    (moved.map_or(due, |moved| Due { at: moved.to, ..due }), moved)
 }
 
 /// What becomes of a pending job that a person wants to run at `to`, or at once where that has passed. `due` is what the rules say about

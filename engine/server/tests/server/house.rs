@@ -220,6 +220,25 @@ impl House {
         Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition_with(SOURCE, rule, Vec::new()))
     }
 
+    /// One with this rule, `greeting`, in the place of its own, and clinics of São Paulo.
+    pub(crate) async fn ruled_in_brazil(settings: Settings, rule: &str) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let source = SOURCE.replace("title = \"Acme\"", "title = \"Acme\"\nclinic_timezone = \"America/Sao_Paulo\"");
+        let edition = edition_with(&source, rule, Vec::new());
+        Self::of(open(None, &entropy).await, entropy, settings, false, edition)
+    }
+
+    /// Runs the one job that is due, as the keeper would; how it stands then.
+    pub(crate) async fn attempt(&self) -> Job {
+        let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1), unlimited()).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        let work = claimed.remove(0);
+        let id = work.job.id;
+        let (settlement, _places) = self.runtime.attempt(work).await;
+        self.store().settle(settlement, self.clock.now()).await.unwrap();
+        self.store().job(id).await.unwrap().unwrap().job
+    }
+
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
         Self::of(store, entropy, settings, insecure, edition_of(SOURCE, Vec::new()))
     }

@@ -17,6 +17,7 @@ macro_rules! conforming {
 }
 
 mod amending;
+mod agenda;
 mod archive;
 mod arrivals;
 mod audit;

@@ -21,7 +21,7 @@ use zelo_store::{JobView, Page};
 use self::value::Kind;
 use self::words::{Words, words};
 use super::moments::{moment, number};
-use super::scheduled::{called, whom};
+use super::scheduled::{at, called, clinic, whom};
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -134,7 +134,14 @@ struct Task<'t> {
 
 /// What a person may fill in: of a record that is shown to its plugin as a whole, only what is surely meant.
 fn fillable(lacks: Vec<Lack>) -> Vec<Lack> {
-    lacks.into_iter().filter(|lack| lack.named || Kind::of(&lack.field) == Kind::Money).take(FIELDS).collect()
+    let mut wanted: Vec<Lack> = Vec::new();
+    for lack in lacks.into_iter().filter(|lack| lack.named || Kind::of(&lack.field) == Kind::Money) {
+        // Two lookups may name one record, and a list the same twice.
+        if wanted.len() < FIELDS && !wanted.contains(&lack) {
+            wanted.push(lack);
+        }
+    }
+    wanted
 }
 
 impl<'t> Task<'t> {
@@ -144,7 +151,8 @@ impl<'t> Task<'t> {
             true => runtime.outlook(&view.job).await?.map(|outlook| fillable(outlook.lacks)).unwrap_or_default(),
             false => Vec::new(),
         };
-        let records = runtime.store.archive().records(view.job.lookups.iter().map(|lookup| lookup.record.hash).collect()).await?;
+        let hashes = view.job.lookups.iter().map(|lookup| lookup.record.hash).chain(clinic(visit, &view.job)).collect();
+        let records = runtime.store.archive().records(hashes).await?;
         Ok(Self { view, lacks, records, wrong: wrong.filter(|wrong| wrong.job == view.job.id) })
     }
 
@@ -166,7 +174,7 @@ impl<'t> Task<'t> {
                     @if let Some(purpose) = &purpose { (purpose) " · " }
                     @if job.state.is_live() { (words.waits_until) " " (moment(common, job.run_at, &zone)) }
                     @else { (words.due) " " (moment(common, job.due, &zone)) }
-                    " · " (job.connection) @if let Some(clinic) = &job.clinic { " · " (clinic) }
+                    " · " (at(visit, job, &self.records))
                     " · " a href={ "/activity/jobs/" (job.id) } { (words.history) span.hidden { ": " (title) } }
                 }
                 @if let Some(wrong) = self.wrong.filter(|wrong| !self.lacks.iter().any(|lack| wrong.is_at(lack))) {

@@ -28,6 +28,7 @@ pub(super) struct Entry<'e> {
     title: String,
     purpose: Option<String>,
     whom: Option<String>,
+    at: String,
     waits: Option<String>,
     opened: Option<Opened>,
     acts: bool,
@@ -58,6 +59,22 @@ pub(in crate::pages) fn whom(job: &Job, records: &HashMap<KeyHash, RecordRow>) -
     of_person.filter_map(|lookup| records.get(&lookup.record.hash)).find_map(|row| text(row, "name").or_else(|| text(row, "first_name")))
 }
 
+/// Where the record of a job's clinic is.
+pub(in crate::pages) fn clinic(visit: &Visit, job: &Job) -> Option<KeyHash> {
+    let indexer = visit.app.runtime.store.indexer();
+    job.clinic.as_deref().map(|clinic| indexer.record(&job.connection, "clinic", clinic))
+}
+
+/// The clinic of a job by its name, where its record has one; else as its connection calls it.
+pub(in crate::pages) fn at(visit: &Visit, job: &Job, records: &HashMap<KeyHash, RecordRow>) -> String {
+    let row = clinic(visit, job).and_then(|hash| records.get(&hash));
+    match (row.and_then(|row| row.document.get("name")?.as_str()), &job.clinic) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(clinic)) => format!("{} · {clinic}", job.connection),
+        (None, None) => job.connection.clone(),
+    }
+}
+
 impl<'e> Entry<'e> {
     /// The entries of these rows.
     pub(super) async fn all(visit: &Visit, rows: &'e [JobView], asked: &Asked, wrong: Option<&'e Wrong>) -> Result<Vec<Self>, Problem> {
@@ -66,6 +83,7 @@ impl<'e> Entry<'e> {
             .flat_map(|row| &row.job.lookups)
             .filter(|lookup| PEOPLE.contains(&lookup.record.kind.as_str()))
             .map(|lookup| lookup.record.hash)
+            .chain(rows.iter().filter_map(|row| clinic(visit, &row.job)))
             .collect();
         let archive = visit.app.runtime.store.archive();
         let records = archive.records(hashes).await?;
@@ -87,6 +105,7 @@ impl<'e> Entry<'e> {
                 title,
                 purpose,
                 whom,
+                at: at(visit, job, &records),
                 waits: Waits::of(view, &halts).map(|waits| waits.told(visit.words.is_english())),
                 opened: if is_open { Opened::of(visit, job).await? } else { None },
                 acts: visit.who.role.sees_to_jobs(),
@@ -113,7 +132,7 @@ impl<'e> Entry<'e> {
                         @if job.attempt > 0 { span.badge.wait { (words.again) " " (job.attempt + 1) } " " }
                         @if let Some(step) = step { span.badge.wait { (words.comes_after) " " (step) } " " }
                         @if let Some(waits) = &self.waits { span.badge.wait { (waits) } " " }
-                        (job.connection) @if let Some(clinic) = &job.clinic { " · " (clinic) }
+                        (self.at)
                     }
                     @if let Some(opened) = &self.opened {
                         (opened.markup(words, common))

@@ -19,7 +19,7 @@ use zelo_store::{JobView, Page, Pending};
 
 use self::calendar::{Calendar, days, span};
 use self::entry::Entry;
-pub(super) use self::entry::{called, whom};
+pub(super) use self::entry::{at, called, clinic, whom};
 use self::words::{Words, words};
 use super::moments::day;
 use super::tables::section;
@@ -270,6 +270,11 @@ pub(crate) async fn decide(State(app): State<App>, who: Known, Path(id): Path<St
         Err(Not::Problem(problem)) => Err(problem),
         Err(Not::Wrong(status, told, confirm)) => {
             let wrong = Wrong { job: id, date: said.date, hour: said.hour, told, confirm: confirm.then_some(said.what) };
+            // The page begins with the job that it is about, wherever that stands in its day.
+            let (run_at, place) = (view.job.run_at, &view.job);
+            let zone = visit.zones().of(&place.connection, place.clinic.as_deref()).await?;
+            let after = format!("{}.{}", run_at.as_millisecond(), view.cursor - 1);
+            let asked = Asked { day: run_at.to_zoned(zone).date().to_string(), after, ..asked };
             let content = content(&visit, &asked, Some(&wrong)).await?;
             Ok(visit.page_as(status, Place::Scheduled, visit.words.place(Place::Scheduled), &content))
         }
