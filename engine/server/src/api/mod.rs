@@ -4,7 +4,7 @@
 //! Times are RFC 3339 in UTC. Names are those of the design's words.
 
 mod activity;
-mod documents;
+pub(crate) mod documents;
 mod explain;
 pub(crate) mod halts;
 mod in_force;
@@ -12,7 +12,7 @@ pub(crate) mod jobs;
 mod query;
 mod refused;
 mod replay;
-mod subjects;
+pub(crate) mod subjects;
 pub(crate) mod views;
 
 use utoipa_axum::routes;

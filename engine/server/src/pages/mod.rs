@@ -3,15 +3,21 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
+mod audit;
 mod automations;
 mod board;
+mod contacts;
+mod documents;
 pub(crate) mod halts;
 pub(crate) mod home;
 pub(crate) mod jobs;
 mod language;
+mod messages;
 pub(crate) mod moments;
+mod places;
 mod refused;
 pub(crate) mod sign_in;
+mod subjects;
 pub(crate) mod tables;
 pub(crate) mod visit;
 pub(crate) mod words;
@@ -42,12 +48,24 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(messages::table())
+        .merge(documents::table())
+        .merge(contacts::table())
+        .merge(subjects::table())
+        .merge(audit::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"));
+const STYLE: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/messages.css"),
+    include_str!("style/documents.css"),
+    include_str!("style/contacts.css"),
+    include_str!("style/subjects.css"),
+    include_str!("style/audit.css"),
+);
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/board.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
