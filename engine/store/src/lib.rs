@@ -49,7 +49,7 @@ pub mod sqlite;
 mod subjects;
 
 pub use amend::{Amend, Amended, NewRecord};
-pub use archive::{Archive, Archived, Range};
+pub use archive::{Archive, Archived, Counted, OPEN_MAX, Open, Pending, Range, Tally};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};

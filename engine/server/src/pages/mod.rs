@@ -4,12 +4,11 @@
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
 mod audit;
-mod automations;
+pub(crate) mod automations;
 mod board;
 mod contacts;
 mod documents;
 pub(crate) mod halts;
-pub(crate) mod home;
 pub(crate) mod jobs;
 mod language;
 mod messages;
@@ -19,6 +18,7 @@ mod refused;
 pub(crate) mod sign_in;
 mod subjects;
 pub(crate) mod tables;
+pub(crate) mod today;
 pub(crate) mod visit;
 pub(crate) mod words;
 
@@ -40,7 +40,7 @@ use crate::openapi::Table;
 /// The routes of the pages.
 pub(crate) fn table() -> Table {
     Table::new()
-        .at(Gate::Open, routes!(home::show))
+        .merge(today::table_of_today())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -48,6 +48,7 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(automations::table())
         .merge(messages::table())
         .merge(documents::table())
         .merge(contacts::table())
@@ -58,6 +59,8 @@ pub(crate) fn table() -> Table {
 /// What pages look like: a file for all of them, then one for each page that needs it.
 const STYLE: &str = concat!(
     include_str!("style/base.css"),
+    include_str!("style/today.css"),
+    include_str!("style/automations.css"),
     include_str!("style/messages.css"),
     include_str!("style/documents.css"),
     include_str!("style/contacts.css"),
@@ -65,7 +68,7 @@ const STYLE: &str = concat!(
     include_str!("style/audit.css"),
 );
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/board.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -101,6 +101,11 @@ impl Visit {
         Zones::new(&self.app)
     }
 
+    /// The same, in answer to a form: what it shows is not at an address of its own, so it does not renew itself; the way back leads to `at`.
+    pub(crate) fn of_form(self, at: String) -> Self {
+        Self { seen: String::new(), at, ..self }
+    }
+
     /// The whole page: `content` under its title, with the menu. It shows by itself what changes, to whom changes are told.
     pub(crate) fn page(&self, place: Place, title: &str, content: &Markup) -> Response {
         self.page_as(StatusCode::OK, place, title, content)
@@ -110,7 +115,7 @@ impl Visit {
     pub(crate) fn page_as(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
         let words = self.words;
         // What is told to open pages is that something has changed, wherever that was.
-        let live = self.who.sees_everything() && status == StatusCode::OK;
+        let live = self.who.sees_everything() && status == StatusCode::OK && !self.seen.is_empty();
         let body = html! {
             a.skip href="#main" { (words.skip) }
             div.frame {
