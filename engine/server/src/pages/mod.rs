@@ -5,7 +5,6 @@
 
 mod audit;
 pub(crate) mod automations;
-mod board;
 mod contacts;
 mod documents;
 pub(crate) mod halts;

@@ -20,7 +20,6 @@ use utoipa_axum::routes;
 use zelo_store::{Amend, Amended, Page, RecordView};
 
 use self::words::{Words, words};
-use super::board::STAGES;
 use super::moments::moment;
 use super::places::{Places, address, narrowed, phone as told_phone, read, unreadable};
 use super::visit::{Place, Visit};
@@ -28,6 +27,9 @@ use crate::access::{Gate, Reach, Role};
 use crate::openapi::{Table, shapes};
 use crate::problem::Problem;
 use crate::seen::Seen;
+
+/// The stages that have words, in the order that a person goes through them.
+pub(super) const STAGES: [&str; 6] = ["lead", "registered", "scheduled", "attending", "attended", "canceled"];
 
 /// The type of the records.
 const CONTACT: &str = "contact";
