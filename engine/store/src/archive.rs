@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use zelo_core::{AutomationId, Clinics, Event, EventId, JobId, JobState, KeyHash, RecordRow, Status};
 
-use crate::{DocumentView, Error, EventView, JobView, MessageView, Page};
+use crate::{DocumentView, Duties, Error, EventView, JobView, MessageView, Page};
 
 /// What is stored, to be read. Whoever holds one has no way to change anything: it leads to no writer.
 #[async_trait]
@@ -50,6 +50,9 @@ pub trait Archive: Send + Sync + 'static {
 
     /// Messages to the contact whom effect `index` of `job` went to, newest first; nothing where `page.clinics` are not told of that one.
     async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error>;
+
+    /// What is kept of who is erased, because a law says so.
+    fn duties(&self) -> Duties;
 
     /// The documents that these effects of jobs made, without their contents, as far as there are any.
     async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error>;

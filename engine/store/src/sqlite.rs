@@ -374,7 +374,7 @@ impl Store for SqliteStore {
     }
 
     fn archive(&self) -> Arc<dyn Archive> {
-        Arc::new(archive::SqliteArchive { reader: self.reader.clone() })
+        Arc::new(archive::SqliteArchive { reader: self.reader.clone(), duties: self.duties.clone() })
     }
 
     async fn event(&self, id: EventId) -> Result<Option<EventView>, Error> {

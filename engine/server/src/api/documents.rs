@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 
 use super::query::{List, PageQuery, Parameters};
 use super::views::DocumentJson;
@@ -23,6 +23,13 @@ const SHOWN: [&str; 6] = ["application/pdf", "image/png", "image/jpeg", "image/g
 /// What a document may do: be looked at. Viewers of PDFs and images may be objects with a style of their own.
 const POLICY: &str =
     "default-src 'none'; object-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same for what stands in a frame on a page of ours, and of nobody else.
+const FRAMED_POLICY: &str =
+    "default-src 'none'; object-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'";
+
+/// The one type that a page shows in a frame.
+const FRAMED: &str = "application/pdf";
 
 /// Characters of a file name that are told.
 const NAME_MAX: usize = 150;
@@ -66,10 +73,18 @@ pub(super) async fn document(
         (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
     ];
     let mut response = (headers, content).into_response();
-    if shown.is_some() {
+    if is_framed(&view.media_type) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(FRAMED_POLICY));
+        response.headers_mut().insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
+    } else if shown.is_some() {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     }
     Ok(response)
+}
+
+/// Whether a page shows something of `media_type` in a frame.
+pub(crate) fn is_framed(media_type: &str) -> bool {
+    shown(media_type) == Some(FRAMED)
 }
 
 /// The type to show something of `media_type` as, if it is one of those that are shown. Its parameters are not taken over.

@@ -5,7 +5,7 @@
 
 mod activity;
 mod automations;
-mod documents;
+pub(crate) mod documents;
 mod explain;
 pub(crate) mod halts;
 mod in_force;
@@ -13,7 +13,7 @@ pub(crate) mod jobs;
 mod query;
 mod refused;
 mod replay;
-mod subjects;
+pub(crate) mod subjects;
 pub(crate) mod views;
 
 use utoipa_axum::routes;

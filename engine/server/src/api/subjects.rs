@@ -291,7 +291,7 @@ fn told(who: &Known, subject: SubjectView) -> SubjectView {
 }
 
 /// What `who` is told of all that is held of somebody: what is of their clinics.
-fn part(who: &Known, export: SubjectExport) -> SubjectExport {
+pub(crate) fn part(who: &Known, export: SubjectExport) -> SubjectExport {
     let SubjectExport { subject, mut events, mut records, mut jobs, mut messages, mut documents, state: _, consents, mut audit } = export;
     events.retain(|view| who.sees(view));
     records.retain(|view| who.sees(view));
@@ -316,7 +316,7 @@ fn named(pseudonym: &str) -> Result<Pseudonym, Problem> {
     pseudonym.parse().map_err(|_| unknown())
 }
 
-async fn known(app: &App, subject: Pseudonym) -> Result<SubjectView, Problem> {
+pub(crate) async fn known(app: &App, subject: Pseudonym) -> Result<SubjectView, Problem> {
     app.runtime.store.find_subjects(Who::Pseudonym(subject)).await?.pop().ok_or_else(unknown)
 }
 

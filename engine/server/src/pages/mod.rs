@@ -4,18 +4,24 @@
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
 mod attention;
+mod audit;
 pub(crate) mod automations;
 mod board;
+mod contacts;
+mod documents;
 mod failures;
 pub(crate) mod halts;
 pub(crate) mod jobs;
 mod language;
+mod messages;
 pub(crate) mod moments;
+mod places;
 pub(crate) mod problems;
 mod refused;
 mod scheduled;
 pub(crate) mod sign_in;
 mod start;
+mod subjects;
 pub(crate) mod tables;
 pub(crate) mod today;
 pub(crate) mod visit;
@@ -52,6 +58,11 @@ pub(crate) fn table() -> Table {
         .merge(scheduled::table())
         .merge(failures::table())
         .merge(attention::table())
+        .merge(messages::table())
+        .merge(documents::table())
+        .merge(contacts::table())
+        .merge(subjects::table())
+        .merge(audit::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
@@ -61,10 +72,15 @@ const STYLE: &str = concat!(
     include_str!("style/start.css"),
     include_str!("style/automations.css"),
     include_str!("style/scheduled.css"),
-    include_str!("style/failures.css")
+    include_str!("style/failures.css"),
+    include_str!("style/messages.css"),
+    include_str!("style/documents.css"),
+    include_str!("style/contacts.css"),
+    include_str!("style/subjects.css"),
+    include_str!("style/audit.css"),
 );
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

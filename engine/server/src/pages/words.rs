@@ -4,7 +4,7 @@ use zelo_core::job::Reason;
 use zelo_core::{JobState, Status};
 use zelo_rules::Class;
 
-use super::board::STAGES;
+use super::contacts::STAGES;
 use super::visit::Place;
 
 /// The words of one language.

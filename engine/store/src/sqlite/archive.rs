@@ -18,13 +18,14 @@ use super::reader::Reader;
 use super::{agenda, today, troubles};
 use crate::archive::{Archive, Archived, LiveJobs, Open, Pending, Range, Tally, TroubleView};
 use crate::seal::Keyring;
-use crate::{DocumentView, Error, JobView, MessageView, Page};
+use crate::{DocumentView, Duties, Error, JobView, MessageView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
 /// Reads, and nothing else: it holds no way to the writer.
 pub(crate) struct SqliteArchive {
     pub reader: Reader,
+    pub duties: Duties,
 }
 
 impl SqliteArchive {
@@ -110,6 +111,10 @@ impl Archive for SqliteArchive {
     async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error> {
         let page = page.clone();
         self.read(move |reader| conversations::one(reader, job, index, page)).await
+    }
+
+    fn duties(&self) -> Duties {
+        self.duties.clone()
     }
 
     async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error> {

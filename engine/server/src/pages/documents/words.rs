@@ -1,0 +1,85 @@
+//! What the pages of documents say.
+
+/// The words of one language.
+pub(super) struct Words {
+    pub(super) intro: &'static str,
+    pub(super) caption: &'static str,
+    pub(super) filter: &'static str,
+    pub(super) place: &'static str,
+    pub(super) all_places: &'static str,
+    pub(super) automation: &'static str,
+    pub(super) about: &'static str,
+    pub(super) person: &'static str,
+    pub(super) empty: &'static str,
+    pub(super) empty_how: &'static str,
+    pub(super) empty_filter: &'static str,
+    pub(super) to_automations: &'static str,
+    pub(super) older: &'static str,
+    pub(super) newest: &'static str,
+    pub(super) back: &'static str,
+    pub(super) document: &'static str,
+    pub(super) download: &'static str,
+    pub(super) shown: &'static str,
+    pub(super) in_words: &'static str,
+    pub(super) no_text: &'static str,
+    pub(super) not_shown: &'static str,
+    pub(super) made: &'static str,
+    pub(super) kind: &'static str,
+}
+
+static PT_BR: Words = Words {
+    intro: "Os recibos, atestados e outros arquivos que as automações fizeram. O mais novo vem primeiro.",
+    caption: "Documentos, com o horário da clínica",
+    filter: "Filtrar",
+    place: "Clínica",
+    all_places: "Todas",
+    automation: "Automação",
+    about: "Sobre",
+    person: "uma pessoa",
+    empty: "Nenhum documento ainda",
+    empty_how: "Quando uma automação fizer um recibo ou outro documento, ele aparece aqui, para ver, imprimir ou salvar.",
+    empty_filter: "Nenhum documento com este filtro.",
+    to_automations: "Ver as automações",
+    older: "Mais antigos",
+    newest: "Mais novos",
+    back: "Todos os documentos",
+    document: "Documento",
+    download: "Salvar o arquivo",
+    shown: "O documento",
+    in_words: "O que diz, em texto",
+    no_text: "Este documento não traz o seu texto.",
+    not_shown: "Este tipo de arquivo não é mostrado aqui, por segurança. Salve-o para abrir.",
+    made: "Feito em",
+    kind: "Tipo",
+};
+
+static EN: Words = Words {
+    intro: "The receipts, certificates and other files that automations made. The newest comes first.",
+    caption: "Documents, in the clinic's time",
+    filter: "Filter",
+    place: "Clinic",
+    all_places: "All",
+    automation: "Automation",
+    about: "About",
+    person: "a person",
+    empty: "No document yet",
+    empty_how: "When an automation makes a receipt or another document, it shows here, to be looked at, printed or saved.",
+    empty_filter: "No document with this filter.",
+    to_automations: "See the automations",
+    older: "Older",
+    newest: "Newest",
+    back: "All documents",
+    document: "Document",
+    download: "Save the file",
+    shown: "The document",
+    in_words: "What it says, as text",
+    no_text: "This document does not bring its text.",
+    not_shown: "Files of this type are not shown here, for safety. Save it to open it.",
+    made: "Made on",
+    kind: "Type",
+};
+
+/// Those of the reader's language.
+pub(super) fn words(common: &super::super::words::Words) -> &'static Words {
+    if common.is_english() { &EN } else { &PT_BR }
+}
