@@ -10,8 +10,13 @@ pub(crate) mod home;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
+pub(crate) mod people;
+pub(crate) mod plugins;
 mod refused;
+pub(crate) mod rules;
+mod sent;
 pub(crate) mod sign_in;
+pub(crate) mod sources;
 pub(crate) mod tables;
 pub(crate) mod visit;
 pub(crate) mod words;
@@ -42,12 +47,16 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(rules::table())
+        .merge(plugins::table())
+        .merge(sources::table())
+        .merge(people::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"));
+const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/integrators.css"));
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/rules.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
