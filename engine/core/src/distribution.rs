@@ -89,10 +89,7 @@ mod tests {
         let spread = distribution.spread();
         assert_eq!(spread.counts, [3, 1, 1, 1]);
         assert_eq!(spread.count(), 6);
-        assert_eq!(
-            [0.5, 0.6, 0.75, 1.0].map(|share| spread.quantile(share)),
-            [Some(0.5), Some(1.0), Some(10.0), None][..].try_into().unwrap()
-        );
+        assert_eq!([0.5, 0.6, 0.75, 1.0].map(|share| spread.quantile(share)), [Some(0.5), Some(1.0), Some(10.0), None]);
         assert_eq!(Distribution::new(&[1.0]).spread().quantile(0.5), None);
         assert_eq!(spread.clone().and(&spread).counts, [6, 2, 2, 2]);
         assert!((spread.sum - 21.3).abs() < 1e-6, "{}", spread.sum);

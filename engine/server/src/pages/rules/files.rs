@@ -12,6 +12,7 @@ use zelo_runtime::rulebook;
 
 use super::words::{Words, words};
 use crate::App;
+use crate::openapi::shapes;
 use crate::pages::sent::address;
 use crate::pages::tables::section;
 use crate::pages::visit::{Place, Visit};
@@ -75,7 +76,7 @@ pub(in crate::pages) async fn printed(app: &App, file: &str) -> Option<Printed> 
     ("name" = Option<String>, Query, description = "The file, by its name below the folder of rules; without it, all of them."),
 ), responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
-    (status = 404, description = "There is no such file."),
+    (status = 404, description = "There is no such file.", body = shapes::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show(visit: Visit, query: Result<Query<Asked>, QueryRejection>) -> Result<Response, Problem> {
     let w = words(visit.words);
