@@ -63,9 +63,8 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>, query: Result<Que
     let mut told = None;
     if let Some(view) = &view {
         let telling = Telling { reveal, locale: visit.words.lang };
-        let mut explained = explain::explain(store, &edition.in_force, &view.event, Some(view.status), telling).await?;
-        explained.explanation.rules.retain(|one| one.rule == rule.id);
-        explained.jobs.retain(|job| job.rule == rule.id);
+        let asked = (&view.event, view.status);
+        let explained = explain::explain_rule(store, &edition.in_force, asked, telling, &rule.id).await?;
         told = Some(explained);
     }
     Seen::of("explanation").rows(&latest).rows(&view).by(&visit.who, &visit.app).await?;

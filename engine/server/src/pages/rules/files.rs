@@ -1,5 +1,6 @@
 //! The files on disk, whether they are in force or not: their text, with what is wrong in them where it is wrong.
 
+use std::collections::HashMap;
 use std::path::Path as FilePath;
 
 use axum::extract::Query;
@@ -65,8 +66,9 @@ pub(in crate::pages) async fn printed(app: &App, file: &str) -> Option<Printed> 
     let is_refused = app.runtime.rules.problem().is_some();
     let edition = app.runtime.rules.current();
     // What is said of the files in force does not fit those on disk where these are others.
-    let mut diagnostics = if is_refused { app.runtime.rules.problems() } else { edition.rules.warnings().to_vec() };
+    let mut diagnostics = if is_refused { app.runtime.rules.problems() } else { Vec::new() };
     diagnostics.retain(|one| one.file == file);
+    diagnostics.extend(edition.rules.warnings().iter().filter(|one| !is_refused && one.file == file).cloned());
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Some(Printed { name: below(app, file).to_owned(), text, diagnostics })
 }
@@ -114,9 +116,9 @@ async fn list(visit: &Visit, w: &Words, folder: &FilePath) -> Markup {
     let folder = folder.to_owned();
     let names = tokio::task::spawn_blocking(move || rulebook::file_names(&folder).unwrap_or_default()).await.unwrap_or_default();
     let problems = visit.app.runtime.rules.problems();
-    let wrong = |name: &str| problems.iter().filter(|one| one.file == name).count();
-    let mut names: Vec<(usize, String)> =
-        names.into_iter().map(|name| (if problems.is_empty() { 0 } else { wrong(&name) }, name)).collect();
+    let mut wrong: HashMap<&str, usize> = HashMap::new();
+    problems.iter().for_each(|one| *wrong.entry(&one.file).or_default() += 1);
+    let mut names: Vec<(usize, String)> = names.into_iter().map(|name| (wrong.get(name.as_str()).copied().unwrap_or(0), name)).collect();
     // Those with something wrong come first.
     names.sort_by(|one, other| (one.0 == 0, &one.1).cmp(&(other.0 == 0, &other.1)));
     let left = names.len().saturating_sub(LISTED);

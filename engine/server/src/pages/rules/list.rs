@@ -142,11 +142,14 @@ fn pager(w: &Words, asked: &Asked, last: Option<&&Rule>) -> Markup {
 /// Why the files on disk are not in force.
 fn problems(visit: &Visit, w: &Words) -> Markup {
     let (all, text) = (visit.app.runtime.rules.problems(), visit.app.runtime.rules.problem());
+    // Of the first few files with mistakes: what is wrong first in each, and how many more there are.
     let mut by_file: Vec<(&str, &Diagnostic, usize)> = Vec::new();
     for one in &all {
+        let has_room = by_file.len() < FILES;
         match by_file.iter_mut().find(|(file, ..)| *file == one.file) {
             Some((.., count)) => *count += 1,
-            None => by_file.push((&one.file, one, 1)),
+            None if has_room => by_file.push((&one.file, one, 1)),
+            None => {}
         }
     }
     html! {
@@ -156,7 +159,7 @@ fn problems(visit: &Visit, w: &Words) -> Markup {
                 p { (w.before_stays) }
                 @if by_file.is_empty() { @if let Some(text) = &text { p.said lang="en" { (text) } } }
                 ul {
-                    @for (file, first, count) in by_file.iter().take(FILES) {
+                    @for (file, first, count) in &by_file {
                         li {
                             a href=(url(&visit.app, file)) { (file) } " "
                             span lang="en" { (first.message) } @if *count > 1 { " (+" (count - 1) ")" }
