@@ -3,10 +3,9 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
-mod automations;
+pub(crate) mod automations;
 mod board;
 pub(crate) mod halts;
-pub(crate) mod home;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
@@ -18,6 +17,7 @@ mod sent;
 pub(crate) mod sign_in;
 pub(crate) mod sources;
 pub(crate) mod tables;
+pub(crate) mod today;
 pub(crate) mod visit;
 pub(crate) mod words;
 
@@ -39,7 +39,7 @@ use crate::openapi::Table;
 /// The routes of the pages.
 pub(crate) fn table() -> Table {
     Table::new()
-        .at(Gate::Open, routes!(home::show))
+        .merge(today::table_of_today())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -47,6 +47,7 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(automations::table())
         .merge(rules::table())
         .merge(plugins::table())
         .merge(sources::table())
@@ -54,9 +55,14 @@ pub(crate) fn table() -> Table {
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/integrators.css"));
+const STYLE: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/today.css"),
+    include_str!("style/automations.css"),
+    include_str!("style/integrators.css")
+);
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/rules.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/rules.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -101,6 +101,11 @@ impl Visit {
         Zones::new(&self.app)
     }
 
+    /// The same, in answer to a form: what it shows is not at an address of its own, so it does not renew itself; the way back leads to `at`.
+    pub(crate) fn of_form(self, at: String) -> Self {
+        Self { seen: String::new(), at, ..self }
+    }
+
     /// The whole page: `content` under its title, with the menu. It shows by itself what changes, to whom changes are told.
     pub(crate) fn page(&self, place: Place, title: &str, content: &Markup) -> Response {
         self.page_as(StatusCode::OK, place, title, content)
@@ -109,19 +114,23 @@ impl Visit {
     /// The same with another status: what was sent could not be done, and the page says why.
     pub(crate) fn page_as(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
         // What is told to open pages is that something has changed, wherever that was.
-        let seen = (self.who.sees_everything() && status == StatusCode::OK).then_some(self.seen.as_str());
+        let seen = self.live().filter(|_| status == StatusCode::OK);
         self.framed(status, place, title, (&html! {}, content), seen)
     }
 
     /// The same with more in its head.
     pub(crate) fn page_with(&self, place: Place, title: &str, head: &Markup, content: &Markup) -> Response {
-        let seen = self.who.sees_everything().then_some(self.seen.as_str());
-        self.framed(StatusCode::OK, place, title, (head, content), seen)
+        self.framed(StatusCode::OK, place, title, (head, content), self.live())
     }
 
     /// The answer to a form, which nobody can fetch again: it stays as it is.
     pub(crate) fn answered(&self, place: Place, title: &str, content: &Markup) -> Response {
         self.framed(StatusCode::OK, place, title, (&html! {}, content), None)
+    }
+
+    /// What the page shows, where changes of it are told to the reader.
+    fn live(&self) -> Option<&str> {
+        Some(self.seen.as_str()).filter(|seen| self.who.sees_everything() && !seen.is_empty())
     }
 
     fn framed(&self, status: StatusCode, place: Place, title: &str, (head, content): (&Markup, &Markup), seen: Option<&str>) -> Response {

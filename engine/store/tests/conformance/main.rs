@@ -16,6 +16,7 @@ macro_rules! conforming {
     )*};
 }
 
+mod amending;
 mod archive;
 mod arrivals;
 mod audit;
@@ -25,6 +26,7 @@ mod budgets;
 mod build;
 mod chains;
 mod consents;
+mod conversations;
 mod damage;
 mod erasing;
 mod figures;

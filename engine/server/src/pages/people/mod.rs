@@ -252,7 +252,7 @@ fn password_field(w: &Words, wrong: Option<&str>) -> Markup {
 fn list(visit: &Visit, w: &Words, people: &[PersonRow]) -> Markup {
     let zone = visit.zones().of_all();
     rows_of(
-        w.people,
+        w.name,
         &[w.name, w.role, w.clinics, w.code, w.created],
         &html! {
             @for person in people {

@@ -99,7 +99,7 @@ async fn page(visit: &Visit, status: StatusCode, name: &str, wrong: &Wrong) -> R
             @if let Some(why) = &wrong.list { p.error role="alert" { (why) } }
             @if secrets.is_empty() { div.empty { p { (w.no_secrets) } p { (w.no_secrets_how) } } } @else {
                 p.none { (w.times) " " (zone_name(&zone)) }
-                (table(w.secrets, &[w.secret_name, w.set_at, w.actions], &html! {
+                (table(w.secret_name, &[w.secret_name, w.set_at, w.actions], &html! {
                     @for secret in &secrets {
                         tr data-key={ "secret " (secret.name) } {
                             th scope="row" { code { (secret.name) } }

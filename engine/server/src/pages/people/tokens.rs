@@ -160,7 +160,7 @@ fn list(visit: &Visit, w: &Words, rows: &[CredentialRow]) -> Markup {
     html! {
         p.none { (w.times) " " (zone_name(&zone)) }
         @if rows.is_empty() { div.empty { p { (w.none) } } } @else {
-            (table(w.credentials, &[w.token_name, w.kind, w.role, w.clinics, w.created, w.expires, w.actions], &html! {
+            (table(w.tokens, &[w.token_name, w.kind, w.role, w.clinics, w.created, w.expires, w.actions], &html! {
                 @for row in rows {
                     @let id = credentials::id(row);
                     tr data-key={ "credential " (id) } {

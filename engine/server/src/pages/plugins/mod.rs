@@ -169,7 +169,7 @@ fn calls(visit: &Visit, w: &Words, name: &str) -> Markup {
     };
     html! {
         p.facts { (w.calls_since) " " (since(metrics.began())) }
-        (rows_of(w.calls, &[w.ended, w.count, w.p50, w.p99], &html! {
+        (rows_of(w.ended, &[w.ended, w.count, w.p50, w.p99], &html! {
             (row(w.all_ends, &all))
             @for (end, spread) in &calls { (row(w.end(end), spread)) }
         }))

@@ -157,7 +157,7 @@ fn reads(visit: &Visit, w: &Words, action: &Shown) -> Markup {
 fn settings(visit: &Visit, w: &Words, overview: &Overview) -> Markup {
     let lang = visit.words.lang;
     rows_of(
-        w.settings,
+        w.setting,
         &[w.setting, w.label, w.default],
         &html! {
             @for setting in &overview.settings {

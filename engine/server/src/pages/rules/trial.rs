@@ -195,7 +195,7 @@ fn outcome(visit: &Visit, w: &Words, rule: &str, tried: &Tried) -> Markup {
         @if tried.as_if_on { p.none { (w.as_if_on) } }
         @if tried.counted.events == 0 { div.empty { p { (w.no_events_then) } } }
         @if !rows.is_empty() {
-            (table(w.result, &[w.what, w.count], &html! {
+            (table(w.count, &[w.what, w.count], &html! {
                 @for (name, count) in rows.iter().filter(|(name, count)| *count > 0 || ["events", "fires", "runs"].contains(&name.as_str())) {
                     tr { th scope="row" { (w.counted(name)) } td { (number(visit.words, *count)) } }
                 }

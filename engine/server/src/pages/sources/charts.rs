@@ -22,7 +22,7 @@ pub(super) fn by_hour(visit: &Visit, w: &Words, hours: &[(i64, Hour)], zone: &Ti
     let width = BAR * hours.len() as u64;
     html! {
         figure {
-            svg.bars viewBox={ "0 0 " (width) " " (HEIGHT + 1) } role="img" aria-label=(w.by_hour) {
+            svg.hours viewBox={ "0 0 " (width) " " (HEIGHT + 1) } role="img" aria-label=(w.by_hour) {
                 line x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
                 @for ((_, came), place) in hours.iter().zip(0_u64..) {
                     @let (taken, refused) = (tall(came.accepted), tall(came.refused).min(HEIGHT - tall(came.accepted).min(HEIGHT)));

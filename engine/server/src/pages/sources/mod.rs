@@ -176,7 +176,7 @@ fn heard(visit: &Visit, w: &Words, connection: &Connection, zone: &TimeZone) -> 
 
 fn events(visit: &Visit, w: &Words, source: &Source, samples: &[(String, String)]) -> Markup {
     rows_of(
-        w.events,
+        w.title,
         &[w.kind, w.title, w.path, w.class, w.sample],
         &html! {
             @for event in &source.events {
