@@ -177,7 +177,7 @@ static PT_BR: Words = Words {
     times: "Horários de",
     actions: "Ações",
     roles: [
-        "vê",
+        "leitura: só vê",
         "opera: cuida das tarefas",
         "integra: liga automações e escreve regras",
         "aprova o que outros escrevem",
@@ -270,7 +270,7 @@ static EN: Words = Words {
     times: "Times of",
     actions: "Actions",
     roles: [
-        "sees",
+        "viewer: only sees",
         "operator: sees to jobs",
         "integrator: switches automations, writes rules",
         "approver: approves what others wrote",
