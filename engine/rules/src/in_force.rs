@@ -336,8 +336,11 @@ impl InForce {
 
     /// The automations of `rule` that are on for a connection, with whether they are in force for a clinic of it.
     pub(crate) fn standings<'f>(&'f self, rule: &str, connection: &str, clinic: Option<&str>) -> Vec<(&'f Joined, Standing)> {
-        let its = |joined: &&Joined| joined.automation.rule == rule && joined.automation.connection == connection;
-        self.automations.iter().filter(its).map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
+        let listeners = self.connections.get(connection);
+        let places = self.rules.number(rule).zip(listeners).and_then(|(number, listeners)| listeners.by_rule.get(&number));
+        let all = places.into_iter().flat_map(|places| [&places.first].into_iter().chain(&places.more));
+        let joined = all.filter_map(|place| self.automations.get(place.automation));
+        joined.map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
     }
 
     /// The automations whose rules the event may meet, and those that may end what is pending because it does not.

@@ -96,9 +96,36 @@ pub async fn explain(
     status: Option<Status>,
     telling: Telling<'_>,
 ) -> Result<Explained, zelo_store::Error> {
+    explained(store, in_force, (event, status), telling, None).await
+}
+
+/// The same of one rule, however many there are.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn explain_rule(
+    store: &dyn Store,
+    in_force: &InForce,
+    (event, status): (&Event, Status),
+    telling: Telling<'_>,
+    rule: &str,
+) -> Result<Explained, zelo_store::Error> {
+    explained(store, in_force, (event, Some(status)), telling, Some(rule)).await
+}
+
+async fn explained(
+    store: &dyn Store,
+    in_force: &InForce,
+    (event, status): (&Event, Option<Status>),
+    telling: Telling<'_>,
+    only: Option<&str>,
+) -> Result<Explained, zelo_store::Error> {
     let index = store.indexer();
     let mut records = HashMap::new();
     for candidate in in_force.candidates(event, index) {
+        if only.is_some_and(|only| candidate.origin.rule != only) {
+            continue;
+        }
         let Plan::Fire { lookups, .. } = candidate.plan else { continue };
         for lookup in lookups {
             if let Some(row) = store.record_at(lookup.record.hash).await? {
@@ -107,7 +134,13 @@ pub async fn explain(
         }
     }
     let records = RecordSet(records);
-    let explanation = in_force.explain(&Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale });
+    let explanation = {
+        let question = Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale };
+        match only {
+            Some(rule) => in_force.explain_rule(&question, rule),
+            None => in_force.explain(&question),
+        }
+    };
     let mut jobs = Vec::new();
     for rule in explanation.rules.iter().filter(|_| explanation.event.id.is_some()) {
         let Some(automation) = &rule.automation else { continue };

@@ -103,9 +103,18 @@ pub struct ActionTold {
 impl InForce {
     /// Explains what every rule makes of an event.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
+        self.explained(question, self.rules().rules())
+    }
+
+    /// The same of one rule; of none, where there is no such rule.
+    pub fn explain_rule(&self, question: &Question<'_>, rule: &str) -> Explanation {
+        self.explained(question, self.rules().rule(rule).into_iter())
+    }
+
+    fn explained<'r>(&'r self, question: &Question<'_>, rules: impl Iterator<Item = &'r Rule>) -> Explanation {
         let event = question.event;
         let language = Language::of(question.locale);
-        let rules = self.rules().rules().flat_map(|rule| {
+        let rules = rules.flat_map(|rule| {
             let standings = self.standings(&rule.id, &event.connection, event.clinic.as_deref());
             if standings.is_empty() {
                 return vec![self.off(rule, question, language)];

@@ -6,7 +6,6 @@
 mod attention;
 mod audit;
 pub(crate) mod automations;
-mod board;
 mod contacts;
 mod documents;
 mod failures;
@@ -15,11 +14,16 @@ pub(crate) mod jobs;
 mod language;
 mod messages;
 pub(crate) mod moments;
+pub(crate) mod people;
 mod places;
+pub(crate) mod plugins;
 pub(crate) mod problems;
 mod refused;
+pub(crate) mod rules;
 mod scheduled;
+mod sent;
 pub(crate) mod sign_in;
+pub(crate) mod sources;
 mod start;
 mod subjects;
 pub(crate) mod tables;
@@ -63,6 +67,10 @@ pub(crate) fn table() -> Table {
         .merge(contacts::table())
         .merge(subjects::table())
         .merge(audit::table())
+        .merge(rules::table())
+        .merge(plugins::table())
+        .merge(sources::table())
+        .merge(people::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
@@ -78,9 +86,10 @@ const STYLE: &str = concat!(
     include_str!("style/contacts.css"),
     include_str!("style/subjects.css"),
     include_str!("style/audit.css"),
+    include_str!("style/integrators.css"),
 );
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"), include_str!("script/rules.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -42,7 +42,7 @@ pub(crate) const MARKER: &str = "Zacarias-Marker";
 pub(crate) const FILE: &str = "%PDF-1.4 a few bytes";
 pub(crate) const START: &str = "2026-03-02T11:00:00Z";
 
-const SOURCE: &str = r#"
+pub(crate) const SOURCE: &str = r#"
 id = "acme"
 title = "Acme"
 
@@ -77,7 +77,7 @@ personal = ["$.data.name", "$.data.phone", "$.data.cpf", "$.data.email"]
 "$.data.name" = { pt-BR = "o nome", en = "the name" }
 "#;
 
-const RULE: &str = r#"
+pub(crate) const RULE: &str = r#"
 id = "greeting"
 title = { en = "Greeting", pt-BR = "Saudação" }
 on = ["patient.created"]
@@ -103,7 +103,7 @@ messages = { channels = ["outbox"], to = ["{{ phone }}"] }
 "#;
 
 /// One plugin that is said to be installed; nothing runs it.
-struct Greeter;
+pub(crate) struct Greeter;
 
 impl Plugins for Greeter {
     fn plugin(&self, name: &str) -> Option<PluginFacts> {

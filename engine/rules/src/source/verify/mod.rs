@@ -9,6 +9,7 @@ mod keys;
 mod signature;
 mod signed;
 mod signing;
+mod told;
 
 use jiff::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
