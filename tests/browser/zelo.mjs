@@ -5,11 +5,11 @@ import { once } from "node:events";
 import { mkdtemp, mkdir, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ZELO = process.env.ZELO ?? join(ROOT, "target/debug/zelo");
+const ZELO = resolve(process.env.ZELO ?? join(ROOT, "target/debug/zelo"));
 /** How long anything may take on a machine that does much else, in milliseconds. */
 export const LONG_MS = 120_000;
 const SECRET = "a secret of the tests";
@@ -31,7 +31,7 @@ export async function until(what, look, long = LONG_MS) {
     const found = await look();
     if (found) return found;
     if (Date.now() > end) throw new Error(`in ${long / 1000} s there was no ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((again) => setTimeout(again, 100));
   }
 }
 
@@ -77,10 +77,10 @@ export class Zelo {
 
   /** Runs a command of zelo beside the server, and returns what it prints. */
   run(args, input = "") {
-    return new Promise((resolve, reject) => {
+    return new Promise((done, reject) => {
       const child = execFile(ZELO, args, { cwd: this.#folder, timeout: 2 * LONG_MS }, (error, out, said) => {
         if (error) reject(new Error(`zelo ${args.join(" ")}: ${error.message}\n${out}${said}`));
-        else resolve(out);
+        else done(out);
       });
       child.stdin.end(input);
     });
