@@ -54,3 +54,38 @@ export function watch(page, base) {
   });
   return faults;
 }
+
+/** More stops than this nobody makes for one thing. */
+const STOPS_MAX = 400;
+
+/** Somebody with a keyboard and nothing else. */
+export class Keys {
+  constructor(page) {
+    this.page = page;
+  }
+
+  /** Goes to what `locator` finds, with the Tab key. */
+  async to(locator) {
+    const wanted = locator.first();
+    await wanted.waitFor();
+    for (let stops = 0; stops < STOPS_MAX; stops += 1) {
+      await this.page.keyboard.press("Tab");
+      if (await wanted.evaluate((one) => one === document.activeElement)) return;
+    }
+    throw new Error(`Tab does not come to ${locator}`);
+  }
+
+  /** Writes into a field, in place of what stands there. */
+  async write(locator, text) {
+    await this.to(locator);
+    await this.page.keyboard.press("ControlOrMeta+a");
+    await this.page.keyboard.type(text);
+  }
+
+  /** Presses a button or follows a link, and waits for the page that comes: the one on which `next` is. */
+  async press(locator, next) {
+    await this.to(locator);
+    await this.page.keyboard.press("Enter");
+    await next.first().waitFor();
+  }
+}

@@ -1,0 +1,52 @@
+// The reminder, in Portuguese, with the keyboard alone: from the link that signs in to the message that appears.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Keys, launch, open, watch } from "./browser.mjs";
+import { made } from "./fill.mjs";
+import { Zelo } from "./zelo.mjs";
+
+let zelo;
+let browser;
+
+before(async () => {
+  zelo = await Zelo.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await zelo?.stop();
+});
+
+test("a clinic switches on the reminder, and sees it sent", async () => {
+  const clinic = await made();
+  for (const letter of clinic.known) await zelo.deliver(letter);
+  const context = await open(browser, zelo);
+  const page = await context.newPage();
+  const faults = watch(page, zelo.base);
+  const keys = new Keys(page);
+  const menu = (name) => page.locator("nav").getByRole("link", { name, exact: true });
+  const title = (name) => page.getByRole("heading", { level: 1, name, exact: true });
+
+  await page.goto(await zelo.link());
+  await keys.press(page.getByRole("button", { name: "Entrar" }), menu("Automações"));
+
+  await keys.press(menu("Automações"), title("Automações"));
+  await keys.press(page.locator("main").getByRole("link", { name: "Lembrete de consulta" }), page.locator("#s-hours_before"));
+  await keys.write(page.locator("#s-hours_before"), "48");
+  await keys.press(page.getByRole("button", { name: "Ligar", exact: true }), page.locator("main .done"));
+  assert.equal(await page.locator("#s-hours_before").inputValue(), "48");
+
+  await keys.press(menu("Mensagens"), title("Mensagens"));
+  await page.locator("main .empty").waitFor();
+  await page.evaluate(() => { window.sameAsBefore = true; });
+  // In less than the hours that were chosen, so the reminder goes out at once.
+  await zelo.deliver(clinic.appointment(40 * 60));
+  const message = page.locator("main li.bubble", { hasText: `sua consulta na ${clinic.clinic.name}` });
+  await message.waitFor();
+  assert.match(await message.innerText(), /Olá Clara/);
+  assert.match(await page.locator("#news").innerText(), /Mensagem para/i);
+  assert.equal(await page.evaluate(() => window.sameAsBefore), true, "the page was loaded again");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
