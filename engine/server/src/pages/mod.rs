@@ -6,13 +6,13 @@
 mod automations;
 mod board;
 pub(crate) mod halts;
-pub(crate) mod home;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
 mod refused;
 pub(crate) mod sign_in;
 pub(crate) mod tables;
+pub(crate) mod today;
 pub(crate) mod visit;
 pub(crate) mod words;
 
@@ -34,7 +34,7 @@ use crate::openapi::Table;
 /// The routes of the pages.
 pub(crate) fn table() -> Table {
     Table::new()
-        .at(Gate::Open, routes!(home::show))
+        .merge(today::table_of_today())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -45,7 +45,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"));
+const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/today.css"));
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
 const SCRIPT: &str = concat!(include_str!("script/live.js"));
 

@@ -8,12 +8,14 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::{Event, EventId, KeyHash, RecordRow};
 
 use super::column::ms;
+use super::counts;
 use super::events;
 use super::load::load_records;
 use super::reader::Reader;
-use crate::Error;
-use crate::archive::{Archive, Archived, Range};
+use super::today;
+use crate::archive::{Archive, Archived, Open, Range, Tally};
 use crate::seal::Keyring;
+use crate::{Error, JobView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -52,6 +54,21 @@ impl Archive for SqliteArchive {
 
     async fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
         Ok(self.read(move |reader| events::one(reader, id)).await?.map(|view| view.event))
+    }
+
+    async fn tally(&self, range: &Range) -> Result<Vec<Tally>, Error> {
+        let range = range.clone();
+        self.read(|reader| counts::tally(reader, range)).await
+    }
+
+    async fn open(&self, page: &Page) -> Result<Open, Error> {
+        let page = page.clone();
+        self.read(|reader| today::open(reader, page)).await
+    }
+
+    async fn next(&self, page: &Page) -> Result<Vec<JobView>, Error> {
+        let page = page.clone();
+        self.read(|reader| today::next(reader, page)).await
     }
 
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {

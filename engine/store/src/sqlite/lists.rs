@@ -129,7 +129,7 @@ pub(crate) async fn attention(reader: Reader, page: Page) -> Result<Vec<JobView>
     Ok(views)
 }
 
-async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
+pub(super) async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "job_history", "seq")).collect();
     let sealed: Vec<_> =
         rows.iter().map(|row| Ok((row.get::<Option<&[u8]>>("summary")?, jobs::kept(row)?))).collect::<Result<_, Error>>()?;
