@@ -21,7 +21,8 @@ try {
       const seen = await open(browser, zelo, { viewport, storageState: state });
       for (const { name, path } of list) {
         const page = await seen.newPage();
-        await page.goto(path);
+        const answer = await page.goto(path);
+        if (answer.status() !== 200) throw new Error(`${path} answers ${answer.status()}`);
         await page.screenshot({ path: join(folder, `${name}-${window}.png`), fullPage: true });
         await page.close();
       }
