@@ -31,7 +31,8 @@ export async function crawl(context, base, starts) {
     const type = answer.headers()["content-type"] ?? "";
     const text = await answer.text();
     const html = type.startsWith("text/html") ? text : "";
-    const posts = tags(html, "form").filter((form) => attribute(form, "method").toLowerCase() === "post").map((form) => attribute(form, "action") || place);
+    const sent = tags(html, "form").filter((form) => attribute(form, "method").toLowerCase() === "post").map((form) => attribute(form, "action") || place);
+    const posts = [...sent, ...tags(html, "button").map((button) => attribute(button, "formaction")).filter(Boolean)];
     found.set(place, { status: answer.status(), type, text, posts: [...new Set(posts.map((post) => new URL(post, url).pathname))] });
     const links = [...tags(html, "a").map((link) => attribute(link, "href")), ...tags(html, "(?:iframe|img)").map((link) => attribute(link, "src"))];
     waiting.push(...links.filter((link) => link && !link.startsWith("#")).map((link) => new URL(link, url).href));

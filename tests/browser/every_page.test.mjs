@@ -24,7 +24,7 @@ before(async () => {
   await fill(zelo);
   const context = await open(browser, zelo);
   const page = await signIn(context, zelo);
-  paths = new Map((await resolve(page, [...MENU, ...FURTHER])).map(({ name, path }) => [name, path]));
+  paths = await resolve(page);
   signedIn = await context.storageState();
   await context.close();
 }, { timeout: 5 * LONG_MS });

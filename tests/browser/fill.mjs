@@ -80,12 +80,17 @@ export async function fill(zelo) {
   for (const letter of flowers.known) await zelo.deliver(letter);
   await zelo.deliver(flowers.appointment(3 * 24 * 60));
   await zelo.deliver(flowers.appointment(9 * 24 * 60));
+  // So many messages to one person are a conversation with a page of its own.
+  await zelo.deliver(await service("1004", 189.9));
+  for (let count = 0; count < 5; count += 1) await zelo.deliver(flowers.attendance(["1004"]));
   // The price of one is not known: its receipt waits for somebody who knows.
   await zelo.deliver(flowers.attendance(["1004", "sem-preco"]));
   // The price of another is none: its receipt fails.
   await zelo.deliver(await service("a-combinar", "a combinar"));
   await zelo.deliver(flowers.attendance(["a-combinar"]));
   await zelo.run(["send", "clinicarx", "appointment.created", "--tamper"]);
-  await zelo.run(["send", "clinicarx", "attendance.finished"]);
+  await zelo.run(["send", "--all"]);
+  await zelo.person("recepcao", "uma frase longa que ninguem adivinha", "operator", [`clinicarx/${flowers.clinic.id}`]);
+  await zelo.settled();
   return flowers;
 }

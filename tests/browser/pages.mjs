@@ -1,4 +1,5 @@
 // All pages: where they are, and what pictures of them are called. Everything that looks at every page goes by this list.
+import { until } from "./zelo.mjs";
 
 /** What the menu leads an admin to, in its order. */
 export const MENU = [
@@ -20,8 +21,35 @@ export const MENU = [
   { name: "audit", path: "/audit" },
 ];
 
-/** What those lead to: one of each kind, by the first link on `from` that matches. */
-export const FURTHER = [];
+/** What those lead to: one of each kind, by its address, or by the first `link` on `from`: an address, or one that stands above it here. */
+export const FURTHER = [
+  { name: "automation", path: "/automations/appointment-reminder" },
+  { name: "automation-of-clinic", from: "automation", link: "main a[href*='clinic=']" },
+  { name: "automation-off", from: "automation", link: "main a[href*='/off?']" },
+  { name: "jobs", path: "/activity?show=jobs" },
+  { name: "document", from: "documents", link: "main a[href^='/documents/']" },
+  { name: "job", from: "document", link: "main a[href^='/activity/jobs/']" },
+  { name: "event", from: "job", link: "main a[href^='/activity/events/']" },
+  { name: "job-that-failed", from: "failures", link: "main a[href^='/activity/jobs/']" },
+  { name: "job-that-waits", from: "attention", link: "main a[href^='/activity/jobs/']" },
+  { name: "refused", path: "/refused" },
+  { name: "refused-delivery", from: "refused", link: "main a[href^='/refused/']" },
+  { name: "conversation", from: "messages", link: "main a[href^='/messages/']" },
+  { name: "subject", from: "document", link: "main a[href^='/subjects/']" },
+  { name: "subject-erase", from: "subject", link: "main a[href$='/erase']" },
+  { name: "rule", path: "/rules/attendance-receipt" },
+  { name: "rule-explain", from: "rule", link: "main a[href$='/explain']" },
+  { name: "rule-tests", from: "rule", link: "main a[href$='/tests']" },
+  { name: "rule-backtest", from: "rule", link: "main a[href$='/backtest']" },
+  { name: "rule-files", path: "/rules/files" },
+  { name: "rule-file", from: "rule-files", link: "main a[href*='/rules/files?']" },
+  { name: "plugin", path: "/plugins/receipt" },
+  { name: "source", path: "/sources/clinicarx" },
+  { name: "person", from: "people", link: "main a[href^='/people/']" },
+  { name: "tokens", path: "/tokens" },
+  { name: "secrets", path: "/secrets" },
+  { name: "audit-verified", path: "/audit/verify" },
+];
 
 /** What somebody sees who is not signed in. */
 export const OUTSIDE = [
@@ -30,18 +58,20 @@ export const OUTSIDE = [
   { name: "sign-in-link", path: "/sign-in?code=abc" },
 ];
 
-/** The pages of `list`, with the addresses of those that are found by a link. `page` is a tab of somebody who is signed in. */
-export async function resolve(page, list) {
-  const found = [];
-  for (const one of list) {
-    if (one.path) {
-      found.push(one);
+/** All that stands above, with the addresses of what is found by a link. `page` is a tab of somebody who is signed in. */
+export async function resolve(page) {
+  const found = new Map();
+  for (const { name, path, from, link } of [...MENU, ...FURTHER]) {
+    if (path) {
+      found.set(name, path);
       continue;
     }
-    await page.goto(one.from);
-    const link = page.locator(one.link).first();
-    if ((await link.count()) === 0) throw new Error(`${one.name}: there is no ${one.link} on ${one.from}`);
-    found.push({ ...one, path: await link.getAttribute("href") });
+    const first = page.locator(link).first();
+    await until(`${link} on ${found.get(from)}, for ${name}`, async () => {
+      await page.goto(found.get(from));
+      return (await first.count()) > 0;
+    });
+    found.set(name, await first.getAttribute("href"));
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DESK, PHONE, launch, open, signIn } from "./browser.mjs";
 import { ALL, fill } from "./fill.mjs";
-import { FURTHER, MENU, OUTSIDE, resolve } from "./pages.mjs";
+import { OUTSIDE, resolve } from "./pages.mjs";
 import { Zelo } from "./zelo.mjs";
 
 const [folder] = process.argv.slice(2);
@@ -14,7 +14,7 @@ try {
   browser = await launch();
   await fill(zelo);
   const context = await open(browser, zelo);
-  const pages = await resolve(await signIn(context, zelo), [...MENU, ...FURTHER]);
+  const pages = [...(await resolve(await signIn(context, zelo)))].map(([name, path]) => ({ name, path }));
   const storageState = await context.storageState();
   for (const [list, state] of [[OUTSIDE, undefined], [pages, storageState]]) {
     for (const [window, viewport] of [["phone", PHONE], ["desktop", DESK]]) {

@@ -105,6 +105,17 @@ export class Zelo {
     return JSON.parse(text).event_id;
   }
 
+  /** Waits until everything that is due has been done. */
+  async settled() {
+    const token = (await this.run(["token", "new", "--role", "viewer"])).trim();
+    const none = async (state) => {
+      const answer = await fetch(`${this.base}/api/v1/jobs?state=${state}&limit=1`, { headers: { authorization: `Bearer ${token}` } });
+      if (answer.status !== 200) throw new Error(`the jobs are answered ${answer.status}: ${await answer.text()}`);
+      return (await answer.json()).items.length === 0;
+    };
+    await until("end of what is due", async () => (await none("ready")) && (await none("running")));
+  }
+
   async stop() {
     const server = this.#process;
     if (server && server.exitCode === null && server.signalCode === null) {
