@@ -1,7 +1,7 @@
 // The reminder, in Portuguese, with the keyboard alone: from the link that signs in to the message that appears.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Keys, launch, open, watch } from "./browser.mjs";
+import { Keys, PHONE, launch, open, signIn, watch } from "./browser.mjs";
 import { made } from "./fill.mjs";
 import { Zelo } from "./zelo.mjs";
 
@@ -48,5 +48,20 @@ test("a clinic switches on the reminder, and sees it sent", async () => {
   assert.match(await page.locator("#news").innerText(), /Mensagem para/i);
   assert.equal(await page.evaluate(() => window.sameAsBefore), true, "the page was loaded again");
   assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("the receipt is switched on and off again from a phone without script", async () => {
+  const context = await open(browser, zelo, { viewport: PHONE, javaScriptEnabled: false });
+  const page = await signIn(context, zelo);
+  await page.locator(".menu summary").click();
+  await page.locator("nav").getByRole("link", { name: "Automações", exact: true }).click();
+  await page.locator("main").getByRole("link", { name: "Recibo do atendimento" }).click();
+  await page.getByRole("button", { name: "Ligar", exact: true }).click();
+  await page.locator("main .done").waitFor();
+  await page.getByRole("link", { name: "Desligar" }).click();
+  await page.getByRole("button", { name: "Desligar" }).click();
+  await page.locator("main .done").waitFor();
+  await page.getByRole("button", { name: "Ligar", exact: true }).waitFor();
   await context.close();
 });
