@@ -14,13 +14,13 @@ function shape({ pathname, searchParams }) {
   return `${path}?${[...searchParams.keys()].sort().join("&")}`;
 }
 
-/** Goes through all of it with the cookies of `context`, from `starts`. By address: {status, type, text, posts}. */
+/** Goes through all of it with the cookies of `context`, from `starts`. By address: {status, type, text, posts, from}. */
 export async function crawl(context, base, starts) {
   const found = new Map();
   const alike = new Map();
-  const waiting = [...starts];
+  const waiting = starts.map((address) => ({ address, from: "the menu" }));
   while (waiting.length > 0 && found.size < ALL_MAX) {
-    const address = waiting.shift();
+    const { address, from } = waiting.shift();
     const url = new URL(address, base);
     const place = url.pathname + url.search;
     if (url.origin !== base || found.has(place)) continue;
@@ -33,9 +33,9 @@ export async function crawl(context, base, starts) {
     const html = type.startsWith("text/html") ? text : "";
     const sent = tags(html, "form").filter((form) => attribute(form, "method").toLowerCase() === "post").map((form) => attribute(form, "action") || place);
     const posts = [...sent, ...tags(html, "button").map((button) => attribute(button, "formaction")).filter(Boolean)];
-    found.set(place, { status: answer.status(), type, text, posts: [...new Set(posts.map((post) => new URL(post, url).pathname))] });
+    found.set(place, { status: answer.status(), type, text, from, posts: [...new Set(posts.map((post) => new URL(post, url).pathname))] });
     const links = [...tags(html, "a").map((link) => attribute(link, "href")), ...tags(html, "(?:iframe|img)").map((link) => attribute(link, "src"))];
-    waiting.push(...links.filter((link) => link && !link.startsWith("#")).map((link) => new URL(link, url).href));
+    waiting.push(...links.filter((link) => link && !link.startsWith("#")).map((link) => ({ address: new URL(link, url).href, from: place })));
   }
   return found;
 }

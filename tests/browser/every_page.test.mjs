@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { DESK, PHONE, launch, open, signIn, watch } from "./browser.mjs";
 import { axe, forms, keyboard, sideways, skipLink } from "./checks.mjs";
+import { crawl } from "./crawl.mjs";
 import { ALL, fill } from "./fill.mjs";
 import { FURTHER, MENU, OUTSIDE, resolve } from "./pages.mjs";
 import { LONG_MS, Zelo } from "./zelo.mjs";
@@ -118,6 +119,15 @@ test("the menu leads to every page, and the list here has them all", async () =>
   }
   await context.close();
   assert.deepEqual(missing, []);
+});
+
+test("no link leads nowhere", async () => {
+  const context = await open(browser, zelo, { storageState: signedIn });
+  const found = await crawl(context, zelo.base, MENU.map(({ path }) => path));
+  await context.close();
+  assert.ok(found.size > MENU.length);
+  const wrong = [...found].filter(([, { status }]) => status !== 200);
+  assert.deepEqual(wrong.map(([place, { status, from }]) => `${place} answers ${status}; ${from} leads there`), []);
 });
 
 describe("outside", () => {

@@ -29,10 +29,21 @@ test("a clinic switches on the reminder, and sees it sent", async () => {
   const title = (name) => page.getByRole("heading", { level: 1, name, exact: true });
 
   await page.goto(await zelo.link());
-  await keys.press(page.getByRole("button", { name: "Entrar" }), menu("Automações"));
+  await keys.press(page.getByRole("button", { name: "Entrar" }), page.locator("nav"));
 
-  await keys.press(menu("Automações"), title("Automações"));
-  await keys.press(page.locator("main").getByRole("link", { name: "Lembrete de consulta" }), page.locator("#s-hours_before"));
+  // The first steps: where it comes from, a sample, and what the reminder would have done with it.
+  await keys.press(page.locator("nav a[href='/start']"), page.locator("#connection"));
+  await keys.to(page.locator("#connection"));
+  await page.keyboard.type("Clinicarx");
+  await keys.press(page.getByRole("button", { name: "Escolher", exact: true }), page.locator("#kind"));
+  await keys.press(page.getByRole("button", { name: "Enviar um exemplo", exact: true }), page.getByText("O exemplo chegou."));
+  await page.locator("#step-4 .arrivals li").first().waitFor();
+  // The provider's own sample is of an appointment that is over.
+  const fires = page.getByRole("button", { name: "Enviar um exemplo em que ela age" });
+  await keys.press(page.getByRole("link", { name: "Ver o que faria: Lembrete de consulta" }), fires);
+  await keys.press(fires, page.locator("#step-6 .rehearsal"));
+
+  await keys.press(page.getByRole("link", { name: "Abrir e ligar" }), page.locator("#s-hours_before"));
   await keys.write(page.locator("#s-hours_before"), "48");
   await keys.press(page.getByRole("button", { name: "Ligar", exact: true }), page.locator("main .done"));
   assert.equal(await page.locator("#s-hours_before").inputValue(), "48");
