@@ -47,6 +47,8 @@ export async function keyboard(page) {
       // Those that are there now; whatever of them comes or goes meanwhile is not held against the page.
       wanted: new Set([...document.querySelectorAll(usable)].filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)),
       first: null,
+      // Whether it was seen to have the focus. A field of a date is several stops, and its last one shows that by itself.
+      shows: new Map(),
       // Where the focus is: what is wrong there, and whether it has been everywhere.
       step() {
         const one = document.activeElement;
@@ -65,11 +67,13 @@ export async function keyboard(page) {
           faults.push(`has the focus behind ${named(above)}: ${named(one)}`);
         }
         const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one);
-        if ((outlineStyle === "none" || outlineWidth === "0px") && boxShadow === "none") faults.push(`does not show that it has the focus: ${named(one)}`);
+        const shows = (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none";
+        this.shows.set(one, shows || this.shows.get(one) === true);
         return faults;
       },
       missed() {
-        return [...this.wanted].filter((one) => one.isConnected).map((one) => `is not come by with Tab: ${named(one)}`);
+        const blind = [...this.shows].filter(([, shows]) => !shows).map(([one]) => `does not show that it has the focus: ${named(one)}`);
+        return [...blind, ...[...this.wanted].filter((one) => one.isConnected).map((one) => `is not come by with Tab: ${named(one)}`)];
       },
     };
     document.activeElement?.blur();
