@@ -96,17 +96,7 @@ pub async fn explain(
     status: Option<Status>,
     telling: Telling<'_>,
 ) -> Result<Explained, zelo_store::Error> {
-    let index = store.indexer();
-    let mut records = HashMap::new();
-    for candidate in in_force.candidates(event, index) {
-        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
-        for lookup in lookups {
-            if let Some(row) = store.record_at(lookup.record.hash).await? {
-                records.insert(lookup.record.hash, row.document);
-            }
-        }
-    }
-    let records = RecordSet(records);
+    let (index, records) = (store.indexer(), looked_up(store, in_force, event).await?);
     let explanation = in_force.explain(&Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale });
     let mut jobs = Vec::new();
     for rule in explanation.rules.iter().filter(|_| explanation.event.id.is_some()) {
@@ -121,6 +111,35 @@ pub async fn explain(
     let source = in_force.rules().source(&event.source).filter(|_| event.cause.is_none());
     let violation = source.and_then(|source| source.violation(&event.kind, &event.data));
     Ok(Explained { explanation, status, violation, jobs })
+}
+
+/// The same of those rules alone that listen to events of its type, without what was made; and how many others there are.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn listeners(
+    store: &dyn Store,
+    in_force: &InForce,
+    event: &Event,
+    telling: Telling<'_>,
+) -> Result<(Explanation, usize), zelo_store::Error> {
+    let (index, records) = (store.indexer(), looked_up(store, in_force, event).await?);
+    let Telling { reveal, locale } = telling;
+    Ok(in_force.explain_listeners(&Question { event, index, records: &records, reveal, locale }))
+}
+
+/// The records that those look up who want something because of `event`.
+async fn looked_up(store: &dyn Store, in_force: &InForce, event: &Event) -> Result<RecordSet, zelo_store::Error> {
+    let mut records = HashMap::new();
+    for candidate in in_force.candidates(event, store.indexer()) {
+        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
+        for lookup in lookups {
+            if let Some(row) = store.record_at(lookup.record.hash).await? {
+                records.insert(lookup.record.hash, row.document);
+            }
+        }
+    }
+    Ok(RecordSet(records))
 }
 
 /// The event that `given` would be on `connection`.

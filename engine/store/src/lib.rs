@@ -47,7 +47,7 @@ mod secrets;
 pub mod sqlite;
 mod subjects;
 
-pub use archive::{Archive, Archived, Range};
+pub use archive::{Archive, Archived, Concerning, EventsWanted, JobsWanted, Range};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};

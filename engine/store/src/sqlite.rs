@@ -43,6 +43,7 @@ use crate::{
     Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
+mod activity;
 mod archive;
 mod audit;
 mod backup;

@@ -18,6 +18,7 @@ use zelo_core::{AutomationId, Candidate, Event, Indexer, Plan};
 use crate::condition::{Language, Reveal, Spot, Told};
 use crate::in_force::{Automation, EventOnly, InForce, Joined, Standing, is_second_lap, told_apart_by_nothing};
 use crate::rule::{Action, Rule};
+use crate::sentence::Speaker;
 use crate::source::Class;
 
 pub use job::JobTold;
@@ -103,9 +104,19 @@ pub struct ActionTold {
 impl InForce {
     /// Explains what every rule makes of an event.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
+        self.told(question, self.rules().rules())
+    }
+
+    /// The same of those rules alone that listen to events of its type; and how many others there are.
+    pub fn explain_listeners(&self, question: &Question<'_>) -> (Explanation, usize) {
+        let (listeners, others): (Vec<&Rule>, Vec<_>) = self.rules().rules().partition(|rule| is_about(rule, question.event));
+        (self.told(question, listeners.into_iter()), others.len())
+    }
+
+    fn told<'r>(&self, question: &Question<'_>, rules: impl Iterator<Item = &'r Rule>) -> Explanation {
         let event = question.event;
         let language = Language::of(question.locale);
-        let rules = self.rules().rules().flat_map(|rule| {
+        let rules = rules.flat_map(|rule| {
             let standings = self.standings(&rule.id, &event.connection, event.clinic.as_deref());
             if standings.is_empty() {
                 return vec![self.off(rule, question, language)];
@@ -147,6 +158,11 @@ impl InForce {
     }
 }
 
+/// Whether a rule listens to events of this type and source.
+fn is_about(rule: &Rule, event: &Event) -> bool {
+    rule.source.as_ref().is_none_or(|source| *source == event.source) && rule.types().contains(event.kind.as_str())
+}
+
 /// One automation, or one that might be, being told about one event.
 struct Telling<'t> {
     in_force: &'t InForce,
@@ -169,14 +185,20 @@ impl Telling<'_> {
             Some(Standing::InForce) => None,
         };
         let of_source = self.rule.source.as_ref().is_none_or(|source| *source == event.source);
-        if !of_source || !self.rule.types().contains(event.kind.as_str()) {
+        if !is_about(self.rule, event) {
             let not_about = Hindrance::NotAbout { kind: &event.kind, types: self.rule.on.iter().map(String::as_str).collect() };
             return RuleTold::silent(self.rule, automation, hindrance.as_ref().filter(|_| of_source).unwrap_or(&not_about), self.language);
         }
         let facts = self.in_force.facts(event);
         let documents = EventOnly::new(&facts, self.in_force, self.rule, event);
         let candidates = self.in_force.wanted(self.joined, self.rule, event, index);
-        let reveal = Reveal { class: self.question.reveal, language: self.language, class_of: &|spot| self.class(spot) };
+        let speaker = Speaker::new(self.in_force.rules(), self.rule, &self.joined.automation.settings, self.question.locale);
+        let reveal = Reveal {
+            class: self.question.reveal,
+            language: self.language,
+            class_of: &|spot| self.class(spot),
+            said: &|clause| speaker.clause_alone(clause),
+        };
         let about = self.rule.on.contains(&event.kind);
         let when = self.joined.when(self.rule).filter(|_| about);
         let failure = when.and_then(|when| when.failure(&documents)).map(Hindrance::When);

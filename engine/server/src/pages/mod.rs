@@ -3,6 +3,7 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
+mod activity;
 mod automations;
 mod board;
 pub(crate) mod halts;
@@ -42,10 +43,11 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(activity::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"));
+const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/activity.css"));
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
 const SCRIPT: &str = concat!(include_str!("script/live.js"));
 

@@ -76,6 +76,8 @@ pub(crate) struct Visit {
     seen: String,
     /// Where they are, for the way back.
     at: String,
+    /// What came of a form has no address at which it could be fetched again.
+    still: bool,
 }
 
 impl FromRequestParts<App> for Visit {
@@ -92,8 +94,9 @@ impl Visit {
     pub(crate) async fn of(app: &App, who: Known, parts: &mut Parts) -> Result<Self, Problem> {
         let Ok(Language(words)) = Language::from_request_parts(parts, app).await;
         let seen = live::look(&app.runtime).await?;
-        let at = parts.uri.path_and_query().map_or("/", |at| at.as_str()).to_owned();
-        Ok(Self { app: app.clone(), words, who, seen, at })
+        let still = !parts.method.is_safe();
+        let at = parts.uri.path_and_query().filter(|_| !still).map_or("/", |at| at.as_str()).to_owned();
+        Ok(Self { app: app.clone(), words, who, seen, at, still })
     }
 
     /// The zones of the clinics, each looked up once for this page.
@@ -110,7 +113,7 @@ impl Visit {
     pub(crate) fn page_as(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
         let words = self.words;
         // What is told to open pages is that something has changed, wherever that was.
-        let live = self.who.sees_everything() && status == StatusCode::OK;
+        let live = self.who.sees_everything() && status == StatusCode::OK && !self.still;
         let body = html! {
             a.skip href="#main" { (words.skip) }
             div.frame {

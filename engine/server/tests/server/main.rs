@@ -18,6 +18,7 @@ mod house;
 mod jobs;
 mod live;
 mod metrics;
+mod page_activity;
 mod pages;
 mod people;
 mod privacy;

@@ -8,12 +8,12 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::{Event, EventId, KeyHash, RecordRow};
 
 use super::column::ms;
-use super::events;
 use super::load::load_records;
 use super::reader::Reader;
-use crate::Error;
-use crate::archive::{Archive, Archived, Range};
+use super::{activity, events};
+use crate::archive::{Archive, Archived, EventsWanted, JobsWanted, Range};
 use crate::seal::Keyring;
+use crate::{Error, EventView, JobView};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -52,6 +52,28 @@ impl Archive for SqliteArchive {
 
     async fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
         Ok(self.read(move |reader| events::one(reader, id)).await?.map(|view| view.event))
+    }
+
+    async fn find_events(&self, wanted: &EventsWanted) -> Result<Vec<EventView>, Error> {
+        let wanted = wanted.clone();
+        self.read(|reader| activity::events(reader, wanted)).await
+    }
+
+    async fn find_jobs(&self, wanted: &JobsWanted) -> Result<Vec<JobView>, Error> {
+        let wanted = wanted.clone();
+        self.read(|reader| activity::jobs(reader, wanted)).await
+    }
+
+    async fn known_things(&self, things: Vec<KeyHash>) -> Result<Vec<KeyHash>, Error> {
+        self.read(|reader| activity::known_things(reader, things)).await
+    }
+
+    async fn delivered(&self, deliveries: Vec<KeyHash>) -> Result<Vec<EventView>, Error> {
+        self.read(|reader| activity::delivered(reader, deliveries)).await
+    }
+
+    async fn event_types(&self) -> Result<Vec<String>, Error> {
+        self.read(activity::event_types).await
     }
 
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {

@@ -16,6 +16,7 @@ macro_rules! conforming {
     )*};
 }
 
+mod activity;
 mod archive;
 mod arrivals;
 mod audit;
