@@ -325,17 +325,20 @@ impl InForce {
     }
 
     /// What one automation wants because of `event`, were it the one in force.
-    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, index: &Indexer) -> Vec<Candidate> {
+    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        let facts = self.facts(event);
-        Matching { in_force: self, rule, joined, event, index, facts: &facts, known: Known::Nothing }.collect(&mut candidates);
+        Matching { in_force: self, rule, joined, event, index, facts, known: Known::Nothing }.collect(&mut candidates);
         candidates
     }
 
-    /// The automations of `rule` that are on for a connection, with whether they are in force for a clinic of it.
-    pub(crate) fn standings<'f>(&'f self, rule: &str, connection: &str, clinic: Option<&str>) -> Vec<(&'f Joined, Standing)> {
-        let its = |joined: &&Joined| joined.automation.rule == rule && joined.automation.connection == connection;
-        self.automations.iter().filter(its).map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
+    /// The automations that are on for a connection by their rules, with whether they are in force for a clinic of it.
+    pub(crate) fn standings<'f>(&'f self, connection: &str, clinic: Option<&str>) -> HashMap<&'f str, Vec<(&'f Joined, Standing)>> {
+        let mut standings: HashMap<&str, Vec<_>> = HashMap::new();
+        for joined in self.automations.iter().filter(|joined| joined.automation.connection == connection) {
+            let standing = self.standing(&joined.automation, clinic);
+            standings.entry(joined.automation.rule.as_str()).or_default().push((joined, standing));
+        }
+        standings
     }
 
     /// The automations whose rules the event may meet, and those that may end what is pending because it does not.

@@ -16,6 +16,7 @@ use zelo_core::timing::Records;
 use zelo_core::{AutomationId, Candidate, Event, Indexer, Plan};
 
 use crate::condition::{Language, Reveal, Spot, Told};
+use crate::facts::Facts;
 use crate::in_force::{Automation, EventOnly, InForce, Joined, Standing, is_second_lap, told_apart_by_nothing};
 use crate::rule::{Action, Rule};
 use crate::sentence::Speaker;
@@ -116,13 +117,14 @@ impl InForce {
     fn told<'r>(&self, question: &Question<'_>, rules: impl Iterator<Item = &'r Rule>) -> Explanation {
         let event = question.event;
         let language = Language::of(question.locale);
+        let (facts, mut standings) = (self.facts(event), self.standings(&event.connection, event.clinic.as_deref()));
         let rules = rules.flat_map(|rule| {
-            let standings = self.standings(&rule.id, &event.connection, event.clinic.as_deref());
-            if standings.is_empty() {
-                return vec![self.off(rule, question, language)];
-            }
-            let told =
-                |(joined, standing): (&Joined, Standing)| Telling { in_force: self, question, language, rule, joined }.rule(Some(standing));
+            let Some(standings) = standings.remove(rule.id.as_str()) else {
+                return vec![self.off(rule, question, &facts, language)];
+            };
+            let told = |(joined, standing): (&Joined, Standing)| {
+                Telling { in_force: self, question, facts: &facts, language, rule, joined }.rule(Some(standing))
+            };
             standings.into_iter().map(told).collect()
         });
         Explanation {
@@ -140,7 +142,7 @@ impl InForce {
     }
 
     /// A rule that is not switched on for the event's connection, as it would be at its defaults.
-    fn off(&self, rule: &Rule, question: &Question<'_>, language: Language) -> RuleTold {
+    fn off(&self, rule: &Rule, question: &Question<'_>, facts: &Facts<'_>, language: Language) -> RuleTold {
         let connection = question.event.connection.clone();
         let automation = Automation {
             id: AutomationId::new(&rule.id, &connection, None),
@@ -151,7 +153,7 @@ impl InForce {
             enabled: false,
         };
         match Joined::new(self.rules(), rule, automation) {
-            Ok(joined) => Telling { in_force: self, question, language, rule, joined: &joined }.rule(None),
+            Ok(joined) => Telling { in_force: self, question, facts, language, rule, joined: &joined }.rule(None),
             // It cannot even be told: a setting has no default.
             Err(_) => RuleTold::silent(rule, None, &Hindrance::Off, language),
         }
@@ -167,6 +169,8 @@ fn is_about(rule: &Rule, event: &Event) -> bool {
 struct Telling<'t> {
     in_force: &'t InForce,
     question: &'t Question<'t>,
+    /// What the event says of what rules ask.
+    facts: &'t Facts<'t>,
     language: Language,
     rule: &'t Rule,
     joined: &'t Joined,
@@ -189,9 +193,8 @@ impl Telling<'_> {
             let not_about = Hindrance::NotAbout { kind: &event.kind, types: self.rule.on.iter().map(String::as_str).collect() };
             return RuleTold::silent(self.rule, automation, hindrance.as_ref().filter(|_| of_source).unwrap_or(&not_about), self.language);
         }
-        let facts = self.in_force.facts(event);
-        let documents = EventOnly::new(&facts, self.in_force, self.rule, event);
-        let candidates = self.in_force.wanted(self.joined, self.rule, event, index);
+        let documents = EventOnly::new(self.facts, self.in_force, self.rule, event);
+        let candidates = self.in_force.wanted(self.joined, self.rule, event, self.facts, index);
         let speaker = Speaker::new(self.in_force.rules(), self.rule, &self.joined.automation.settings, self.question.locale);
         let reveal = Reveal {
             class: self.question.reveal,

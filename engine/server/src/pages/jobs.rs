@@ -51,7 +51,7 @@ pub(super) fn choices_at(words: &Words, job: &Job, back: &str) -> Markup {
     html! {
         @if !choices.is_empty() {
             form.choices method="post" action={ "/jobs/" (job.id) } {
-                input type="hidden" name="back" value=(back);
+                @if back != "/" { input type="hidden" name="back" value=(back); }
                 @for (verdict, told) in choices { button type="submit" name="verdict" value=(verdict) { (told) } }
             }
         }

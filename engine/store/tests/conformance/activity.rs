@@ -88,7 +88,7 @@ conforming! {
         assert_eq!(jobs(JobsWanted { page: Page { limit: 3, ..Page::default() }, ..all() }).await, [3, 2, 1]);
         assert_eq!(jobs(JobsWanted { state: Some(JobState::Done), ..all() }).await, [1, 0]);
         assert!(jobs(JobsWanted { state: Some(JobState::Skipped), ..all() }).await.is_empty());
-        assert_eq!(jobs(JobsWanted { state: Some(JobState::Ready), ..all() }).await.len() + jobs(JobsWanted { state: Some(JobState::Scheduled), ..all() }).await.len(), 2);
+        assert_eq!(jobs(JobsWanted { state: Some(JobState::Running), ..all() }).await, [3, 2]);
         assert_eq!(jobs(JobsWanted { rule: Some("reminder".into()), ..all() }).await.len(), 4);
         assert!(jobs(JobsWanted { rule: Some("other".into()), ..all() }).await.is_empty());
         assert_eq!(jobs(JobsWanted { event: Some(events[1]), ..all() }).await, [1]);

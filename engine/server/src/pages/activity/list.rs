@@ -246,7 +246,7 @@ impl<'f> Filters<'f> {
             });
         }
         let columns = [words.arrived, words.what_happened, common.entity, common.status, common.clinic];
-        Ok(html! { section data-key="list" { (table(words.events_caption, &columns, &html! { @for row in &rows { (row) } })) } })
+        Ok(html! { section.rows data-key="list" { (table(words.events_caption, &columns, &html! { @for row in &rows { (row) } })) } })
     }
 
     async fn jobs(&self, shown: &[JobView]) -> Result<Markup, Problem> {
@@ -274,7 +274,7 @@ impl<'f> Filters<'f> {
             });
         }
         let columns = [common.due, words.automation, common.state, common.because, common.clinic];
-        Ok(html! { section data-key="list" { (table(words.jobs_caption, &columns, &html! { @for row in &rows { (row) } })) } })
+        Ok(html! { section.rows data-key="list" { (table(words.jobs_caption, &columns, &html! { @for row in &rows { (row) } })) } })
     }
 
     /// Nothing at all, or nothing of what is asked for.
