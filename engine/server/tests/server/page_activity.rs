@@ -251,7 +251,7 @@ async fn an_event_tells_how_it_came_why_rules_acted_and_what_was_done() {
             "Alterou o registro <strong>contact 11</strong>",
             "Emitiu o evento <code>greeting.sent</code>",
             "Dados mostrados",
-            "<code>phone</code> · pessoal",
+            "pessoal: <code>phone</code>",
             "greeted &lt;b&gt;somebody&lt;/b&gt;",
             &format!("/activity/jobs/{}", job.id),
             "concluída",

@@ -35,13 +35,17 @@ impl Teller<'_> {
 
     fn shown(&self, disclosure: &Disclosure) -> Markup {
         let Disclosure { plugin, fields, purpose, basis } = disclosure;
-        let class = |word: &str| Class::ALL.into_iter().find(|class| class.as_str() == word).map(|class| self.common.class(class));
+        let of = |class: Class| fields.iter().filter(move |(_, word)| *word == class.as_str()).map(|(name, _)| name.as_str());
         html! {
             h4 { (self.words.shown) }
             @if !plugin.is_empty() { p { (self.words.to_plugin) " " code { (plugin) } } }
             @if fields.is_empty() { p.none { (self.words.shown_nothing) } }
             @else {
-                ul { @for (name, word) in fields { li { code { (name) } " · " (class(word).unwrap_or(word)) } } }
+                ul.steps {
+                    @for class in Class::ALL.into_iter().filter(|class| of(*class).next().is_some()) {
+                        li { (self.common.class(class)) ": " code { (of(class).collect::<Vec<_>>().join(", ")) } }
+                    }
+                }
             }
             @if let Some(purpose) = purpose { p { (self.words.purpose) " " (purpose) } }
             @if let Some(basis) = basis { p { (self.common.basis) " " (basis) } }

@@ -15,9 +15,9 @@ use zelo_runtime::explain::{self, Telling};
 use zelo_store::{AttemptView, DecisionView, EventView, JobView, JobsWanted, Page, effect_id};
 
 use super::doings::{Teller, plain};
-use super::why::Why;
+use super::tree::Why;
 use super::words::{Words, words};
-use super::{Came, event_title, event_url, job_url, replay, rule_title, said, state_badge, status_badge};
+use super::{Came, event_title, event_url, job_url, replay, rule_title, said, state_badge, status_badge, why};
 use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::jobs::choices_at;
@@ -65,7 +65,7 @@ pub(super) async fn page(visit: &Visit, view: &EventView, note: &Markup) -> Resu
     };
     let title = event_title(&edition.rules, common, event);
     let told = Timeline { visit, words, view, zone: &zone, rules: &edition.rules };
-    let why = Why { common, words, zone: &zone };
+    let tree = Why { common, words, zone: &zone };
     let content = html! {
         (note)
         p.facts data-key="where" { a href="/activity" { "← " (common.place(Place::Activity)) } " · " code { (event.id) } }
@@ -77,7 +77,7 @@ pub(super) async fn page(visit: &Visit, view: &EventView, note: &Markup) -> Resu
                 Status::Stale => p.said { (words.stale) },
                 _ => {},
             }
-            (why.told(&explanation, others))
+            (tree.told(&explanation, others))
         }))
         (section("done", words.what_was_done, &told.jobs(&jobs)))
         (replay::form(visit, event, &explanation))
@@ -239,7 +239,8 @@ impl Timeline<'_> {
                 known.unwrap_or_else(|| plain(node))
             };
             let nodes = path.nodes(&event.data);
-            let found: Vec<String> = nodes.iter().filter(|node| !node.is_null()).take(VALUES_MAX).map(value).collect();
+            let found: Vec<String> =
+                nodes.iter().filter(|node| !(node.is_null() || node.is_object() || node.is_array())).take(VALUES_MAX).map(value).collect();
             (!found.is_empty()).then(|| (super::capital(text.get(lang).map_or("", String::as_str)), found.join(", ")))
         });
         let told: Vec<(String, String)> = told.collect();
@@ -275,7 +276,7 @@ impl Timeline<'_> {
                     a href=(job_url(job.id)) { (rule_title(self.rules, common, &job.rule)) " · " (job.action) } " " (state_badge(common, job.state))
                 }
                 @if let Some(waits) = Waits::of(&told.view, &halts) { p { (waits.told(common.is_english())) } }
-                @else if let Some(why) = job.attention.as_ref().or(job.reason.as_ref()) { p { (reason(common, job.state, why)) } }
+                @else if let Some(why) = why(job) { p { (reason(common, job.state, why)) } }
                 @if job.state == JobState::Scheduled { p { (common.due) " " (moment(common, job.due, self.zone)) } }
                 @if let Some(ended) = told.view.ended { p.facts { (words.ended) " " (moment(common, ended, self.zone)) } }
                 @if let Some(summary) = &told.view.summary { p.said { (summary) } }

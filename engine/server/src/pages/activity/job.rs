@@ -11,7 +11,7 @@ use zelo_store::{Decided, DecisionView, JobView};
 use super::doings::Teller;
 use super::event::emitted;
 use super::words::{Words, words};
-use super::{Came, event_title, event_url, job_url, rule_title, said, state_badge};
+use super::{Came, event_title, event_url, job_url, rule_title, said, state_badge, why};
 use crate::pages::jobs::choices_at;
 use crate::pages::moments::moment;
 use crate::pages::tables::{reason, section};
@@ -61,7 +61,7 @@ fn because(visit: &Visit, view: &JobView) -> Markup {
     let (common, job) = (visit.words, &view.job);
     html! {
         @if let Some(waits) = Waits::of(view, &visit.app.runtime.line.halts()) { p { (waits.told(common.is_english())) } }
-        @if let Some(why) = job.attention.as_ref().or(job.reason.as_ref()) { p { (reason(common, job.state, why)) } }
+        @if let Some(why) = why(job) { p { (reason(common, job.state, why)) } }
     }
 }
 

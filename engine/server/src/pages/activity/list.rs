@@ -16,7 +16,7 @@ use zelo_runtime::Waits;
 use zelo_store::{Concerning, EventView, EventsWanted, JobView, JobsWanted, Page};
 
 use super::words::{Words, words};
-use super::{event_title, event_url, job_url, rule_title, state_badge, status_badge};
+use super::{event_title, event_url, job_url, rule_title, state_badge, status_badge, why};
 use crate::access::Role;
 use crate::pages::moments::{Zones, moment};
 use crate::pages::tables::{reason, table};
@@ -267,7 +267,7 @@ impl<'f> Filters<'f> {
                     td { (state_badge(common, job.state)) }
                     td {
                         @if let Some(waits) = Waits::of(view, &halts) { (waits.told(common.is_english())) }
-                        @else if let Some(why) = job.attention.as_ref().or(job.reason.as_ref()) { (reason(common, job.state, why)) }
+                        @else if let Some(why) = why(job) { (reason(common, job.state, why)) }
                     }
                     td { (job.connection) @if let Some(clinic) = &job.clinic { " · " (clinic) } }
                 }

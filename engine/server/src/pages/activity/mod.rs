@@ -9,12 +9,13 @@ mod find;
 mod job;
 mod list;
 mod replay;
-mod why;
+mod tree;
 mod words;
 
 use maud::{Markup, html};
 use utoipa_axum::routes;
-use zelo_core::{Event, JobState, Status};
+use zelo_core::job::Reason;
+use zelo_core::{Event, Job, JobState, Status};
 use zelo_rules::RuleSet;
 
 use super::words::Words as Common;
@@ -78,6 +79,11 @@ fn state_badge(common: &Common, state: JobState) -> Markup {
         JobState::Cancelled | JobState::Skipped => "badge off",
     };
     html! { span class=(colour) { (common.state(state)) } }
+}
+
+/// What is missing, or why it ended. The reason of what is done is a word of its plugin, which says the same in its summary.
+fn why(job: &Job) -> Option<&Reason> {
+    job.attention.as_ref().or(job.reason.as_ref()).filter(|_| job.state != JobState::Done)
 }
 
 /// What was done by a form that led here.
