@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use zelo_core::http::Target;
-use zelo_core::{Actor, Clock, Entropy, Timestamp};
+use zelo_core::{Actor, AuditEntry, AuditKind, Clock, Entropy, Timestamp};
 use zelo_rules::{Class, Classified, RuleSet, Source};
 use zelo_runtime::caretaker::Keeping;
 use zelo_runtime::keeper::Pace;
@@ -74,6 +75,7 @@ async fn serve(config: &Config) -> Result<()> {
     let runtime = start(config).await?;
     runtime.heed_halts().await?;
     runtime.tell_rules().await;
+    tell_configuration(config, &runtime).await?;
     let (stop, stopped) = watch::channel(false);
     control::listen(config, runtime.clone(), listener.local_addr()?)?;
     files::spawn(config.clone(), runtime.clone(), seen, stopped.clone());
@@ -132,6 +134,14 @@ impl Signals {
             _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
         }
     }
+}
+
+/// Writes down of which configuration this start is: of a file that was changed, the digest is another.
+async fn tell_configuration(config: &Config, runtime: &Runtime) -> Result<()> {
+    let connections: Vec<&String> = config.connections.keys().collect();
+    let detail = json!({ "what": "configuration in force", "digest": config.digest, "connections": connections });
+    let entry = AuditEntry::new(runtime.clock.now(), AuditKind::Configured, Actor::engine(), &detail);
+    Ok(runtime.store.answer_for(vec![entry]).await?)
 }
 
 /// Opens the store, loads the rules, and puts them together.

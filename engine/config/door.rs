@@ -28,6 +28,8 @@ pub struct RateLimits {
     pub all: Option<Rate>,
     /// Of each connection that has none of its own.
     pub connection: Option<Rate>,
+    /// Of pages and API, for each address.
+    pub address: Option<Rate>,
 }
 
 /// `[server.limits]`: what is borne at once, and for how long somebody is waited for.
@@ -98,8 +100,13 @@ impl Config {
     fn rates(&self) -> Result<Rates> {
         let (given, defaults) = (&self.server.rates, Rates::default());
         let own = self.connections.iter().filter_map(|(name, connection)| Some((name.clone(), connection.rate?)));
-        let rates = Rates { all: given.all.unwrap_or(defaults.all), each: given.connection.unwrap_or(defaults.each), own: own.collect() };
-        for rate in [&rates.all, &rates.each].into_iter().chain(rates.own.values()) {
+        let rates = Rates {
+            all: given.all.unwrap_or(defaults.all),
+            each: given.connection.unwrap_or(defaults.each),
+            address: given.address.unwrap_or(defaults.address),
+            own: own.collect(),
+        };
+        for rate in [&rates.all, &rates.each, &rates.address].into_iter().chain(rates.own.values()) {
             let fits = rate.per_second.get() <= RATE_MAX && rate.burst.get() <= RATE_MAX;
             ensure!(fits, "[server.rates]: per_second and burst are {RATE_MAX} at most, which is as good as no limit");
         }

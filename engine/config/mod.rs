@@ -8,8 +8,10 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use zelo_runtime::Installed;
 use zelo_server::{Network, ProxyHeader, Rate};
 
@@ -48,6 +50,9 @@ pub struct Config {
     /// The folder that paths are relative to.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The SHA-256 of the file, in hexadecimal: of another file it is another.
+    #[serde(skip)]
+    pub digest: String,
     /// The secrets of the store that it names, where somebody has read them.
     #[serde(skip)]
     pub sealed: Sealed,
@@ -206,6 +211,7 @@ impl Config {
         };
         let mut config: Self = toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
         config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        config.digest = HEXLOWER.encode(&Sha256::digest(text.as_bytes()));
         if config.channels.is_empty() {
             config.channels.insert("outbox".to_owned(), Channel::Outbox {});
         }

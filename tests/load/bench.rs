@@ -4,7 +4,7 @@
 //! same bytes, and zelo, with sealing and audit on. A missed budget is told and fails nothing; what was refused where it should not be, lost or done
 //! twice fails the run. It talks to this machine alone, and leaves neither a process nor a folder behind.
 //!
-//! `LOAD_ONLY=ingest,jobs,latency,overload,start` names the parts; `LOAD_EVENTS` (of a round), `LOAD_ROUNDS`, `LOAD_SECONDS` (of an open
+//! `LOAD_ONLY=ingest,jobs,latency,overload,start,pages` names the parts; `LOAD_EVENTS` (of a round), `LOAD_ROUNDS`, `LOAD_SECONDS` (of an open
 //! loop) and `LOAD_DIR` (a folder on the disk to measure) change the run. What is printed besides the figures goes to standard error.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails where it unwraps")]
@@ -22,6 +22,7 @@ mod ingest;
 mod jobs;
 mod measure;
 mod open;
+mod pages;
 mod report;
 mod servers;
 mod start;
@@ -67,7 +68,7 @@ fn run() -> Result<(), String> {
         rounds: setting("LOAD_ROUNDS", 3),
         lasts: Duration::from_secs(setting("LOAD_SECONDS", 8) as u64),
     };
-    let only = std::env::var("LOAD_ONLY").unwrap_or_else(|_| "ingest,jobs,latency,overload,start".to_owned());
+    let only = std::env::var("LOAD_ONLY").unwrap_or_else(|_| "ingest,jobs,latency,overload,start,pages".to_owned());
     let wanted = |part: &str| only.split(',').any(|name| name == part);
     let folder = std::env::var("LOAD_DIR").map_or_else(|_| tempfile::tempdir(), tempfile::tempdir_in).unwrap();
     let mut report = Report::default();
@@ -83,6 +84,9 @@ fn run() -> Result<(), String> {
     }
     if wanted("start") {
         start::measure(folder.path(), size, &mut report)?;
+    }
+    if wanted("pages") {
+        pages::measure(folder.path(), size, &mut report)?;
     }
     report.print();
     Ok(())

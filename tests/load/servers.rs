@@ -117,8 +117,14 @@ impl House {
 
     /// Runs a command, which must succeed.
     pub(crate) fn zelo(&self, arguments: &[&str]) {
+        drop(self.told(arguments));
+    }
+
+    /// The same; what it prints.
+    pub(crate) fn told(&self, arguments: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_zelo")).args(arguments).current_dir(&self.folder).output().unwrap();
         assert!(output.status.success(), "zelo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     pub(crate) fn database(&self) -> PathBuf {

@@ -29,10 +29,10 @@ use zelo_runtime::rulebook::{self, Edition, everything_on};
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Installed, Rulebook, Runtime, Shared};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey, MessageView,
-    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue,
-    SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
+    ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey,
+    MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive,
+    SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -86,6 +86,9 @@ impl Store for Mortal {
     }
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
+    }
+    async fn amend(&self, amend: Amend, now: Timestamp) -> Result<Amended, Error> {
+        self.inner.amend(amend, now).await
     }
     async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
         self.inner.reclaim(now, policy, held).await

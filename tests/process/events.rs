@@ -121,3 +121,11 @@ fn a_sender_that_asks_is_welcome_where_it_is_named() {
     let nobody = ask(&[]);
     assert_eq!((nobody.status, nobody.header("webhook-allowed-origin")), (204, ""));
 }
+
+#[test]
+fn whoever_the_connection_is_not_for_is_not_told_either() {
+    let server = house("origins = [\"*\"]\nallow = [\"203.0.113.0/24\"]\n").serve();
+    for path in ["/events", "/events/lab"] {
+        assert_eq!(server.send("OPTIONS", path, &[("webhook-request-origin", "a.example")], "").status, 403, "{path}");
+    }
+}

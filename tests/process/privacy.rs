@@ -306,7 +306,7 @@ fn what_is_done_to_the_audit_log_is_named() {
         fs::remove_dir_all(house.path("data")).unwrap();
         copy(&house.path("whole"), &house.path("data"));
     };
-    tamper(&house, "UPDATE audit_log SET actor = 'engine' WHERE seq = 2");
+    tamper(&house, "UPDATE audit_log SET actor = 'nobody' WHERE seq = 2");
     let (code, said) = verify(&[]);
     assert!(code == Some(1) && said.contains("entry 2 was changed"), "{said}");
     back();

@@ -332,3 +332,22 @@ fn the_sign_in_link_works_once() {
     assert!(page.contains("clinic.created"), "{page}");
     assert_ne!(server.sign_in(&code).0, 303, "a second time");
 }
+
+#[test]
+fn every_start_writes_down_of_which_configuration_it_is() {
+    let house = House::new("");
+    let digests = || {
+        let lines = house.ok(&["audit", "export"]);
+        let entries = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let starts = entries.filter(|entry| entry["detail"]["what"] == "configuration in force");
+        starts.map(|entry| entry["detail"]["digest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    house.serve().stop();
+    house.serve().stop();
+    let file = house.path("zelo.toml");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "\n[server.rates]\naddress = { per_second = 7, burst = 70 }\n").unwrap();
+    house.serve().stop();
+    let found = digests();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[0].len() == 64 && found[0] == found[1] && found[1] != found[2], "{found:?}");
+}

@@ -113,7 +113,7 @@ async fn newest(store: &dyn Store, before: u64, since: u64) -> Result<Option<u64
 /// Entries before the place `before`, newest first.
 async fn page(store: &dyn Store, before: u64, limit: u32) -> Result<Vec<AuditView>> {
     let page = Page { limit, before: Some(place(before)), ..Page::default() };
-    Ok(store.audit(&AuditPage { page, kind: None }).await?)
+    Ok(store.audit(&AuditPage { page, ..AuditPage::default() }).await?)
 }
 
 fn place(seq: u64) -> i64 {

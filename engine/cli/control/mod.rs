@@ -403,6 +403,9 @@ async fn serve(config: &Config, runtime: &Runtime, line: &str, address: SocketAd
         };
         return Ok(serde_json::to_value(backtest::run(&scene, trial, tell).await?)?);
     }
+    if let Request::Automation(switch) = &request {
+        return automations::switch(runtime, switch).await;
+    }
     if let Request::RemoveSecret { name } = &request {
         ensure!(
             !config.names_of_sealed().contains(name.as_str()),
@@ -418,14 +421,6 @@ async fn serve(config: &Config, runtime: &Runtime, line: &str, address: SocketAd
                     .context("the secret is kept, but the running server goes on with the one before")?;
             }
             tracing::info!(name, "a secret was set");
-        }
-        Request::Automation(Switch { rule, enabled, .. }) => {
-            let switched = |now: &Edition, rows: &[_]| Edition::new(now.rules.clone(), now.catalog.clone(), rows);
-            let timetable = runtime.rules.exchange(store, switched).await?.in_force.clone();
-            let changed = store.retime(timetable).await?;
-            runtime.count_ended(&changed);
-            tracing::info!(rule, enabled, jobs = changed.len(), "an automation was switched");
-            runtime.bell.notify_one();
         }
         Request::Halt { scope, .. } | Request::Resume { scope } => {
             runtime.heed_halts().await?;
@@ -474,7 +469,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::Automations => automations::list(scene).await,
         Request::Rules => rules::list(scene).await,
         Request::Rule { id } => rules::show(scene, id).await,
-        Request::Automation(switch) => automations::switch(scene, switch).await,
+        Request::Automation(switch) => automations::keep(scene, switch).await,
         Request::Fields { record, connection } => Ok(serde_json::to_value(records::fields(scene, record, connection.as_deref())?)?),
         Request::Import(batch) => Ok(serde_json::to_value(records::import(scene, batch).await?)?),
         Request::Explain(ask) => explain::explain(scene, ask).await,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 use crate::concurrency::Lane;
@@ -164,6 +164,20 @@ pub fn import(writes: &[RecordWrite], on_known: OnKnown, timetable: &dyn Timetab
         outcome
     };
     writes.iter().map(import).collect()
+}
+
+/// Works what a person says at `now` about the record at `hash` into `state`; whether that is anything new. It stands until something
+/// later is heard of the same field.
+pub fn amend(hash: KeyHash, fields: &Map<String, Value>, now: Timestamp, timetable: &dyn Timetable, state: &mut State) -> bool {
+    let known = state.records.get(&hash);
+    let row = RecordRow::amended(known, fields, now);
+    let news = known.is_none_or(|known| known.document != row.document);
+    state.records.insert(hash, row);
+    state.dirty.records.insert(hash);
+    if news {
+        state.reconsider(hash, timetable);
+    }
+    news
 }
 
 impl State {

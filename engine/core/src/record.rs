@@ -2,7 +2,8 @@
 //!
 //! A record that a source feeds is written by its events, the newest of them last: an older event changes nothing. A record
 //! that actions write is written field by field, because jobs may run in any order: of each field the newest event has the
-//! last word.
+//! last word. What a person says of either is as new as the moment in which they say it: what happened before changes it no more, what
+//! happens later does.
 
 use std::collections::BTreeMap;
 
@@ -32,11 +33,16 @@ pub struct RecordRow {
     pub time: Timestamp,
     /// The record: a JSON object.
     pub document: Value,
-    /// Of the fields that actions wrote, the event that they wrote them for.
+    /// Of the fields that actions wrote, the event that they wrote them for; of those that people did, when.
     pub stamps: BTreeMap<String, Stamp>,
 }
 
 impl Stamp {
+    /// Of what a person says at `now`: it comes after all that arrives in the same instant.
+    fn of_person(now: Timestamp) -> Self {
+        Self { time: now, event: EventId::from_bytes([0xff; 16]) }
+    }
+
     /// Of an entry of a list.
     fn of(entry: &Value) -> Option<Self> {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
@@ -45,7 +51,8 @@ impl Stamp {
 }
 
 impl RecordRow {
-    /// What a source says at `time`, on top of what is known; `None`: it is older than that.
+    /// What a source says at `time`, on top of what is known; `None`: it is older than that. A field of which a person has said something
+    /// since stays.
     pub fn fed(known: Option<&Self>, fields: &Map<String, Value>, time: Timestamp) -> Option<Self> {
         if known.is_some_and(|row| time < row.time) {
             return None;
@@ -53,8 +60,10 @@ impl RecordRow {
         let mut row = known.cloned().unwrap_or_else(|| Self::empty(time));
         row.time = time;
         for (name, value) in fields {
-            row.stamps.remove(name);
-            row.put(name, value.clone());
+            if row.stamps.get(name).is_none_or(|said| said.time <= time) {
+                row.stamps.remove(name);
+                row.put(name, value.clone());
+            }
         }
         Some(row)
     }
@@ -88,6 +97,17 @@ impl RecordRow {
             let surplus = list.len().saturating_sub(LIST_MAX);
             list.drain(..surplus);
             row.put(name, Value::Array(list));
+        }
+        row
+    }
+
+    /// What a person says at `now`. It is done whatever is known: they have seen that.
+    pub fn amended(known: Option<&Self>, fields: &Map<String, Value>, now: Timestamp) -> Self {
+        let mut row = known.cloned().unwrap_or_else(|| Self::empty(Timestamp::UNIX_EPOCH));
+        let said = Stamp::of_person(now);
+        for (name, value) in fields {
+            row.stamps.entry(name.clone()).and_modify(|stamp| *stamp = said.max(*stamp)).or_insert(said);
+            row.put(name, value.clone());
         }
         row
     }
@@ -143,6 +163,25 @@ mod tests {
         assert_eq!(row.document, json!({ "phones": ["1"], "name": "Ana", "email": "a@example.com", "document": "7" }));
         assert_eq!(row.time, at(5), "any event is newer than an import");
         assert_eq!(RecordRow::imported(Some(&known), &more, true).document["name"], "Anna");
+    }
+
+    #[test]
+    fn a_persons_word_stands_until_something_happens() {
+        let said = |row: Option<&RecordRow>, second| RecordRow::amended(row, &fields(json!({ "stage": "by hand" })), at(second));
+        let row = RecordRow::edited(None, &edit(json!({ "stage": "lead" }), "first"), stamp(1, 0));
+        let row = said(Some(&row), 5);
+        assert_eq!((&row.document["stage"], row.time), (&json!("by hand"), at(1)), "no event has happened");
+        for (second, stage) in [(4, "by hand"), (5, "by hand"), (6, "lead")] {
+            let next = RecordRow::edited(Some(&row), &edit(json!({ "stage": "lead", "phone": 1 }), ""), stamp(second, 9));
+            assert_eq!((&next.document["stage"], &next.document["phone"]), (&json!(stage), &json!(1)), "{second}");
+            let fed = RecordRow::fed(Some(&row), &fields(json!({ "stage": "lead", "phone": 1 })), at(second)).unwrap();
+            let stage = if second == 4 { stage } else { "lead" };
+            assert_eq!((&fed.document["stage"], &fed.document["phone"]), (&json!(stage), &json!(1)), "{second}");
+        }
+        // Of an event that is ahead of the clock, too.
+        let ahead = RecordRow::edited(None, &edit(json!({ "stage": "lead" }), ""), stamp(9, 0));
+        assert_eq!(said(Some(&ahead), 5).document["stage"], "by hand");
+        assert_eq!(said(None, 5).time, Timestamp::UNIX_EPOCH, "any event is newer than no event");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub use prepare::{Prepared, Unprepared};
 pub use render::{Colours, counts, render, render_in};
 pub use rule::{
     Action, CancelOn, ClassFrom, Consent, Field, Granted, Input, Lookup, MessageGrant, PluginFacts, PluginWords, Plugins, RecordGrant,
-    Rule, Setting, SettingKind, Transform,
+    Refused as SettingRefused, Rule, Setting, SettingKind, Transform,
 };
 pub use schema::{rule_schema, source_schema};
 pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown, Step};
@@ -72,6 +72,6 @@ pub use source::{
     RecordReading, Refusal, Sample, Scheme, Shape, Source, Split, Texts, Through, Wanted, Words, common as common_identity,
 };
 pub use template::Template;
-pub use testing::{Difference, Ended, Ran, Runner, Stage, TestResult, Testing, missing_fixtures, run_tests};
+pub use testing::{Difference, Ended, Ran, Runner, SampleEvent, Stage, TestResult, Testing, missing_fixtures, run_tests, sample_event};
 pub use text::{LOCALES, Localised, Text};
 pub use time::duration;

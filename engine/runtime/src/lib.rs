@@ -9,6 +9,8 @@
 //! - [`budgets`]: how many messages one contact gets, while jobs run side by side.
 //! - [`rulebook`]: the rules in force, and how they are exchanged while everything goes on.
 //! - [`revive`]: jobs that people decide about.
+//! - [`automations`]: what a person's switch comes to, and how it takes effect.
+//! - [`preview`]: what a rule would do about the latest events, or a sample, under settings that somebody tries; in the real sandbox, over a store of its own.
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
@@ -21,6 +23,7 @@
 //! Nothing here knows HTTP or SQL, and nothing decides: decisions are functions in `zelo-core` and `zelo-rules`.
 
 pub mod attempt;
+pub mod automations;
 pub mod backtest;
 pub mod budgets;
 pub mod caretaker;
@@ -38,6 +41,7 @@ pub mod line;
 pub mod lock;
 pub mod metrics;
 pub mod outbound;
+pub mod preview;
 mod recorder;
 pub mod rehearsal;
 pub mod replay;

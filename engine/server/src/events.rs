@@ -8,7 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use crate::App;
 use crate::hooks::{self, Place};
@@ -36,7 +36,7 @@ type Named = Option<Result<Path<String>, PathRejection>>;
     )
 )]
 pub(crate) async fn receive(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let place = place(&app, None).map_err(|problem| app.door.missed(problem))?;
+    let place = place(&app, None).map_err(|problem| app.door.missed(problem, request.extensions()))?;
     hooks::receive(State(app), Ok(Path(place)), request).await
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn receive_for(
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let place = place(&app, Some(name)).map_err(|problem| app.door.missed(problem))?;
+    let place = place(&app, Some(name)).map_err(|problem| app.door.missed(problem, request.extensions()))?;
     hooks::receive(State(app), Ok(Path(place)), request).await
 }
 
@@ -80,8 +80,8 @@ pub(crate) async fn receive_for(
         (status = 404, description = "No connection takes CloudEvents here, or several do.", body = shapes::Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn ask(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    welcome(&app, &place(&app, None)?, &headers)
+pub(crate) async fn ask(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    welcome(&app, &place(&app, None)?, &request)
 }
 
 /// The same of the connection that is named.
@@ -101,9 +101,9 @@ pub(crate) async fn ask(State(app): State<App>, headers: HeaderMap) -> Result<Re
 pub(crate) async fn ask_for(
     State(app): State<App>,
     name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    welcome(&app, &place(&app, Some(name))?, &headers)
+    welcome(&app, &place(&app, Some(name))?, &request)
 }
 
 /// The connection that is meant. What takes no CloudEvents is not there.
@@ -134,9 +134,12 @@ fn place(app: &App, named: Named) -> Result<Place, Problem> {
 }
 
 /// Whether the connection takes events from who asks, as `origins` says in zelo.toml.
-fn welcome(app: &App, place: &Place, headers: &HeaderMap) -> Result<Response, Problem> {
+fn welcome(app: &App, place: &Place, request: &Request) -> Result<Response, Problem> {
+    app.door.hears(&place.connection, request.extensions())?;
     let allow = (ALLOW, HeaderValue::from_static("OPTIONS, POST"));
-    let Some(origin) = headers.get("webhook-request-origin") else { return Ok((StatusCode::NO_CONTENT, [allow]).into_response()) };
+    let Some(origin) = request.headers().get("webhook-request-origin") else {
+        return Ok((StatusCode::NO_CONTENT, [allow]).into_response());
+    };
     let known = app.settings.origins.get(&place.connection).map(Vec::as_slice).unwrap_or_default();
     let is_known = |asked: &str| known.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(asked));
     if !origin.to_str().is_ok_and(is_known) {

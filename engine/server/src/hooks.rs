@@ -51,7 +51,7 @@ pub(crate) async fn ask(State(app): State<App>, place: Result<Path<Place>, PathR
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
     let (parts, _) = request.into_parts();
     if !app.runtime.connections.contains_key(&place.connection) {
-        return Err(app.door.missed(Problem::from(Refused::NoConnection(place.connection))));
+        return Err(app.door.missed(Problem::from(Refused::NoConnection(place.connection)), &parts.extensions));
     }
     if !app.runtime.is_asked(&place.connection) {
         return Err(wants_post(&app, &place));

@@ -25,7 +25,6 @@ use zelo_store::{Error, Page};
 
 use crate::App;
 use crate::access::Known;
-use crate::pages::home::ROWS;
 use crate::problem::Problem;
 use crate::seen::Seen;
 use crate::serve::stopped;
@@ -35,6 +34,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// A listener is sent away after this long. Its browser comes back by itself, and shows again that it is signed in.
 const LISTEN_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// So many jobs, the newest, are looked at for whether they stand otherwise.
+const ROWS: u32 = 25;
 
 /// Looks one after the other until two agree, at most.
 const LOOKS_MAX: usize = 4;

@@ -110,6 +110,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "replay", "This cannot be replayed", detail)
     }
 
+    /// 409: an automation cannot be switched so.
+    pub(crate) fn automation(detail: String) -> Self {
+        Self::new(StatusCode::CONFLICT, "automation", "The automation cannot be switched so", detail)
+    }
+
     /// 403: who asks whether we are here does not know what they would.
     fn handshake(detail: String) -> Self {
         Self::new(StatusCode::FORBIDDEN, "handshake", "The handshake is refused", detail)

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use zelo_core::{Event, EventId, JobState, KeyHash, Pseudonym, RecordRow, Status};
+use zelo_core::{AutomationId, Event, EventId, JobId, JobState, KeyHash, Pseudonym, RecordRow, Status};
 
-use crate::{Error, EventView, JobView, Page};
+use crate::{DocumentView, Error, EventView, JobView, MessageView, Page};
 
 /// What is stored, to be read. Whoever holds one has no way to change anything: it leads to no writer.
 #[async_trait]
@@ -37,8 +37,38 @@ pub trait Archive: Send + Sync + 'static {
     /// The types of all events that are stored, by name: few, whatever is stored.
     async fn event_types(&self) -> Result<Vec<String>, Error>;
 
+    /// How much came to be in `range`, by connection, clinic and what it is: events by when they arrived, jobs by when they ended.
+    async fn tally(&self, range: &Range) -> Result<Vec<Tally>, Error>;
+
+    /// What stands open among the connections and clinics of `page`, counted up to [`OPEN_MAX`] each.
+    async fn open(&self, page: &Page) -> Result<Open, Error>;
+
+    /// The jobs that wait for nothing but their time, the next one first: up to the limit of `page`, and of its connections and clinics.
+    async fn next(&self, page: &Page) -> Result<Vec<JobView>, Error>;
+
     /// The records at `hashes` as they are now, as far as there are any that can be read.
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error>;
+
+    /// A page of the contacts who got messages, by the last of them, newest first: of each up to `each` of the newest messages, newest
+    /// first. Only what went through `channel`, where one is given. `page.before` is the `cursor` of a contact's last message.
+    async fn conversations(&self, page: &Page, channel: Option<&str>, each: u32) -> Result<Vec<Vec<MessageView>>, Error>;
+
+    /// Messages to the contact whom effect `index` of `job` went to, newest first; nothing where `page.clinics` are not told of that one.
+    async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error>;
+
+    /// The documents that these effects of jobs made, without their contents, as far as there are any.
+    async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error>;
+
+    /// How many live jobs `rule` has, by automation and clinic. It looks at each of them, by index, and reads none.
+    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error>;
+}
+
+/// The live jobs of one automation for one clinic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub automation: AutomationId,
+    pub clinic: Option<String>,
+    pub jobs: u64,
 }
 
 /// Which events are read back.
@@ -96,4 +126,38 @@ pub struct JobsWanted {
 pub struct Archived {
     pub cursor: i64,
     pub event: Result<EventView, Error>,
+}
+
+/// Nobody reads more than so many one by one.
+pub const OPEN_MAX: u32 = 10_000;
+
+/// How much of one kind came to be at one clinic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub connection: String,
+    pub clinic: Option<String>,
+    pub of: Counted,
+    pub count: u64,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Events that are stored with this status.
+    Event(Status),
+    /// Jobs that ended so.
+    Job(JobState),
+    Message,
+    Document,
+}
+
+/// What stands open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Jobs that wait for a person.
+    pub attention: u64,
+    /// Jobs that are dead, or of unknown end.
+    pub failed: u64,
+    /// Jobs that wait for their time.
+    pub scheduled: u64,
 }

@@ -32,6 +32,7 @@ use zelo_core::{
     JobState, JournalEntry, KeyHash, Pseudonym, RecordRow, RecordWrite, Status, TraceId,
 };
 
+mod amend;
 mod archive;
 mod backup;
 mod envelope;
@@ -47,7 +48,8 @@ mod secrets;
 pub mod sqlite;
 mod subjects;
 
-pub use archive::{Archive, Archived, Concerning, EventsWanted, JobsWanted, Range};
+pub use amend::{Amend, Amended, NewRecord};
+pub use archive::{Archive, Archived, Concerning, Counted, EventsWanted, JobsWanted, OPEN_MAX, Open, Pending, Range, Tally};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};
@@ -106,6 +108,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better.
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error>;
+
+    /// Writes what a person says at `now` about a record, and that they did: what happened before changes those fields no more, what
+    /// happens later does. Pending jobs that read it are looked at again.
+    async fn amend(&self, amend: Amend, now: Timestamp) -> Result<Amended, Error>;
 
     /// Gives jobs back whose lease has run out at `now`; `Timestamp::MAX` gives back all (at start, when no worker
     /// of an earlier process can be alive). Not those that are `held`: their attempts are alive, whatever the clock says.
@@ -307,6 +313,12 @@ pub struct AuditView {
 pub struct AuditPage {
     pub page: Page,
     pub kind: Option<AuditKind>,
+    /// Only what this one did, as [`Actor::as_str`] says.
+    pub actor: Option<String>,
+    /// Only what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Only what happened before.
+    pub until: Option<Timestamp>,
 }
 
 /// How much of the audit log is to be cut off, and for whom.
@@ -446,6 +458,8 @@ pub struct MessageView {
     pub connection: String,
     pub clinic: Option<String>,
     pub channel: String,
+    /// Whose doing it is, `rule/action`; empty where that is not known any more.
+    pub action: String,
     pub message: Message,
 }
 
@@ -467,6 +481,8 @@ pub struct DocumentView {
     pub text: String,
     /// Bytes.
     pub size: u64,
+    /// Whose doing it is, `rule/action`; empty where that is not known any more.
+    pub action: String,
 }
 
 /// A record.

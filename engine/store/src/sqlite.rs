@@ -2,10 +2,10 @@
 //!
 //! - `open`: lock, schema, master key; `migrate` and `migrations/`: the schema.
 //! - `writer`: the one task that writes, by group commit. What it runs: `load` and `record` (arrivals; `recent`: what they are found by), `settle` (ends of
-//!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
+//!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `amend`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
 //!   credentials), `revive` (what people decide about jobs), `halts`, `secrets`.
 //! - `backup`: copies of the file, and how one takes its place.
-//! - `reader`: connections that only read. What they serve: `events`, `lists`, `archive`, and the loading half of `claim`.
+//! - `reader`: connections that only read. What they serve: `events`, `lists`, `conversations`, `archive`, and the loading half of `claim`.
 //! - `replay`: stored events, once more for a rule.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -37,13 +37,14 @@ use zelo_core::{
 
 use crate::register::Register;
 use crate::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey,
-    MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained, Retention,
-    Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
+    ConsentWrite, CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, HeardHour, Import, JobView,
+    MasterKey, MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained,
+    Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod activity;
+mod amend;
 mod archive;
 mod audit;
 mod backup;
@@ -53,6 +54,8 @@ mod checkpoint;
 mod claim;
 mod column;
 mod consents;
+mod conversations;
+mod counts;
 mod effects;
 mod erase;
 mod events;
@@ -70,6 +73,7 @@ mod load;
 mod migrate;
 mod open;
 mod others;
+mod pending;
 mod people;
 mod persons;
 mod reader;
@@ -84,11 +88,13 @@ mod secrets;
 mod settle;
 mod steps;
 mod subjects;
+mod today;
 mod turns;
 mod waiting;
 mod windows;
 mod writer;
 
+use amend::Say;
 use checkpoint::Check;
 use claim::Claim;
 use erase::Erase;
@@ -271,6 +277,11 @@ impl Store for SqliteStore {
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         let now = from_ms(now.as_millisecond());
         self.write(Bring { import, now }).await
+    }
+
+    async fn amend(&self, amend: Amend, now: Timestamp) -> Result<Amended, Error> {
+        let now = from_ms(now.as_millisecond());
+        self.write(Say { amend, now }).await
     }
 
     async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {

@@ -47,11 +47,13 @@ pub enum AuditKind {
     Rotated,
     /// A person decided about a job: it runs again, or ended so.
     Decided,
+    /// A person changed what is remembered about something.
+    Amended,
 }
 
 impl AuditKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Disclosed,
         Self::Done,
         Self::Refused,
@@ -66,6 +68,7 @@ impl AuditKind {
         Self::Pruned,
         Self::Rotated,
         Self::Decided,
+        Self::Amended,
     ];
 
     /// The word.
@@ -85,6 +88,7 @@ impl AuditKind {
             Self::Pruned => "pruned",
             Self::Rotated => "rotated",
             Self::Decided => "decided",
+            Self::Amended => "amended",
         }
     }
 

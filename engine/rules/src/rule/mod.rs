@@ -29,7 +29,7 @@ pub(crate) use grants::Promised;
 pub use grants::{Granted, MessageGrant, RecordGrant};
 pub(crate) use lane::PRIORITIES;
 pub(crate) use over_time::{SetOverTime, told_apart};
-pub use settings::{Setting, SettingKind};
+pub use settings::{Refused, Setting, SettingKind};
 pub(crate) use settings::{TYPES as SETTING_TYPES, check_all as check_settings, locale};
 pub(crate) use timing::{Anchor, IF_LATE, SetTiming, ZoneOf};
 pub use transform::Transform;

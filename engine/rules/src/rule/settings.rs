@@ -1,5 +1,7 @@
 //! Settings: what a clinic may choose, typed so that a page can draw the form.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
@@ -59,38 +61,68 @@ impl SettingKind {
         min.as_ref().is_none_or(|min| order(min, &Number::from(0)).is_some_and(std::cmp::Ordering::is_lt))
     }
 
-    /// Why `value` cannot be chosen, in words that follow the name of the setting.
-    fn problem(&self, value: &Value) -> Option<String> {
+    /// Why `value` cannot be chosen.
+    pub fn refuses(&self, value: &Value) -> Option<Refused> {
+        let unless = |fits: bool, refused: Refused| (!fits).then_some(refused);
         match (self, value) {
-            (Self::String, Value::String(text)) if text.len() <= TEXT_MAX => None,
-            (Self::String, Value::String(_)) => Some(format!("has at most {TEXT_MAX} bytes")),
-            (Self::String, _) => Some("must be a text".to_owned()),
+            (Self::String, Value::String(text)) => unless(text.len() <= TEXT_MAX, Refused::TooLong(TEXT_MAX)),
+            (Self::String, _) => Some(Refused::NoText),
             (Self::Integer { min, max }, Value::Number(number)) if number.is_i64() || number.is_u64() => {
                 bounds(number, min.as_ref(), max.as_ref())
             }
-            (Self::Integer { .. }, _) => Some("must be an integer".to_owned()),
+            (Self::Integer { .. }, _) => Some(Refused::NoInteger),
             (Self::Number { min, max }, Value::Number(number)) => bounds(number, min.as_ref(), max.as_ref()),
-            (Self::Number { .. }, _) => Some("must be a number".to_owned()),
-            (Self::Boolean, value) => (!value.is_boolean()).then(|| "must be true or false".to_owned()),
+            (Self::Number { .. }, _) => Some(Refused::NoNumber),
+            (Self::Boolean, value) => unless(value.is_boolean(), Refused::NoBoolean),
             (Self::Choice { values }, value) => {
                 let known = value.as_str().is_some_and(|word| values.iter().any(|value| value == word));
-                (!known).then(|| format!("must be one of {}", values.join(", ")))
+                unless(known, Refused::NoneOf(values.clone()))
             }
-            (Self::Duration, value) => {
-                value.as_str().and_then(time::duration).is_none().then(|| "must be a duration such as 90m or 24h".to_owned())
-            }
-            (Self::TimeOfDay, value) => {
-                value.as_str().and_then(time::time_of_day).is_none().then(|| "must be a time such as 08:00".to_owned())
-            }
+            (Self::Duration, value) => unless(value.as_str().and_then(time::duration).is_some(), Refused::NoDuration),
+            (Self::TimeOfDay, value) => unless(value.as_str().and_then(time::time_of_day).is_some(), Refused::NoTimeOfDay),
         }
     }
 }
 
-fn bounds(number: &Number, min: Option<&Number>, max: Option<&Number>) -> Option<String> {
+/// Why a value cannot be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refused {
+    /// It has more bytes than this.
+    TooLong(usize),
+    NoText,
+    NoInteger,
+    NoNumber,
+    AtLeast(Number),
+    AtMost(Number),
+    NoBoolean,
+    NoneOf(Vec<String>),
+    NoDuration,
+    NoTimeOfDay,
+}
+
+/// In words that follow the name of the setting.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(max) => write!(f, "has at most {max} bytes"),
+            Self::NoText => f.write_str("must be a text"),
+            Self::NoInteger => f.write_str("must be an integer"),
+            Self::NoNumber => f.write_str("must be a number"),
+            Self::AtLeast(min) => write!(f, "must be at least {min}"),
+            Self::AtMost(max) => write!(f, "must be at most {max}"),
+            Self::NoBoolean => f.write_str("must be true or false"),
+            Self::NoneOf(values) => write!(f, "must be one of {}", values.join(", ")),
+            Self::NoDuration => f.write_str("must be a duration such as 90m or 24h"),
+            Self::NoTimeOfDay => f.write_str("must be a time such as 08:00"),
+        }
+    }
+}
+
+fn bounds(number: &Number, min: Option<&Number>, max: Option<&Number>) -> Option<Refused> {
     let below = |a: &Number, b: &Number| order(a, b).is_some_and(std::cmp::Ordering::is_lt);
     match (min, max) {
-        (Some(min), _) if below(number, min) => Some(format!("must be at least {min}")),
-        (_, Some(max)) if below(max, number) => Some(format!("must be at most {max}")),
+        (Some(min), _) if below(number, min) => Some(Refused::AtLeast(min.clone())),
+        (_, Some(max)) if below(max, number) => Some(Refused::AtMost(max.clone())),
         _ => None,
     }
 }
@@ -105,7 +137,7 @@ pub(crate) fn check_all(settings: &[Setting], given: &Map<String, Value>) -> Res
     for setting in settings {
         match given.get(&setting.name).or(setting.default.as_ref()) {
             None => problems.push(format!("`{}` must be chosen: it has no default", setting.name)),
-            Some(value) => match setting.kind.problem(value) {
+            Some(value) => match setting.kind.refuses(value) {
                 Some(problem) => problems.push(format!("`{}` {problem}", setting.name)),
                 None => {
                     chosen.insert(setting.name.clone(), value.clone());
@@ -146,7 +178,7 @@ fn setting(name: &str, table: &Table<'_>) -> Option<Setting> {
     table.finish();
     let default = default.and_then(|item| {
         let value = item.json()?;
-        if let Some(problem) = kind.problem(&value) {
+        if let Some(problem) = kind.refuses(&value) {
             table.report().push(error("bad-default", item.span(), format!("the default of `{name}` {problem}")));
             return None;
         }

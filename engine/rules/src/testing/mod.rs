@@ -13,6 +13,7 @@ mod file;
 mod fixtures;
 mod run;
 mod runner;
+mod sample;
 mod world;
 
 pub use compare::Difference;
@@ -20,6 +21,7 @@ pub(crate) use file::{Declared, read};
 pub use fixtures::missing_fixtures;
 pub use run::{TestResult, Testing, run_tests};
 pub use runner::{Ended, Ran, Runner, Stage};
+pub use sample::{SampleEvent, sample_event};
 
 use std::collections::BTreeMap;
 

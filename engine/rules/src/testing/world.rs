@@ -3,6 +3,7 @@
 //! Arrivals are decided by [`zelo_core::decide`], as the store has it done; what is due before the next of them is ended by
 //! [`zelo_core::settle`]. Only what a plugin would have done is not known: it is taken to be done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -137,7 +138,8 @@ fn emitted(kind: &str, data: zelo_core::Payload) -> Reading {
     }
 }
 
-fn payload(rule: &Rule, event: &TestEvent, fixtures: &dyn Fn(&str) -> Result<String, String>) -> Result<Value, String> {
+/// The payload of `event`.
+pub(super) fn payload(rule: &Rule, event: &TestEvent, fixtures: &dyn Fn(&str) -> Result<String, String>) -> Result<Value, String> {
     let mut data = match &event.payload {
         Payload::Data(data) => data.clone(),
         Payload::File(_) => {
@@ -164,7 +166,12 @@ fn lookups(arrival: &Arrival) -> impl Iterator<Item = &LookupRef> {
 
 /// The record that `test` gives for a place.
 fn recorded<'t>(test: &'t RuleTest, lookup: &LookupRef) -> Option<&'t Value> {
-    let record = match test.records.get(&lookup.name)? {
+    recorded_in(&test.records, lookup)
+}
+
+/// The record for a place among `records`, by the names of lookups.
+pub(super) fn recorded_in<'t>(records: &'t BTreeMap<String, Value>, lookup: &LookupRef) -> Option<&'t Value> {
+    let record = match records.get(&lookup.name)? {
         Value::Array(records) => records.get(lookup.position as usize)?,
         record => record,
     };

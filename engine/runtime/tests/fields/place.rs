@@ -251,7 +251,7 @@ async fn left(runtime: &Runtime, clear: String, refusals: Vec<String>) -> Left {
         jobs.push(LeftOfJob { view, journal, attempts });
     }
     assert!(store.messages(&Page::default()).await.unwrap().is_empty(), "nobody is written to");
-    let audit = store.audit(&AuditPage { page: Page { limit: 1000, ..Page::default() }, kind: None }).await.unwrap();
+    let audit = store.audit(&AuditPage { page: Page { limit: 1000, ..Page::default() }, ..AuditPage::default() }).await.unwrap();
     Left { jobs, audit, clear, refusals }
 }
 

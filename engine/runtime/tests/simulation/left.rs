@@ -51,7 +51,7 @@ impl Stored {
             messages: store.messages(&page).await?,
             documents: store.documents(&page).await?,
             contacts: store.records(&page, Some("contact")).await?,
-            audit: store.audit(&AuditPage { page, kind: None }).await?,
+            audit: store.audit(&AuditPage { page, ..AuditPage::default() }).await?,
             findings: store.verify_audit(Vec::new()).await?.findings.iter().map(ToString::to_string).collect(),
         })
     }

@@ -17,10 +17,10 @@ use zelo_core::{
     Pseudonym, RecordRow, Status, Timestamp, TraceId,
 };
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView, Outcome, Page,
-    PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView,
-    Store, SubjectExport, SubjectView, Who, Work,
+    Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
+    ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView,
+    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue,
+    SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;
@@ -198,6 +198,9 @@ impl Store for Faulty {
     }
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
+    }
+    async fn amend(&self, amend: Amend, now: Timestamp) -> Result<Amended, Error> {
+        self.inner.amend(amend, now).await
     }
     async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
         let held = if self.weather.alone { held.to_vec() } else { Vec::new() };

@@ -112,7 +112,7 @@ pub(super) async fn messages(State(app): State<App>, who: Known, parameters: Par
 pub(super) async fn audit(State(app): State<App>, who: Known, mut parameters: Parameters) -> Result<Json<List<AuditJson>>, Problem> {
     let kind = parameters.take("kind").map(|word| AuditKind::parse(&word).ok_or_else(unknown_kind)).transpose()?;
     let wanted = parameters.page(", kind", &who)?;
-    let rows = app.runtime.store.audit(&AuditPage { page: wanted.page.clone(), kind }).await?;
+    let rows = app.runtime.store.audit(&AuditPage { page: wanted.page.clone(), kind, ..AuditPage::default() }).await?;
     Ok(Json(wanted.answer(&rows, |row| row.cursor, AuditJson::new)))
 }
 

@@ -4,6 +4,7 @@
 //! Times are RFC 3339 in UTC. Names are those of the design's words.
 
 mod activity;
+mod automations;
 mod documents;
 mod explain;
 pub(crate) mod halts;
@@ -55,6 +56,8 @@ pub(crate) fn table() -> Table {
         .at(SEES, routes!(activity::records))
         .at(SEES, routes!(in_force::rules))
         .at(SEES, routes!(in_force::rule))
+        .at(SEES, routes!(automations::list))
+        .at(Gate::Known(Role::Integrator, Reach::Clinics), routes!(automations::switch))
         .at(SEES_ALL, routes!(in_force::status))
         .at(SEES_ALL, routes!(halts::list))
         .at(DECIDES_ALL, routes!(halts::halt))

@@ -83,6 +83,24 @@ impl Door {
         }
     }
 
+    /// Whether a question about a connection is heard at all.
+    ///
+    /// # Errors
+    /// Its address is not among those that the connection is for.
+    pub(crate) fn hears(&self, connection: &str, extensions: &Extensions) -> Result<(), Problem> {
+        self.allows(connection, Client::of(extensions))
+    }
+
+    fn allows(&self, connection: &str, client: Option<IpAddr>) -> Result<(), Problem> {
+        let allow = self.allow.connections.get(connection);
+        if allow.is_some_and(|networks| !client.is_some_and(|address| any_has(networks, address))) {
+            return Err(Problem::address(
+                "The address that this comes from is not among those that this connection takes deliveries from: `allow` in zelo.toml.",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether a delivery is looked at; `incoming` is its head. Of an unknown connection it is, for the answer that there is none.
     ///
     /// # Errors
@@ -113,18 +131,13 @@ impl Door {
         extensions: &Extensions,
     ) -> Result<Visit<'a>, Problem> {
         let client = Client::of(extensions);
-        let allow = self.allow.connections.get(incoming.connection);
-        if allow.is_some_and(|networks| !client.is_some_and(|address| any_has(networks, address))) {
-            return Err(Problem::address(
-                "The address that this comes from is not among those that this connection takes deliveries from: `allow` in zelo.toml.",
-            ));
-        }
+        self.allows(incoming.connection, client)?;
         let at = self.connections.get(incoming.connection).copied();
         let verified = runtime.connections.get(incoming.connection).is_some_and(|connection| !runtime.is_insecure(connection));
         let visit = Visit { door: self, at: at.filter(|_| verified), place: Place::of(client), proof, watched: false };
         if at.is_none() {
             // Of no connection: that takes nothing of what deliveries have.
-            self.limiters.other().map_err(Problem::limited)?;
+            self.limiters.other(visit.place).map_err(Problem::limited)?;
             return Ok(visit);
         }
         let say = visit.ask()?;
@@ -134,8 +147,8 @@ impl Door {
     }
 
     /// What somebody hears who was sent away with `problem` before it was known where to: too much of that is too much as well.
-    pub(crate) fn missed(&self, problem: Problem) -> Problem {
-        self.limiters.other().map_or_else(Problem::limited, |()| problem)
+    pub(crate) fn missed(&self, problem: Problem, extensions: &Extensions) -> Problem {
+        self.limiters.other(Place::of(Client::of(extensions))).map_or_else(Problem::limited, |()| problem)
     }
 
     /// Whether a request that is no delivery is let in.
@@ -147,7 +160,7 @@ impl Door {
                 "The address that this comes from is not among those that pages and API are for: `admin_allow` in zelo.toml.",
             ));
         }
-        self.limiters.other().map_err(Problem::limited)
+        self.limiters.other(Place::of(client)).map_err(Problem::limited)
     }
 
     fn lockouts(&self) -> MutexGuard<'_, Lockouts> {

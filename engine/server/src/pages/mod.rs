@@ -4,16 +4,16 @@
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
 mod activity;
-mod automations;
+pub(crate) mod automations;
 mod board;
 pub(crate) mod halts;
-pub(crate) mod home;
 pub(crate) mod jobs;
 mod language;
 pub(crate) mod moments;
 mod refused;
 pub(crate) mod sign_in;
 pub(crate) mod tables;
+pub(crate) mod today;
 pub(crate) mod visit;
 pub(crate) mod words;
 
@@ -35,7 +35,7 @@ use crate::openapi::Table;
 /// The routes of the pages.
 pub(crate) fn table() -> Table {
     Table::new()
-        .at(Gate::Open, routes!(home::show))
+        .merge(today::table_of_today())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -43,13 +43,19 @@ pub(crate) fn table() -> Table {
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
+        .merge(automations::table())
         .merge(activity::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
-const STYLE: &str = concat!(include_str!("style/base.css"), include_str!("style/activity.css"));
+const STYLE: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/today.css"),
+    include_str!("style/automations.css"),
+    include_str!("style/activity.css")
+);
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

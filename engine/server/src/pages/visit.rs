@@ -76,8 +76,6 @@ pub(crate) struct Visit {
     seen: String,
     /// Where they are, for the way back.
     at: String,
-    /// What came of a form has no address at which it could be fetched again.
-    still: bool,
 }
 
 impl FromRequestParts<App> for Visit {
@@ -94,14 +92,18 @@ impl Visit {
     pub(crate) async fn of(app: &App, who: Known, parts: &mut Parts) -> Result<Self, Problem> {
         let Ok(Language(words)) = Language::from_request_parts(parts, app).await;
         let seen = live::look(&app.runtime).await?;
-        let still = !parts.method.is_safe();
-        let at = parts.uri.path_and_query().filter(|_| !still).map_or("/", |at| at.as_str()).to_owned();
-        Ok(Self { app: app.clone(), words, who, seen, at, still })
+        let visit = Self { app: app.clone(), words, who, seen, at: parts.uri.path_and_query().map_or("/", |at| at.as_str()).to_owned() };
+        Ok(if parts.method.is_safe() { visit } else { visit.of_form("/".to_owned()) })
     }
 
     /// The zones of the clinics, each looked up once for this page.
     pub(crate) fn zones(&self) -> Zones<'_> {
         Zones::new(&self.app)
+    }
+
+    /// The same, in answer to a form: what it shows is not at an address of its own, so it does not renew itself; the way back leads to `at`.
+    pub(crate) fn of_form(self, at: String) -> Self {
+        Self { seen: String::new(), at, ..self }
     }
 
     /// The whole page: `content` under its title, with the menu. It shows by itself what changes, to whom changes are told.
@@ -113,7 +115,7 @@ impl Visit {
     pub(crate) fn page_as(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
         let words = self.words;
         // What is told to open pages is that something has changed, wherever that was.
-        let live = self.who.sees_everything() && status == StatusCode::OK && !self.still;
+        let live = self.who.sees_everything() && status == StatusCode::OK && !self.seen.is_empty();
         let body = html! {
             a.skip href="#main" { (words.skip) }
             div.frame {

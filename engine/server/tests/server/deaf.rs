@@ -17,10 +17,10 @@ use zelo_core::{
     Pseudonym, RecordRow, SignedDuration, Timestamp, TraceId,
 };
 use zelo_store::{
-    Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView, ConsentWrite,
-    CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView, Outcome, Page,
-    PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue, SecretView,
-    Store, SubjectExport, SubjectView, Who, Work,
+    Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
+    ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView,
+    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue,
+    SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
@@ -66,6 +66,9 @@ impl Store for Deaf {
     }
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error> {
         self.inner.import(import, now).await
+    }
+    async fn amend(&self, amend: Amend, now: Timestamp) -> Result<Amended, Error> {
+        self.inner.amend(amend, now).await
     }
     async fn reclaim(&self, now: Timestamp, policy: RetryPolicy, held: &[JobId]) -> Result<Vec<Job>, Error> {
         self.inner.reclaim(now, policy, held).await

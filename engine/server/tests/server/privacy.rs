@@ -63,7 +63,7 @@ async fn person(house: &House, id: &str) -> SubjectView {
 /// The audit log, oldest first.
 async fn log(house: &House) -> Vec<AuditView> {
     let page = Page { limit: 1000, ..Page::default() };
-    let mut rows = house.store().audit(&AuditPage { page, kind: None }).await.unwrap();
+    let mut rows = house.store().audit(&AuditPage { page, ..AuditPage::default() }).await.unwrap();
     rows.reverse();
     rows
 }

@@ -5,15 +5,20 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::{Event, EventId, KeyHash, RecordRow};
+use zelo_core::{Event, EventId, JobId, KeyHash, RecordRow};
 
+use super::activity;
 use super::column::ms;
+use super::conversations;
+use super::counts;
+use super::events;
 use super::load::load_records;
+use super::pending;
 use super::reader::Reader;
-use super::{activity, events};
-use crate::archive::{Archive, Archived, EventsWanted, JobsWanted, Range};
+use super::today;
+use crate::archive::{Archive, Archived, EventsWanted, JobsWanted, Open, Pending, Range, Tally};
 use crate::seal::Keyring;
-use crate::{Error, EventView, JobView};
+use crate::{DocumentView, Error, EventView, JobView, MessageView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -76,6 +81,21 @@ impl Archive for SqliteArchive {
         self.read(activity::event_types).await
     }
 
+    async fn tally(&self, range: &Range) -> Result<Vec<Tally>, Error> {
+        let range = range.clone();
+        self.read(|reader| counts::tally(reader, range)).await
+    }
+
+    async fn open(&self, page: &Page) -> Result<Open, Error> {
+        let page = page.clone();
+        self.read(|reader| today::open(reader, page)).await
+    }
+
+    async fn next(&self, page: &Page) -> Result<Vec<JobView>, Error> {
+        let page = page.clone();
+        self.read(|reader| today::next(reader, page)).await
+    }
+
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {
         self.read(|reader| async move {
             let mut conn = reader.conn().await?;
@@ -87,6 +107,26 @@ impl Archive for SqliteArchive {
             }
         })
         .await
+    }
+
+    async fn conversations(&self, page: &Page, channel: Option<&str>, each: u32) -> Result<Vec<Vec<MessageView>>, Error> {
+        let (page, channel) = (page.clone(), channel.map(str::to_owned));
+        self.read(move |reader| conversations::all(reader, page, channel, each)).await
+    }
+
+    async fn conversation(&self, job: JobId, index: u32, page: &Page) -> Result<Vec<MessageView>, Error> {
+        let page = page.clone();
+        self.read(move |reader| conversations::one(reader, job, index, page)).await
+    }
+
+    async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error> {
+        let of = of.to_vec();
+        self.read(move |reader| conversations::documents(reader, of)).await
+    }
+
+    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error> {
+        let rule = rule.to_owned();
+        self.read(|reader| pending::of(reader, rule)).await
     }
 }
 

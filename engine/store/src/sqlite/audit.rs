@@ -41,7 +41,8 @@ const LAST: &str = concat!(select!(), "ORDER BY seq DESC LIMIT 1");
 
 const PAGE: &str = concat!(
     select!(),
-    "WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) AND ",
+    "WHERE seq < ?1 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND (?5 IS NULL OR kind = ?5) \
+     AND (?7 IS NULL OR actor = ?7) AND (?8 IS NULL OR at >= ?8) AND (?9 IS NULL OR at < ?9) AND ",
     of_clinics!(),
     " ORDER BY seq DESC LIMIT ?4"
 );
@@ -298,9 +299,9 @@ pub(crate) async fn last(conn: &mut SqliteConnection) -> Result<Option<Link>, Er
 /// A page of the log, newest first.
 pub(crate) async fn page(reader: Reader, wanted: AuditPage) -> Result<Vec<AuditView>, Error> {
     let mut conn = reader.conn().await?;
-    let AuditPage { page, kind } = wanted;
+    let AuditPage { page, kind, actor, since, until } = wanted;
     let query = sqlx::query(PAGE).bind(page.before.unwrap_or(i64::MAX)).bind(page.connection).bind(page.clinic).bind(page.limit);
-    let query = query.bind(kind.map(AuditKind::as_str)).bind(clinics(&page.clinics));
+    let query = query.bind(kind.map(AuditKind::as_str)).bind(clinics(&page.clinics)).bind(actor).bind(since.map(ms)).bind(until.map(ms));
     let rows = query.fetch_all(&mut *conn).await.map_err(Error::database("read the audit log"))?;
     rows.iter().map(view).collect()
 }

@@ -18,15 +18,16 @@ use zelo_core::{
 use super::budgets::{self, Sent};
 use super::bulk::{Bound, Rows, expect_rows, in_list};
 use super::column::ms;
+use super::counts;
 use super::jobs::Kept;
 use super::keys::Keys;
 use super::load::{load_records, record_at};
 use super::others::{Others, Records};
 use super::record::{SealedRecord, owned, put_records};
 use super::writer::Desk;
-use crate::Error;
 use crate::envelope::{self, DocumentHead, RecordBody};
 use crate::seal::{DataKey, Place};
+use crate::{Counted, Error};
 
 const INSERT_JOURNAL: Rows = Rows {
     doing: "store a journal",
@@ -241,9 +242,11 @@ impl<'a> Effects<'a> {
     async fn store_messages(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(self.messages.len());
         let mut sent = Vec::with_capacity(self.messages.len());
+        let mut counted = Vec::with_capacity(self.messages.len());
         for (id, index, channel, message, at) in &self.messages {
             let of = within.of(*id)?;
             let contact = within.desk.indexer.contact(&of.job.connection, &message.to);
+            counted.push((*at, of.job.connection.as_str(), of.job.clinic.as_deref(), Counted::Message));
             sent.push(Sent { job: of.job, effect: *index, contact, at: *at });
             let sealed = within.seal(of, message_at(&numbered(*id, *index)), message)?;
             let recipient = within.desk.indexer.recipient(&of.job.connection, &message.to);
@@ -262,13 +265,16 @@ impl<'a> Effects<'a> {
             })
             .await?;
         expect_rows("messages", "store messages", wanted, touched)?;
+        counts::add(conn, counted).await?;
         budgets::count(conn, sent).await
     }
 
     async fn store_documents(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(self.documents.len());
+        let mut counted = Vec::with_capacity(self.documents.len());
         for (id, index, document, at) in &self.documents {
             let (of, row) = (within.of(*id)?, numbered(*id, *index));
+            counted.push((*at, of.job.connection.as_str(), of.job.clinic.as_deref(), Counted::Document));
             let head = DocumentHead {
                 name: document.name.as_str().into(),
                 media_type: document.media_type.as_str().into(),
@@ -284,7 +290,8 @@ impl<'a> Effects<'a> {
                 of_job(query, of.job, index).bind(at).bind(size).bind(of.key.id()).bind(sealed).bind(content).bind(action(of.job))
             })
             .await?;
-        expect_rows("documents", "store documents", wanted, touched)
+        expect_rows("documents", "store documents", wanted, touched)?;
+        counts::add(conn, counted).await
     }
 
     async fn store_reports(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {

@@ -13,8 +13,9 @@ use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, Lane, LookupRef, Ne
 
 use super::bulk::{Bound, Rows, bytes, expect_rows, fetch_in, in_list, integers};
 use super::column::{Columns, ms};
+use super::counts;
 use super::line::{self, Line};
-use crate::Error;
+use crate::{Counted, Error};
 
 /// The columns that `jobs` and `job_history` share, in the order of [`bind_job`].
 macro_rules! job_columns {
@@ -281,9 +282,14 @@ pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Re
     let lookups: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| lookup_rows(ended.kept, ended.job)).collect();
     let needs: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| need_rows(ended.kept, ended.job)).collect();
     let over = orders(jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.job));
+    let counted: Vec<_> = jobs
+        .iter()
+        .map(|ended| (ended.at, ended.job.connection.as_str(), ended.job.clinic.as_deref(), Counted::Job(ended.job.state)))
+        .collect();
     let wanted = jobs.len();
     let touched = END.run(conn, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary)).await?;
     expect_rows("job_history", "store ended jobs", wanted, touched)?;
+    counts::add(conn, counted).await?;
     if lived.is_empty() {
         return Ok(());
     }

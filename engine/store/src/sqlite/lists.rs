@@ -61,7 +61,7 @@ const ATTENTION: &str = concat!(
 );
 
 const MESSAGES: &str = concat!(
-    "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE seq < ?1 \
+    "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed, action FROM messages WHERE seq < ?1 \
     AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
     of_clinics!(),
     " ORDER BY seq DESC LIMIT ?4"
@@ -75,14 +75,13 @@ const RECORDS: &str = concat!(
 );
 
 const DOCUMENTS: &str = concat!(
-    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed FROM documents WHERE seq < ?1 \
+    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, action FROM documents WHERE seq < ?1 \
     AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
     of_clinics!(),
     " ORDER BY seq DESC LIMIT ?4"
 );
 
-const DOCUMENT: &str =
-    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE job_id = ?1 AND effect = ?2";
+const DOCUMENT: &str = "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content, action FROM documents WHERE job_id = ?1 AND effect = ?2";
 
 const RECORDS_OF: &str = "SELECT written, record, connection, clinic, kind, time, key_id, sealed FROM records \
     WHERE key_id IN (SELECT value FROM json_each(?1)) ORDER BY written";
@@ -102,11 +101,13 @@ macro_rules! of_theirs {
     };
 }
 
-const MESSAGES_OF: &str =
-    concat!("SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed FROM messages WHERE ", of_theirs!("messages"));
+const MESSAGES_OF: &str = concat!(
+    "SELECT seq, job_id, effect, connection, clinic, channel, at, key_id, sealed, action FROM messages WHERE ",
+    of_theirs!("messages")
+);
 
 const DOCUMENTS_OF: &str = concat!(
-    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content FROM documents WHERE ",
+    "SELECT seq, job_id, effect, connection, clinic, at, size, key_id, sealed, content, action FROM documents WHERE ",
     of_theirs!("documents")
 );
 
@@ -144,7 +145,7 @@ pub(crate) async fn jobs_at(conn: &mut ReadConnection, reader: &Reader, seqs: Ve
     job_views(conn, reader, &rows).await
 }
 
-async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
+pub(super) async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {
     let rows: Vec<_> = rows.iter().map(|row| Columns::new(row, "job_history", "seq")).collect();
     let sealed: Vec<_> =
         rows.iter().map(|row| Ok((row.get::<Option<&[u8]>>("summary")?, jobs::kept(row)?))).collect::<Result<_, Error>>()?;
@@ -221,14 +222,14 @@ pub(crate) async fn document(reader: Reader, job: JobId, index: u32) -> Result<O
 }
 
 /// Whose data rows have, and the keys that open them.
-struct Whose {
+pub(crate) struct Whose {
     keys: Keys,
     others: Others,
 }
 
 impl Whose {
     /// Of what came of jobs.
-    async fn of_jobs(conn: &mut ReadConnection, reader: &Reader, rows: &[Columns<'_>]) -> Result<Self, Error> {
+    pub(crate) async fn of_jobs(conn: &mut ReadConnection, reader: &Reader, rows: &[Columns<'_>]) -> Result<Self, Error> {
         let jobs = rows.iter().map(|row| row.job_id("job_id")).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { keys: load_keys(conn, reader, rows).await?, others: Others::load(conn, jobs).await? })
     }
@@ -238,7 +239,7 @@ impl Whose {
     }
 }
 
-fn document_view(row: &Columns<'_>, whose: &Whose) -> Result<DocumentView, Error> {
+pub(crate) fn document_view(row: &Columns<'_>, whose: &Whose) -> Result<DocumentView, Error> {
     let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
     let plain = whose.keys.open(row.get("key_id")?, document_at(&numbered(job, index), "sealed"), row.get("sealed")?)?;
     let head: DocumentHead<'static> = envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?;
@@ -255,6 +256,7 @@ fn document_view(row: &Columns<'_>, whose: &Whose) -> Result<DocumentView, Error
         media_type: head.media_type.into_owned(),
         text: head.text.into_owned(),
         size: row.count("size")?,
+        action: row.get("action")?,
     })
 }
 
@@ -327,7 +329,7 @@ fn record_view(row: &Columns<'_>, keys: &Keys, whose: &Records) -> Result<Record
     })
 }
 
-fn message_view(row: &Columns<'_>, whose: &Whose) -> Result<MessageView, Error> {
+pub(crate) fn message_view(row: &Columns<'_>, whose: &Whose) -> Result<MessageView, Error> {
     let (job, index) = (row.job_id("job_id")?, row.small("effect")?);
     let plain = whose.keys.open(row.get("key_id")?, message_at(&numbered(job, index)), row.get("sealed")?)?;
     Ok(MessageView {
@@ -339,6 +341,7 @@ fn message_view(row: &Columns<'_>, whose: &Whose) -> Result<MessageView, Error> 
         connection: row.get("connection")?,
         clinic: row.get("clinic")?,
         channel: row.get("channel")?,
+        action: row.get("action")?,
         message: envelope::from_json(&plain).map_err(|why| row.damaged("sealed", why))?,
     })
 }

@@ -12,6 +12,7 @@ use zelo_core::{Arrival, Candidate, EventId, Job, JobId, KeyHash, Person, Plan, 
 use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
 use super::column::{Columns, ms};
 use super::consents;
+use super::counts;
 use super::identities::{self as people, Known};
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
@@ -20,9 +21,9 @@ use super::recent::{self, Stored};
 use super::steps;
 use super::windows::{self, JoinedRow, WindowOf};
 use super::writer::Desk;
-use crate::Error;
 use crate::envelope::{self, Parts, RecordBody};
 use crate::seal::{DataKey, Keyring, Owner, Place};
+use crate::{Counted, Error};
 
 /// Parts an event has room for: its payload is part 0.
 pub(super) const PARTS: i64 = 256;
@@ -297,6 +298,7 @@ impl Changes<'_> {
         let mut parts = Vec::with_capacity(new.len());
         let mut rows = Vec::with_capacity(new.len());
         let mut made = HashMap::with_capacity(new.len());
+        let mut counted = Vec::with_capacity(new.len());
         for (place, New { arrival, decision, payload }) in new.into_iter().enumerate() {
             let payload = match payload {
                 Some(payload) => payload,
@@ -307,6 +309,8 @@ impl Changes<'_> {
             let mut keys = vec![(0, payload.key_id)];
             keys.extend(payload.own.iter().map(|(place, key, _)| (*place as u8, *key)));
             desk.recent.add(&Stored { seq, arrival, accepted: decision.status == Status::Accepted, keys: &keys });
+            let event = &arrival.event;
+            counted.push((event.received, event.connection.as_str(), event.clinic.as_deref(), Counted::Event(decision.status)));
             rows.push((seq, arrival, decision.status, recent::packed(&keys)));
             let own = payload.own.into_iter().map(|(place, key, sealed)| (seq * PARTS + place as i64, &arrival.event, key, sealed));
             parts.extend([(seq * PARTS, &arrival.event, payload.key_id, payload.sealed)].into_iter().chain(own));
@@ -340,6 +344,7 @@ impl Changes<'_> {
             })
             .await?;
         expect_rows("event_parts", "store payloads", wanted, touched)?;
+        counts::add(conn, counted).await?;
         Ok(made)
     }
 

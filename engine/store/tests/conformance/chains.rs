@@ -46,7 +46,7 @@ fn counting(work: &Work, index: u32) -> Checkpoint {
     }
 }
 
-fn contact(db: &Db, stage: &str, note: &str, time: i64) -> LocalWrite {
+pub(crate) fn contact(db: &Db, stage: &str, note: &str, time: i64) -> LocalWrite {
     let edit = RecordEdit {
         record: "contact".into(),
         id: "p1".into(),

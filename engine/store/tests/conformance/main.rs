@@ -17,6 +17,7 @@ macro_rules! conforming {
 }
 
 mod activity;
+mod amending;
 mod archive;
 mod arrivals;
 mod audit;
@@ -26,6 +27,7 @@ mod budgets;
 mod build;
 mod chains;
 mod consents;
+mod conversations;
 mod damage;
 mod erasing;
 mod figures;

@@ -118,7 +118,7 @@ conforming! {
         assert_eq!(told, [(detail(2), minute(2), Some(work.job.id)), (detail(0), minute(2), Some(work.job.id))]);
         assert_eq!((rows[0].entry.clinic.as_deref(), rows[0].entry.actor.as_str()), (Some("7"), "engine"));
         let elsewhere = Page { clinic: Some("8".into()), ..Page::default() };
-        assert_eq!(db.store.audit(&AuditPage { page: elsewhere, kind: None }).await.unwrap(), []);
+        assert_eq!(db.store.audit(&AuditPage { page: elsewhere, ..AuditPage::default() }).await.unwrap(), []);
     }
 
     async fn what_a_cancelled_attempt_was_refused_has_to_be_answered_for_too(kind) {

@@ -2,7 +2,8 @@
 //
 // The server says on /changes that something is different; then the page is fetched again, and those of its sections
 // that are different are exchanged. What the reader is at stays as it is: focus, open details, scroll positions.
-// A section with a form that somebody is filling in stays as it is until it is sent. A page that nobody looks at does not listen.
+// A section with a form that somebody is filling in stays as it is until it is sent, and so does one that another script has filled
+// (`data-still`). A page that nobody looks at does not listen.
 "use strict";
 (() => {
   const main = document.querySelector("main[data-seen]");
@@ -84,7 +85,7 @@
     for (const section of [...next.children]) {
       const known = old.get(key(section));
       old.delete(key(section));
-      if (known && (known.isEqualNode(section) || isTouched(known))) {
+      if (known && (known.isEqualNode(section) || known.hasAttribute("data-still") || isTouched(known))) {
         last = known;
         continue;
       }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use zelo_rules::{Overview, Shown};
 
-use super::tables::{section, some};
-use super::words::Words;
 use crate::App;
 use crate::access::Known;
+use crate::pages::tables::{section, some};
+use crate::pages::words::Words;
 
 /// The automations in force of which `who` is told, each with what it does under its settings.
-pub(super) fn automations(app: &App, words: &Words, who: &Known) -> Markup {
+pub(in crate::pages) fn automations(app: &App, words: &Words, who: &Known) -> Markup {
     let edition = app.runtime.rules.current();
     let told: Vec<_> = edition
         .in_force

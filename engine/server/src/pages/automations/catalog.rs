@@ -1,0 +1,117 @@
+//! The catalogue: what there is, by what it is for, and where it is on.
+
+use axum::response::Response;
+use maud::{Markup, html};
+use serde_json::Map;
+use zelo_core::Clinics;
+use zelo_rules::{Rule, RuleSet};
+use zelo_store::AutomationRow;
+
+use super::spot::{Spot, Spots};
+use super::words::{Words, words};
+use crate::pages::tables::section;
+use crate::pages::visit::{Place, Visit};
+use crate::problem::Problem;
+
+/// What an automation is for, by what it may do: whoever gets a document and a message wants the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Documents,
+    Messages,
+    Requests,
+    Records,
+    Other,
+}
+
+impl Purpose {
+    const ALL: [Self; 5] = [Self::Messages, Self::Documents, Self::Records, Self::Requests, Self::Other];
+
+    fn of(rule: &Rule) -> Self {
+        let grants = || rule.actions.iter().map(|action| &action.grant);
+        if grants().any(|grant| grant.documents) {
+            Self::Documents
+        } else if grants().any(|grant| grant.messages.is_some()) {
+            Self::Messages
+        } else if grants().any(|grant| !grant.http.is_empty()) {
+            Self::Requests
+        } else if grants().any(|grant| !grant.records.is_empty()) {
+            Self::Records
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The catalogue of automations.
+#[utoipa::path(get, path = "/automations", tag = "pages", operation_id = "automations", responses(
+    (status = 200, description = "The page.", body = String, content_type = "text/html"),
+))]
+pub(crate) async fn list(visit: Visit) -> Result<Response, Problem> {
+    let words = words(visit.words);
+    let edition = visit.app.runtime.rules.current();
+    let rows = visit.app.runtime.store.automations().await?;
+    let spots = Spots::of(&visit.app, &visit.who, &rows).await?;
+    let rules = edition.rules.rules().filter_map(|rule| {
+        let places = spots.for_rule(&visit.app, &edition.rules, rule, &visit.who);
+        Some((rule, places)).filter(|(_, places)| !places.is_empty())
+    });
+    let rules: Vec<(&Rule, Vec<Spot>)> = rules.collect();
+    let idle = edition.in_force.problems();
+    let card = |rule: &Rule, places: &[Spot]| {
+        let broken = rows.iter().filter(|row| row.rule == rule.id && visit.who.clinics == Clinics::All);
+        let broken: Vec<&str> =
+            broken.flat_map(|row| idle.iter().filter(|one| one.automation == row.id)).map(|one| one.text.as_str()).collect();
+        card(&visit, words, &edition.rules, rule, &Stand { places, spots: &spots, rows: &rows, broken: &broken })
+    };
+    let body = html! {
+        p data-key="how" { (words.how) }
+        @if rules.is_empty() { div.empty data-key="empty" { p { (words.empty) } p { (words.empty_how) } } }
+        @for purpose in Purpose::ALL {
+            @if rules.iter().any(|(rule, _)| Purpose::of(rule) == purpose) {
+                (section(&format!("purpose-{}", purpose as usize), words.purposes[purpose as usize], &html! {
+                    div.cards {
+                        @for (rule, places) in rules.iter().filter(|(rule, _)| Purpose::of(rule) == purpose) { (card(rule, places)) }
+                    }
+                }))
+            }
+        }
+    };
+    Ok(visit.page(Place::Automations, visit.words.place(Place::Automations), &body))
+}
+
+/// Where a rule stands.
+struct Stand<'s> {
+    places: &'s [Spot],
+    spots: &'s Spots,
+    rows: &'s [AutomationRow],
+    /// Why it is on and does nothing.
+    broken: &'s [&'s str],
+}
+
+fn card(visit: &Visit, words: &Words, rules: &RuleSet, rule: &Rule, stand: &Stand<'_>) -> Markup {
+    let lang = visit.words.lang;
+    let title = rule.title.get(lang).map_or(rule.id.as_str(), String::as_str);
+    let placed = |on: bool| -> Vec<String> {
+        let rows = stand.places.iter().filter_map(|spot| Some((spot, spot.row(&rule.id, stand.rows)?)));
+        rows.filter(|(_, row)| row.enabled == on).map(|(spot, _)| stand.spots.name(spot, words.every_clinic)).collect()
+    };
+    let (on, off) = (placed(true), placed(false));
+    // With its settings, where they are the same wherever it is on.
+    let mut chosen =
+        stand.places.iter().filter_map(|spot| spot.row(&rule.id, stand.rows)).filter(|row| row.enabled).map(|row| &row.settings);
+    let settings = chosen.next().filter(|first| chosen.all(|other| other == *first)).cloned().unwrap_or_else(Map::new);
+    let sentence = rules.sentence(&rule.id, &settings, lang).map(|sentence| sentence.to_string()).unwrap_or_default();
+    let does = rule.description.as_ref().and_then(|text| text.get(lang));
+    let (badge, told) = if on.is_empty() { ("badge off", words.off) } else { ("badge good", words.on) };
+    html! {
+        div.card.automation data-key={ "rule " (rule.id) } {
+            h3 { a href={ "/automations/" (rule.id) } { (title) } " " span class=(badge) { (told) } }
+            p { (does.unwrap_or(&sentence)) }
+            @if does.is_some() { details data-key={ "sentence " (rule.id) } { summary { (words.what) } p.said { (sentence) } } }
+            @if !on.is_empty() { p.facts { (words.on_for) " " (on.join(", ")) "." } }
+            @if !off.is_empty() && !on.is_empty() { p.facts { (words.off_for) " " (off.join(", ")) "." } }
+            @if on.is_empty() { p.facts { (words.nowhere) } }
+            @for why in stand.broken { p.error { (words.does_nothing) " " span lang="en" { (why) } } }
+        }
+    }
+}

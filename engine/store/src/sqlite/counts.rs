@@ -1,0 +1,126 @@
+//! How much came to be, by the hour: kept by the writer, a row for what a batch has of one kind, and read for whole days.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteConnection;
+
+use zelo_core::{JobState, Status};
+
+use super::bulk::Rows;
+use super::column::{Columns, ms};
+use super::reader::Reader;
+use crate::Error;
+use crate::archive::{Counted, Range, Tally};
+
+const HOUR: i64 = 3_600_000;
+
+/// What is older is dropped.
+const KEPT: SignedDuration = SignedDuration::from_hours(100 * 24);
+
+const ADD: Rows = Rows {
+    doing: "count what came to be",
+    head: "INSERT INTO counts (hour, connection, clinic, what, n) SELECT * FROM (VALUES",
+    columns: 5,
+    tail: ") WHERE column1 IS NOT NULL ON CONFLICT (hour, connection, clinic, what) DO UPDATE SET n = n + excluded.n",
+};
+
+// Nothing, but for the first hour of a day.
+const DROP: &str = "DELETE FROM counts WHERE hour < ?1";
+
+const TALLY: &str = "SELECT connection, clinic, what, sum(n) AS n FROM counts \
+    WHERE hour >= ?1 AND hour < ?2 AND (?3 IS NULL OR connection = ?3) GROUP BY connection, clinic, what ORDER BY connection, clinic, what";
+
+/// Something that came to be: when, of which connection and clinic, and what it is.
+pub(crate) type One<'a> = (Timestamp, &'a str, Option<&'a str>, Counted);
+
+/// Counts `ones`.
+pub(crate) async fn add(conn: &mut SqliteConnection, ones: impl IntoIterator<Item = One<'_>>) -> Result<(), Error> {
+    let mut sums: BTreeMap<(i64, &str, &str, &'static str), i64> = BTreeMap::new();
+    for (at, connection, clinic, of) in ones {
+        *sums.entry((ms(at).div_euclid(HOUR), connection, clinic.unwrap_or_default(), word(of))).or_default() += 1;
+    }
+    let Some(((newest, ..), _)) = sums.last_key_value() else { return Ok(()) };
+    let newest = *newest;
+    let rows = sums.into_iter().collect();
+    ADD.run(conn, rows, |query, ((hour, connection, clinic, what), n)| query.bind(hour).bind(connection).bind(clinic).bind(what).bind(n))
+        .await?;
+    if newest % 24 == 0 {
+        let oldest = newest - KEPT.as_hours();
+        sqlx::query(DROP).bind(oldest).execute(conn).await.map_err(Error::database("drop old counts"))?;
+    }
+    Ok(())
+}
+
+/// What came to be in the hours that begin in `range`.
+pub(crate) async fn tally(reader: Reader, range: Range) -> Result<Vec<Tally>, Error> {
+    let mut conn = reader.conn().await?;
+    let hour = |at: Timestamp| (ms(at) + HOUR - 1).div_euclid(HOUR);
+    let query = sqlx::query(TALLY).bind(hour(range.since)).bind(hour(range.until)).bind(range.connection);
+    let rows = query.fetch_all(&mut *conn).await.map_err(Error::database("read what came to be"))?;
+    rows.iter()
+        .map(|row| {
+            let row = Columns::new(row, "counts", "hour");
+            let clinic: String = row.get("clinic")?;
+            let clinic = (!clinic.is_empty()).then_some(clinic);
+            Ok(Tally { connection: row.get("connection")?, clinic, of: row.word("what", counted)?, count: row.count("n")? })
+        })
+        .collect()
+}
+
+const EVENTS: [(Status, &str); 5] = [
+    (Status::Accepted, "event accepted"),
+    (Status::Duplicate, "event duplicate"),
+    (Status::Stale, "event stale"),
+    (Status::Quarantined, "event quarantined"),
+    (Status::Ignored, "event ignored"),
+];
+
+const JOBS: [(JobState, &str); 8] = [
+    (JobState::Scheduled, "job scheduled"),
+    (JobState::Ready, "job ready"),
+    (JobState::Running, "job running"),
+    (JobState::Done, "job done"),
+    (JobState::Dead, "job dead"),
+    (JobState::Cancelled, "job cancelled"),
+    (JobState::Skipped, "job skipped"),
+    (JobState::Unknown, "job unknown"),
+];
+
+/// As it stands in the table.
+fn word(of: Counted) -> &'static str {
+    let found = match of {
+        Counted::Event(status) => EVENTS.iter().find(|(one, _)| *one == status).map(|(_, word)| *word),
+        Counted::Job(state) => JOBS.iter().find(|(one, _)| *one == state).map(|(_, word)| *word),
+        Counted::Message => Some("message"),
+        Counted::Document => Some("document"),
+    };
+    found.unwrap_or_default()
+}
+
+fn counted(text: &str) -> Option<Counted> {
+    let event = || Some(Counted::Event(EVENTS.iter().find(|(_, word)| *word == text)?.0));
+    let job = || Some(Counted::Job(JOBS.iter().find(|(_, word)| *word == text)?.0));
+    match text {
+        "message" => Some(Counted::Message),
+        "document" => Some(Counted::Document),
+        _ => event().or_else(job),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_reads_back() {
+        let events = EVENTS.map(|(status, _)| Counted::Event(status));
+        let jobs = JOBS.map(|(state, _)| Counted::Job(state));
+        for of in events.into_iter().chain(jobs).chain([Counted::Message, Counted::Document]) {
+            assert_eq!(counted(word(of)), Some(of));
+        }
+        assert!(EVENTS.iter().all(|(status, word)| word.ends_with(status.as_str())));
+        assert!(JOBS.iter().all(|(state, word)| word.ends_with(state.as_str())));
+        assert_eq!(counted("job"), None);
+    }
+}

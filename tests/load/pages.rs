@@ -1,0 +1,88 @@
+//! How long the pages take that people look at, with a large store behind them: each page of the menu, and one page below each list.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::Size;
+use crate::client::Connection;
+use crate::drive::closed;
+use crate::measure::{Rows, median};
+use crate::report::{Report, number};
+use crate::servers::House;
+use crate::workload::{Deliveries, Standing, bystander};
+
+/// What issue and design promise: so much is stored, and a page is answered within this time.
+const EVENTS: usize = 100_000;
+const RULES: usize = 10_000;
+const WITHIN_MS: f64 = 200.0;
+const IN_FLIGHT: usize = 64;
+
+pub(crate) fn measure(folder: &Path, size: Size, report: &mut Report) -> Result<(), String> {
+    let names: Vec<String> = (0..RULES).map(|number| format!("tell-{number}")).collect();
+    let on = names.iter().map(String::as_str).chain(["tell", "appointment-reminder"]);
+    let house = House::new(folder, "pages", on);
+    for (number, name) in names.iter().enumerate() {
+        fs::write(house.folder.join(format!("rules/automations/{name}.toml")), bystander(number)).unwrap();
+    }
+    let server = house.serve();
+    let mut deliveries = Deliveries::new();
+    for standing in [Standing::Done, Standing::Scheduled] {
+        closed(server.port, deliveries.some(EVENTS / 2, standing), IN_FLIGHT).all_accepted("the events behind the pages")?;
+    }
+    let token = house.told(&["token", "new", "--role", "admin"]);
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let visit = |path: &str| -> Result<(f64, String), String> {
+        let mut connection = Connection::to(server.port);
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\naccept: text/html\r\nauthorization: Bearer {}\r\n\r\n",
+            server.port,
+            token.trim()
+        );
+        tokio.block_on(connection.open()).map_err(|error| error.to_string())?;
+        let begun = Instant::now();
+        let answer = tokio.block_on(connection.exchange(request.as_bytes())).map_err(|error| format!("{path}: {error}"))?;
+        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        if answer.status != 200 {
+            return Err(format!("{path} answers {}", answer.status));
+        }
+        Ok((took, String::from_utf8_lossy(&answer.body).into_owned()))
+    };
+    // The menu, and of each of its pages the first link to something below it.
+    let mut pages: BTreeSet<String> = links(&visit("/")?.1).into_iter().collect();
+    for list in pages.clone() {
+        let below = format!("{}/", list.trim_end_matches('/'));
+        let found = links(&visit(&list)?.1);
+        pages.extend(found.iter().find(|link| link.starts_with(&below) && list != "/").cloned());
+        pages.extend(found.iter().find(|link| link.starts_with("/activity/jobs/")).cloned());
+    }
+    println!("\n{} events, {} rules that are on: from a request to the whole page, in ms", number(EVENTS as f64), number(RULES as f64));
+    let mut slowest = (0.0, String::new());
+    for page in &pages {
+        let took = (0..=size.rounds).map(|_| Ok(visit(page)?.0)).collect::<Result<Vec<f64>, String>>()?;
+        // Before the first nothing of it was read.
+        let (first, again) = (took[0], median(took[1..].to_vec()));
+        println!("{again:>9.1} {first:>9.1} at first  {}", page.split('?').next().unwrap_or_default());
+        if again > slowest.0 {
+            slowest = (again, page.clone());
+        }
+    }
+    let mut rows = Rows::of(&house.database());
+    let stored = rows.events();
+    rows.close();
+    if stored != EVENTS as i64 {
+        return Err(format!("{EVENTS} deliveries were accepted, and there are {stored} events"));
+    }
+    server.stop()?;
+    report.figure("pages with 100,000 events and 10,000 rules".to_owned(), number(pages.len() as f64));
+    report.at_most(format!("the slowest of them, {}", slowest.1), slowest.0, WITHIN_MS, " ms");
+    Ok(())
+}
+
+/// Where a page leads, below this server.
+fn links(page: &str) -> Vec<String> {
+    let found = page.split("<a ").skip(1).filter_map(|link| link.split('>').next()?.split("href=\"").nth(1)?.split('"').next());
+    let ours = found.filter(|link| link.starts_with('/') && !link.starts_with("/api/"));
+    ours.map(|link| link.replace("&amp;", "&")).collect()
+}
