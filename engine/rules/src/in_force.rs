@@ -327,10 +327,9 @@ impl InForce {
     }
 
     /// What one automation wants because of `event`, were it the one in force.
-    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, index: &Indexer) -> Vec<Candidate> {
+    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        let facts = self.facts(event);
-        Matching { in_force: self, rule, joined, event, index, facts: &facts, known: Known::Nothing }.collect(&mut candidates);
+        Matching { in_force: self, rule, joined, event, index, facts, known: Known::Nothing }.collect(&mut candidates);
         candidates
     }
 

@@ -120,20 +120,7 @@ async fn explained(
     telling: Telling<'_>,
     only: Option<&str>,
 ) -> Result<Explained, zelo_store::Error> {
-    let index = store.indexer();
-    let mut records = HashMap::new();
-    for candidate in in_force.candidates(event, index) {
-        if only.is_some_and(|only| candidate.origin.rule != only) {
-            continue;
-        }
-        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
-        for lookup in lookups {
-            if let Some(row) = store.record_at(lookup.record.hash).await? {
-                records.insert(lookup.record.hash, row.document);
-            }
-        }
-    }
-    let records = RecordSet(records);
+    let (index, records) = (store.indexer(), looked_up(store, in_force, event, only).await?);
     let explanation = {
         let question = Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale };
         match only {
@@ -154,6 +141,38 @@ async fn explained(
     let source = in_force.rules().source(&event.source).filter(|_| event.cause.is_none());
     let violation = source.and_then(|source| source.violation(&event.kind, &event.data));
     Ok(Explained { explanation, status, violation, jobs })
+}
+
+/// The same of those rules alone that listen to events of its type, without what was made; and how many others there are.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn listeners(
+    store: &dyn Store,
+    in_force: &InForce,
+    event: &Event,
+    telling: Telling<'_>,
+) -> Result<(Explanation, usize), zelo_store::Error> {
+    let (index, records) = (store.indexer(), looked_up(store, in_force, event, None).await?);
+    let Telling { reveal, locale } = telling;
+    Ok(in_force.explain_listeners(&Question { event, index, records: &records, reveal, locale }))
+}
+
+/// The records that those look up who want something because of `event`; of one rule `only`, where it is named.
+async fn looked_up(store: &dyn Store, in_force: &InForce, event: &Event, only: Option<&str>) -> Result<RecordSet, zelo_store::Error> {
+    let mut records = HashMap::new();
+    for candidate in in_force.candidates(event, store.indexer()) {
+        if only.is_some_and(|only| candidate.origin.rule != only) {
+            continue;
+        }
+        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
+        for lookup in lookups {
+            if let Some(row) = store.record_at(lookup.record.hash).await? {
+                records.insert(lookup.record.hash, row.document);
+            }
+        }
+    }
+    Ok(RecordSet(records))
 }
 
 /// The event that `given` would be on `connection`.

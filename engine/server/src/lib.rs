@@ -6,6 +6,7 @@
 //! - `POST /events` is the same for CloudEvents.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
+//! - `/activity`: what came in and what was done because of it, each event and job on a page of its own.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
 //! - `/healthz`, `/readyz`: whether it lives, and whether it can take deliveries.
 //! - `/metrics`: figures for monitoring.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use zelo_core::{AutomationId, Clinics, Event, EventId, JobId, JobState, KeyHash, RecordRow, Status};
+use zelo_core::{AutomationId, Clinics, Event, EventId, JobId, JobState, KeyHash, Pseudonym, RecordRow, Status};
 
 use crate::{DocumentView, Duties, Error, EventView, JobView, MessageView, Page};
 
@@ -21,6 +21,21 @@ pub trait Archive: Send + Sync + 'static {
 
     /// One event with its payload.
     async fn event(&self, id: EventId) -> Result<Option<Event>, Error>;
+
+    /// Events that are looked for, newest first, with their payloads.
+    async fn find_events(&self, wanted: &EventsWanted) -> Result<Vec<EventView>, Error>;
+
+    /// Jobs that are looked for, live and ended, newest first.
+    async fn find_jobs(&self, wanted: &JobsWanted) -> Result<Vec<JobView>, Error>;
+
+    /// Those of some things of which an event speaks.
+    async fn known_things(&self, things: Vec<KeyHash>) -> Result<Vec<KeyHash>, Error>;
+
+    /// The events that these deliveries became, in order of arrival.
+    async fn delivered(&self, deliveries: Vec<KeyHash>) -> Result<Vec<EventView>, Error>;
+
+    /// The types of all events that are stored, by name: few, whatever is stored.
+    async fn event_types(&self) -> Result<Vec<String>, Error>;
 
     /// How much came to be in `range`, by connection, clinic and what it is: events by when they arrived, jobs by when they ended.
     async fn tally(&self, range: &Range) -> Result<Vec<Tally>, Error>;
@@ -78,6 +93,45 @@ pub struct Range {
     pub until: Timestamp,
     /// Only of this connection.
     pub connection: Option<String>,
+}
+
+/// What events and jobs that are looked for have to do with.
+#[derive(Clone, Debug, Default)]
+pub enum Concerning {
+    #[default]
+    Anything,
+    /// Things of connections, one of these: [`Indexer::entity`](zelo_core::Indexer::entity).
+    Things(Vec<KeyHash>),
+    /// One of these people.
+    People(Vec<Pseudonym>),
+}
+
+/// Which events are looked for. What is not given does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct EventsWanted {
+    pub page: Page,
+    pub kind: Option<String>,
+    pub status: Option<Status>,
+    /// Arrived then or later.
+    pub since: Option<Timestamp>,
+    /// Arrived before.
+    pub until: Option<Timestamp>,
+    pub concerning: Concerning,
+}
+
+/// Which jobs are looked for. What is not given does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct JobsWanted {
+    pub page: Page,
+    pub state: Option<JobState>,
+    pub rule: Option<String>,
+    /// Due then or later.
+    pub since: Option<Timestamp>,
+    /// Due before.
+    pub until: Option<Timestamp>,
+    /// For this event, or for several of which it is one.
+    pub event: Option<EventId>,
+    pub concerning: Concerning,
 }
 
 /// An event, and where to go on behind it.

@@ -49,7 +49,9 @@ pub mod sqlite;
 mod subjects;
 
 pub use amend::{Amend, Amended, NewRecord};
-pub use archive::{Archive, Archived, Counted, LiveJobs, OPEN_MAX, Open, Pending, Range, TROUBLED_MAX, Tally, TroubleView};
+pub use archive::{
+    Archive, Archived, Concerning, Counted, EventsWanted, JobsWanted, LiveJobs, OPEN_MAX, Open, Pending, Range, TROUBLED_MAX, Tally, TroubleView,
+};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};

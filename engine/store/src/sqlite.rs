@@ -43,6 +43,7 @@ use crate::{
     Restored, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
+mod activity;
 mod agenda;
 mod amend;
 mod archive;

@@ -3,6 +3,7 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
+mod activity;
 mod attention;
 mod audit;
 pub(crate) mod automations;
@@ -71,6 +72,7 @@ pub(crate) fn table() -> Table {
         .merge(plugins::table())
         .merge(sources::table())
         .merge(people::table())
+        .merge(activity::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
@@ -87,6 +89,7 @@ const STYLE: &str = concat!(
     include_str!("style/subjects.css"),
     include_str!("style/audit.css"),
     include_str!("style/integrators.css"),
+    include_str!("style/activity.css"),
 );
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
 const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"), include_str!("script/rules.js"));

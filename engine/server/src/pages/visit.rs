@@ -92,8 +92,8 @@ impl Visit {
     pub(crate) async fn of(app: &App, who: Known, parts: &mut Parts) -> Result<Self, Problem> {
         let Ok(Language(words)) = Language::from_request_parts(parts, app).await;
         let seen = live::look(&app.runtime).await?;
-        let at = parts.uri.path_and_query().map_or("/", |at| at.as_str()).to_owned();
-        Ok(Self { app: app.clone(), words, who, seen, at })
+        let visit = Self { app: app.clone(), words, who, seen, at: parts.uri.path_and_query().map_or("/", |at| at.as_str()).to_owned() };
+        Ok(if parts.method.is_safe() { visit } else { visit.of_form("/".to_owned()) })
     }
 
     /// The zones of the clinics, each looked up once for this page.

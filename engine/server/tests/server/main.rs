@@ -33,6 +33,7 @@ mod page_people;
 mod page_plugins;
 mod page_rules;
 mod page_sources;
+mod page_activity;
 mod pages;
 mod people;
 mod privacy;

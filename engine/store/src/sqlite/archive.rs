@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use jiff::Timestamp;
 use zelo_core::{Event, EventId, JobId, JobState, KeyHash, RecordRow};
 
+use super::activity;
 use super::column::ms;
 use super::conversations;
 use super::counts;
@@ -16,9 +17,9 @@ use super::load::load_records;
 use super::pending;
 use super::reader::Reader;
 use super::{agenda, today, troubles};
-use crate::archive::{Archive, Archived, LiveJobs, Open, Pending, Range, Tally, TroubleView};
+use crate::archive::{Archive, Archived, EventsWanted, JobsWanted, LiveJobs, Open, Pending, Range, Tally, TroubleView};
 use crate::seal::Keyring;
-use crate::{DocumentView, Duties, Error, JobView, MessageView, Page};
+use crate::{DocumentView, Duties, Error, EventView, JobView, MessageView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -58,6 +59,28 @@ impl Archive for SqliteArchive {
 
     async fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
         Ok(self.read(move |reader| events::one(reader, id)).await?.map(|view| view.event))
+    }
+
+    async fn find_events(&self, wanted: &EventsWanted) -> Result<Vec<EventView>, Error> {
+        let wanted = wanted.clone();
+        self.read(|reader| activity::events(reader, wanted)).await
+    }
+
+    async fn find_jobs(&self, wanted: &JobsWanted) -> Result<Vec<JobView>, Error> {
+        let wanted = wanted.clone();
+        self.read(|reader| activity::jobs(reader, wanted)).await
+    }
+
+    async fn known_things(&self, things: Vec<KeyHash>) -> Result<Vec<KeyHash>, Error> {
+        self.read(|reader| activity::known_things(reader, things)).await
+    }
+
+    async fn delivered(&self, deliveries: Vec<KeyHash>) -> Result<Vec<EventView>, Error> {
+        self.read(|reader| activity::delivered(reader, deliveries)).await
+    }
+
+    async fn event_types(&self) -> Result<Vec<String>, Error> {
+        self.read(activity::event_types).await
     }
 
     async fn tally(&self, range: &Range) -> Result<Vec<Tally>, Error> {

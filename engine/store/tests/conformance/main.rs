@@ -16,6 +16,7 @@ macro_rules! conforming {
     )*};
 }
 
+mod activity;
 mod amending;
 mod agenda;
 mod archive;

@@ -146,6 +146,15 @@ impl Scheme {
         }
     }
 
+    /// What proves a delivery, in a word: `token`, `basic` or `signature`.
+    pub fn way(&self) -> &'static str {
+        match self.proof {
+            Proof::Token => "token",
+            Proof::Basic => "basic",
+            Proof::Signature(_) => "signature",
+        }
+    }
+
     /// Whether what is signed says what the body is; where it does not, nothing in the body may be believed.
     pub(crate) fn proves_body(&self) -> bool {
         match &self.proof {
