@@ -57,7 +57,7 @@ name = "ask"
 plugin = "message"
 after = "{{ settings.hours }}h"
 purpose = "Ask"
-basis = "lgpd:7.V"
+basis = "lgpd:11.II.f"
 
 [then.allow]
 name = "$.name"
