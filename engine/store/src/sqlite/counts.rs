@@ -25,7 +25,7 @@ const ADD: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (hour, connection, clinic, what) DO UPDATE SET n = n + excluded.n",
 };
 
-// Nothing, but for the first hour of a day.
+// Asked for in some hours of a day only: mostly there is nothing to drop.
 const DROP: &str = "DELETE FROM counts WHERE hour < ?1";
 
 const TALLY: &str = "SELECT connection, clinic, what, sum(n) AS n FROM counts \
@@ -45,7 +45,7 @@ pub(crate) async fn add(conn: &mut SqliteConnection, ones: impl IntoIterator<Ite
     let rows = sums.into_iter().collect();
     ADD.run(conn, rows, |query, ((hour, connection, clinic, what), n)| query.bind(hour).bind(connection).bind(clinic).bind(what).bind(n))
         .await?;
-    if newest % 24 == 0 {
+    if newest % 6 == 0 {
         let oldest = newest - KEPT.as_hours();
         sqlx::query(DROP).bind(oldest).execute(conn).await.map_err(Error::database("drop old counts"))?;
     }

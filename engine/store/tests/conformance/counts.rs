@@ -10,13 +10,15 @@ use zelo_store::{Counted, Page, Range, Tally};
 use crate::build::{DAY, Db, minute, sending};
 
 const HOUR: i64 = 60;
+/// The last minute before an hour begins.
+const EVE: i64 = 46;
 
 async fn told(db: &Db, since: i64, until: i64) -> Vec<Tally> {
     db.store.archive().tally(&Range { since: minute(since), until: minute(until), connection: None }).await.unwrap()
 }
 
-fn of(clinic: Option<&str>, of: Counted, count: u64) -> Tally {
-    Tally { connection: "centro".into(), clinic: clinic.map(str::to_owned), of, count }
+fn of(clinic: &str, of: Counted, count: u64) -> Tally {
+    Tally { connection: "centro".into(), clinic: Some(clinic.into()), of, count }
 }
 
 /// A page of this clinic's.
@@ -28,19 +30,19 @@ fn page(clinic: &str) -> Page {
 conforming! {
     async fn what_came_to_be_is_counted_by_the_hour_it_came(kind) {
         let db = Db::open(kind).await;
-        for (number, at) in [(1, 0), (2, 59), (3, HOUR), (4, 25 * HOUR)] {
+        for (number, at) in [(1, EVE + 1), (2, EVE + HOUR), (3, EVE + HOUR + 1), (4, EVE + 25 * HOUR)] {
             db.record(db.delivery(number, at).received(at).of_clinic("9")).await;
         }
-        db.record(db.delivery(5, 1).received(1)).await;
+        db.record(db.delivery(5, EVE + 1).received(EVE + 1)).await;
         let accepted = Counted::Event(Status::Accepted);
-        assert_eq!(told(&db, 0, HOUR).await, [of(None, accepted, 1), of(Some("9"), accepted, 2)]);
-        assert_eq!(told(&db, HOUR, DAY).await, [of(Some("9"), accepted, 1)]);
+        assert_eq!(told(&db, EVE, EVE + HOUR).await, [of("7", accepted, 1), of("9", accepted, 2)]);
+        assert_eq!(told(&db, EVE + HOUR, DAY).await, [of("9", accepted, 1)]);
         assert_eq!(told(&db, 0, 2 * DAY).await.iter().map(|tally| tally.count).sum::<u64>(), 5);
         let other = Range { since: minute(0), until: minute(2 * DAY), connection: Some("outro".into()) };
         assert_eq!(db.store.archive().tally(&other).await.unwrap(), []);
         // A duplicate came before.
-        db.record(db.delivery(5, 1).received(1)).await;
-        assert_eq!(told(&db, 0, HOUR).await[0].count, 1);
+        db.record(db.delivery(5, EVE + 1).received(EVE + 1)).await;
+        assert_eq!(told(&db, EVE, EVE + HOUR).await[0].count, 1);
         let db = db.reopen().await;
         assert_eq!(told(&db, 0, 2 * DAY).await.len(), 2);
     }
@@ -56,11 +58,11 @@ conforming! {
         db.store.settle(sent, minute(HOUR)).await.unwrap();
         db.settle(&work.remove(1), AttemptEnd::Dead(Reason::new("plugin", "no")), HOUR).await;
         db.record(db.delivery(9, 0).fires_for(&index, "7", 3 * DAY, None).of_clinic("8")).await;
-        let ended: Vec<_> = told(&db, HOUR, DAY).await;
+        let ended: Vec<_> = told(&db, EVE, DAY).await;
         assert_eq!(ended, [
-            of(Some("9"), Counted::Job(JobState::Dead), 1),
-            of(Some("9"), Counted::Job(JobState::Done), 1),
-            of(Some("9"), Counted::Message, 1),
+            of("9", Counted::Job(JobState::Dead), 1),
+            of("9", Counted::Job(JobState::Done), 1),
+            of("9", Counted::Message, 1),
         ]);
         let archive = db.store.archive();
         let open = archive.open(&Page::default()).await.unwrap();
@@ -78,9 +80,9 @@ conforming! {
         db.record(db.delivery(1, 0).received(0).body(&json!({ "n": 1 }))).await;
         let midnight = minute(0).to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(101.days());
         let midnight = midnight.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
-        let later = midnight.duration_since(minute(0)).as_mins();
+        let later = midnight.duration_since(minute(0)).as_mins() + 1;
         db.record(db.delivery(2, later).received(later)).await;
-        assert_eq!(told(&db, 0, HOUR).await, []);
-        assert_eq!(told(&db, later, later + HOUR).await.len(), 1);
+        assert_eq!(told(&db, -HOUR, HOUR).await, []);
+        assert_eq!(told(&db, later - 1, later + HOUR).await.len(), 1);
     }
 }
