@@ -1,6 +1,6 @@
 # The commands: `make run`, and beside it `make demo` in a second terminal; `make test`. They install and build what they need.
 
-.PHONY: run demo test bench
+.PHONY: run demo test bench screenshots
 
 run:
 	cargo build --release --locked --bin zelo
@@ -20,3 +20,9 @@ bench:
 	plugins/build
 	cargo bench --locked
 	cargo bench --locked -p zelo-store --bench privacy --features unsealed
+
+# Every page as people see it, into target/screenshots.
+screenshots:
+	cargo build --release --locked --bin zelo
+	ZELO=target/release/zelo plugins/build
+	ZELO=$(CURDIR)/target/release/zelo tests/browser/screenshots

@@ -19,7 +19,7 @@ use zelo_runtime::outbound::Internet;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::system::{SystemClock, SystemEntropy};
 use zelo_runtime::{Care, Connection, Holders, Runtime};
-use zelo_server::access;
+use zelo_server::{Sealed, access};
 
 use super::setup::{self, Ground, Secrets};
 use super::{Findings, control, print_line, watch as files};
@@ -69,7 +69,8 @@ async fn serve(config: &Config) -> Result<()> {
         Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for /metrics"))?),
         None => None,
     };
-    let settings = config.door()?;
+    let mut settings = config.door()?;
+    settings.sealed = sealed(config);
     let mut signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let seen = files::Seen::now(config);
     let runtime = start(config).await?;
@@ -186,6 +187,15 @@ fn refuse_to_be_overheard(config: &Config, rules: &RuleSet, connections: &HashMa
         config.server.listen
     );
     Ok(())
+}
+
+/// What the pages do about sealed secrets.
+fn sealed(config: &Config) -> Sealed {
+    let (named, config) = (config.names_of_sealed().into_iter().map(str::to_owned).collect::<Vec<_>>(), config.clone());
+    Sealed::new(named, move |runtime| {
+        let config = config.clone();
+        Box::pin(async move { setup::take_secrets(&config, &runtime).await.map_err(|error| format!("{error:#}")) })
+    })
 }
 
 /// What is kept for how long, and who else holds the heads of the audit log.

@@ -85,6 +85,7 @@ impl Config {
             request_timeout: seconds(limits.request_timeout_s, defaults.request_timeout),
             answer_timeout: seconds(limits.answer_timeout_s, defaults.answer_timeout),
             stop_timeout: Duration::from_secs(server.stop_timeout_s),
+            rules: Some(self.rules()),
             ..defaults
         })
     }

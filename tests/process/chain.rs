@@ -31,8 +31,8 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{
     Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
     ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey,
-    MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive,
-    SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Reschedule, Rescheduled, Retained,
+    Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -111,6 +111,9 @@ impl Store for Mortal {
     }
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
         self.inner.cancel(job, actor, now).await
+    }
+    async fn reschedule(&self, ask: Reschedule, now: Timestamp) -> Result<Option<Rescheduled>, Error> {
+        self.inner.reschedule(ask, now).await
     }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         self.inner.next_run().await

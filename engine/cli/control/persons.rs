@@ -1,11 +1,11 @@
 //! People who sign in with a password.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zelo_core::{Actor, Clinics};
-use zelo_server::access::Role;
-use zelo_server::codes;
+use zelo_server::people::{Change, New};
+use zelo_server::{codes, people};
 use zelo_store::PersonRow;
 
 use super::{Scene, named, role_of};
@@ -46,35 +46,24 @@ impl std::fmt::Debug for Ask {
 pub(super) async fn answer(scene: &Scene<'_>, ask: &Ask) -> Result<Value> {
     let Scene { store, clock, entropy, .. } = *scene;
     let now = clock.now();
-    let put = async |row: PersonRow| store.put_person(row, Actor::command(), now).await;
+    let change = async |name: &str, change: Change| people::change(store, name, change, Actor::command(), now).await;
     match ask {
-        Ask::List => Ok(store.people().await?.iter().map(told).collect()),
+        Ask::List => return Ok(store.people().await?.iter().map(told).collect()),
         Ask::Add { name, role, clinics, password } => {
-            let role: Role = role_of(role)?;
-            ensure!(store.person(name).await?.is_none(), "there is a {name} already; see zelo person password");
-            let (role, clinics, password) = (role.as_str().to_owned(), named(clinics)?, password.clone());
-            put(PersonRow { name: name.clone(), role, clinics, password, secret: None, created: now, version: 0 }).await?;
-            Ok(Value::Null)
+            let new = New { name: name.clone(), role: role_of(role)?, clinics: named(clinics)?, password: password.clone() };
+            people::add(store, new, Actor::command(), now).await?;
         }
-        Ask::Password { name, password } => {
-            put(PersonRow { password: password.clone(), ..known(scene, name).await? }).await?;
-            Ok(Value::Null)
+        Ask::Password { name, password } => change(name, Change::Password(password.clone())).await?,
+        Ask::Code { name, off: true } => change(name, Change::Codes(None)).await?,
+        Ask::Code { name, off: false } => {
+            let secret = codes::new_secret(entropy);
+            let (told, address) = codes::told(name, &secret);
+            change(name, Change::Codes(Some(secret))).await?;
+            return Ok(json!({ "secret": told, "address": address }));
         }
-        Ask::Code { name, off } => {
-            let secret = (!off).then(|| codes::new_secret(entropy));
-            let told = secret.as_ref().map(|secret| codes::told(name, secret));
-            put(PersonRow { secret, ..known(scene, name).await? }).await?;
-            Ok(told.map_or(Value::Null, |(secret, address)| json!({ "secret": secret, "address": address })))
-        }
-        Ask::Remove { name } => {
-            ensure!(store.remove_person(name, Actor::command(), now).await?, "there is no {name}; see zelo person list");
-            Ok(Value::Null)
-        }
+        Ask::Remove { name } => people::remove(store, name, Actor::command(), now).await?,
     }
-}
-
-async fn known(scene: &Scene<'_>, name: &str) -> Result<PersonRow> {
-    scene.store.person(name).await?.with_context(|| format!("there is no {name}; see zelo person list"))
+    Ok(Value::Null)
 }
 
 fn told(person: &PersonRow) -> Value {

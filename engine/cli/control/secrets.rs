@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zelo_core::Actor;
-use zelo_store::{SECRET_MAX, SECRET_NAME_MAX, SecretValue, SecretView, is_secret_name};
+use zelo_store::SecretView;
 
 use super::Scene;
 
@@ -29,14 +29,7 @@ impl fmt::Debug for Unsaid {
 
 /// Whether there was none of this name.
 pub(super) async fn set(scene: &Scene<'_>, name: &str, value: &Unsaid) -> Result<Value> {
-    ensure!(
-        is_secret_name(name),
-        "this is no name of a secret: it begins with a letter and has lower-case letters, digits, `-` and `_`, {SECRET_NAME_MAX} at most"
-    );
-    ensure!(!value.0.is_empty(), "standard input is empty; the secret is to be on it");
-    ensure!(value.0.len() <= SECRET_MAX, "this is longer than a secret may be: {SECRET_MAX} bytes");
-    let value = SecretValue::new(value.0.as_bytes().to_vec());
-    Ok(Value::Bool(scene.store.put_secret(name.to_owned(), value, Actor::command(), scene.clock.now()).await?))
+    Ok(Value::Bool(zelo_server::keep_secret(scene.store, name, &value.0, Actor::command(), scene.clock.now()).await?))
 }
 
 /// Whether there was one.

@@ -16,6 +16,7 @@ use crate::hash::KeyHash;
 use crate::id::{AutomationId, EventId, JobId};
 use crate::job::{Job, JobState, Need, Reason};
 use crate::record::RecordRow;
+use crate::reschedule;
 use crate::timing::{DueQuestion, Records, Timetable};
 use crate::window::{Counted, Throttle, Window};
 
@@ -520,6 +521,7 @@ impl<'a> Change<'a> {
             again: false,
             in_flight: false,
             plugin: None,
+            moved: None,
         };
         let live = job.state.is_live();
         if let Some(replay) = self.again.as_mut().filter(|_| live) {
@@ -548,7 +550,7 @@ impl<'a> Change<'a> {
 /// end while it runs, where its automation is off.
 pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -> bool {
     let begun = job.state == JobState::Running || job.attempt > 0;
-    match timetable.due(&DueQuestion::of(job), records) {
+    match timetable.due(&DueQuestion::of(job), records).map(|due| reschedule::standing(job, due)) {
         Err(reason) if reason.code == SWITCHED_OFF || reason.code == RULE_GONE => {
             if job.state == JobState::Running {
                 let news = job.cancel.is_none();
@@ -559,11 +561,12 @@ pub fn retime(job: &mut Job, timetable: &dyn Timetable, records: &dyn Records) -
             true
         }
         _ if begun => false,
-        Ok(due) if due.at == job.due && due.expires == job.expires && job.attention.is_none() => false,
-        Ok(due) => {
+        Ok((due, moved)) if due.at == job.due && due.expires == job.expires && moved == job.moved && job.attention.is_none() => false,
+        Ok((due, moved)) => {
             job.due = due.at;
             job.expires = due.expires;
             job.run_at = due.at;
+            job.moved = moved;
             job.state = JobState::Scheduled;
             job.attention = None;
             true

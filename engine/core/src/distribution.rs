@@ -50,6 +50,26 @@ impl Distribution {
 }
 
 impl Spread {
+    /// Below which value this share of them lies, by the upper end of its bucket; nothing where there are none, or where it lies beyond all
+    /// ends.
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let wanted = share * self.count() as f64;
+        let mut below = 0;
+        let bucket = self.counts.iter().position(|count| {
+            below += count;
+            below > 0 && below as f64 >= wanted
+        })?;
+        self.bounds.get(bucket).copied()
+    }
+
+    /// The same with the values of `other`, which has the same bounds.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.sum += other.sum;
+        self
+    }
+
     /// How many values there are.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -69,6 +89,9 @@ mod tests {
         let spread = distribution.spread();
         assert_eq!(spread.counts, [3, 1, 1, 1]);
         assert_eq!(spread.count(), 6);
+        assert_eq!([0.5, 0.6, 0.75, 1.0].map(|share| spread.quantile(share)), [Some(0.5), Some(1.0), Some(10.0), None]);
+        assert_eq!(Distribution::new(&[1.0]).spread().quantile(0.5), None);
+        assert_eq!(spread.clone().and(&spread).counts, [6, 2, 2, 2]);
         assert!((spread.sum - 21.3).abs() < 1e-6, "{}", spread.sum);
     }
 }

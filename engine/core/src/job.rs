@@ -97,6 +97,14 @@ pub struct Need {
     pub done: bool,
 }
 
+/// The time that a person gave a job, in the place of that of its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// When the rules said that it was due. Where they say another time, by what has come or changed since, that one holds.
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
 /// A run-to-be of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -125,6 +133,8 @@ pub struct Job {
     pub reference: Timestamp,
     /// When it is to run.
     pub due: Timestamp,
+    /// When a person wants it to run, as long as the rules say what they said then.
+    pub moved: Option<Moved>,
     /// From when on it is too late.
     pub expires: Option<Timestamp>,
     /// When to look at it next: `due`, or the time of a retry, or the end of a wait for a missing contact.

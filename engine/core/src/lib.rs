@@ -28,6 +28,7 @@ pub mod invocation;
 pub mod job;
 mod payload;
 pub mod record;
+pub mod reschedule;
 pub mod retry;
 pub mod revive;
 pub mod sampling;

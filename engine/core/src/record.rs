@@ -148,6 +148,23 @@ mod tests {
     }
 
     #[test]
+    fn a_person_outranks_older_events_and_no_newer_one() {
+        let known = RecordRow::fed(None, &fields(json!({ "phone": "1", "name": "Ana" })), at(5)).unwrap();
+        let row = RecordRow::corrected(Some(&known), &fields(json!({ "phone": "2" })), stamp(9, 0));
+        assert_eq!((&row.document, row.time), (&json!({ "phone": "2", "name": "Ana" }), at(5)));
+        // One that happened before and came after: what it says of the rest counts.
+        let late = RecordRow::fed(Some(&row), &fields(json!({ "phone": "3", "name": "Bia" })), at(7)).unwrap();
+        assert_eq!(late.document, json!({ "phone": "2", "name": "Bia" }));
+        let edited = RecordRow::edited(Some(&late), &edit(json!({ "phone": "4" }), "n"), stamp(8, 1));
+        assert_eq!(edited.document["phone"], "2");
+        let newer = RecordRow::fed(Some(&late), &fields(json!({ "phone": "5" })), at(10)).unwrap();
+        assert_eq!((&newer.document["phone"], newer.stamps.contains_key("phone")), (&json!("5"), false));
+        let unknown = RecordRow::corrected(None, &fields(json!({ "price": 7 })), stamp(9, 0));
+        let fed = RecordRow::fed(Some(&unknown), &fields(json!({ "price": 8, "code": "a" })), at(1)).unwrap();
+        assert_eq!(fed.document, json!({ "price": 7, "code": "a" }), "an event of before still tells the rest");
+    }
+
+    #[test]
     fn an_older_event_does_not_feed() {
         let row = RecordRow::fed(None, &fields(json!({ "phone": "2", "name": "Ana" })), at(5)).unwrap();
         assert_eq!(RecordRow::fed(Some(&row), &fields(json!({ "phone": "1" })), at(4)), None);

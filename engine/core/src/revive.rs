@@ -168,6 +168,7 @@ fn run(question: &Question<'_>, slot: Timestamp, now: Timestamp) -> Result<Reviv
     next.attention = None;
     next.cancel = None;
     next.again = false;
+    next.moved = None;
     Ok(Revived { job: next, key, journal: kept })
 }
 

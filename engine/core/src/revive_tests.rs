@@ -48,6 +48,7 @@ fn ended(state: JobState) -> Job {
         again: false,
         in_flight: false,
         plugin: None,
+        moved: None,
     }
 }
 

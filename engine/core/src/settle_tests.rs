@@ -40,6 +40,7 @@ fn running() -> Job {
         again: false,
         in_flight: false,
         plugin: None,
+        moved: None,
     }
 }
 

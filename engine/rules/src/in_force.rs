@@ -6,11 +6,13 @@
 
 mod beside;
 mod consents;
+mod lacks;
 mod matching;
 mod outlook;
 mod silence;
 mod timetable;
 
+pub use lacks::Lack;
 pub(crate) use matching::EventOnly;
 pub use outlook::Concerned;
 pub(crate) use silence::told_apart_by_nothing;
@@ -325,17 +327,19 @@ impl InForce {
     }
 
     /// What one automation wants because of `event`, were it the one in force.
-    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, index: &Indexer) -> Vec<Candidate> {
+    pub(crate) fn wanted(&self, joined: &Joined, rule: &Rule, event: &Event, facts: &Facts<'_>, index: &Indexer) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        let facts = self.facts(event);
-        Matching { in_force: self, rule, joined, event, index, facts: &facts, known: Known::Nothing }.collect(&mut candidates);
+        Matching { in_force: self, rule, joined, event, index, facts, known: Known::Nothing }.collect(&mut candidates);
         candidates
     }
 
     /// The automations of `rule` that are on for a connection, with whether they are in force for a clinic of it.
     pub(crate) fn standings<'f>(&'f self, rule: &str, connection: &str, clinic: Option<&str>) -> Vec<(&'f Joined, Standing)> {
-        let its = |joined: &&Joined| joined.automation.rule == rule && joined.automation.connection == connection;
-        self.automations.iter().filter(its).map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
+        let listeners = self.connections.get(connection);
+        let places = self.rules.number(rule).zip(listeners).and_then(|(number, listeners)| listeners.by_rule.get(&number));
+        let all = places.into_iter().flat_map(|places| [&places.first].into_iter().chain(&places.more));
+        let joined = all.filter_map(|place| self.automations.get(place.automation));
+        joined.map(|joined| (joined, self.standing(&joined.automation, clinic))).collect()
     }
 
     /// The automations whose rules the event may meet, and those that may end what is pending because it does not.

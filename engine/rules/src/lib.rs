@@ -55,7 +55,8 @@ pub use draft::{Caught, Draft, draft};
 pub use explain::{ActionTold, EventTold, Explanation, JobTold, Outcome, Question, RuleTold};
 pub use facts::Facts;
 pub use files::{FileText, Files, SampleText};
-pub use in_force::{ActionRef, Automation, Concerned, InForce, Problem};
+pub use forms::phone_number;
+pub use in_force::{ActionRef, Automation, Concerned, InForce, Lack, Problem};
 pub use load::{Loaded, RuleSet, load};
 pub use path::{Nodes, Path, PathError, TooMuch};
 pub use prepare::{Prepared, Unprepared};
@@ -69,7 +70,7 @@ pub use sentence::{ConsentTold, FieldTold, GrantTold, Overview, Sentence, Shown,
 pub use source::{
     Ack, Added, Around, Changes, Class, Classes, Composed, ConsentMapping, Delivery, EntityMapping, EventMapping, Format, Given, Handshake,
     Headers, Holds, Match, Method, OnViolation, PersonMapping, PersonReading, Place, Read, Reading, RecordFacts, RecordMapping,
-    RecordReading, Refusal, Sample, Scheme, Shape, Source, Split, Texts, Through, Wanted, Words, common as common_identity,
+    RecordReading, Refusal, Sample, Scheme, Shape, Shows, Source, Split, Texts, Through, Wanted, Words, common as common_identity,
 };
 pub use template::Template;
 pub use testing::{Difference, Ended, Ran, Runner, SampleEvent, Stage, TestResult, Testing, missing_fixtures, run_tests, sample_event};

@@ -39,6 +39,8 @@ struct Inner {
     templates: Templates,
     index: Index,
     digest: String,
+    /// What is probably not as meant, in all its files.
+    warnings: Box<[Diagnostic]>,
 }
 
 /// Reads and checks `files` against each other and against `plugins`.
@@ -72,7 +74,7 @@ pub fn load(files: &Files, plugins: &dyn Plugins) -> Loaded {
     if !usable {
         return Loaded { set: None, diagnostics };
     }
-    match RuleSet::new(sources, rules, templates) {
+    match RuleSet::new(sources, rules, templates, &diagnostics) {
         Ok(set) => Loaded { set: Some(set), diagnostics },
         Err(why) => {
             Loaded { set: None, diagnostics: files.rules.first().map(|file| too_much(file, why)).into_iter().chain(diagnostics).collect() }
@@ -103,14 +105,19 @@ fn keep<T>(report: &Report<'_>, span: std::ops::Range<usize>, what: &str, things
 }
 
 impl RuleSet {
-    fn new(sources: BTreeMap<String, Source>, rules: BTreeMap<String, Rule>, templates: Templates) -> Result<Self, String> {
+    fn new(
+        sources: BTreeMap<String, Source>,
+        rules: BTreeMap<String, Rule>,
+        templates: Templates,
+        warnings: &[Diagnostic],
+    ) -> Result<Self, String> {
         let digests = sources.values().map(|source| &source.digest).chain(rules.values().map(|rule| &rule.digest));
         let digests: Vec<&[u8]> = digests.map(|digest| digest.as_bytes()).collect();
         let digest = digest::of(&digests);
         let rules: Vec<Rule> = rules.into_values().collect();
         let asked = sources.values().flat_map(Source::paths).chain(rules.iter().flat_map(Rule::paths));
         let index = Index::new(rules.iter(), asked)?;
-        Ok(Self(Arc::new(Inner { sources, rules, templates, index, digest })))
+        Ok(Self(Arc::new(Inner { sources, rules, templates, index, digest, warnings: warnings.into() })))
     }
 
     /// All sources, by id.
@@ -154,6 +161,11 @@ impl RuleSet {
     /// All rules, filed.
     pub(crate) fn index(&self) -> &Index {
         &self.0.index
+    }
+
+    /// What is probably not as meant, in all its files; nothing in them is an error.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.0.warnings
     }
 
     /// SHA-256 over everything in it, hexadecimal.

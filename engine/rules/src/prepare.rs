@@ -296,7 +296,7 @@ fn fitting(value: Value, types: Vec<&str>) -> Value {
 }
 
 impl Input {
-    fn is_field(&self, locale: &str) -> bool {
+    pub(crate) fn is_field(&self, locale: &str) -> bool {
         matches!(self, Self::Template(template) if template.get(locale).is_some_and(|template| template.only().is_some()))
     }
 }

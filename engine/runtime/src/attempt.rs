@@ -11,8 +11,9 @@ use zelo_core::decide::{RULE_GONE, SWITCHED_OFF};
 use zelo_core::halt::{HALTED, HaltScope};
 use zelo_core::invocation::EventRef;
 use zelo_core::job::Reason;
+use zelo_core::reschedule;
 use zelo_core::settle::{AttemptEnd, Report, Settlement, frozen};
-use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
+use zelo_core::timing::{Due, Records};
 use zelo_core::{Event, Indexer, Invocation, Job, JobId, Timestamp};
 use zelo_host::{End, HARD_STOP, Limit, Limits, Run, Stop};
 use zelo_rules::{InForce, Prepared, Unprepared};
@@ -300,9 +301,9 @@ pub(crate) fn readiness(in_force: &InForce, job: &Job, seen: &Seen<'_>, now: Tim
     Ok((prepared, due))
 }
 
-/// What the rules say about the time of `job`, on `records`.
+/// What a person or the rules say about the time of `job`, on `records`.
 fn due(in_force: &InForce, job: &Job, records: &dyn Records) -> Result<Due, Reason> {
-    in_force.due(&DueQuestion::of(job), records)
+    reschedule::due(job, in_force, records)
 }
 
 /// A job whose automation is off is not run, not even to its end.

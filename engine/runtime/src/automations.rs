@@ -184,3 +184,7 @@ fn places(rules: &RuleSet, connections: &HashMap<String, Connection>, switch: &S
     names.sort();
     if names.is_empty() { Err(Error::NoConnection { rule: rule.clone(), connection: connection.clone() }) } else { Ok(names) }
 }
+
+#[cfg(test)]
+#[path = "automations_tests.rs"]
+mod tests;

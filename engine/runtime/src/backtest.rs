@@ -11,6 +11,7 @@
 //! - What a plugin would say, write or emit is not known. Events that plugins emitted then are among the stored ones.
 //! - Memory grows with the keys, entities and pending jobs of the range, not with its events.
 
+mod alone;
 mod side;
 mod tally;
 

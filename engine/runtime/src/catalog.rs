@@ -105,6 +105,19 @@ impl Catalog {
         self.locked
     }
 
+    /// Whether every plugin that is installed must be signed; those that are in force are.
+    pub fn is_signed(&self) -> bool {
+        !self.installed.signers.is_empty()
+    }
+
+    /// Whether the lock still names `plugin` among those that are installed; nothing where there is no lock.
+    ///
+    /// # Errors
+    /// The lock cannot be read.
+    pub fn lock_of(&self, plugin: &Plugin) -> Result<Option<bool>, Error> {
+        Ok(Lock::read(&self.installed.lock)?.map(|lock| lock.installs(plugin.digest())))
+    }
+
     /// The plugins, by name and version.
     pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
         self.by_name.values().flatten()

@@ -96,18 +96,38 @@ pub async fn explain(
     status: Option<Status>,
     telling: Telling<'_>,
 ) -> Result<Explained, zelo_store::Error> {
-    let index = store.indexer();
-    let mut records = HashMap::new();
-    for candidate in in_force.candidates(event, index) {
-        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
-        for lookup in lookups {
-            if let Some(row) = store.record_at(lookup.record.hash).await? {
-                records.insert(lookup.record.hash, row.document);
-            }
+    explained(store, in_force, (event, status), telling, None).await
+}
+
+/// The same of one rule, however many there are.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn explain_rule(
+    store: &dyn Store,
+    in_force: &InForce,
+    (event, status): (&Event, Status),
+    telling: Telling<'_>,
+    rule: &str,
+) -> Result<Explained, zelo_store::Error> {
+    explained(store, in_force, (event, Some(status)), telling, Some(rule)).await
+}
+
+async fn explained(
+    store: &dyn Store,
+    in_force: &InForce,
+    (event, status): (&Event, Option<Status>),
+    telling: Telling<'_>,
+    only: Option<&str>,
+) -> Result<Explained, zelo_store::Error> {
+    let (index, records) = (store.indexer(), looked_up(store, in_force, event, only).await?);
+    let explanation = {
+        let question = Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale };
+        match only {
+            Some(rule) => in_force.explain_rule(&question, rule),
+            None => in_force.explain(&question),
         }
-    }
-    let records = RecordSet(records);
-    let explanation = in_force.explain(&Question { event, index, records: &records, reveal: telling.reveal, locale: telling.locale });
+    };
     let mut jobs = Vec::new();
     for rule in explanation.rules.iter().filter(|_| explanation.event.id.is_some()) {
         let Some(automation) = &rule.automation else { continue };
@@ -121,6 +141,38 @@ pub async fn explain(
     let source = in_force.rules().source(&event.source).filter(|_| event.cause.is_none());
     let violation = source.and_then(|source| source.violation(&event.kind, &event.data));
     Ok(Explained { explanation, status, violation, jobs })
+}
+
+/// The same of those rules alone that listen to events of its type, without what was made; and how many others there are.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn listeners(
+    store: &dyn Store,
+    in_force: &InForce,
+    event: &Event,
+    telling: Telling<'_>,
+) -> Result<(Explanation, usize), zelo_store::Error> {
+    let (index, records) = (store.indexer(), looked_up(store, in_force, event, None).await?);
+    let Telling { reveal, locale } = telling;
+    Ok(in_force.explain_listeners(&Question { event, index, records: &records, reveal, locale }))
+}
+
+/// The records that those look up who want something because of `event`; of one rule `only`, where it is named.
+async fn looked_up(store: &dyn Store, in_force: &InForce, event: &Event, only: Option<&str>) -> Result<RecordSet, zelo_store::Error> {
+    let mut records = HashMap::new();
+    for candidate in in_force.candidates(event, store.indexer()) {
+        if only.is_some_and(|only| candidate.origin.rule != only) {
+            continue;
+        }
+        let Plan::Fire { lookups, .. } = candidate.plan else { continue };
+        for lookup in lookups {
+            if let Some(row) = store.record_at(lookup.record.hash).await? {
+                records.insert(lookup.record.hash, row.document);
+            }
+        }
+    }
+    Ok(RecordSet(records))
 }
 
 /// The event that `given` would be on `connection`.
@@ -231,6 +283,8 @@ impl Explained {
                     (Decided::Cancelled, false) => "cancelado",
                     (Decided::Replayed, true) => "made by a replay",
                     (Decided::Replayed, false) => "criado por um replay",
+                    (Decided::Moved, true) => "moved to another time",
+                    (Decided::Moved, false) => "passado para outro horário",
                 };
                 let (by, before) = if english { ("by", "it was") } else { ("por", "estava") };
                 // One that a replay made was not there before.

@@ -114,6 +114,13 @@ impl Runtime {
         self.hearing.at(self.clock.now())
     }
 
+    /// What came through `connection`, by the hour since 1970 and in order, as far as it is known; nothing where it is none of ours.
+    pub fn heard_by_hour(&self, connection: &str) -> Vec<(i64, Hour)> {
+        let mut hours = Vec::new();
+        self.hearing.with(connection, |ear| hours = ear.heard.hours().collect());
+        hours
+    }
+
     /// Writes down what was heard and is not written yet, reads once what was heard before this process, and says in the log which
     /// connections have fallen silent, or are refused more than usual, and which are not any more.
     pub async fn note_heard(&self, now: Timestamp) {

@@ -45,6 +45,11 @@ impl Runtime {
         InHand { shared: self, changed: self.keys.0.load_full() }
     }
 
+    /// How many secrets deliveries of `connection` may be signed with now.
+    pub fn secrets_of(&self, connection: &Connection) -> usize {
+        self.keys_in_hand().of(connection).len()
+    }
+
     /// Takes over other secrets: of the connections that are named, and all that headers may stand for.
     pub fn take_secrets(&self, deliveries: HashMap<String, Vec<Vec<u8>>>, headers: Secrets) {
         self.keys.0.store(Some(Arc::new(Changed { deliveries, headers })));

@@ -13,10 +13,12 @@
 //! - [`preview`]: what a rule would do about the latest events, or a sample, under settings that somebody tries; in the real sandbox, over a store of its own.
 //! - [`backtest`]: what other rules would have done about stored events; it only reads.
 //! - [`explain`]: why rules did or did not fire, asked of the rules in force.
+//! - [`outlook`]: what a pending job would do.
 //! - [`dry`]: runs a plugin by itself, and performs nothing.
 //! - [`installed`] and [`lock`]: which plugins are there, and which of them may run at all.
 //! - [`metrics`]: what happened, in numbers.
 //! - [`outbound`]: requests of plugins, and how far they go.
+//! - [`preview`]: what a rule would do with one stored event; nothing of it is kept.
 //! - [`rehearsal`]: runs plugins for the tests of rules.
 //! - [`simulation`]: the same on a clock that is set, over a store in memory.
 //!
@@ -41,6 +43,7 @@ pub mod line;
 pub mod lock;
 pub mod metrics;
 pub mod outbound;
+pub mod outlook;
 pub mod preview;
 mod recorder;
 pub mod rehearsal;
@@ -70,6 +73,7 @@ pub use line::Line;
 pub use lock::Lock;
 pub use metrics::Metrics;
 pub use outbound::{Outbound, Secrets};
+pub use outlook::Outlook;
 pub use rulebook::Rulebook;
 pub use waits::Waits;
 

@@ -16,7 +16,7 @@ use zelo_core::{
     Arrival, AutomationId, Clinics, Clock, Effect, EffectResult, Event, EventId, Indexer, JobId, JobState, JournalEntry, LookupRef,
     ManualClock, Plan, RecordWrite, Status,
 };
-use zelo_rules::{InForce, Reading, SampleEvent, Source, Through};
+use zelo_rules::{Action, InForce, Reading, SampleEvent, Source, Through};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{AutomationRow, EventView, Import, MasterKey, Page};
 
@@ -45,6 +45,8 @@ pub struct Asked {
     /// What was chosen; the rest is defaults.
     pub settings: Map<String, Value>,
     pub on: On,
+    /// This stored event alone, and no sample in its place.
+    pub only: Option<EventId>,
 }
 
 /// On what a rule is tried.
@@ -79,7 +81,8 @@ pub struct Tried {
 pub struct JobTried {
     pub action: String,
     pub state: JobState,
-    pub due: Timestamp,
+    /// When it would run.
+    pub at: Timestamp,
     /// Why it was not done, or what is missing.
     pub reason: Option<Reason>,
     /// What was done and was not refused, in order.
@@ -142,7 +145,7 @@ impl Runtime {
             return Err(Error::Settings(vec![problem.text.clone()]));
         }
         let stored = if asked.on == On::Stored { self.stored(asked, &tried.in_force).await? } else { Vec::new() };
-        let (on, trials) = if stored.is_empty() {
+        let (on, trials) = if stored.is_empty() && asked.only.is_none() {
             let sample = self.sample(&edition, asked, source, &tried.in_force).await;
             (sample.is_some().then_some(On::Sample), sample.into_iter().collect())
         } else {
@@ -153,16 +156,20 @@ impl Runtime {
         }
         // Nobody closes it.
         let _turn = TURNS.acquire().await.map_err(|_| zelo_store::Error::Closed)?;
-        Ok(Preview { on, events: self.play(source, tried, trials).await? })
+        Ok(Preview { on, events: self.play(source, tried, &rule.actions, trials).await? })
     }
 
     /// The latest stored events that the rule fires for, newest first.
     async fn stored(&self, asked: &Asked, in_force: &InForce) -> Result<Vec<Trial>, Error> {
         let (connection, clinic) = (Some(asked.connection.clone()), asked.clinic.clone());
         let page = Page { limit: LOOKED_AT, before: None, connection, clinic, clinics: asked.clinics.clone() };
+        let views = match asked.only {
+            Some(id) => self.store.event(id).await?.into_iter().filter(|view| sees(asked, &view.event)).collect(),
+            None => self.store.events(&page).await?,
+        };
         let mut trials = Vec::new();
-        for view in self.store.events(&page).await? {
-            if trials.len() == SHOWN || view.status != Status::Accepted {
+        for view in views {
+            if trials.len() == SHOWN || (view.status != Status::Accepted && asked.only.is_none()) {
                 continue;
             }
             let Some(lookups) = fires(in_force, &view.event, self.store.indexer()) else { continue };
@@ -197,7 +204,7 @@ impl Runtime {
     }
 
     /// Has `trials`, newest first, arrive in a place of their own, and all that comes of them run.
-    async fn play(&self, source: &Source, edition: Edition, trials: Vec<Trial>) -> Result<Vec<Tried>, Error> {
+    async fn play(&self, source: &Source, edition: Edition, actions: &[Action], trials: Vec<Trial>) -> Result<Vec<Tried>, Error> {
         let first = trials.iter().map(|trial| trial.event.received).min().unwrap_or(Timestamp::UNIX_EPOCH);
         let clock = Arc::new(ManualClock::new(first));
         let config = SqliteConfig { path: None, ..SqliteConfig::default() };
@@ -227,7 +234,7 @@ impl Runtime {
             place.arrive(source, &in_force, trial).await?;
         }
         place.run_until(&clock, None, &mut attempted).await?;
-        let tried = place.came_to(trials).await;
+        let tried = place.came_to(trials, actions).await;
         place.store.close().await?;
         tried
     }
@@ -286,10 +293,10 @@ impl Runtime {
         Ok(())
     }
 
-    /// What came of `trials`.
-    async fn came_to(&self, trials: Vec<Trial>) -> Result<Vec<Tried>, Error> {
+    /// What came of `trials`, by `actions` in their order.
+    async fn came_to(&self, trials: Vec<Trial>, actions: &[Action]) -> Result<Vec<Tried>, Error> {
         let mut made = self.store.jobs(&Page { limit: 200, ..Page::default() }, None).await?;
-        made.sort_by_key(|view| view.cursor);
+        made.sort_by_key(|view| actions.iter().position(|action| action.name == view.job.action));
         let mut tried = Vec::new();
         for Trial { stored, event, .. } in trials {
             let mut jobs = Vec::new();
@@ -297,12 +304,19 @@ impl Runtime {
                 let (job, journal) = (&view.job, self.store.journal(view.job.id).await?);
                 let effects = journal.into_iter().filter_map(done).collect();
                 let reason = job.attention.clone().or_else(|| job.reason.clone()).filter(|_| job.state != JobState::Done);
-                jobs.push(JobTried { action: job.action.clone(), state: job.state, due: job.due, reason, effects });
+                // What should have been before it came is done at once.
+                let at = job.due.max(event.received);
+                jobs.push(JobTried { action: job.action.clone(), state: job.state, at, reason, effects });
             }
             tried.push(Tried { stored, received: event.received, jobs });
         }
         Ok(tried)
     }
+}
+
+/// Whether an event is of the connection that is asked for, and of the clinics that whoever asks is told of.
+fn sees(asked: &Asked, event: &Event) -> bool {
+    event.connection == asked.connection && asked.clinics.include(&event.connection, event.clinic.as_deref())
 }
 
 /// What was done, and not refused.
@@ -345,3 +359,7 @@ fn reading_of(source: &Source, kind: &str, data: zelo_core::Payload, at: Timesta
     });
     Reading { time: reading.time.or(Some(at)), ..reading }
 }
+
+#[cfg(test)]
+#[path = "preview_tests.rs"]
+pub(crate) mod tests;

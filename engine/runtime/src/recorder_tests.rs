@@ -20,7 +20,7 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Outcome, Page};
 
 use super::*;
-use crate::connection::Channels;
+use crate::connection::{Channels, Connection};
 use crate::intake::Counts;
 use crate::line::Line;
 use crate::outbound::Answers;
@@ -52,17 +52,29 @@ pub(crate) async fn runtime_with(budget: Option<Budget>) -> (Runtime, Arc<Manual
 
 /// A runtime whose requests go through `outbound`.
 pub(crate) async fn runtime_over(budget: Option<Budget>, outbound: Arc<dyn Outbound>) -> (Runtime, Arc<ManualClock>) {
+    let catalog = Arc::new(Catalog::default());
+    let rules = Arc::new(zelo_rules::load(&Files::default(), catalog.as_ref()).set.unwrap());
+    let edition = Edition::new(rules, catalog, &[]).unwrap();
+    runtime_of(budget, outbound, Arc::new(Host::new(HostConfig::default()).unwrap()), edition, HashMap::new()).await
+}
+
+/// A runtime with these rules and connections.
+pub(crate) async fn runtime_of(
+    budget: Option<Budget>,
+    outbound: Arc<dyn Outbound>,
+    host: Arc<Host>,
+    edition: Edition,
+    connections: HashMap<String, Connection>,
+) -> (Runtime, Arc<ManualClock>) {
     let entropy = Arc::new(SeededEntropy::new(1));
     let master = MasterKey::generate(entropy.as_ref());
     let store = SqliteStore::open(SqliteConfig { path: None, ..SqliteConfig::default() }, master, entropy.clone()).await.unwrap();
-    let catalog = Arc::new(Catalog::default());
-    let rules = zelo_rules::load(&Files::default(), catalog.as_ref()).set.unwrap();
     let clock = Arc::new(ManualClock::new(start()));
     let shared = Shared {
         store,
-        host: Arc::new(Host::new(HostConfig::default()).unwrap()),
-        rules: Rulebook::new(Edition::new(Arc::new(rules), catalog, &[]).unwrap()),
-        connections: HashMap::new(),
+        host,
+        rules: Rulebook::new(edition),
+        connections,
         channels: Channels([("outbox".to_owned(), ChannelKind::Outbox)].into()),
         outbound,
         secrets: crate::Secrets::Unsaid,

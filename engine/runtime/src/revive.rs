@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use zelo_core::revive::Verdict;
-use zelo_core::{Actor, JobId};
-use zelo_store::{Cancellation, Error, Revivals, Revive, Which};
+use zelo_core::{Actor, JobId, Timestamp};
+use zelo_store::{Cancellation, Error, Reschedule, Rescheduled, Revivals, Revive, Which};
 
 use crate::Runtime;
 
@@ -39,6 +39,21 @@ impl Runtime {
         let (jobs, refused) = (revivals.jobs.len(), revivals.refused());
         tracing::info!(verdict = verdict.as_str(), dry_run, jobs, refused, "a person decided about jobs");
         Ok(revivals)
+    }
+
+    /// Has a pending job run at `to`, or at once where that has passed, because a person says so; nothing where there is no such job.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn reschedule(&self, job: JobId, to: Timestamp, actor: Actor) -> Result<Option<Rescheduled>, Error> {
+        let timetable = self.rules.current().in_force.clone();
+        let moved = self.store.reschedule(Reschedule { job, to, actor, timetable }, self.clock.now()).await?;
+        if matches!(moved, Some(Rescheduled::Moved(_))) {
+            // It may be due by now, or be the next one.
+            self.bell.notify_one();
+            tracing::info!(%job, "a person moved a job");
+        }
+        Ok(moved)
     }
 
     /// Cancels a job because a person says so; nothing where there is no such job.

@@ -202,6 +202,17 @@ pub fn read_files(folder: &Path) -> Result<Files, Error> {
     Ok(files)
 }
 
+/// The names of all rule and source files under `folder`, in order.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn file_names(folder: &Path) -> Result<Vec<String>, Error> {
+    let mut paths = Vec::new();
+    collect(folder, &mut paths)?;
+    paths.sort();
+    Ok(paths.iter().map(|path| path.display().to_string()).collect())
+}
+
 /// The samples that the source file at `path` names.
 fn samples(path: &Path, file: &FileText) -> Vec<SampleText> {
     let folder = path.parent().unwrap_or(Path::new(""));

@@ -56,6 +56,11 @@ impl Role {
         self >= Self::Operator
     }
 
+    /// Whether it may write rules and switch automations.
+    pub fn writes_rules(self) -> bool {
+        self >= Self::Integrator
+    }
+
     /// The word in commands, answers and the store.
     pub fn as_str(self) -> &'static str {
         match self {

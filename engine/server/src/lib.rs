@@ -6,6 +6,7 @@
 //! - `POST /events` is the same for CloudEvents.
 //! - `/api/v1/…`: what is stored, as JSON, behind a token or a session.
 //! - `/`, `/sign-in`, `/sign-out`, and `/jobs/{id}`, where its buttons send what a person decides: the pages; they work without script.
+//! - `/activity`: what came in and what was done because of it, each event and job on a page of its own.
 //! - `/changes`: server-sent events by which an open page learns that it is no longer up to date.
 //! - `/healthz`, `/readyz`: whether it lives, and whether it can take deliveries.
 //! - `/metrics`: figures for monitoring.
@@ -17,6 +18,7 @@ pub mod access;
 mod api;
 mod body;
 pub mod codes;
+pub mod credentials;
 mod door;
 mod events;
 pub mod export;
@@ -32,18 +34,21 @@ pub mod password;
 pub mod people;
 mod problem;
 mod refused;
+mod sealed;
 mod seen;
 mod serve;
 mod throttle;
+mod trials;
 mod unpack;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -59,8 +64,10 @@ use crate::openapi::Table;
 use crate::password::Checking;
 use crate::problem::Problem;
 use crate::throttle::Throttle;
+use crate::trials::Trials;
 
 pub use door::{Allow, Certificates, Network, NotANetwork, ProxyHeader, Rate, Rates, TlsError};
+pub use sealed::{Sealed, Taken, Unkept, keep_secret};
 pub use serve::{serve, serve_metrics};
 
 /// How the server listens and what it bears.
@@ -108,6 +115,10 @@ pub struct Settings {
     pub listeners_max: usize,
     /// How often the store is asked whether something changed, while a page is open.
     pub look_every: Duration,
+    /// Where the rule files are that pages show; none: they show none.
+    pub rules: Option<PathBuf>,
+    /// What the configuration does with secrets that the store keeps.
+    pub sealed: Sealed,
 }
 
 impl Default for Settings {
@@ -135,6 +146,8 @@ impl Default for Settings {
             stop_timeout: Duration::from_secs(15),
             listeners_max: 64,
             look_every: Duration::from_secs(1),
+            rules: None,
+            sealed: Sealed::default(),
         }
     }
 }
@@ -164,6 +177,10 @@ pub(crate) struct App {
     pub(crate) refused: Arc<std::sync::Mutex<Sampler>>,
     /// Who is told of changes.
     pub(crate) live: Arc<Live>,
+    /// Backtests that people have begun.
+    pub(crate) trials: Arc<Trials>,
+    /// Held by who has the tests of rules run.
+    pub(crate) testing: Arc<Mutex<()>>,
     /// Held by who is told the figures.
     pub(crate) telling: Arc<Mutex<()>>,
     /// Turns true when the server stops; none: it never does.
@@ -186,6 +203,8 @@ impl App {
             refused: Arc::default(),
             live: Arc::new(Live::new(settings.listeners_max)),
             settings: Arc::new(settings),
+            trials: Arc::default(),
+            testing: Arc::default(),
             telling: Arc::default(),
             stop,
         }
@@ -253,5 +272,6 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(bounded)
         .with_state(app.clone())
         .layer(from_fn_with_state(app.clone(), door::guard))
+        .layer(from_fn(pages::problems::shown))
         .layer(from_fn_with_state(app, limits::careful))
 }

@@ -1,10 +1,11 @@
-//! Coming in with a name and a password.
+//! People who sign in with a name and a password: how they come in, and how others see to them.
 
 use std::net::IpAddr;
 
-use jiff::SignedDuration;
-use zelo_core::Actor;
-use zelo_store::PersonRow;
+use jiff::{SignedDuration, Timestamp};
+use zelo_core::{Actor, Clinics};
+use zelo_store::{PersonRow, Store};
+use zeroize::Zeroizing;
 
 use crate::access::{self, Role};
 use crate::problem::Problem;
@@ -19,6 +20,80 @@ pub fn name(text: &str) -> Option<String> {
     let letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let is_name = name.len() <= NAME_MAX && name.starts_with(letter) && name.chars().all(|one| letter(one) || "._-@".contains(one));
     is_name.then_some(name)
+}
+
+/// Why somebody is not seen to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is a {0} already; see zelo person password")]
+    Taken(String),
+    #[error("there is no {0}; see zelo person list")]
+    Unknown(String),
+    #[error("the store does not do it")]
+    Store(#[from] zelo_store::Error),
+}
+
+/// Somebody new.
+pub struct New {
+    pub name: String,
+    pub role: Role,
+    pub clinics: Clinics,
+    /// The hash of their password.
+    pub password: String,
+}
+
+/// Adds somebody, as `by` asks.
+///
+/// # Errors
+/// There is somebody of this name.
+pub async fn add(store: &dyn Store, New { name, role, clinics, password }: New, by: Actor, now: Timestamp) -> Result<(), Error> {
+    if store.person(&name).await?.is_some() {
+        return Err(Error::Taken(name));
+    }
+    let role = role.as_str().to_owned();
+    Ok(store.put_person(PersonRow { name, role, clinics, password, secret: None, created: now, version: 0 }, by, now).await?)
+}
+
+/// What is changed of somebody. They are signed out by each of these.
+pub enum Change {
+    /// As what they come in, and of which clinics they are told.
+    Place(Role, Clinics),
+    /// The hash of another password.
+    Password(String),
+    /// The secret of their codes; none: they need none any more.
+    Codes(Option<Zeroizing<Vec<u8>>>),
+}
+
+/// Changes something of somebody, as `by` asks.
+///
+/// # Errors
+/// There is nobody of this name.
+pub async fn change(store: &dyn Store, name: &str, change: Change, by: Actor, now: Timestamp) -> Result<(), Error> {
+    let row = store.person(name).await?.ok_or_else(|| Error::Unknown(name.to_owned()))?;
+    let row = match change {
+        Change::Place(role, clinics) => PersonRow { role: role.as_str().to_owned(), clinics, ..row },
+        Change::Password(password) => PersonRow { password, ..row },
+        Change::Codes(secret) => PersonRow { secret, ..row },
+    };
+    Ok(store.put_person(row, by, now).await?)
+}
+
+/// Removes somebody, as `by` asks.
+///
+/// # Errors
+/// There is nobody of this name.
+pub async fn remove(store: &dyn Store, name: &str, by: Actor, now: Timestamp) -> Result<(), Error> {
+    if store.remove_person(name, by, now).await? { Ok(()) } else { Err(Error::Unknown(name.to_owned())) }
+}
+
+/// Whether `name` is the only one who comes in as an admin of everything: without them, nobody sees to people on the pages.
+///
+/// # Errors
+/// The store does not answer.
+pub(crate) async fn is_last_admin(store: &dyn Store, name: &str) -> Result<bool, zelo_store::Error> {
+    let is_admin = |row: &PersonRow| row.role == Role::Admin.as_str() && row.clinics == Clinics::All;
+    let admins: Vec<String> = store.people().await?.into_iter().filter(is_admin).map(|row| row.name).collect();
+    Ok(admins == [name])
 }
 
 /// What somebody sends to come in.

@@ -13,6 +13,13 @@ use zelo_core::{JobState, TraceId};
 use zelo_rules::Refusal;
 use zelo_runtime::Refused;
 
+/// What an answer is a refusal for: stands in its extensions, for who shows it in another way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    pub(crate) code: &'static str,
+    pub(crate) title: &'static str,
+}
+
 /// A refusal.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -300,6 +307,7 @@ impl IntoResponse for Problem {
             document["trace_id"] = serde_json::json!(trace);
         }
         let mut response = (self.status, document.to_string()).into_response();
+        response.extensions_mut().insert(Told { code: self.code, title: self.title });
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some((name, value)) = self.header.map(|header| *header) {

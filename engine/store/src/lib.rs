@@ -49,14 +49,16 @@ pub mod sqlite;
 mod subjects;
 
 pub use amend::{Amend, Amended, NewRecord};
-pub use archive::{Archive, Archived, Counted, OPEN_MAX, Open, Pending, Range, Tally};
+pub use archive::{
+    Archive, Archived, Concerning, Counted, EventsWanted, JobsWanted, LiveJobs, OPEN_MAX, Open, Pending, Range, TROUBLED_MAX, Tally, TroubleView,
+};
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;
 pub use figures::{Figures, Live, OnDisk};
 pub use heard::HeardHour;
 pub use refused::{REFUSED_LIFE, REFUSED_MAX, Refused, RefusedView, RefusedWrite};
 pub use replay::{Fate, Replay, Replayable, Replayed};
-pub use revive::{Cancellation, Decided, DecisionView, Revival, Revivals, Revive, Trouble, Which};
+pub use revive::{Cancellation, Decided, DecisionView, Reschedule, Rescheduled, Revival, Revivals, Revive, Trouble, Which};
 pub use seal::MasterKey;
 pub use secrets::{SECRET_MAX, SECRET_NAME_MAX, SecretValue, SecretView, is_secret_name};
 pub use subjects::{
@@ -106,7 +108,8 @@ pub trait Store: Send + Sync + 'static {
     /// Stores what must be on disk in the midst of an attempt, as one: a counter goes up by one.
     async fn checkpoint(&self, checkpoint: Checkpoint, now: Timestamp) -> Result<Checkpointed, Error>;
 
-    /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better.
+    /// Stores records that no event brought, as of `now`. Any event of theirs, before or after, knows better; than a person, only one from
+    /// after.
     async fn import(&self, import: Import, now: Timestamp) -> Result<Vec<Imported>, Error>;
 
     /// Writes what a person says at `now` about a record, and that they did: what happened before changes those fields no more, what
@@ -139,6 +142,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Cancels a pending job, or asks one that runs to stop, because `actor` says so. Nothing where there is no such job.
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error>;
+
+    /// Has a pending job run at another time, because a person says so, as [`zelo_core::reschedule`] decides. Nothing where there is no such
+    /// job.
+    async fn reschedule(&self, ask: Reschedule, now: Timestamp) -> Result<Option<Rescheduled>, Error>;
 
     /// When the next job is to be looked at, if one is pending.
     async fn next_run(&self) -> Result<Option<Timestamp>, Error>;

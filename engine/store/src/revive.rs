@@ -122,6 +122,26 @@ pub enum Cancellation {
     Over(JobState),
 }
 
+/// Asks that a pending job run at another time.
+#[derive(Clone)]
+pub struct Reschedule {
+    pub job: JobId,
+    /// At once, where that has passed.
+    pub to: Timestamp,
+    pub actor: Actor,
+    /// The rules in force: they say when it would run.
+    pub timetable: Arc<dyn Timetable>,
+}
+
+/// What became of a job that a person moves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rescheduled {
+    /// It runs then.
+    Moved(Box<Job>),
+    /// It stands as it did.
+    Refused(Reason),
+}
+
 /// What a person decided about a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionView {
@@ -149,11 +169,13 @@ pub enum Decided {
     Cancelled,
     /// To make it, in a replay.
     Replayed,
+    /// When it runs.
+    Moved,
 }
 
 impl Decided {
     /// Every decision.
-    pub const ALL: [Self; 5] = [Self::Revived, Self::Done, Self::GivenUp, Self::Cancelled, Self::Replayed];
+    pub const ALL: [Self; 6] = [Self::Revived, Self::Done, Self::GivenUp, Self::Cancelled, Self::Replayed, Self::Moved];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
@@ -163,6 +185,7 @@ impl Decided {
             Self::GivenUp => "given_up",
             Self::Cancelled => "cancelled",
             Self::Replayed => "replayed",
+            Self::Moved => "moved",
         }
     }
 

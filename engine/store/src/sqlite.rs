@@ -39,10 +39,12 @@ use crate::register::Register;
 use crate::{
     Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
     ConsentWrite, CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, HeardHour, Import, JobView,
-    MasterKey, MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Restored, Retained,
-    Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    MasterKey, MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Reschedule, Rescheduled,
+    Restored, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
+mod activity;
+mod agenda;
 mod amend;
 mod archive;
 mod audit;
@@ -80,6 +82,7 @@ mod recent;
 mod record;
 mod refused;
 mod replay;
+mod reschedule;
 mod retention;
 mod revive;
 mod rotate;
@@ -88,6 +91,7 @@ mod settle;
 mod steps;
 mod subjects;
 mod today;
+mod troubles;
 mod turns;
 mod waiting;
 mod windows;
@@ -107,6 +111,7 @@ use persons::{PutPerson, RemovePerson, SpendCode};
 use reader::Reader;
 use record::Payload;
 use refused::PutRefused;
+use reschedule::Move;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
 use secrets::{PutSecret, RemoveSecret};
@@ -350,6 +355,11 @@ impl Store for SqliteStore {
 
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
         self.write(Cancel { job, actor, now: from_ms(now.as_millisecond()) }).await
+    }
+
+    async fn reschedule(&self, ask: Reschedule, now: Timestamp) -> Result<Option<Rescheduled>, Error> {
+        let ask = Reschedule { to: from_ms(ask.to.as_millisecond()), ..ask };
+        self.write(Move { ask, now: from_ms(now.as_millisecond()) }).await
     }
 
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {

@@ -36,6 +36,9 @@ pub struct ClauseTold {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
     pub path: String,
+    /// The whole clause as people say it, in the language that was asked for: not for programs.
+    #[serde(skip)]
+    pub said: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub every: bool,
     #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
@@ -81,6 +84,8 @@ pub(crate) struct Reveal<'r> {
     pub(crate) language: Language,
     /// How delicate what stands at a path is.
     pub(crate) class_of: &'r dyn Fn(&Spot) -> Class,
+    /// A clause in words.
+    pub(crate) said: &'r dyn Fn(&Clause) -> String,
 }
 
 /// Prints no value.
@@ -149,6 +154,7 @@ impl Clause {
             decisive,
             record: self.at.record.clone(),
             path: self.at.path.as_str().to_owned(),
+            said: (reveal.said)(self),
             every: self.every,
             convert: self.convert.map(Convert::name),
             operator: self.test.operator(),

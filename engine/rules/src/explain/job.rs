@@ -176,5 +176,6 @@ fn job(in_force: &InForce, question: &Question<'_>, candidate: &Candidate) -> Re
         again: false,
         in_flight: false,
         plugin: None,
+        moved: None,
     })
 }

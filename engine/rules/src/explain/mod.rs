@@ -16,8 +16,10 @@ use zelo_core::timing::Records;
 use zelo_core::{AutomationId, Candidate, Event, Indexer, Plan};
 
 use crate::condition::{Language, Reveal, Spot, Told};
+use crate::facts::Facts;
 use crate::in_force::{Automation, EventOnly, InForce, Joined, Standing, is_second_lap, told_apart_by_nothing};
 use crate::rule::{Action, Rule};
+use crate::sentence::Speaker;
 use crate::source::Class;
 
 pub use job::JobTold;
@@ -103,15 +105,32 @@ pub struct ActionTold {
 impl InForce {
     /// Explains what every rule makes of an event.
     pub fn explain(&self, question: &Question<'_>) -> Explanation {
+        self.told(question, self.rules().rules())
+    }
+
+    /// The same of one rule; of none, where there is no such rule.
+    pub fn explain_rule(&self, question: &Question<'_>, rule: &str) -> Explanation {
+        self.told(question, self.rules().rule(rule).into_iter())
+    }
+
+    /// The same of those rules alone that listen to events of its type; and how many others there are.
+    pub fn explain_listeners(&self, question: &Question<'_>) -> (Explanation, usize) {
+        let (listeners, others): (Vec<&Rule>, Vec<_>) = self.rules().rules().partition(|rule| is_about(rule, question.event));
+        (self.told(question, listeners.into_iter()), others.len())
+    }
+
+    fn told<'r>(&'r self, question: &Question<'_>, rules: impl Iterator<Item = &'r Rule>) -> Explanation {
         let event = question.event;
         let language = Language::of(question.locale);
-        let rules = self.rules().rules().flat_map(|rule| {
+        let facts = self.facts(event);
+        let rules = rules.flat_map(|rule| {
             let standings = self.standings(&rule.id, &event.connection, event.clinic.as_deref());
             if standings.is_empty() {
-                return vec![self.off(rule, question, language)];
+                return vec![self.off(rule, question, &facts, language)];
             }
-            let told =
-                |(joined, standing): (&Joined, Standing)| Telling { in_force: self, question, language, rule, joined }.rule(Some(standing));
+            let told = |(joined, standing): (&Joined, Standing)| {
+                Telling { in_force: self, question, facts: &facts, language, rule, joined }.rule(Some(standing))
+            };
             standings.into_iter().map(told).collect()
         });
         Explanation {
@@ -129,7 +148,7 @@ impl InForce {
     }
 
     /// A rule that is not switched on for the event's connection, as it would be at its defaults.
-    fn off(&self, rule: &Rule, question: &Question<'_>, language: Language) -> RuleTold {
+    fn off(&self, rule: &Rule, question: &Question<'_>, facts: &Facts<'_>, language: Language) -> RuleTold {
         let connection = question.event.connection.clone();
         let automation = Automation {
             id: AutomationId::new(&rule.id, &connection, None),
@@ -140,17 +159,24 @@ impl InForce {
             enabled: false,
         };
         match Joined::new(self.rules(), rule, automation) {
-            Ok(joined) => Telling { in_force: self, question, language, rule, joined: &joined }.rule(None),
+            Ok(joined) => Telling { in_force: self, question, facts, language, rule, joined: &joined }.rule(None),
             // It cannot even be told: a setting has no default.
             Err(_) => RuleTold::silent(rule, None, &Hindrance::Off, language),
         }
     }
 }
 
+/// Whether a rule listens to events of this type and source.
+fn is_about(rule: &Rule, event: &Event) -> bool {
+    rule.source.as_ref().is_none_or(|source| *source == event.source) && rule.types().contains(event.kind.as_str())
+}
+
 /// One automation, or one that might be, being told about one event.
 struct Telling<'t> {
     in_force: &'t InForce,
     question: &'t Question<'t>,
+    /// What the event says of what rules ask.
+    facts: &'t Facts<'t>,
     language: Language,
     rule: &'t Rule,
     joined: &'t Joined,
@@ -169,14 +195,19 @@ impl Telling<'_> {
             Some(Standing::InForce) => None,
         };
         let of_source = self.rule.source.as_ref().is_none_or(|source| *source == event.source);
-        if !of_source || !self.rule.types().contains(event.kind.as_str()) {
+        if !is_about(self.rule, event) {
             let not_about = Hindrance::NotAbout { kind: &event.kind, types: self.rule.on.iter().map(String::as_str).collect() };
             return RuleTold::silent(self.rule, automation, hindrance.as_ref().filter(|_| of_source).unwrap_or(&not_about), self.language);
         }
-        let facts = self.in_force.facts(event);
-        let documents = EventOnly::new(&facts, self.in_force, self.rule, event);
-        let candidates = self.in_force.wanted(self.joined, self.rule, event, index);
-        let reveal = Reveal { class: self.question.reveal, language: self.language, class_of: &|spot| self.class(spot) };
+        let documents = EventOnly::new(self.facts, self.in_force, self.rule, event);
+        let candidates = self.in_force.wanted(self.joined, self.rule, event, self.facts, index);
+        let speaker = Speaker::new(self.in_force.rules(), self.rule, &self.joined.automation.settings, self.question.locale);
+        let reveal = Reveal {
+            class: self.question.reveal,
+            language: self.language,
+            class_of: &|spot| self.class(spot),
+            said: &|clause| speaker.clause_alone(clause),
+        };
         let about = self.rule.on.contains(&event.kind);
         let when = self.joined.when(self.rule).filter(|_| about);
         let failure = when.and_then(|when| when.failure(&documents)).map(Hindrance::When);

@@ -51,6 +51,11 @@ pub(crate) enum Unfit {
     TooLong,
 }
 
+/// What a person typed as `+5511987654321`; numbers without a country are Brazil's. Nothing, where it is no phone number.
+pub fn phone_number(text: &str) -> Option<String> {
+    phone_e164(text, "BR").ok()
+}
+
 /// The first word.
 pub(crate) fn first_name(text: &str) -> Result<&str, Unfit> {
     text.split_whitespace().next().ok_or(Unfit::Name)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
-use zelo_core::timing::Records;
+use zelo_core::timing::{Records, SendWindow};
 use zelo_core::{Event, Job};
 
 use super::{InForce, Standing, is_second_lap};
@@ -31,6 +31,13 @@ impl InForce {
             }
         }
         concerned
+    }
+
+    /// The hours in which `job` may go out, on `records`; nothing where it may at any.
+    pub fn send_window(&self, job: &Job, records: &dyn Records) -> Option<(SendWindow, TimeZone)> {
+        let action = self.action(&job.automation, &job.action)?;
+        let (window, zone) = action.joined.action(&job.action)?.timing.window.as_ref()?;
+        Some((*window, zone.now(&action, &job.lookups, records)))
     }
 
     /// The zone of the clinic that `job` is for: what its action's window names, on `records`; else its source's; else UTC.

@@ -101,7 +101,7 @@ impl Action {
 }
 
 impl Input {
-    fn templates<'a>(&'a self, locale: &'a str) -> Vec<&'a Template> {
+    pub(crate) fn templates<'a>(&'a self, locale: &'a str) -> Vec<&'a Template> {
         match self {
             Self::Template(template) => template.get(locale).into_iter().collect(),
             Self::Literal(_) => Vec::new(),

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 pub use action::{Action, CancelOn, Input};
 pub use care::ClassFrom;
@@ -37,7 +38,7 @@ pub(crate) use transform::{Making, TRANSFORMS};
 
 use crate::condition::Condition;
 use crate::path::Path;
-use crate::testing::RuleTest;
+use crate::testing::{Payload, RuleTest};
 use crate::text::Text;
 
 /// One rule file, checked.
@@ -116,6 +117,23 @@ impl Rule {
     /// The names of its tests.
     pub fn tests(&self) -> impl Iterator<Item = &str> {
         self.tests.iter().map(|test| test.name.as_str())
+    }
+
+    /// What its actions count from in the payload, where they count from something.
+    pub fn anchors(&self) -> impl Iterator<Item = &Path> {
+        self.actions.iter().filter_map(|action| match &action.timing.anchor {
+            Some(Anchor::At(path)) => Some(path),
+            Some(Anchor::Event) | None => None,
+        })
+    }
+
+    /// What its own tests put into the example of an event of type `kind`, so that it fires; none where they have no such test.
+    pub fn fires_with(&self, kind: &str) -> Option<&[(Path, Value)]> {
+        let fires = |test: &&RuleTest| {
+            let alone = test.before.is_empty() && test.settings.is_empty() && matches!(test.event.payload, Payload::File(_));
+            alone && test.event.kind == kind && test.expect.fires == Some(true)
+        };
+        Some(self.tests.iter().find(fires)?.event.set.as_slice())
     }
 
     /// Whether an event of type `kind` may matter to it whatever its conditions say: it cancels, or ends what is pending under its key.

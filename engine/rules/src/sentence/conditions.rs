@@ -43,6 +43,11 @@ impl Speaker<'_> {
         self.text(&self.said(&self.bound(condition), false))
     }
 
+    /// One clause, as it stands.
+    pub(crate) fn clause_alone(&self, clause: &crate::condition::Clause) -> String {
+        self.clause(clause, false).text()
+    }
+
     /// Several conditions, all of which must hold.
     pub(super) fn all(&self, conditions: &[&Condition]) -> Option<String> {
         match conditions {

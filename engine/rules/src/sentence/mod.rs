@@ -28,7 +28,7 @@ pub use overview::{ConsentTold, FieldTold, GrantTold, Overview, Shown};
 
 use crate::load::RuleSet;
 use crate::text::LOCALES;
-use speaker::Speaker;
+pub(crate) use speaker::Speaker;
 use words::capital;
 
 /// What a rule does, in one language.

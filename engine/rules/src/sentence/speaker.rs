@@ -12,7 +12,7 @@ use crate::template::Template;
 use crate::text::Text;
 
 /// One rule, one language.
-pub(super) struct Speaker<'s> {
+pub(crate) struct Speaker<'s> {
     pub(super) rules: &'s RuleSet,
     pub(super) rule: &'s Rule,
     pub(super) language: Language,
@@ -22,7 +22,7 @@ pub(super) struct Speaker<'s> {
 }
 
 impl<'s> Speaker<'s> {
-    pub(super) fn new(rules: &'s RuleSet, rule: &'s Rule, chosen: &Map<String, Value>, locale: &'s str) -> Self {
+    pub(crate) fn new(rules: &'s RuleSet, rule: &'s Rule, chosen: &Map<String, Value>, locale: &'s str) -> Self {
         let value = |name: &String, default: Option<&Value>| chosen.get(name).or(default).cloned();
         let settings = rule.settings.iter().filter_map(|setting| {
             let value = value(&setting.name, setting.default.as_ref())?;

@@ -13,7 +13,8 @@ mod event_file;
 pub(crate) mod file;
 
 pub(crate) mod form;
-pub(crate) mod handshake;
+pub(crate) mod fresh;
+mod handshake;
 mod parameters;
 mod people;
 mod reading;
@@ -51,7 +52,7 @@ pub use sample::Sample;
 pub use shape::Shape;
 pub use split::Split;
 pub(crate) use verify::{ALGORITHMS, BODY_ENCODINGS, ENCODINGS, KEY_ENCODINGS, KINDS};
-pub use verify::{Added, Scheme};
+pub use verify::{Added, Scheme, Shows};
 pub use words::Words;
 
 use crate::path::Path;

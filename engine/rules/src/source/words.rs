@@ -35,6 +35,11 @@ impl Words {
         self.at(path)?.values.get(value)
     }
 
+    /// Each path that has words, with what people call that which stands there.
+    pub fn all(&self) -> impl Iterator<Item = (&Path, &Text)> {
+        self.paths.iter().map(|(path, word)| (path, &word.title))
+    }
+
     fn at(&self, path: &Path) -> Option<&Word> {
         self.paths.iter().find(|(known, _)| same(known, path)).map(|(_, word)| word)
     }

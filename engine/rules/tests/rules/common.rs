@@ -197,6 +197,7 @@ pub(crate) fn running(event: &Event, candidate: Candidate) -> Job {
         again: false,
         in_flight: false,
         plugin: None,
+        moved: None,
     }
 }
 

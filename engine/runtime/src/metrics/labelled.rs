@@ -62,6 +62,13 @@ impl<const N: usize, M> Labelled<N, M> {
         }
     }
 
+    /// Has `act` look at each with its values, in order.
+    pub(super) fn every(&self, mut act: impl FnMut([&str; N], &M)) {
+        for (values, found) in self.known.load().iter() {
+            act(values.each_ref().map(AsRef::as_ref), found);
+        }
+    }
+
     /// Each with its labels, in order.
     pub(super) fn each(&self, mut act: impl FnMut(&[(&'static str, &str)], &M) -> std::fmt::Result) -> std::fmt::Result {
         for (values, found) in self.known.load().iter() {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use zelo_core::decide::Decision;
-use zelo_core::{Distribution, Job, SignedDuration, Status, Timestamp};
+use zelo_core::{Distribution, Job, SignedDuration, Spread, Status, Timestamp};
 use zelo_host::Run;
 
 use crate::Runtime;
@@ -126,6 +126,22 @@ impl Metrics {
         self.computing.with([plugin], |sum| {
             sum.fetch_add(cpu, Ordering::Relaxed);
         });
+    }
+
+    /// How long the runs of `plugin` took since the start, by how they ended: seconds.
+    pub fn calls_of(&self, plugin: &str) -> Vec<(String, Spread)> {
+        let mut found = Vec::new();
+        self.calls.every(|[of, end], calls| {
+            if of == plugin {
+                found.push((end.to_owned(), calls.spread()));
+            }
+        });
+        found
+    }
+
+    /// Since when this counts.
+    pub fn began(&self) -> Timestamp {
+        self.began
     }
 
     /// A request that was granted came to something. The host stands in a rule, so it is the operator's.

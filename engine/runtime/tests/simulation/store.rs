@@ -19,8 +19,8 @@ use zelo_core::{
 use zelo_store::{
     Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
     ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView,
-    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue,
-    SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Reschedule, Rescheduled, Retained, Retention,
+    Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 use crate::broken::Broken;
@@ -375,6 +375,9 @@ impl Store for Faulty {
     }
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
         self.inner.cancel(job, actor, now).await
+    }
+    async fn reschedule(&self, ask: Reschedule, now: Timestamp) -> Result<Option<Rescheduled>, Error> {
+        self.inner.reschedule(ask, now).await
     }
     async fn decisions(&self, job: JobId) -> Result<Vec<DecisionView>, Error> {
         self.inner.decisions(job).await

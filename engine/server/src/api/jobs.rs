@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zelo_core::revive::Verdict;
-use zelo_core::{JobId, JobState};
+use zelo_core::{Job, JobId, JobState};
 use zelo_runtime::revive::Decision;
-use zelo_store::{Cancellation, Revival, Revivals, Trouble, Which};
+use zelo_store::{Cancellation, Rescheduled, Revival, Revivals, Trouble, Which};
 
 use super::query::Parameters;
 use crate::access::Known;
@@ -155,16 +155,22 @@ pub(super) async fn all(State(app): State<App>, who: Known, parameters: Paramete
     let mut asked: All = read(&app, request, FORM).await?.ok_or_else(|| Problem::malformed(format!("This is not {FORM}, as JSON.")))?;
     let which = asked.which()?;
     let All { verdict, per_minute, dry_run, .. } = asked;
-    let (told, unseen) = meant(&app, &who, which).await?;
+    let verdict = verdict.unwrap_or(Verdict::Retry);
+    let revivals = decide_all(&app, &who, Decision { which, verdict, per_minute, dry_run, actor: who.actor() }).await?;
+    Ok(Json(RevivalsJson::new(revivals, dry_run)))
+}
+
+/// Decides about all that are meant and of which `who` is told.
+pub(crate) async fn decide_all(app: &App, who: &Known, decision: Decision) -> Result<Revivals, Problem> {
+    let (told, unseen) = meant(app, who, decision.which.clone()).await?;
     let mut revivals = Revivals { missing: unseen, ..Revivals::default() };
     for which in told {
-        let verdict = verdict.unwrap_or(Verdict::Retry);
-        let some = app.runtime.revive(Decision { which, verdict, per_minute, dry_run, actor: who.actor() }).await?;
+        let some = app.runtime.revive(Decision { which, ..decision.clone() }).await?;
         revivals.jobs.extend(some.jobs);
         revivals.missing.extend(some.missing);
         revivals.more |= some.more;
     }
-    Ok(Json(RevivalsJson::new(revivals, dry_run)))
+    Ok(revivals)
 }
 
 /// Those of the jobs that are meant of which `who` is told: one part for each of their clinics; and the ids of those of which they are not.
@@ -223,6 +229,54 @@ pub(crate) async fn cancelled(app: &App, who: &Known, id: JobId) -> Result<JobSt
     match app.runtime.cancel(id, who.actor()).await? {
         Some(Cancellation::Ended(job) | Cancellation::Asked(job)) => Ok(job.state),
         Some(Cancellation::Over(state)) => Err(Problem::over(state)),
+        None => Err(Problem::no_job()),
+    }
+}
+
+/// When a job is to run.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = MoveTo)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MoveTo {
+    /// At once, where it does not say, or where that has passed.
+    #[schema(value_type = Option<shapes::Timestamp>)]
+    to: Option<Timestamp>,
+}
+
+/// A job that was moved.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MovedJson {
+    #[schema(value_type = shapes::JobId)]
+    job: JobId,
+    #[schema(value_type = shapes::Timestamp)]
+    due: Timestamp,
+}
+
+/// A pending job runs at another time, as long as nothing newer says when.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/move", tag = "api", operation_id = "move_job", params(("id" = String, Path, description = "`job_` and 32 hexadecimal digits.")), request_body(content = Option<MoveTo>), responses(
+    (status = 200, description = "As asked for.", body = MovedJson),
+    (status = 409, description = "It stands as it did.", body = shapes::Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn reschedule(
+    State(app): State<App>,
+    who: Known,
+    Path(id): Path<String>,
+    parameters: Parameters,
+    request: Body,
+) -> Result<Json<MovedJson>, Problem> {
+    parameters.none()?;
+    let job: JobId = id.parse().map_err(|_| Problem::no_job())?;
+    let MoveTo { to } = read(&app, request, "{to}, a time").await?.unwrap_or_default();
+    let moved = rescheduled(&app, &who, job, to.unwrap_or_else(|| app.runtime.clock.now())).await?;
+    Ok(Json(MovedJson { job, due: moved.due }))
+}
+
+/// Moves a job; how it stands then, or a problem that says why not.
+pub(crate) async fn rescheduled(app: &App, who: &Known, id: JobId, to: Timestamp) -> Result<Job, Problem> {
+    seen(app, who, id).await?;
+    match app.runtime.reschedule(id, to, who.actor()).await? {
+        Some(Rescheduled::Moved(job)) => Ok(*job),
+        Some(Rescheduled::Refused(why)) => Err(Problem::job(&why)),
         None => Err(Problem::no_job()),
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn table() -> Table {
         .at(DECIDES, routes!(jobs::all))
         .at(DECIDES, routes!(jobs::one))
         .at(DECIDES, routes!(jobs::cancel))
+        .at(DECIDES, routes!(jobs::reschedule))
         .at(SEES, routes!(activity::messages))
         .at(SEES, routes!(documents::documents))
         .at(SEES, routes!(documents::document))

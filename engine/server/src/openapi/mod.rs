@@ -124,6 +124,9 @@ const ABOUT: &str = "A self-hosted rule engine: webhooks come in, rules match th
     `clinics`: what is of its clinics; `everything`: nothing, it is about the whole server; `nothing`: the answer holds nothing of any clinic. \
     Every refusal is a problem document (RFC 9457).";
 
+/// RFC 9457.
+const PROBLEM: &str = "application/problem+json";
+
 const SESSION: &str = "The session of a browser that signed in at /sign-in. Over https the cookie is called `__Host-zelo`.";
 
 fn token() -> utoipa::openapi::security::Http {
@@ -263,6 +266,21 @@ fn complete(operation: &mut Operation, gate: Gate) {
     for (status, about) in refusals {
         operation.responses.responses.entry(status.as_str().to_owned()).or_insert_with(|| RefOr::T(problem(about)));
     }
+    if operation.tags.iter().flatten().any(|tag| tag == "pages") {
+        shown(operation);
+    }
+}
+
+/// What a page refuses, it refuses a browser with a page.
+fn shown(operation: &mut Operation) {
+    let answers = operation.responses.responses.values_mut().filter_map(|answer| match answer {
+        RefOr::T(answer) if answer.content.contains_key(PROBLEM) => Some(answer),
+        _ => None,
+    });
+    for answer in answers {
+        let page = ContentBuilder::new().schema(Some(utoipa::openapi::schema::Object::with_type(utoipa::openapi::schema::Type::String)));
+        answer.content.insert("text/html".to_owned(), RefOr::T(page.build()));
+    }
 }
 
 fn requirement(scheme: &str) -> SecurityRequirement {
@@ -273,5 +291,5 @@ fn requirement(scheme: &str) -> SecurityRequirement {
 fn problem(about: &str) -> utoipa::openapi::Response {
     let schema = Ref::from_schema_name(shapes::Problem::name());
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    ResponseBuilder::new().description(about).content("application/problem+json", content).build()
+    ResponseBuilder::new().description(about).content(PROBLEM, content).build()
 }

@@ -3,18 +3,29 @@
 //!
 //! Every page is laid out by [`visit`]. What all of them say stands in [`words`], what one of them says beside it. maud escapes all values that it prints.
 
+mod activity;
+mod attention;
 mod audit;
 pub(crate) mod automations;
 mod contacts;
 mod documents;
+mod failures;
 pub(crate) mod halts;
 pub(crate) mod jobs;
 mod language;
 mod messages;
 pub(crate) mod moments;
+pub(crate) mod people;
 mod places;
+pub(crate) mod plugins;
+pub(crate) mod problems;
 mod refused;
+pub(crate) mod rules;
+mod scheduled;
+mod sent;
 pub(crate) mod sign_in;
+pub(crate) mod sources;
+mod start;
 mod subjects;
 pub(crate) mod tables;
 pub(crate) mod today;
@@ -40,6 +51,7 @@ use crate::openapi::Table;
 pub(crate) fn table() -> Table {
     Table::new()
         .merge(today::table_of_today())
+        .merge(start::table())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
         .at(Gate::Open, routes!(language::choose))
@@ -48,26 +60,39 @@ pub(crate) fn table() -> Table {
         .at(Gate::Open, routes!(sign_in::ask, sign_in::enter))
         .at(Gate::Open, routes!(sign_in::leave))
         .merge(automations::table())
+        .merge(scheduled::table())
+        .merge(failures::table())
+        .merge(attention::table())
         .merge(messages::table())
         .merge(documents::table())
         .merge(contacts::table())
         .merge(subjects::table())
         .merge(audit::table())
+        .merge(rules::table())
+        .merge(plugins::table())
+        .merge(sources::table())
+        .merge(people::table())
+        .merge(activity::table())
 }
 
 /// What pages look like: a file for all of them, then one for each page that needs it.
 const STYLE: &str = concat!(
     include_str!("style/base.css"),
     include_str!("style/today.css"),
+    include_str!("style/start.css"),
     include_str!("style/automations.css"),
+    include_str!("style/scheduled.css"),
+    include_str!("style/failures.css"),
     include_str!("style/messages.css"),
     include_str!("style/documents.css"),
     include_str!("style/contacts.css"),
     include_str!("style/subjects.css"),
     include_str!("style/audit.css"),
+    include_str!("style/integrators.css"),
+    include_str!("style/activity.css"),
 );
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"));
+const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"), include_str!("script/rules.js"));
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

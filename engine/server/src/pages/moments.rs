@@ -37,6 +37,14 @@ impl<'a> Zones<'a> {
         Ok(zone)
     }
 
+    /// The zone that the sources of all connections agree on, for what is of none of them; UTC where they do not.
+    pub(crate) fn of_all(&self) -> TimeZone {
+        let edition = self.app.runtime.rules.current();
+        let mut said = self.app.runtime.connections.values().filter_map(|one| edition.rules.source(&one.source)?.clinic_timezone.clone());
+        let first = said.next();
+        first.filter(|first| said.all(|other| other == *first)).unwrap_or(TimeZone::UTC)
+    }
+
     async fn look_up(&self, connection: &str, clinic: Option<&str>) -> Result<TimeZone, Problem> {
         let runtime = &self.app.runtime;
         if let Some(clinic) = clinic {
@@ -58,6 +66,11 @@ impl<'a> Zones<'a> {
 pub(crate) fn moment(words: &Words, instant: Timestamp, zone: &TimeZone) -> Markup {
     let form = if words.is_english() { "%Y-%m-%d %H:%M" } else { "%d/%m/%Y %H:%M" };
     html! { time datetime=(instant) { (instant.to_zoned(zone.clone()).strftime(form)) } }
+}
+
+/// What people call `zone`.
+pub(crate) fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name().unwrap_or("UTC").replace('_', " ")
 }
 
 /// The hour and minute alone, in `zone`, where the day is said beside it.

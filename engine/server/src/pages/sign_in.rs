@@ -11,9 +11,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Language;
 use super::visit::narrow;
 use super::words::Words;
+use super::{Language, language};
 use crate::App;
 use crate::access;
 use crate::door::Client;
@@ -40,6 +40,9 @@ pub(crate) struct SignInForm {
     password: String,
     #[serde(default)]
     digits: String,
+    /// Where they were on the way to: the path of a page.
+    #[serde(default)]
+    next: String,
 }
 
 /// Signing in: with a link, one button; else a name and a password, or a code to paste.
@@ -53,8 +56,7 @@ pub(crate) async fn ask(Language(words): Language, query: Result<Query<Code>, Qu
         div {
             h1 { "zelo" }
             @if code.is_empty() {
-                (password_form(words))
-                details { summary { (words.sign_in_link) } (code_form(words)) }
+                (forms(words, "/"))
             } @else {
                 form method="post" action="/sign-in" {
                     p { (words.sign_in_ready) }
@@ -67,9 +69,18 @@ pub(crate) async fn ask(Language(words): Language, query: Result<Query<Code>, Qu
     narrow(StatusCode::OK, words, words.sign_in, &body)
 }
 
-fn password_form(words: &Words) -> Markup {
+/// All ways in that need no link; who takes one comes to the page `next` of ours.
+pub(super) fn forms(words: &Words, next: &str) -> Markup {
+    html! {
+        (password_form(words, next))
+        details { summary { (words.sign_in_link) } (code_form(words, next)) }
+    }
+}
+
+fn password_form(words: &Words, next: &str) -> Markup {
     html! {
         form method="post" action="/sign-in" {
+            input type="hidden" name="next" value=(next);
             label for="name" { (words.sign_in_name) }
             input id="name" name="name" required autocomplete="username" autocapitalize="none" spellcheck="false";
             label for="password" { (words.sign_in_password) }
@@ -81,9 +92,10 @@ fn password_form(words: &Words) -> Markup {
     }
 }
 
-fn code_form(words: &Words) -> Markup {
+fn code_form(words: &Words, next: &str) -> Markup {
     html! {
         form method="post" action="/sign-in" {
+            input type="hidden" name="next" value=(next);
             p { (words.sign_in_how) }
             label for="code" { (words.sign_in_code) }
             input id="code" name="code" required autocomplete="off" spellcheck="false";
@@ -96,7 +108,7 @@ fn code_form(words: &Words) -> Markup {
 #[utoipa::path(post, path = "/sign-in", tag = "pages", operation_id = "sign_in",
     request_body(content = SignInForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 303, description = "Signed in; the first page comes next."),
+        (status = 303, description = "Signed in; the page that they were on the way to comes next."),
         (status = 401, description = "The link is not valid any more, or what was sent is wrong.", body = String, content_type = "text/html"),
         (status = 403, description = "Another site sent it.", body = shapes::Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many tries; `Retry-After` says how long to wait.", body = String, content_type = "text/html"),
@@ -108,7 +120,7 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
     }
     let (headers, extensions) = (request.headers().clone(), request.extensions().clone());
     let form = tokio::time::timeout(app.settings.request_timeout, Form::<SignInForm>::from_request(request, &()));
-    let Form(SignInForm { code, name, password, digits }) =
+    let Form(SignInForm { code, name, password, digits, next }) =
         form.await.map_err(|_| Problem::slow())?.map_err(|_| Problem::malformed("This is not the form of the sign-in page."))?;
     let session = if name.is_empty() {
         match access::open_session(&app, code.trim()).await? {
@@ -124,11 +136,11 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
             Outcome::In(session) => session,
             Outcome::Wrong => {
                 tracing::warn!("a sign-in was refused: its name, password or code is wrong");
-                return Ok(again(StatusCode::UNAUTHORIZED, words, words.sign_in_wrong));
+                return Ok(again(StatusCode::UNAUTHORIZED, words, words.sign_in_wrong, &next));
             }
             Outcome::Wait(wait) => {
                 tracing::warn!("a sign-in was refused: there were too many before it");
-                let mut response = again(StatusCode::TOO_MANY_REQUESTS, words, words.sign_in_wait);
+                let mut response = again(StatusCode::TOO_MANY_REQUESTS, words, words.sign_in_wait, &next);
                 // Whole seconds, so one more than begun.
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(u64::try_from(wait.as_secs()).unwrap_or(0) + 1));
                 return Ok(response);
@@ -138,7 +150,7 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
     access::close_session(&app, &headers).await?;
     tracing::info!("somebody signed in");
     let base = origin::base(&app.settings, &headers, &extensions);
-    Ok(([(SET_COOKIE, access::cookie(Some(&session), &base))], Redirect::to("/")).into_response())
+    Ok(([(SET_COOKIE, access::cookie(Some(&session), &base))], Redirect::to(language::here(&next))).into_response())
 }
 
 /// A link that is not valid.
@@ -154,8 +166,8 @@ fn dead(words: &Words) -> Response {
 }
 
 /// The form once more, and why.
-fn again(status: StatusCode, words: &Words, why: &str) -> Response {
-    let body = html! { div { h1 { "zelo" } p.todo role="alert" { (why) } (password_form(words)) } };
+fn again(status: StatusCode, words: &Words, why: &str, next: &str) -> Response {
+    let body = html! { div { h1 { "zelo" } div.error role="alert" { (why) } (forms(words, next)) } };
     narrow(status, words, words.sign_in, &body)
 }
 

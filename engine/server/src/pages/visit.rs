@@ -92,8 +92,8 @@ impl Visit {
     pub(crate) async fn of(app: &App, who: Known, parts: &mut Parts) -> Result<Self, Problem> {
         let Ok(Language(words)) = Language::from_request_parts(parts, app).await;
         let seen = live::look(&app.runtime).await?;
-        let at = parts.uri.path_and_query().map_or("/", |at| at.as_str()).to_owned();
-        Ok(Self { app: app.clone(), words, who, seen, at })
+        let visit = Self { app: app.clone(), words, who, seen, at: parts.uri.path_and_query().map_or("/", |at| at.as_str()).to_owned() };
+        Ok(if parts.method.is_safe() { visit } else { visit.of_form("/".to_owned()) })
     }
 
     /// The zones of the clinics, each looked up once for this page.
@@ -113,9 +113,28 @@ impl Visit {
 
     /// The same with another status: what was sent could not be done, and the page says why.
     pub(crate) fn page_as(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
-        let words = self.words;
         // What is told to open pages is that something has changed, wherever that was.
-        let live = self.who.sees_everything() && status == StatusCode::OK && !self.seen.is_empty();
+        let seen = self.live().filter(|_| status == StatusCode::OK);
+        self.framed(status, place, title, (&html! {}, content), seen)
+    }
+
+    /// The same with more in its head.
+    pub(crate) fn page_with(&self, place: Place, title: &str, head: &Markup, content: &Markup) -> Response {
+        self.framed(StatusCode::OK, place, title, (head, content), self.live())
+    }
+
+    /// The answer to a form, which nobody can fetch again: it stays as it is.
+    pub(crate) fn answered(&self, place: Place, title: &str, content: &Markup) -> Response {
+        self.framed(StatusCode::OK, place, title, (&html! {}, content), None)
+    }
+
+    /// What the page shows, where changes of it are told to the reader.
+    fn live(&self) -> Option<&str> {
+        Some(self.seen.as_str()).filter(|seen| self.who.sees_everything() && !seen.is_empty())
+    }
+
+    fn framed(&self, status: StatusCode, place: Place, title: &str, (head, content): (&Markup, &Markup), seen: Option<&str>) -> Response {
+        let words = self.words;
         let body = html! {
             a.skip href="#main" { (words.skip) }
             div.frame {
@@ -129,7 +148,7 @@ impl Visit {
                 (self.menu(place))
                 div.page {
                     p.news id="news" role="status" data-new=(words.new) {}
-                    main id="main" tabindex="-1" data-seen=[live.then_some(&self.seen)] {
+                    main id="main" tabindex="-1" data-seen=[seen] {
                         h1 data-key="title" { (title) }
                         @if self.who.sees_everything() { (halts::banner(words, &self.app.runtime.line.halts(), self.who.role)) }
                         (content)
@@ -137,7 +156,8 @@ impl Visit {
                 }
             }
         };
-        answer(status, LIVE_POLICY, &document(words, title, &html! { script src="/zelo.js" defer {} }, &body))
+        let head = html! { script src="/zelo.js" defer {} (head) };
+        answer(status, LIVE_POLICY, &document(words, title, &head, &body))
     }
 
     /// Where they may go. On a small window it is folded.

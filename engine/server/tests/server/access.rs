@@ -21,7 +21,7 @@ async fn a_link_lets_in_once() {
     assert!(set.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict"), "{set}");
     assert!(!set.contains(&code));
     let session = cookie(&entered);
-    assert!(house.get("/", &[("cookie", &session)]).await.text.contains("<section id=\"events\""));
+    assert!(house.get("/", &[("cookie", &session)]).await.text.contains("<section id=\"numbers\""));
     assert_eq!(house.get("/api/v1/events", &[("cookie", &session)]).await.status, 200);
 
     let again = house.post("/sign-in", &[], format!("code={code}")).await;

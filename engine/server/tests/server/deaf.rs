@@ -19,8 +19,8 @@ use zelo_core::{
 use zelo_store::{
     Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
     ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MessageView,
-    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Retained, Retention, Revivals, Revive, SecretValue,
-    SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Reschedule, Rescheduled, Retained, Retention,
+    Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
@@ -91,6 +91,9 @@ impl Store for Deaf {
     }
     async fn cancel(&self, job: JobId, actor: Actor, now: Timestamp) -> Result<Option<Cancellation>, Error> {
         self.inner.cancel(job, actor, now).await
+    }
+    async fn reschedule(&self, ask: Reschedule, now: Timestamp) -> Result<Option<Rescheduled>, Error> {
+        self.inner.reschedule(ask, now).await
     }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
         let stop = self.stop.lock().unwrap().take();

@@ -141,8 +141,6 @@ keep = { name = "$.data.name" }
     for list in ["jobs", "records"] {
         assert!(house.api(list).await.json()["items"].as_array().unwrap().is_empty(), "{list}");
     }
-    let cookie = house.sign_in().await;
-    assert!(house.get("/", &[("cookie", &cookie)]).await.text.contains("em quarentena"), "the page shows it");
     let why = house.api(&format!("events/{event}/explanation?lang=en")).await;
     assert_eq!((&why.json()["status"], &why.json()["violation"]), (&"quarantined".into(), &receipt["violation"]), "{}", why.text);
     // The same again is known; what is in its form is taken.

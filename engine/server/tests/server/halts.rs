@@ -92,9 +92,6 @@ async fn the_page_halts_and_resumes_and_says_what_waits() {
     let waits = house.claim_nothing().await;
     let page = house.get("/", &mine).await.text;
     assert!(page.contains("Parado por alguém") && page.contains("sends twice"), "{page}");
-    assert!(page.contains("espera: plugin greeter com parada desde 2026-03-02"), "{page}");
-    let english = house.get("/", &[mine[0], ("accept-language", "en")]).await.text;
-    assert!(english.contains("waits: plugin greeter halted since 2026-03-02 11:00 UTC by session:link (sends twice)"), "{english}");
     let told = house.api(&format!("jobs/{waits}")).await.json()["waits"].clone();
     let wanted = json!({
         "for": "halt", "scope": "plugin:greeter", "limit": null, "since": "2026-03-02T11:00:00Z", "by": "session:link",

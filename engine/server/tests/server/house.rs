@@ -42,7 +42,7 @@ pub(crate) const MARKER: &str = "Zacarias-Marker";
 pub(crate) const FILE: &str = "%PDF-1.4 a few bytes";
 pub(crate) const START: &str = "2026-03-02T11:00:00Z";
 
-const SOURCE: &str = r#"
+pub(crate) const SOURCE: &str = r#"
 id = "acme"
 title = "Acme"
 
@@ -77,7 +77,7 @@ personal = ["$.data.name", "$.data.phone", "$.data.cpf", "$.data.email"]
 "$.data.name" = { pt-BR = "o nome", en = "the name" }
 "#;
 
-const RULE: &str = r#"
+pub(crate) const RULE: &str = r#"
 id = "greeting"
 title = { en = "Greeting", pt-BR = "Saudação" }
 on = ["patient.created"]
@@ -103,7 +103,7 @@ messages = { channels = ["outbox"], to = ["{{ phone }}"] }
 "#;
 
 /// One plugin that is said to be installed; nothing runs it.
-struct Greeter;
+pub(crate) struct Greeter;
 
 impl Plugins for Greeter {
     fn plugin(&self, name: &str) -> Option<PluginFacts> {
@@ -212,6 +212,31 @@ impl House {
             |(name, schema): &(&str, Value)| SampleText { source: "acme.toml".into(), name: (*name).into(), text: Ok(schema.to_string()) };
         let edition = edition_of(source, schemas.iter().map(schema).collect());
         Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
+    }
+
+    /// One with another rule than [`RULE`], called the same.
+    pub(crate) async fn ruled(rule: &str) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition_with(SOURCE, rule, Vec::new()))
+    }
+
+    /// One with this rule, `greeting`, in the place of its own, and clinics of São Paulo.
+    pub(crate) async fn ruled_in_brazil(settings: Settings, rule: &str) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let source = SOURCE.replace("title = \"Acme\"", "title = \"Acme\"\nclinic_timezone = \"America/Sao_Paulo\"");
+        let edition = edition_with(&source, rule, Vec::new());
+        Self::of(open(None, &entropy).await, entropy, settings, false, edition)
+    }
+
+    /// Runs the one job that is due, as the keeper would; how it stands then.
+    pub(crate) async fn attempt(&self) -> Job {
+        let mut claimed = self.store().claim(self.clock.now(), 10, SignedDuration::from_mins(1), unlimited()).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        let work = claimed.remove(0);
+        let id = work.job.id;
+        let (settlement, _places) = self.runtime.attempt(work).await;
+        self.store().settle(settlement, self.clock.now()).await.unwrap();
+        self.store().job(id).await.unwrap().unwrap().job
     }
 
     fn over(store: Arc<dyn Store>, entropy: Arc<dyn Entropy>, settings: Settings, insecure: bool) -> Self {
@@ -520,8 +545,12 @@ pub(crate) fn contact(id: &str, set: Value, note: &str) -> Effect {
 }
 
 fn edition_of(source: &str, samples: Vec<SampleText>) -> Edition {
+    edition_with(source, RULE, samples)
+}
+
+fn edition_with(source: &str, rule: &str, samples: Vec<SampleText>) -> Edition {
     let file = |name: &str, text: &str| FileText { name: name.into(), text: text.into() };
-    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", RULE)], samples };
+    let files = Files { sources: vec![file("acme.toml", source)], rules: vec![file("greeting.toml", rule)], samples };
     let loaded = zelo_rules::load(&files, &Greeter);
     let rules = Arc::new(loaded.set.unwrap_or_else(|| panic!("{}", zelo_rules::render(&loaded.diagnostics, &files))));
     let automation = Automation {

@@ -95,19 +95,3 @@ async fn what_is_too_large_is_kept_with_the_size_that_was_announced() {
     let row = &kept(&house).await[0];
     assert_eq!((&row["code"], &row["size"]), (&json!("too-large"), &json!(5000)));
 }
-
-#[tokio::test]
-async fn the_page_shows_them_in_its_language() {
-    let house = House::new().await;
-    let cookie = house.sign_in().await;
-    let page = |language: &'static str| {
-        let cookie = cookie.clone();
-        let house = &house;
-        async move { house.get("/", &[("cookie", &cookie), ("accept-language", language)]).await.text }
-    };
-    assert!(!page("pt-BR").await.contains("Entregas recusadas"), "nothing to show");
-    house.send(delivery(PATH, &[], patient("1", MARKER).to_string())).await.is_problem(401, "unverified");
-    let shown = page("pt-BR").await;
-    assert!(shown.contains("Entregas recusadas") && shown.contains("unverified") && shown.contains("x-zelo-token"), "{shown}");
-    assert!(page("en").await.contains("Refused deliveries") && !shown.contains(MARKER));
-}

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use zelo_core::{Event, EventId, JobId, KeyHash, RecordRow};
+use jiff::Timestamp;
+use zelo_core::{Event, EventId, JobId, JobState, KeyHash, RecordRow};
 
+use super::activity;
 use super::column::ms;
 use super::conversations;
 use super::counts;
@@ -14,10 +16,10 @@ use super::events;
 use super::load::load_records;
 use super::pending;
 use super::reader::Reader;
-use super::today;
-use crate::archive::{Archive, Archived, Open, Pending, Range, Tally};
+use super::{agenda, today, troubles};
+use crate::archive::{Archive, Archived, EventsWanted, JobsWanted, LiveJobs, Open, Pending, Range, Tally, TroubleView};
 use crate::seal::Keyring;
-use crate::{DocumentView, Duties, Error, JobView, MessageView, Page};
+use crate::{DocumentView, Duties, Error, EventView, JobView, MessageView, Page};
 
 const COUNT: &str = "SELECT count(*) FROM events WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR connection = ?3)";
 
@@ -59,6 +61,28 @@ impl Archive for SqliteArchive {
         Ok(self.read(move |reader| events::one(reader, id)).await?.map(|view| view.event))
     }
 
+    async fn find_events(&self, wanted: &EventsWanted) -> Result<Vec<EventView>, Error> {
+        let wanted = wanted.clone();
+        self.read(|reader| activity::events(reader, wanted)).await
+    }
+
+    async fn find_jobs(&self, wanted: &JobsWanted) -> Result<Vec<JobView>, Error> {
+        let wanted = wanted.clone();
+        self.read(|reader| activity::jobs(reader, wanted)).await
+    }
+
+    async fn known_things(&self, things: Vec<KeyHash>) -> Result<Vec<KeyHash>, Error> {
+        self.read(|reader| activity::known_things(reader, things)).await
+    }
+
+    async fn delivered(&self, deliveries: Vec<KeyHash>) -> Result<Vec<EventView>, Error> {
+        self.read(|reader| activity::delivered(reader, deliveries)).await
+    }
+
+    async fn event_types(&self) -> Result<Vec<String>, Error> {
+        self.read(activity::event_types).await
+    }
+
     async fn tally(&self, range: &Range) -> Result<Vec<Tally>, Error> {
         let range = range.clone();
         self.read(|reader| counts::tally(reader, range)).await
@@ -72,6 +96,21 @@ impl Archive for SqliteArchive {
     async fn next(&self, page: &Page) -> Result<Vec<JobView>, Error> {
         let page = page.clone();
         self.read(|reader| today::next(reader, page)).await
+    }
+
+    async fn pending(&self, of: &Pending) -> Result<Vec<JobView>, Error> {
+        let of = of.clone();
+        self.read(|reader| agenda::pending(reader, of)).await
+    }
+
+    async fn pending_counts(&self, of: &Pending, spans: &[(Timestamp, Timestamp)]) -> Result<Vec<u64>, Error> {
+        let (of, spans) = (of.clone(), spans.to_vec());
+        self.read(|reader| agenda::counts(reader, of, spans)).await
+    }
+
+    async fn troubles(&self, page: &Page, state: JobState) -> Result<Vec<TroubleView>, Error> {
+        let page = page.clone();
+        self.read(move |reader| troubles::troubles(reader, page, state)).await
     }
 
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error> {
@@ -106,7 +145,7 @@ impl Archive for SqliteArchive {
         self.read(move |reader| conversations::documents(reader, of)).await
     }
 
-    async fn pending(&self, rule: &str) -> Result<Vec<Pending>, Error> {
+    async fn live_jobs(&self, rule: &str) -> Result<Vec<LiveJobs>, Error> {
         let rule = rule.to_owned();
         self.read(|reader| pending::of(reader, rule)).await
     }

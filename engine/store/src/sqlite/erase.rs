@@ -82,7 +82,7 @@ const RECORDS: &str = "SELECT written, record, kind, key_id, sealed FROM records
     AND key_id NOT IN (SELECT key_id FROM seal_keys WHERE purpose = 'duty')";
 
 /// What is deleted, by the word that the proof has for it; `?1`: keys. Hashes go before the rows that lead to them.
-const DELETES: [(&str, &str); 31] = [
+const DELETES: [(&str, &str); 32] = [
     // What stays of events says that they had a job, also those that one collected: a replay must not make it again.
     (
         "",
@@ -94,6 +94,7 @@ const DELETES: [(&str, &str); 31] = [
     ),
     ("", "DELETE FROM jobs_erased WHERE event_id IN (SELECT e.event_id FROM erased_events x JOIN events e ON e.seq = x.seq)"),
     ("", "DELETE FROM entities WHERE entity IN (SELECT e.entity FROM erased_events x JOIN events e ON e.seq = x.seq)"),
+    ("", "DELETE FROM entity_events WHERE (entity, event) IN (SELECT e.entity, e.seq FROM erased_events x JOIN events e ON e.seq = x.seq)"),
     ("", "UPDATE events SET entity = NULL, cause = NULL, keys = NULL WHERE seq IN (SELECT seq FROM erased_events)"),
     (
         "",

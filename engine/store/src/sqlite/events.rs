@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use zelo_core::{Event, EventId, Pseudonym, Status};
 
-use super::bulk::{fetch_in, in_list};
+use super::bulk::{fetch_in, in_list, integers};
 use super::column::{Columns, clinics, ms};
 use super::keys::Keys;
 use super::reader::Reader;
@@ -32,6 +32,8 @@ const PAGE: &str = concat!(
     "seq < ?1 AND (?2 IS NULL OR e.connection = ?2) AND (?3 IS NULL OR e.clinic = ?3) AND (?5 IS NULL OR \
     (e.connection, e.clinic) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?5))) ORDER BY seq DESC LIMIT ?4"
 );
+
+const AT: &str = concat!(select!(), "seq IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC");
 
 // Along the primary key, which is the order of arrival.
 const ARRIVED: &str =
@@ -96,6 +98,12 @@ pub(crate) async fn page(reader: Reader, page: Page) -> Result<Vec<EventView>, E
         .await
         .map_err(Error::database("read events"))?;
     views(&mut conn, &reader.ring, &rows).await?.into_iter().collect()
+}
+
+/// The events at some places, newest first.
+pub(crate) async fn at(conn: &mut SqliteConnection, ring: &Keyring, seqs: Vec<i64>) -> Result<Vec<EventView>, Error> {
+    let rows = sqlx::query(AT).bind(integers(seqs)).fetch_all(&mut *conn).await.map_err(Error::database("read events"))?;
+    views(conn, ring, &rows).await?.into_iter().collect()
 }
 
 /// Events of `range` behind `after`, in order of arrival, each by itself.

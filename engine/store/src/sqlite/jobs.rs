@@ -21,7 +21,7 @@ use crate::{Counted, Error};
 macro_rules! job_columns {
     () => {
         "seq, job_id, event_id, key_id, connection, clinic, entity, automation, rule, action, rule_digest, job_key, priority, order_key, group_key, lookups, needs, collected, anchor, \
-         reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel, plugin"
+         reference, due, expires, run_at, state, attempt, lease, attention, reason, cancel, plugin, moved"
     };
 }
 pub(crate) use job_columns;
@@ -40,14 +40,14 @@ const INSERT: Rows = Rows {
         job_columns!(),
         ", lease_expires, again, in_flight, waits, turn, came) SELECT * FROM (VALUES"
     ),
-    columns: 36,
+    columns: 37,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
 const END: Rows = Rows {
     doing: "store ended jobs",
     head: concat!("INSERT OR FAIL INTO job_history (", job_columns!(), ", ended, summary) SELECT * FROM (VALUES"),
-    columns: 32,
+    columns: 33,
     tail: ") WHERE column1 IS NOT NULL",
 };
 
@@ -56,8 +56,8 @@ const UPDATE: Rows = Rows {
     head: "UPDATE jobs SET due = new.column2, expires = new.column3, run_at = new.column4, state = new.column5, attempt = new.column6, \
            lease = new.column7, attention = new.column8, reason = new.column9, cancel = new.column10, lease_expires = new.column11, \
            again = new.column12, needs = new.column13, waits = new.column14, in_flight = new.column15, plugin = new.column16, \
-           parked = CASE WHEN new.column5 = 'ready' THEN parked END FROM (VALUES",
-    columns: 16,
+           moved = new.column17, parked = CASE WHEN new.column5 = 'ready' THEN parked END FROM (VALUES",
+    columns: 17,
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
@@ -231,6 +231,7 @@ pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>)
                 .bind(job.waits())
                 .bind(job.in_flight)
                 .bind(job.plugin.as_deref())
+                .bind(moved(job))
         })
         .await?;
     expect_rows("jobs", "update jobs", wanted, touched)?;
@@ -417,6 +418,7 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
         .bind(reason(job.reason.as_ref()))
         .bind(reason(job.cancel.as_ref()))
         .bind(job.plugin.as_deref())
+        .bind(moved(job))
 }
 
 /// A row of `jobs`.
@@ -466,6 +468,7 @@ pub(crate) fn job(row: &Columns<'_>) -> Result<Job, Error> {
         again: false,
         in_flight: false,
         plugin: row.get("plugin")?,
+        moved: row.json("moved")?,
     })
 }
 
@@ -508,6 +511,11 @@ fn stored_lookups(row: &Columns<'_>) -> Result<Vec<LookupRef>, Error> {
 /// Needs as stored: null where there are none.
 fn needs(needs: &[Need]) -> Option<String> {
     if needs.is_empty() { None } else { serde_json::to_string(needs).ok() }
+}
+
+/// The time that a person gave it, as stored.
+fn moved(job: &Job) -> Option<String> {
+    job.moved.and_then(|moved| serde_json::to_string(&moved).ok())
 }
 
 fn reason(reason: Option<&Reason>) -> Option<String> {

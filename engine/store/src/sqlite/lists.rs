@@ -4,6 +4,7 @@ use sqlx::sqlite::SqliteRow;
 
 use zelo_core::{JobId, JobState, JournalEntry, KeyHash, Pseudonym, RecordRow};
 
+use super::bulk::integers;
 use super::claim::journals;
 use super::column::{Columns, clinics, of_clinics};
 use super::effects::{document_at, message_at, numbered, report_at, state_at};
@@ -40,6 +41,14 @@ const JOBS: &str = concat!(
     of_clinics!(),
     " \
      AND (?5 IS NULL OR state = ?5) ORDER BY seq DESC LIMIT ?4) ORDER BY seq DESC LIMIT ?4"
+);
+
+const JOBS_AT: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    ", parked, NULL AS ended, NULL AS summary FROM jobs WHERE seq IN (SELECT value FROM json_each(?1)) UNION ALL SELECT ",
+    job_columns!(),
+    ", NULL AS parked, ended, summary FROM job_history WHERE seq IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC"
 );
 
 const ATTENTION: &str = concat!(
@@ -128,6 +137,12 @@ pub(crate) async fn attention(reader: Reader, page: Page) -> Result<Vec<JobView>
         view.summary = said(&mut conn, &reader, view.job.id).await?.pop().and_then(|attempt| attempt.report.summary);
     }
     Ok(views)
+}
+
+/// The jobs at some places, newest first.
+pub(crate) async fn jobs_at(conn: &mut ReadConnection, reader: &Reader, seqs: Vec<i64>) -> Result<Vec<JobView>, Error> {
+    let rows = sqlx::query(JOBS_AT).bind(integers(seqs)).fetch_all(&mut **conn).await.map_err(Error::database("read jobs"))?;
+    job_views(conn, reader, &rows).await
 }
 
 pub(super) async fn job_views(conn: &mut ReadConnection, reader: &Reader, rows: &[SqliteRow]) -> Result<Vec<JobView>, Error> {

@@ -9,7 +9,7 @@ use crate::Error;
 const APPLICATION: i64 = 0x7a65_6c6f;
 
 /// Number `n` of the list brings a database from `user_version` `n - 1` to `n`. What has shipped never changes.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_chains.sql"),
     include_str!("migrations/0003_over_time.sql"),
@@ -28,6 +28,8 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0016_heard.sql"),
     include_str!("migrations/0017_counts.sql"),
     include_str!("migrations/0018_conversations.sql"),
+    include_str!("migrations/0019_agenda.sql"),
+    include_str!("migrations/0020_activity.sql"),
 ];
 
 /// Brings the database behind `conn` to the present schema. `name` is what messages call it.

@@ -43,7 +43,14 @@ const PUT_KEYS: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL",
 };
 
-const UNMERGED: &str = "SELECT seq, event_id, delivery, CASE status WHEN 'accepted' THEN entity END AS entity, clinic IS NOT NULL AS placed, time, received, keys \
+const PUT_THINGS: Rows = Rows {
+    doing: "store what events speak of",
+    head: "INSERT OR IGNORE INTO entity_events (entity, event) SELECT * FROM (VALUES",
+    columns: 2,
+    tail: ") WHERE column1 IS NOT NULL",
+};
+
+const UNMERGED: &str = "SELECT seq, event_id, delivery, entity AS thing, CASE status WHEN 'accepted' THEN entity END AS entity, clinic IS NOT NULL AS placed, time, received, keys \
     FROM events WHERE seq > ?1 ORDER BY seq";
 
 /// With each delivery and each part that comes, this many of those before are merged: what is being merged is gone before as many have come again.
@@ -84,16 +91,26 @@ struct Found {
     deliveries: BTreeMap<KeyHash, (i64, EventId)>,
     entities: BTreeMap<KeyHash, Newest>,
     parts: BTreeSet<(i64, i64)>,
+    /// What each speaks of, whether it had a say about it or not.
+    things: BTreeSet<(KeyHash, i64)>,
     /// The last of them.
     upto: i64,
 }
 
 impl Found {
     fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.entities.is_empty() && self.parts.is_empty()
+        self.deliveries.is_empty() && self.entities.is_empty() && self.parts.is_empty() && self.things.is_empty()
     }
 
-    fn add(&mut self, seq: i64, delivery: (KeyHash, EventId), entity: Option<(KeyHash, Newest)>, keys: &[(u8, i64)]) {
+    fn add(
+        &mut self,
+        seq: i64,
+        delivery: (KeyHash, EventId),
+        thing: Option<KeyHash>,
+        entity: Option<(KeyHash, Newest)>,
+        keys: &[(u8, i64)],
+    ) {
+        self.things.extend(thing.map(|thing| (thing, seq)));
         self.deliveries.insert(delivery.0, (seq, delivery.1));
         self.parts.extend(keys.iter().map(|(part, key)| (*key, seq * PARTS + i64::from(*part))));
         if let Some((hash, newest)) = entity {
@@ -106,6 +123,7 @@ impl Found {
         // Not `append`, which goes through all of both.
         self.deliveries.extend(std::mem::take(&mut later.deliveries));
         self.parts.extend(std::mem::take(&mut later.parts));
+        self.things.extend(std::mem::take(&mut later.things));
         for (hash, newest) in std::mem::take(&mut later.entities) {
             self.entities.entry(hash).and_modify(|before| *before = before.and(newest)).or_insert(newest);
         }
@@ -119,6 +137,7 @@ impl Found {
         taken.deliveries.extend(std::iter::from_fn(|| self.deliveries.pop_first()).take(some(fresh.deliveries.len())));
         taken.entities.extend(std::iter::from_fn(|| self.entities.pop_first()).take(some(fresh.deliveries.len())));
         taken.parts.extend(std::iter::from_fn(|| self.parts.pop_first()).take(some(fresh.parts.len())));
+        taken.things.extend(std::iter::from_fn(|| self.things.pop_first()).take(some(fresh.deliveries.len())));
         taken
     }
 
@@ -130,6 +149,8 @@ impl Found {
         PUT_ENTITIES.run(conn, rows, |query, (hash, newest)| query.bind(hash).bind(ms(newest.time)).bind(newest.event)).await?;
         let rows = self.parts.iter().copied().collect();
         PUT_KEYS.run(conn, rows, |query, (key, part)| query.bind(key).bind(part)).await?;
+        let rows = self.things.iter().map(|(hash, seq)| (hash.0.to_vec(), *seq)).collect();
+        PUT_THINGS.run(conn, rows, |query, (hash, seq)| query.bind(hash).bind(seq)).await?;
         Ok(())
     }
 }
@@ -161,7 +182,7 @@ impl Recent {
             let newest = Newest { time: order, event: seq, placed: row.get("placed")? };
             let entity = row.opt_hash("entity")?.map(|hash| (hash, newest));
             let keys = unpacked(row.get::<Option<&[u8]>>("keys")?.unwrap_or_default());
-            recent.newer.add(seq, (row.hash("delivery")?, row.event_id("event_id")?), entity, &keys);
+            recent.newer.add(seq, (row.hash("delivery")?, row.event_id("event_id")?), row.opt_hash("thing")?, entity, &keys);
         }
         Ok(recent)
     }
@@ -186,7 +207,7 @@ impl Recent {
         let event = &arrival.event;
         let newest = Newest { time: from_ms(ms(event.order())), event: seq, placed: event.clinic.is_some() };
         let entity = arrival.entity.filter(|_| accepted).map(|hash| (hash, newest));
-        self.fresh.add(seq, (arrival.delivery, event.id), entity, keys);
+        self.fresh.add(seq, (arrival.delivery, event.id), arrival.entity, entity, keys);
     }
 
     /// Merges a little, as much as keeps up with what comes.
@@ -235,7 +256,7 @@ impl Recent {
     }
 }
 
-const MERGED: &str = "merged";
+pub(crate) const MERGED: &str = "merged";
 
 /// Notes that the tables have everything of the events up to `upto`.
 async fn mark(conn: &mut SqliteConnection, upto: i64) -> Result<(), Error> {

@@ -228,6 +228,7 @@ fn kinds(keep: &Retention) -> Vec<Kind<'_>> {
         "DELETE FROM key_parts WHERE (key_id, part_id) IN (SELECT p.key_id, p.part_id FROM json_each(?1) e \
          JOIN event_parts p ON p.part_id BETWEEN e.value * 256 AND e.value * 256 + 255)",
         "DELETE FROM deliveries WHERE delivery IN (SELECT delivery FROM events WHERE seq IN (SELECT value FROM json_each(?1)))",
+        "DELETE FROM entity_events WHERE (entity, event) IN (SELECT entity, seq FROM events WHERE seq IN (SELECT value FROM json_each(?1)))",
         "DELETE FROM event_parts WHERE part_id / 256 IN (SELECT value FROM json_each(?1)) \
          AND part_id >= (SELECT min(value) FROM json_each(?1)) * 256 AND part_id < (SELECT max(value) + 1 FROM json_each(?1)) * 256",
         "DELETE FROM job_events WHERE event IN (SELECT value FROM json_each(?1))",

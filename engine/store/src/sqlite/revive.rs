@@ -376,17 +376,22 @@ impl Deciding<'_> {
         query.fetch_one(&mut *self.conn).await.map_err(Error::database("look for what was skipped because of a job"))
     }
 
-    /// What the rules in force say about its time.
     async fn due(&mut self, job: &Job) -> Result<Result<Due, Reason>, Error> {
-        let hashes = job.lookups.iter().map(|lookup| lookup.record.hash).collect();
-        let records = load_records(self.conn, self.desk.sealer.ring(), &hashes).await?;
-        let records = RecordSet(records.into_iter().map(|(hash, row)| (hash, row.document)).collect());
-        Ok(due(self.ask.timetable.as_ref(), job, &records))
+        due(self.conn, self.desk, self.ask.timetable.as_ref(), job).await
     }
 }
 
-fn due(timetable: &dyn Timetable, job: &Job, records: &RecordSet) -> Result<Due, Reason> {
-    timetable.due(&DueQuestion::of(job), records)
+/// What the rules in force say about the time of a job.
+pub(super) async fn due(
+    conn: &mut SqliteConnection,
+    desk: &Desk,
+    timetable: &dyn Timetable,
+    job: &Job,
+) -> Result<Result<Due, Reason>, Error> {
+    let hashes = job.lookups.iter().map(|lookup| lookup.record.hash).collect();
+    let records = load_records(conn, desk.sealer.ring(), &hashes).await?;
+    let records = RecordSet(records.into_iter().map(|(hash, row)| (hash, row.document)).collect());
+    Ok(timetable.due(&DueQuestion::of(job), &records))
 }
 
 fn told(job: &Job, was: JobState, with: Option<JobId>, outcome: Result<&Job, Reason>) -> Revival {
@@ -409,18 +414,18 @@ fn told(job: &Job, was: JobState, with: Option<JobId>, outcome: Result<&Job, Rea
 }
 
 /// A decision to be written down.
-struct Decision<'d> {
-    kept: Kept,
-    before: &'d Job,
-    decided: Decided,
-    with: Option<JobId>,
-    actor: &'d Actor,
-    now: Timestamp,
+pub(super) struct Decision<'d> {
+    pub kept: Kept,
+    pub before: &'d Job,
+    pub decided: Decided,
+    pub with: Option<JobId>,
+    pub actor: &'d Actor,
+    pub now: Timestamp,
 }
 
 impl Decision<'_> {
     /// Writes it beside the job; what the audit log says of it.
-    async fn store(&self, conn: &mut SqliteConnection, desk: &Desk) -> Result<AuditEntry, Error> {
+    pub(super) async fn store(&self, conn: &mut SqliteConnection, desk: &Desk) -> Result<AuditEntry, Error> {
         let Self { kept, before: job, decided, with, actor, now } = self;
         let reason = job.attention.as_ref().or(job.reason.as_ref());
         let done = sqlx::query(DECISION)
@@ -456,6 +461,12 @@ impl Decision<'_> {
     }
 }
 
+/// How a job stands, wherever it is.
+pub(super) async fn over(conn: &mut SqliteConnection, job: JobId) -> Result<Option<JobState>, Error> {
+    let row = sqlx::query(STATE).bind(job.bytes().to_vec()).fetch_optional(conn).await.map_err(Error::database(READ))?;
+    row.map(|row| Columns::new(&row, "job_history", "state").word("state", JobState::parse)).transpose()
+}
+
 /// Cancels a live job, because a person says so.
 pub(crate) struct Cancel {
     pub job: JobId,
@@ -470,9 +481,7 @@ impl Write for Cancel {
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Self::Answer, Error> {
         desk.saw(self.now);
         let Some((kept, before)) = jobs::by_ids(conn, vec![self.job]).await?.pop() else {
-            let row = sqlx::query(STATE).bind(self.job.bytes().to_vec()).fetch_optional(&mut *conn).await.map_err(Error::database(READ))?;
-            let state = row.map(|row| Columns::new(&row, "job_history", "state").word("state", JobState::parse)).transpose()?;
-            return Ok(state.map(Cancellation::Over));
+            return Ok(over(conn, self.job).await?.map(Cancellation::Over));
         };
         let job = revive::cancel(&before);
         steps::write_back(conn, &[(kept, job.clone(), self.now)]).await?;

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use zelo_core::EventId;
-use zelo_store::Range;
+use zelo_store::{Pending, Range};
 
-use crate::build::{DAY, Db, Kind, minute};
+use crate::build::{DAY, Db, Kind, done, minute};
 
 fn range(since: i64, until: i64) -> Range {
     Range { since: minute(since), until: minute(until), connection: None }
@@ -70,4 +70,22 @@ async fn what_cannot_be_read_does_not_keep_the_rest() {
     assert_eq!(db.sql(gone).await, 1);
     let db = db.reopen().await;
     assert!(db.store.archive().records(wanted).await.unwrap().len() < 2);
+}
+
+conforming! {
+    async fn what_is_pending_is_counted_by_automation_and_clinic(kind) {
+        let db = Db::open(kind).await;
+        for (number, clinic) in [(1, "7"), (2, "7"), (3, "8"), (4, "8")] {
+            db.record(db.delivery(number, number as i64).of_clinic(clinic).fires("remind")).await;
+        }
+        let work = db.claim(DAY).await;
+        // One of them ends; those that run are pending too.
+        db.settle(&work[3], done(), DAY).await;
+        let automation = work[0].job.automation.clone();
+        let pending = |clinic: &str, jobs| Pending { automation: automation.clone(), clinic: Some(clinic.into()), jobs };
+        let ended = work[3].job.clinic.clone().unwrap();
+        let expected = ["7", "8"].map(|clinic| pending(clinic, if clinic == ended { 1 } else { 2 }));
+        assert_eq!(db.store.archive().pending(&work[0].job.rule).await.unwrap(), expected);
+        assert_eq!(db.store.archive().pending("another").await.unwrap(), []);
+    }
 }

@@ -16,7 +16,9 @@ macro_rules! conforming {
     )*};
 }
 
+mod activity;
 mod amending;
+mod agenda;
 mod archive;
 mod arrivals;
 mod audit;
@@ -27,6 +29,7 @@ mod build;
 mod chains;
 mod consents;
 mod conversations;
+mod counts;
 mod damage;
 mod erasing;
 mod figures;

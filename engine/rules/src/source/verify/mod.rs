@@ -9,6 +9,7 @@ mod keys;
 mod signature;
 mod signed;
 mod signing;
+mod told;
 
 use jiff::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
@@ -33,6 +34,19 @@ pub struct Scheme {
     proof: Proof,
     /// Whether this is known from the provider itself.
     pub verified: bool,
+}
+
+/// What a delivery shows, for who sets up a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The secret itself.
+    Secret,
+    /// A user and a password.
+    Password,
+    /// A signature made with the secret.
+    Signature,
+    /// A signature that the provider alone can make.
+    PublicKey,
 }
 
 /// What proves a delivery.
@@ -104,6 +118,18 @@ impl Source {
 }
 
 impl Scheme {
+    /// What it wants to see, and the name of the header in which; of the parameter of the URL, where it is in none.
+    pub fn shows(&self) -> (Shows, &str) {
+        let shows = match &self.proof {
+            Proof::Token => Shows::Secret,
+            Proof::Basic => Shows::Password,
+            Proof::Signature(signature) if signature.is_shared() => Shows::Signature,
+            Proof::Signature(_) => Shows::PublicKey,
+        };
+        let (Carrier::Header(name) | Carrier::Query(name)) = &self.carrier;
+        (shows, name)
+    }
+
     fn check(&self, delivery: &Delivery<'_>, secrets: &[&[u8]], now: Timestamp) -> Result<(), Why> {
         if secrets.is_empty() && !self.has_keys() {
             return Err(Why::NoSecret);
@@ -117,6 +143,15 @@ impl Scheme {
             Proof::Signature(signature) => {
                 signature.check(given.strip_prefix(&self.prefix).ok_or_else(unfit)?, &self.carrier, delivery, secrets, now)
             }
+        }
+    }
+
+    /// What proves a delivery, in a word: `token`, `basic` or `signature`.
+    pub fn way(&self) -> &'static str {
+        match self.proof {
+            Proof::Token => "token",
+            Proof::Basic => "basic",
+            Proof::Signature(_) => "signature",
         }
     }
 

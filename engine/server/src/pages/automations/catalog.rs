@@ -3,7 +3,6 @@
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Map;
-use zelo_core::Clinics;
 use zelo_rules::{Rule, RuleSet};
 use zelo_store::AutomationRow;
 
@@ -58,7 +57,7 @@ pub(crate) async fn list(visit: Visit) -> Result<Response, Problem> {
     let rules: Vec<(&Rule, Vec<Spot>)> = rules.collect();
     let idle = edition.in_force.problems();
     let card = |rule: &Rule, places: &[Spot]| {
-        let broken = rows.iter().filter(|row| row.rule == rule.id && visit.who.clinics == Clinics::All);
+        let broken = rows.iter().filter(|row| row.rule == rule.id && visit.who.sees_everything());
         let broken: Vec<&str> =
             broken.flat_map(|row| idle.iter().filter(|one| one.automation == row.id)).map(|one| one.text.as_str()).collect();
         card(&visit, words, &edition.rules, rule, &Stand { places, spots: &spots, rows: &rows, broken: &broken })
@@ -102,7 +101,13 @@ fn card(visit: &Visit, words: &Words, rules: &RuleSet, rule: &Rule, stand: &Stan
     let settings = chosen.next().filter(|first| chosen.all(|other| other == *first)).cloned().unwrap_or_else(Map::new);
     let sentence = rules.sentence(&rule.id, &settings, lang).map(|sentence| sentence.to_string()).unwrap_or_default();
     let does = rule.description.as_ref().and_then(|text| text.get(lang));
-    let (badge, told) = if on.is_empty() { ("badge off", words.off) } else { ("badge good", words.on) };
+    // What a clinic has from its connection, only those are told who see all of it.
+    let unsaid = on.is_empty() && off.is_empty() && !visit.who.sees_everything();
+    let (badge, told) = match on.is_empty() {
+        false => ("badge good", words.on),
+        true if unsaid => ("badge off", words.as_connection),
+        true => ("badge off", words.off),
+    };
     html! {
         div.card.automation data-key={ "rule " (rule.id) } {
             h3 { a href={ "/automations/" (rule.id) } { (title) } " " span class=(badge) { (told) } }
@@ -110,7 +115,7 @@ fn card(visit: &Visit, words: &Words, rules: &RuleSet, rule: &Rule, stand: &Stan
             @if does.is_some() { details data-key={ "sentence " (rule.id) } { summary { (words.what) } p.said { (sentence) } } }
             @if !on.is_empty() { p.facts { (words.on_for) " " (on.join(", ")) "." } }
             @if !off.is_empty() && !on.is_empty() { p.facts { (words.off_for) " " (off.join(", ")) "." } }
-            @if on.is_empty() { p.facts { (words.nowhere) } }
+            @if unsaid { p.facts { (words.may_follow) } } @else if on.is_empty() { p.facts { (words.nowhere) } }
             @for why in stand.broken { p.error { (words.does_nothing) " " span lang="en" { (why) } } }
         }
     }

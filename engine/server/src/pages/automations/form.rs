@@ -184,7 +184,6 @@ impl Form<'_> {
         hints.extend(setting.description.as_ref().and_then(|text| text.get(self.common.lang)).cloned());
         match &setting.kind {
             SettingKind::Duration => hints.push(self.words.duration_how.to_owned()),
-            SettingKind::TimeOfDay => hints.push(self.words.time_how.to_owned()),
             SettingKind::Integer { min: Some(min), max: Some(max) } | SettingKind::Number { min: Some(min), max: Some(max) } => {
                 hints.push(format!("{} {min} {} {max}.", capital(self.words.from), self.words.to));
             }

@@ -5,11 +5,10 @@
 
 mod catalog;
 mod change;
-mod first;
 mod form;
 mod history;
 mod one;
-mod preview;
+pub(crate) mod preview;
 pub(crate) mod spot;
 mod words;
 
@@ -18,8 +17,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
-
-pub(super) use first::automations;
 
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::Table;

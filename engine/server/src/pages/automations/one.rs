@@ -134,7 +134,7 @@ impl One {
     /// How many pending jobs a word about this place ends: all that it has, or those only that the connection's own automation has here.
     pub(super) async fn pending(&self, of_connection: OfConnection) -> Result<u64, Problem> {
         let (own, whole) = (self.spot.id(&self.id), self.spot.whole().id(&self.id));
-        let pending = self.visit.app.runtime.store.archive().pending(&self.id).await?;
+        let pending = self.visit.app.runtime.store.archive().live_jobs(&self.id).await?;
         let counted = pending.iter().filter(|one| match (&self.spot.clinic, of_connection) {
             (None, _) => one.automation == own,
             (Some(clinic), OfConnection::Alone) => one.automation == whole && one.clinic.as_ref() == Some(clinic),
@@ -323,7 +323,7 @@ impl One {
                                 tr {
                                     th scope="row" { (field.words.get(lang).map_or(field.name.as_str(), String::as_str)) }
                                     td { (common.class(field.class)) }
-                                    td { @match &field.record { Some(record) => { (words.of_record) " " (record) }, None => (words.of_event) } }
+                                    td { @match &field.record { Some(record) => { (words.of_record) " " small { (record) } }, None => (words.of_event) } }
                                 }
                             }
                         };

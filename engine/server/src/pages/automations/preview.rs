@@ -54,6 +54,7 @@ async fn pane(one: &One, settings: Map<String, Value>) -> Result<Markup, Problem
         clinics: visit.who.clinics.clone(),
         settings,
         on: if stored { On::Stored } else { On::Sample },
+        only: None,
     };
     let preview = match visit.app.runtime.preview(&asked).await {
         Ok(preview) => preview,
@@ -84,6 +85,11 @@ fn told(words: &Words, preview: &Preview, events: &[Markup]) -> Markup {
     }
 }
 
+/// What would be done about one event, wherever that is shown.
+pub(crate) fn would(common: &Common, tried: &Tried, zone: &TimeZone) -> Markup {
+    event(common, super::words::words(common), tried, zone)
+}
+
 /// One event, and what would be done about it.
 fn event(common: &Common, words: &Words, tried: &Tried, zone: &TimeZone) -> Markup {
     html! {
@@ -98,7 +104,7 @@ fn done(common: &Common, words: &Words, job: &JobTried, zone: &TimeZone) -> Mark
     let seen: Vec<Markup> = job.effects.iter().filter_map(|effect| effected(words, effect)).collect();
     html! {
         @if job.state == JobState::Done || !seen.is_empty() {
-            p.when { (words.would_be_at) " " strong { (moment(common, job.due, zone)) } }
+            p.when { (words.would_be_at) " " strong { (moment(common, job.at, zone)) } }
             @if seen.is_empty() { p.none { (words.quietly) } }
             @for effect in &seen { (effect) }
         }
@@ -150,5 +156,33 @@ fn written(words: &Words, edit: &RecordEdit) -> Markup {
             @for (name, value) in &edit.set { div { dt { (name) } dd { (text(value)) } } }
             @for (name, line) in &edit.append { div { dt { (name) } dd { (line) } } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zelo_core::Timestamp;
+    use zelo_core::effect::{Document, File};
+
+    use super::*;
+    use crate::pages::automations::words::words;
+    use crate::pages::words::called;
+
+    #[test]
+    fn what_would_be_sent_is_shown_as_text_with_its_time_at_the_clinic() {
+        let file = File { name: "<i>.ics".into(), media_type: String::new(), content: Vec::new() };
+        let body = Body::Text { text: "Olá <b>Ana</b>".into() };
+        let message =
+            Message { channel: None, to: "+55 <11>".into(), body, attachments: vec![Attachment::File(file)], buttons: Vec::new() };
+        let document = Document { name: "r.pdf".into(), media_type: String::new(), content: Vec::new(), text: "R$ <1>".into() };
+        let effects = vec![Effect::Message(message), Effect::Document(document)];
+        let at: Timestamp = "2026-03-02T02:30:00Z".parse().unwrap();
+        let job = JobTried { action: "a".into(), state: JobState::Done, at, reason: None, effects };
+        let common = called("pt-BR").unwrap();
+        let shown = done(common, words(common), &job, &TimeZone::get("America/Sao_Paulo").unwrap()).into_string();
+        for part in ["01/03/2026 23:30", "Olá &lt;b&gt;Ana&lt;/b&gt;", "+55 &lt;11&gt;", "&lt;i&gt;.ics", "r.pdf", "R$ &lt;1&gt;"] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert!(!shown.contains("<b>") && !shown.contains("<i>"), "{shown}");
     }
 }
