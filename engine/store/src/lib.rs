@@ -50,7 +50,8 @@ mod subjects;
 
 pub use amend::{Amend, Amended, NewRecord};
 pub use archive::{
-    Archive, Archived, Concerning, Counted, EventsWanted, JobsWanted, LiveJobs, OPEN_MAX, Open, Pending, Range, TROUBLED_MAX, Tally, TroubleView,
+    Archive, Archived, Concerning, Counted, EventsWanted, JobsWanted, LiveJobs, OPEN_MAX, Open, Pending, Range, TROUBLED_MAX, Tally,
+    TroubleView,
 };
 pub use backup::{AuditEnd, BackupReport, Restored};
 pub use error::Error;

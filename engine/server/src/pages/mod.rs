@@ -92,7 +92,12 @@ const STYLE: &str = concat!(
     include_str!("style/activity.css"),
 );
 /// What pages do by themselves; each file stands for itself, and does nothing on a page that is not its own.
-const SCRIPT: &str = concat!(include_str!("script/live.js"), include_str!("script/automations.js"), include_str!("script/board.js"), include_str!("script/rules.js"));
+const SCRIPT: &str = concat!(
+    include_str!("script/live.js"),
+    include_str!("script/automations.js"),
+    include_str!("script/board.js"),
+    include_str!("script/rules.js")
+);
 
 /// What a page may do: be looked at, fetch its own style, send its own forms.
 const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

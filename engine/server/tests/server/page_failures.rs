@@ -16,7 +16,8 @@ async fn dead(house: &House, id: &str, clinic: &str) -> zelo_core::JobId {
 }
 
 async fn house() -> House {
-    let house = House::ruled_in_brazil(Settings { keep_refused: ["acme".to_owned()].into_iter().collect(), ..Settings::default() }, REMINDER).await;
+    let house =
+        House::ruled_in_brazil(Settings { keep_refused: ["acme".to_owned()].into_iter().collect(), ..Settings::default() }, REMINDER).await;
     house.advance(SignedDuration::from_mins(1));
     house
 }

@@ -17,8 +17,8 @@ macro_rules! conforming {
 }
 
 mod activity;
-mod amending;
 mod agenda;
+mod amending;
 mod archive;
 mod arrivals;
 mod audit;
