@@ -4,10 +4,11 @@ use axum::body::Body;
 use serde_json::{Value, json};
 use zelo_core::{Clinics, SignedDuration};
 use zelo_server::access::Role;
-use zelo_server::{Rate, Rates, Settings, password};
+use zelo_server::{Rates, Settings, password};
 use zelo_store::PersonRow;
 
 use crate::contract::operations;
+use crate::door::rate;
 use crate::house::{Answer, House, MARKER, SECRET, contact, cookie, delivery, document, message, patient, request};
 
 /// Of `connection/clinic`.
@@ -38,7 +39,7 @@ async fn asked(house: &House, method: &str, path: &str, token: Option<&str>) -> 
 #[tokio::test]
 async fn every_route_takes_whom_the_document_says_and_nobody_else() {
     // There are more of them than one address may ask for at once.
-    let rates = Rates { address: Rate::of(10_000, 10_000), ..Rates::default() };
+    let rates = Rates { address: rate(10_000, 10_000), ..Rates::default() };
     let house = House::with(Settings { rates, ..Settings::default() }).await;
     let mut walked = 0;
     for (path, method, operation) in operations() {
