@@ -113,7 +113,7 @@ fn networks(texts: &[&str]) -> Vec<Network> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-fn rate(per_second: u32, burst: u32) -> Rate {
+pub(crate) fn rate(per_second: u32, burst: u32) -> Rate {
     Rate { per_second: per_second.try_into().unwrap(), burst: burst.try_into().unwrap() }
 }
 
