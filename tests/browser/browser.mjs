@@ -44,7 +44,8 @@ export async function signInAs(context, name, password) {
 export function watch(page, base) {
   const faults = [];
   page.on("console", (message) => {
-    if (message.type() === "error") faults.push(`console: ${message.text()} (${message.location().url})`);
+    // A browser asks for an icon by itself, whether there is one or not.
+    if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) faults.push(`console: ${message.text()} (${message.location().url})`);
   });
   page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
   page.on("request", (request) => {

@@ -23,6 +23,7 @@ export const MENU = [
 
 /** What those lead to: one of each kind, by its address, or by the first `link` on `from`: an address, or one that stands above it here. */
 export const FURTHER = [
+  { name: "start-on-the-way", path: "/start?connection=clinicarx" },
   { name: "automation", path: "/automations/appointment-reminder" },
   { name: "automation-of-clinic", from: "automation", link: "main a[href*='clinic=']" },
   { name: "automation-off", from: "automation", link: "main a[href*='/off?']" },
