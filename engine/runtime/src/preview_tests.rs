@@ -131,6 +131,7 @@ fn asked(clinic: Option<&str>, settings: Value) -> Asked {
         clinics: Clinics::All,
         settings: settings.as_object().unwrap().clone(),
         on: On::Stored,
+        only: None,
     }
 }
 

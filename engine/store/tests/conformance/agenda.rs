@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zelo_core::decide::OnKnown;
 use zelo_core::job::Reason;
 use zelo_core::settle::AttemptEnd;
-use zelo_core::{Actor, AuditEntry, AuditKind, Clinics, JobId, JobState, RecordRef, RecordWrite};
-use zelo_store::{AuditPage, Decided, Import, Page, Pending, Reschedule, Rescheduled};
+use zelo_core::{Actor, AuditKind, Clinics, JobId, JobState, RecordRef};
+use zelo_store::{Amend, Amended, AuditPage, Decided, Page, Pending, Reschedule, Rescheduled};
 
-use crate::build::{DAY, DayBefore, Db, Kind, minute, stamp};
+use crate::build::{DAY, DayBefore, Db, Kind, minute};
 
 fn pending(since: i64, until: i64) -> Pending {
     let (connection, clinic) = (None, None);
@@ -51,7 +50,7 @@ conforming! {
         let decisions = db.store.decisions(job.id).await.unwrap();
         let told: Vec<_> = decisions.iter().map(|view| (view.at, view.actor.as_str(), view.decision, view.was)).collect();
         assert_eq!(told, [(minute(5), "token:ana", Decided::Moved, JobState::Scheduled)]);
-        let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Decided), ..AuditPage::default() }).await.unwrap();
+        let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
         assert_eq!((audit.len(), audit[0].entry.job, audit[0].entry.about.len()), (1, Some(job.id), 1));
         assert_eq!(serde_json::from_str::<Value>(&audit[0].entry.detail).unwrap()["decision"], "moved");
     }
@@ -147,21 +146,16 @@ conforming! {
         let work = db.claim(1).await.remove(0);
         db.settle(&work, AttemptEnd::Wait { reason: Reason::new("missing", "no phone"), until: minute(9000) }, 1).await;
         let key = RecordRef { kind: work.job.lookups[0].record.kind.clone(), hash: work.job.lookups[0].record.hash };
-        let said = |phone: &str| Import {
-            connection: "centro".into(),
-            records: vec![RecordWrite {
-                key: key.clone(),
-                id: "k1".into(),
-                fields: json!({ "phone": phone }).as_object().unwrap().clone(),
-                subject: Some(index.subject("centro", "k1")),
-                clinic: None,
-            }],
-            on_known: OnKnown::Outrank(stamp(20, 1)),
+        let said = |phone: &str| Amend {
+            record: key.hash,
+            fields: json!({ "phone": phone }).as_object().unwrap().clone(),
+            new: None,
+            clinics: Clinics::All,
+            actor: Actor::credential("token", "ana"),
             timetable: Arc::new(DayBefore),
-            entry: Some(AuditEntry::new(minute(20), AuditKind::Decided, Actor::credential("token", "ana"), &json!({ "decision": "filled" }))),
         };
-        db.store.import(said("5511"), minute(20)).await.unwrap();
-        db.store.import(said("5511"), minute(21)).await.unwrap();
+        assert_eq!(db.store.amend(said("5511"), minute(20)).await.unwrap(), Amended::Changed);
+        assert_eq!(db.store.amend(said("5511"), minute(21)).await.unwrap(), Amended::Same);
         let db = db.reopen().await;
         assert_eq!(db.claim(21).await.remove(0).job.id, work.job.id, "it goes on");
         db.record(db.delivery(2, 15).remembers(&index, "k1", json!({ "phone": "0", "name": "Bia" }))).await;
@@ -169,7 +163,7 @@ conforming! {
         assert_eq!(row.document, json!({ "phone": "5511", "name": "Bia" }), "an event from before does not know better");
         db.record(db.delivery(3, 30).remembers(&index, "k1", json!({ "phone": "5522" }))).await;
         assert_eq!(db.store.record_at(key.hash).await.unwrap().unwrap().document["phone"], "5522");
-        let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Decided), ..AuditPage::default() }).await.unwrap();
+        let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
         assert_eq!((audit.len(), audit[0].entry.about.clone()), (1, vec![db.person("k1").await]), "once, and about whom");
     }
 }

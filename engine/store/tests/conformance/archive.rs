@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 use zelo_core::EventId;
-use zelo_store::{Pending, Range};
+use zelo_store::{LiveJobs, Range};
 
 use crate::build::{DAY, Db, Kind, done, minute};
 
@@ -82,10 +82,10 @@ conforming! {
         // One of them ends; those that run are pending too.
         db.settle(&work[3], done(), DAY).await;
         let automation = work[0].job.automation.clone();
-        let pending = |clinic: &str, jobs| Pending { automation: automation.clone(), clinic: Some(clinic.into()), jobs };
+        let pending = |clinic: &str, jobs| LiveJobs { automation: automation.clone(), clinic: Some(clinic.into()), jobs };
         let ended = work[3].job.clinic.clone().unwrap();
         let expected = ["7", "8"].map(|clinic| pending(clinic, if clinic == ended { 1 } else { 2 }));
-        assert_eq!(db.store.archive().pending(&work[0].job.rule).await.unwrap(), expected);
-        assert_eq!(db.store.archive().pending("another").await.unwrap(), []);
+        assert_eq!(db.store.archive().live_jobs(&work[0].job.rule).await.unwrap(), expected);
+        assert_eq!(db.store.archive().live_jobs("another").await.unwrap(), []);
     }
 }
