@@ -33,13 +33,8 @@ pub(crate) struct Said {
     back: String,
 }
 
-/// What a person may decide about `job` as it stands; nothing where there is nothing to decide.
-pub(super) fn choices(words: &Words, job: &Job) -> Markup {
-    choices_at(words, job, "/")
-}
-
 /// The same on the page at `back`, which comes again.
-pub(super) fn choices_at(words: &Words, job: &Job, back: &str) -> Markup {
+pub(super) fn choices(words: &Words, job: &Job, back: &str) -> Markup {
     let choices: &[(&str, &str)] = match job.state {
         JobState::Dead => &[(Verdict::Retry.as_str(), words.run_again)],
         JobState::Unknown => {

@@ -19,7 +19,6 @@ pub(crate) mod people;
 mod places;
 pub(crate) mod plugins;
 pub(crate) mod problems;
-mod refused;
 pub(crate) mod rules;
 mod scheduled;
 mod sent;

@@ -20,7 +20,7 @@ use super::words::{Words, words};
 use super::{Came, event_title, event_url, job_url, replay, rule_title, said, state_badge, status_badge, why};
 use crate::App;
 use crate::access::{Known, Role};
-use crate::pages::jobs::choices_at;
+use crate::pages::jobs::choices;
 use crate::pages::moments::{moment, number};
 use crate::pages::tables::{reason, section, size};
 use crate::pages::visit::{Place, Visit};
@@ -284,7 +284,7 @@ impl Timeline<'_> {
                 (teller.attempts(&told.attempts))
                 (teller.disclosure(&told.journal))
                 (super::job::decisions(words, common, self.zone, &told.decisions))
-                @if self.visit.who.role.sees_to_jobs() { (choices_at(common, job, &event_url(self.view.event.id))) }
+                @if self.visit.who.role.sees_to_jobs() { (choices(common, job, &event_url(self.view.event.id))) }
             }
         }
     }

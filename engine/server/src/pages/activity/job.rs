@@ -12,7 +12,7 @@ use super::doings::Teller;
 use super::event::emitted;
 use super::words::{Words, words};
 use super::{Came, event_title, event_url, job_url, rule_title, said, state_badge, why};
-use crate::pages::jobs::choices_at;
+use crate::pages::jobs::choices;
 use crate::pages::moments::moment;
 use crate::pages::tables::{reason, section};
 use crate::pages::visit::{Place, Visit};
@@ -47,7 +47,7 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>, came: Result<Quer
             p { (state_badge(common, job.state)) }
             (because(&visit, &view))
             @if let Some(summary) = &view.summary { p.said { (summary) } }
-            @if visit.who.role.sees_to_jobs() { (choices_at(common, job, &job_url(job.id))) }
+            @if visit.who.role.sees_to_jobs() { (choices(common, job, &job_url(job.id))) }
         }))
         (section("what", words.what_it_is, &facts(&visit, words, &view, of_event.as_deref(), &zone)))
         (section("done", words.what_was_done, &html! { @if journal.is_empty() && attempts.is_empty() { p.none { (words.nothing_done) } } @else { (done) } }))
