@@ -71,7 +71,7 @@ conforming! {
         assert_eq!((open.failed, open.scheduled), (1, 0));
         assert_eq!(archive.next(&page("9")).await.unwrap().len(), 0);
         let next = archive.next(&page("8")).await.unwrap();
-        assert_eq!(next.iter().map(|view| view.job.run_at).collect::<Vec<_>>(), [minute(3 * DAY)]);
+        assert_eq!(next.iter().map(|view| view.job.run_at).collect::<Vec<_>>(), [minute(2 * DAY)]);
         assert_eq!(archive.next(&Page { limit: 0, ..Page::default() }).await.unwrap().len(), 0);
     }
 
