@@ -65,7 +65,7 @@ pub(crate) async fn bounded(State(app): State<App>, request: Request, next: Next
 /// What no page of ours asks a browser for, so nothing that gets into one does.
 const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), \
                            magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), publickey-credentials-get=(), \
-                           screen-wake-lock=(), sync-xhr=(), usb=(), web-share=(), xr-spatial-tracking=()";
+                           screen-wake-lock=(), sync-xhr=(), usb=(), xr-spatial-tracking=()";
 /// A year (RFC 6797). Of this host alone: others below it are not ours to speak for.
 const TRANSPORT: &str = "max-age=31536000";
 

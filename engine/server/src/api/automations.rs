@@ -77,7 +77,7 @@ pub(super) struct Asked {
 
 /// How it stands now.
 #[derive(Serialize, ToSchema)]
-pub(super) struct SwitchedJson {
+pub(super) struct SwitchJson {
     automation: RowJson,
     /// How many pending jobs were cancelled, or are due at another time.
     jobs: usize,
@@ -86,7 +86,7 @@ pub(super) struct SwitchedJson {
 /// Switches a rule on or off for a connection, or for one clinic of it. It fires for what comes from then on; what is pending for one that is
 /// off is cancelled.
 #[utoipa::path(put, path = "/api/v1/automations", tag = "api", operation_id = "switch_automation", request_body = Asked, responses(
-    (status = 200, description = "Switched.", body = SwitchedJson),
+    (status = 200, description = "Switched.", body = SwitchJson),
     (status = 404, description = "There is no such rule, connection or clinic.", body = shapes::Problem, content_type = "application/problem+json"),
     (status = 409, description = "It cannot be switched so, or is kept and not in force.", body = shapes::Problem, content_type = "application/problem+json"),
 ))]
@@ -95,7 +95,7 @@ pub(super) async fn switch(
     who: Known,
     parameters: Parameters,
     request: Body,
-) -> Result<Json<SwitchedJson>, Problem> {
+) -> Result<Json<SwitchJson>, Problem> {
     parameters.none()?;
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let Asked { rule, connection, clinic, enabled, settings } = serde_json::from_slice(&held.bytes).map_err(|error| {
@@ -117,5 +117,5 @@ pub(super) async fn switch(
         refused @ (Error::Settings(_) | Error::NeverOn { .. } | Error::NotInForce(_)) => Problem::automation(refused.to_string()),
     })?;
     let row = switched.rows.pop().ok_or_else(Problem::internal)?;
-    Ok(Json(SwitchedJson { automation: row.into(), jobs: switched.jobs }))
+    Ok(Json(SwitchJson { automation: row.into(), jobs: switched.jobs }))
 }

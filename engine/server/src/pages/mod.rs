@@ -53,6 +53,7 @@ pub(crate) fn table() -> Table {
         .merge(start::table())
         .at(Gate::Open, routes!(style))
         .at(Gate::Open, routes!(script))
+        .at(Gate::Open, routes!(icon))
         .at(Gate::Open, routes!(language::choose))
         .at(Gate::Known(Role::Operator, Reach::Clinics), routes!(jobs::decide))
         .at(Gate::Known(Role::Operator, Reach::Everything), routes!(halts::decide))
@@ -98,8 +99,10 @@ const SCRIPT: &str = concat!(
     include_str!("script/rules.js")
 );
 
+const ICON: &str = include_str!("icon.svg");
+
 /// What a page may do: be looked at, fetch its own style, send its own forms.
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The same, run our script, which fetches from us, and show pictures and documents of ours.
 const LIVE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; \
@@ -114,6 +117,7 @@ fn document(words: &Words, title: &str, script: &Markup, body: &Markup) -> Marku
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
                 title { (title) " · zelo" }
+                link rel="icon" type="image/svg+xml" href="/icon.svg";
                 link rel="stylesheet" href="/style.css";
                 (script)
             }
@@ -134,6 +138,7 @@ fn answer(status: StatusCode, policy: &'static str, document: &Markup) -> Respon
 /// The digests of style and script: what browsers ask whether they still hold.
 static STYLE_TAG: LazyLock<String> = LazyLock::new(|| tag(STYLE));
 static SCRIPT_TAG: LazyLock<String> = LazyLock::new(|| tag(SCRIPT));
+static ICON_TAG: LazyLock<String> = LazyLock::new(|| tag(ICON));
 
 fn tag(text: &str) -> String {
     format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(text)[..16]))
@@ -155,6 +160,15 @@ pub(crate) async fn style(headers: HeaderMap) -> Response {
 ))]
 pub(crate) async fn script(headers: HeaderMap) -> Response {
     part(&headers, &SCRIPT_TAG, "text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// What browsers show beside the title.
+#[utoipa::path(get, path = "/icon.svg", tag = "pages", operation_id = "icon", responses(
+    (status = 200, description = "As asked for.", body = String, content_type = "image/svg+xml"),
+    (status = 304, description = "The browser has it."),
+))]
+pub(crate) async fn icon(headers: HeaderMap) -> Response {
+    part(&headers, &ICON_TAG, "image/svg+xml", ICON)
 }
 
 /// Something that pages are made of, unless the browser has it.

@@ -18,7 +18,7 @@ use crate::problem::Told;
 struct Say(&'static str, [&'static str; 2], [&'static str; 2]);
 
 /// Those that a page can answer; Portuguese first, then English.
-const SAID: [Say; 20] = [
+const SAID: [Say; 21] = [
     Say(
         "credential",
         ["Entre para ver esta página", "Sua entrada venceu, ou você ainda não entrou. Depois de entrar, você volta para cá."],
@@ -28,6 +28,11 @@ const SAID: [Say; 20] = [
         "role",
         ["Seu acesso não permite isto", "Peça a quem administra o zelo na sua clínica que faça isto, ou que mude o seu acesso."],
         ["Your access does not allow this", "Ask an administrator of zelo at your clinic to do it, or to change your access."],
+    ),
+    Say(
+        "automation",
+        ["A automação continua como estava", "Ela não pode ser mudada assim. Volte, confira os ajustes e tente de novo."],
+        ["The automation stands as it did", "It cannot be switched so. Go back, look at its settings and try once more."],
     ),
     Say(
         "clinics",
@@ -203,7 +208,7 @@ fn said(words: &Words, code: &str) -> Option<(&'static str, &'static str)> {
 /// Whether this is where pages are, and not where programs ask.
 fn is_page(method: &Method, path: &str) -> bool {
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let programs = ["/api", "/hooks", "/healthz", "/readyz", "/metrics", "/changes", "/style.css", "/zelo.js"];
+    let programs = ["/api", "/hooks", "/healthz", "/readyz", "/metrics", "/changes", "/style.css", "/icon.svg", "/zelo.js"];
     // What is posted there are CloudEvents; what is asked for is the page of an event.
     !programs.into_iter().any(below) && !(below("/events") && method != Method::GET)
 }

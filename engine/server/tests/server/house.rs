@@ -28,11 +28,12 @@ use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
 use zelo_server::access::{self, Role};
-use zelo_server::{Settings, router};
+use zelo_server::{Rates, Settings, router};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
 use crate::contract;
+use crate::door::rate;
 use crate::deaf::{Deaf, Stop};
 
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
@@ -212,6 +213,12 @@ impl House {
             |(name, schema): &(&str, Value)| SampleText { source: "acme.toml".into(), name: (*name).into(), text: Ok(schema.to_string()) };
         let edition = edition_of(source, schemas.iter().map(schema).collect());
         Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
+    }
+
+    /// One in which one address may ask for every route at once.
+    pub(crate) async fn for_a_walk() -> Self {
+        let rates = Rates { address: rate(100_000, 100_000), ..Rates::default() };
+        Self::with(Settings { rates, ..Settings::default() }).await
     }
 
     /// One with another rule than [`RULE`], called the same.

@@ -82,10 +82,10 @@ async fn a_missing_phone_is_filled_in_and_the_job_goes_on() {
     let again = reader.post(&path, &form("11987654322")).await;
     assert_eq!(again.status, 409, "it waits no more");
 
-    let audit = house.store().audit(&AuditPage { kind: Some(AuditKind::Decided), ..AuditPage::default() }).await.unwrap();
+    let audit = house.store().audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
     let told: Vec<&str> = audit.iter().map(|view| &*view.entry.detail).collect();
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains("filled") && told[0].contains("phone") && !told[0].contains("98765"), "{told:?}");
+    assert!(told[0].contains("patient") && told[0].contains("phone") && !told[0].contains("98765"), "{told:?}");
     assert_eq!((audit[0].entry.actor.as_str(), audit[0].entry.about.len()), ("token:tests", 1));
 
     // An event from before does not know better; one from after does.

@@ -71,7 +71,7 @@ async fn a_sample_arrives_and_a_rule_says_what_it_would_do() {
     let there = sent.header("location").to_owned();
     let query = there.strip_prefix("/start").unwrap();
     let page = start(&house, &cookie, query).await.text;
-    assert!(page.contains("O exemplo chegou.") && page.contains("href=\"/events/evt_") && page.contains("Saudação"), "{page}");
+    assert!(page.contains("O exemplo chegou.") && page.contains("href=\"/activity/events/evt_") && page.contains("Saudação"), "{page}");
     // Another one is not the same.
     house.advance(zelo_core::SignedDuration::from_secs(1));
     let again = send(&house, &cookie, "connection=acme&kind=patient.created").await;
@@ -83,7 +83,7 @@ async fn a_sample_arrives_and_a_rule_says_what_it_would_do() {
     let before = house.api("jobs").await.text;
     let page = start(&house, &cookie, &format!("{query}&rule=greeting")).await.text;
     let step = &page[page.find("id=\"step-6\"").unwrap()..page.find("id=\"step-7\"").unwrap()];
-    assert!(step.contains("class=\"rehearsal\"") && step.contains("Nada foi enviado nem guardado"), "{step}");
+    assert!(step.contains("class=\"tried\"") && step.contains("Nada foi enviado nem guardado"), "{step}");
     assert!(page.contains("href=\"/automations/greeting\""), "{page}");
     assert_eq!(house.api("jobs").await.text, before, "nothing of it is kept");
     let english = house.get(&there, &[("cookie", &cookie), ("accept-language", "en")]).await.text;

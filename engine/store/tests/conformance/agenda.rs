@@ -50,7 +50,7 @@ conforming! {
         let decisions = db.store.decisions(job.id).await.unwrap();
         let told: Vec<_> = decisions.iter().map(|view| (view.at, view.actor.as_str(), view.decision, view.was)).collect();
         assert_eq!(told, [(minute(5), "token:ana", Decided::Moved, JobState::Scheduled)]);
-        let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
+        let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Decided), ..AuditPage::default() }).await.unwrap();
         assert_eq!((audit.len(), audit[0].entry.job, audit[0].entry.about.len()), (1, Some(job.id), 1));
         assert_eq!(serde_json::from_str::<Value>(&audit[0].entry.detail).unwrap()["decision"], "moved");
     }
@@ -164,7 +164,7 @@ conforming! {
         db.record(db.delivery(3, 30).remembers(&index, "k1", json!({ "phone": "5522" }))).await;
         assert_eq!(db.store.record_at(key.hash).await.unwrap().unwrap().document["phone"], "5522");
         let audit = db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
-        assert_eq!((audit.len(), audit[0].entry.about.clone()), (1, vec![db.person("k1").await]), "once, and about whom");
+        assert_eq!((audit.len(), audit[0].entry.about.clone()), (2, vec![db.person("k1").await]), "each time that they say so, and about whom");
     }
 }
 

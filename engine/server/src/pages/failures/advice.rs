@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn every_refusal_of_a_delivery_comes_with_what_to_do() {
         // The problems that no delivery is refused with.
-        const OTHERS: [&str; 16] = [
+        const OTHERS: [&str; 17] = [
             "busy",
             "unavailable",
             "stopping",
@@ -286,6 +286,7 @@ mod tests {
             "role",
             "clinics",
             "replay",
+            "automation",
             "not-found",
             "held",
             "job",

@@ -170,7 +170,8 @@ struct Way<'a> {
 
 /// What the chosen rule would have done.
 enum Would {
-    Do(Tried),
+    /// This; and where a record was missing for it, what it does about the example of its own tests, which has all.
+    Do(Tried, Option<Tried>),
     /// Nothing, for this reason.
     Nothing(String),
     Unknown(String),
@@ -225,12 +226,16 @@ async fn would(visit: &Visit, view: &EventView, rule: &Rule) -> Result<Would, Pr
         (Ok(_), None) => {
             let telling = explain::Telling { reveal: zelo_rules::Class::Public, locale: visit.words.lang };
             let in_force = app.runtime.rules.current().in_force.clone();
-            let told = explain::explain(app.runtime.store.as_ref(), &in_force, &view.event, Some(view.status), telling).await?;
-            let why = told.explanation.rules.into_iter().find(|told| told.rule == rule.id);
+            let told = explain::explain_rule(app.runtime.store.as_ref(), &in_force, (&view.event, view.status), telling, &rule.id).await?;
+            let why = told.explanation.rules.into_iter().next();
             let of_action = |told: &zelo_rules::RuleTold| told.actions.iter().find_map(|action| action.why.clone());
             Would::Nothing(why.and_then(|told| told.why.clone().or_else(|| of_action(&told))).unwrap_or_default())
         }
-        (Ok(_), Some(tried)) => Would::Do(tried),
+        (Ok(_), Some(tried)) => {
+            let nothing_seen = tried.jobs.iter().all(|job| job.effects.is_empty());
+            let example = if nothing_seen { app.runtime.preview(&Trying { on: On::Sample, only: None, ..trying }).await.ok() } else { None };
+            Would::Do(tried, example.and_then(|mut preview| preview.events.pop()))
+        }
         (Err(Unknown::Store(error)), _) => return Err(error.into()),
         (Err(error), _) => Would::Unknown(error.to_string()),
     })

@@ -36,7 +36,7 @@ impl Way<'_> {
         let own = words(self.visit.words);
         let (chosen, came, rule) = (self.chosen.is_some(), self.event.is_some(), self.rule.is_some());
         let there = !self.arrived.is_empty();
-        let does = matches!(&self.would, Some(Would::Do(_)));
+        let does = matches!(&self.would, Some(Would::Do(..)));
         let is_on = self.is_on();
         let would = self.would(own).await?;
         let arrived = self.arrived(own).await?;
@@ -154,7 +154,7 @@ impl Way<'_> {
                     @for (view, when, title) in rows {
                         @let event = &view.event;
                         li data-key={ "event " (event.id) } data-news=(title) {
-                            span { (when) " " a href={ "/events/" (event.id) } { (title) } " " small.none { (event.kind) } }
+                            span { (when) " " a href={ "/activity/events/" (event.id) } { (title) } " " small.none { (event.kind) } }
                             @if Some(event.id) == chosen {
                                 span.badge.good { (own.arrived_this) }
                             } @else {
@@ -207,9 +207,13 @@ impl Way<'_> {
         let words = self.visit.words;
         Ok(html! {
             @match would {
-                Would::Do(tried) => {
+                Would::Do(tried, example) => {
                     p { (own.would_how) }
                     (preview::would(words, tried, &zone))
+                    @if let Some(example) = example {
+                        p { (own.would_example) }
+                        (preview::would(words, example, &zone))
+                    }
                 },
                 Would::Nothing(why) => {
                     p { (own.would_nothing) } p.text { (why) }
