@@ -90,12 +90,7 @@ pub(super) struct SwitchJson {
     (status = 404, description = "There is no such rule, connection or clinic.", body = shapes::Problem, content_type = "application/problem+json"),
     (status = 409, description = "It cannot be switched so, or is kept and not in force.", body = shapes::Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn switch(
-    State(app): State<App>,
-    who: Known,
-    parameters: Parameters,
-    request: Body,
-) -> Result<Json<SwitchJson>, Problem> {
+pub(super) async fn switch(State(app): State<App>, who: Known, parameters: Parameters, request: Body) -> Result<Json<SwitchJson>, Problem> {
     parameters.none()?;
     let held = body::read(request, BODY_MAX, app.settings.request_timeout, &app.bodies).await?;
     let Asked { rule, connection, clinic, enabled, settings } = serde_json::from_slice(&held.bytes).map_err(|error| {

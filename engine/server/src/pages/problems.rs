@@ -210,7 +210,7 @@ fn is_page(method: &Method, path: &str) -> bool {
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let programs = ["/api", "/hooks", "/healthz", "/readyz", "/metrics", "/changes", "/style.css", "/icon.svg", "/zelo.js"];
     // What is posted there are CloudEvents; what is asked for is the page of an event.
-    !programs.into_iter().any(below) && !(below("/events") && method != Method::GET)
+    !(programs.into_iter().any(below) || below("/events") && method != Method::GET)
 }
 
 /// Whether the answer is to be looked at: browsers say so where they open a page.

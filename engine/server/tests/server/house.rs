@@ -33,8 +33,8 @@ use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
 use crate::contract;
-use crate::door::rate;
 use crate::deaf::{Deaf, Stop};
+use crate::door::rate;
 
 pub(crate) const SECRET: &str = "a-secret-of-the-connection";
 /// Stands in payloads; must not come out where nobody signed in.

@@ -191,9 +191,8 @@ pub(crate) async fn add(visit: Visit, request: Request) -> Result<Response, Prob
     let mut said: Said = sent::form(&visit.app, request).await?;
     let password = std::mem::take(&mut said.password);
     let (name, clinics, role) = (people::name(&said.name), clinics_of(&said.clinics), Role::parse(&said.role));
-    let mut wrong = Wrong::default();
-    wrong.name = name.is_none().then_some(w.bad_name);
-    wrong.clinics = clinics.is_none().then_some(w.bad_clinics);
+    let mut wrong =
+        Wrong { name: name.is_none().then_some(w.bad_name), clinics: clinics.is_none().then_some(w.bad_clinics), ..Wrong::default() };
     let given = match given(&visit, w, password).await? {
         Ok(given) => Some(given),
         Err(why) => {

@@ -171,7 +171,7 @@ struct Way<'a> {
 /// What the chosen rule would have done.
 enum Would {
     /// This; and where a record was missing for it, what it does about the example of its own tests, which has all.
-    Do(Tried, Option<Tried>),
+    Do(Box<Tried>, Option<Box<Tried>>),
     /// Nothing, for this reason.
     Nothing(String),
     Unknown(String),
@@ -233,8 +233,9 @@ async fn would(visit: &Visit, view: &EventView, rule: &Rule) -> Result<Would, Pr
         }
         (Ok(_), Some(tried)) => {
             let nothing_seen = tried.jobs.iter().all(|job| job.effects.is_empty());
-            let example = if nothing_seen { app.runtime.preview(&Trying { on: On::Sample, only: None, ..trying }).await.ok() } else { None };
-            Would::Do(tried, example.and_then(|mut preview| preview.events.pop()))
+            let example =
+                if nothing_seen { app.runtime.preview(&Trying { on: On::Sample, only: None, ..trying }).await.ok() } else { None };
+            Would::Do(Box::new(tried), example.and_then(|mut preview| preview.events.pop()).map(Box::new))
         }
         (Err(Unknown::Store(error)), _) => return Err(error.into()),
         (Err(error), _) => Would::Unknown(error.to_string()),
