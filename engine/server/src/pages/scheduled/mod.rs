@@ -21,7 +21,7 @@ use self::calendar::{Calendar, days, span};
 use self::entry::Entry;
 pub(super) use self::entry::{at, called, clinic, whom};
 use self::words::{Words, words};
-use super::moments::day;
+use super::moments::{day, zone_name};
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -184,7 +184,7 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         (filters(words, common, asked, shown, &places))
         div data-key="calendar" { (calendar.markup(words, common, asked)) }
         (section("agenda", &title(common, shown), &html! {
-            p.facts { (words.zone) " " (zone.iana_name().unwrap_or("UTC")) }
+            p.facts { (words.zone) " " (zone_name(&zone)) }
             (list)
         }))
     })
