@@ -117,7 +117,7 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         }
         @if dead > 0 {
             (section("dead", common.place(Place::Failures), &html! {
-                p { strong { (number(common, dead)) } " " (words.dead) }
+                p { strong { (number(common, dead)) } " " (if dead == 1 { words.dead_one } else { words.dead }) }
                 p { a.button.quiet href="/failures" { (words.to_failures) } }
             }))
         }
