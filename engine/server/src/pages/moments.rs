@@ -19,7 +19,7 @@ pub(crate) struct Zones<'a> {
 }
 
 impl<'a> Zones<'a> {
-    pub(super) fn new(app: &'a App) -> Self {
+    pub(in crate::pages) fn new(app: &'a App) -> Self {
         Self { app, found: Mutex::default() }
     }
 
@@ -62,10 +62,15 @@ impl<'a> Zones<'a> {
     }
 }
 
+/// To the minute, in `zone`.
+pub(crate) fn in_words(words: &Words, instant: Timestamp, zone: &TimeZone) -> String {
+    let form = if words.is_english() { "%Y-%m-%d %H:%M" } else { "%d/%m/%Y %H:%M" };
+    instant.to_zoned(zone.clone()).strftime(form).to_string()
+}
+
 /// To the minute, in `zone`; the whole instant for programs.
 pub(crate) fn moment(words: &Words, instant: Timestamp, zone: &TimeZone) -> Markup {
-    let form = if words.is_english() { "%Y-%m-%d %H:%M" } else { "%d/%m/%Y %H:%M" };
-    html! { time datetime=(instant) { (instant.to_zoned(zone.clone()).strftime(form)) } }
+    html! { time datetime=(instant) { (in_words(words, instant, zone)) } }
 }
 
 /// What people call `zone`.

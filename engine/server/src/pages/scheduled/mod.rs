@@ -149,7 +149,10 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     rows.truncate(ROWS as usize);
     let spans: Vec<_> = days(shown).into_iter().map(|day| span(day, &zone)).collect();
     let calendar = Calendar::new(shown, today, archive.pending_counts(&wanted, &spans).await?);
-    Seen::of("scheduled").rows(&rows).by(&visit.who, &visit.app).await?;
+    // Entries say whose they are, by the records that they look up.
+    let looked_up = rows.iter().flat_map(|row| &row.job.lookups).map(|lookup| lookup.record.hash).collect();
+    let people = archive.people(&looked_up).await?;
+    Seen::of("scheduled").rows(&rows).people(people).by(&visit.who, &visit.app).await?;
     let entries = Entry::all(visit, &rows, asked, wrong).await?;
     let next = rows.last().filter(|_| more).map(|row| format!("{}.{}", row.job.run_at.as_millisecond(), row.cursor));
     let done = match asked.done.as_str() {
