@@ -44,6 +44,7 @@ async fn who_is_off_for_one_clinic_is_off_there_and_on_elsewhere() {
 
     let off = runtime.switch(&switch(Some("1"), To::Off), by()).await.unwrap();
     let (row, jobs) = (&off.rows[0], off.jobs);
+    assert!(row.settings.is_empty(), "those of the connection are not for everybody who is told of the clinic");
     assert_eq!((row.id.0.as_str(), row.enabled, row.origin.as_str(), jobs), ("ask@c/1", false, PEOPLE, 1));
     assert_eq!(pending(&runtime).await, ["2"]);
     say(&runtime, "lead", lead("p3", "Cris", "1")).await;

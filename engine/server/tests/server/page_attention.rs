@@ -108,7 +108,7 @@ async fn what_nobody_knows_is_decided_and_what_failed_is_counted() {
     book(&house, "2", "9", "Bia", "2026-03-03T11:00:00Z", Some("+5511987654321")).await;
     house.give_up().await;
     let page = reader.get("/attention").await.text;
-    for part in ["Foi feito?</h2>", "Não foi: fazer agora", "<strong>1</strong> tarefas falharam", "href=\"/failures\""] {
+    for part in ["Foi feito?</h2>", "Não foi: fazer agora", "<strong>1</strong> tarefa falhou", "href=\"/failures\""] {
         assert!(page.contains(part), "{part} in {page}");
     }
     let path = format!("/attention/jobs/{unknown}");

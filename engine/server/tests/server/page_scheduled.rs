@@ -122,7 +122,12 @@ async fn a_day_shows_what_will_be_done_in_the_hours_of_the_clinic() {
         }
         assert!(!page.contains("method=\"post\" action=\"/scheduled"), "who only looks changes nothing");
         let open = reader.get(&format!("/scheduled?day=2026-03-03&open={job}")).await.text;
-        assert!(open.contains("Olá Ana &lt;b&gt;, até amanhã") && open.contains(&format!("/activity/jobs/{job}")), "{open}");
+        // Its plugin is not there, so nobody can say what it would send; what it would be given is for who writes rules.
+        assert!(!open.contains("Olá Ana") && open.contains(&format!("/activity/jobs/{job}")), "{open}");
+        for (role, clinics, told) in [(Role::Integrator, Clinics::All, true), (Role::Integrator, only("acme/9"), false)] {
+            let open = Reader::new(&house, role, clinics).await.get(&format!("/scheduled?day=2026-03-03&open={job}")).await.text;
+            assert_eq!(open.contains("Olá Ana &lt;b&gt;, até amanhã"), told, "{role:?}: {open}");
+        }
         assert!(!open.contains("action=\"/scheduled/jobs"), "{open}");
     }
     let seen = house.api("audit?kind=viewed").await.text;

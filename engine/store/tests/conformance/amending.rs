@@ -90,6 +90,22 @@ conforming! {
         assert!(db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap().is_empty());
     }
 
+    async fn what_is_lacking_no_more_is_not_filled_in(kind) {
+        let db = Db::open(kind).await;
+        let index = db.store.indexer().clone();
+        db.record(db.delivery(1, 0).remembers(&index, "9", json!({ "phone": null })).fires_after(&index, "greet", None, &[], Some("9"))).await;
+        let work = db.claim(1).await.remove(0);
+        let record = record_ref(&index, "9");
+        let fill = |phone: &str| Amend { lacking: Some(work.job.id), ..amend(record.hash, json!({ "phone": phone })) };
+        assert_eq!(db.store.amend(fill("1"), minute(2)).await.unwrap(), Amended::Missing, "it runs, and waits for nobody");
+        db.settle(&work, AttemptEnd::Wait { reason: Reason::new("missing", "no phone"), until: minute(9000) }, 2).await;
+        // Meanwhile it comes by itself.
+        db.record(db.delivery(2, 3).remembers(&index, "9", json!({ "phone": "from the provider" }))).await;
+        assert_eq!(db.store.amend(fill("2"), minute(4)).await.unwrap(), Amended::Missing, "somebody else has said it");
+        assert_eq!(db.store.record_at(record.hash).await.unwrap().unwrap().document, json!({ "phone": "from the provider" }));
+        assert!(db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap().is_empty());
+    }
+
     async fn a_record_that_was_missing_wakes_who_waited_for_it(kind) {
         let db = Db::open(kind).await;
         let index = db.store.indexer().clone();
