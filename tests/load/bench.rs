@@ -5,7 +5,7 @@
 //! twice fails the run. It talks to this machine alone, and leaves neither a process nor a folder behind.
 //!
 //! `LOAD_ONLY=ingest,jobs,latency,overload,start,pages` names the parts; `LOAD_EVENTS` (of a round), `LOAD_ROUNDS`, `LOAD_SECONDS` (of an open
-//! loop) and `LOAD_DIR` (a folder on the disk to measure) change the run. What is printed besides the figures goes to standard error.
+//! loop), `LOAD_STORED` and `LOAD_RULES` (behind the pages) and `LOAD_DIR` (a folder on the disk to measure) change the run. What is printed besides the figures goes to standard error.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails where it unwraps")]
 
@@ -43,6 +43,9 @@ struct Size {
     rounds: usize,
     /// How long an open loop goes on.
     lasts: Duration,
+    /// Events and rules behind the pages.
+    stored: usize,
+    rules: usize,
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,8 @@ fn run() -> Result<(), String> {
         events: setting("LOAD_EVENTS", 8_000),
         rounds: setting("LOAD_ROUNDS", 3),
         lasts: Duration::from_secs(setting("LOAD_SECONDS", 8) as u64),
+        stored: setting("LOAD_STORED", 100_000),
+        rules: setting("LOAD_RULES", 10_000),
     };
     let only = std::env::var("LOAD_ONLY").unwrap_or_else(|_| "ingest,jobs,latency,overload,start,pages".to_owned());
     let wanted = |part: &str| only.split(',').any(|name| name == part);

@@ -75,7 +75,7 @@ fn said(own: &Words, value: &Value) -> String {
             }
             None if fields.is_empty() => own.nothing.to_owned(),
             // Names of fields with their classes, kinds of rows with their counts.
-            None => fields.iter().map(|(name, value)| counted(name, value)).collect::<Vec<_>>().join(", "),
+            None => fields.iter().map(|(name, value)| counted(&named(name), value)).collect::<Vec<_>>().join(", "),
         },
         Value::Null => own.nothing.to_owned(),
         other => other.to_string(),
