@@ -129,7 +129,7 @@ mod tests {
             (
                 AuditKind::Retained,
                 json!({ "deleted": { "events": 3, "jobs": 4 } }),
-                "Apagou o que passou do prazo: events: 3, jobs: 4.",
+                "Apagou o que passou do prazo: eventos: 3, tarefas: 4.",
                 "Deleted what was kept long enough: events: 3, jobs: 4.",
             ),
             (AuditKind::Configured, json!({ "what": "news" }), "Mudou a configuração.", "Changed the configuration."),

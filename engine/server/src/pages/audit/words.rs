@@ -303,6 +303,7 @@ static EN: Words = Words {
         ("state_get", "a look at its notes"),
         ("state_set", "a note"),
         ("state_delete", "a note deleted"),
+        ("document", "a document"),
         ("changes", "what is new"),
         ("page", "the first page"),
         ("job", "a job"),
