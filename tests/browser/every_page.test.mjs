@@ -115,7 +115,7 @@ test("the menu leads to every page, and the list here has them all", async () =>
   for (const path of menu) {
     const answer = await page.goto(path);
     if (answer.status() !== 200) missing.push(`${path} answers ${answer.status()}`);
-    else assert.equal(await page.locator("nav a[aria-current=page]").getAttribute("href"), path);
+    else assert.equal(await page.locator(".menu a[aria-current=page]").getAttribute("href"), path);
   }
   await context.close();
   assert.deepEqual(missing, []);

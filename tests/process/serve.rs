@@ -325,10 +325,10 @@ fn the_sign_in_link_works_once() {
     let server = house.serve();
     let body = fs::read_to_string(house.path("examples/events/new-clinic.json")).unwrap();
     assert_eq!(server.deliver("clinicarx/clinic/new", &body).0, 202);
-    assert!(!server.get_plain("/").1.contains("clinic.created"), "nothing to see without signing in");
+    assert!(!server.get_plain("/activity").1.contains("clinic.created"), "nothing to see without signing in");
     let (status, cookie) = server.sign_in(&code);
     assert_eq!(status, 303);
-    let page = server.page("/", &cookie.unwrap());
+    let page = server.page("/activity", &cookie.unwrap());
     assert!(page.contains("clinic.created"), "{page}");
     assert_ne!(server.sign_in(&code).0, 303, "a second time");
 }

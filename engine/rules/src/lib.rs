@@ -75,4 +75,4 @@ pub use source::{
 pub use template::Template;
 pub use testing::{Difference, Ended, Ran, Runner, SampleEvent, Stage, TestResult, Testing, missing_fixtures, run_tests, sample_event};
 pub use text::{LOCALES, Localised, Text};
-pub use time::duration;
+pub use time::{duration, instant};

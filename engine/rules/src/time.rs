@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// An instant from a payload: RFC 3339, or `YYYY-MM-DD hh:mm:ss` (also with `T`) without an offset, which is then a
 /// local time in `zone`. A date alone is not an instant.
-pub(crate) fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+pub fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
     // Both forms have their hour at the twelfth byte.
     if text.len() < 16 || !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {

@@ -163,6 +163,8 @@ fn switched_off(known: &[AutomationRow], switch: &Switch) -> Result<Vec<Automati
         id: AutomationId::new(rule, &row.connection, clinic.as_deref()),
         clinic: clinic.clone(),
         enabled: false,
+        // Those of a connection are not for everybody who is told of a clinic.
+        settings: if row.clinic == *clinic { row.settings.clone() } else { Map::new() },
         ..row.clone()
     };
     let mut rows: Vec<AutomationRow> = known.iter().filter(there).filter(|row| row.clinic == *clinic).map(of_clinic).collect();

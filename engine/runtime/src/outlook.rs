@@ -55,11 +55,18 @@ impl Runtime {
     }
 
     /// Writes what a person says is in a field that `job` lacks, by `outlook`: it stands against all events from before. The jobs that wait
-    /// for it are looked at again at once. Whether it was news.
+    /// for it are looked at again at once. False where it is not theirs to say, or not lacking any more.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn fill(&self, job: &Job, outlook: &Outlook, lack: &Lack, value: Value, actor: Actor) -> Result<bool, Error> {
+    pub async fn fill(
+        &self,
+        job: &Job,
+        outlook: &Outlook,
+        lack: &Lack,
+        value: Value,
+        (actor, clinics): (Actor, Clinics),
+    ) -> Result<bool, Error> {
         let in_force = self.rules.current().in_force.clone();
         let facts = in_force.rules().source(&outlook.event.source).and_then(|source| source.record(&lack.record.kind)).unwrap_or_default();
         let value = if lack.listed { Value::Array(vec![value]) } else { value };
@@ -68,14 +75,14 @@ impl Runtime {
             kind: lack.record.kind.clone(),
             id: lack.id.clone(),
             subject: facts.is_person.then(|| self.store.indexer().subject(&job.connection, &lack.id)),
-            clinic: if facts.is_clinic { Some(lack.id.clone()) } else { job.clinic.clone() },
+            clinic: if facts.is_clinic { Some(lack.id.clone()) } else { job.clinic.clone().filter(|_| facts.is_person) },
         };
         let amend = Amend {
             record: lack.record.hash,
             fields: [(lack.field.clone(), value)].into_iter().collect(),
             new: Some(new),
-            // The job is theirs, and nothing stands there yet: the record may be of no clinic, or of all.
-            clinics: Clinics::All,
+            lacking: Some(job.id),
+            clinics,
             actor,
             timetable: in_force,
         };
@@ -86,8 +93,9 @@ impl Runtime {
     }
 
     /// The texts of the messages that a plugin would send that is given `prepared`, as far as it gets: nothing that it asks of others is
-    /// answered. None where it is not installed, or takes too long.
+    /// answered. None where it is not installed, takes too long, or others are looked at.
     pub async fn messages_of(&self, prepared: &Prepared) -> Vec<String> {
+        let Ok(_turn) = crate::preview::TURNS.try_acquire() else { return Vec::new() };
         let edition = self.rules.current();
         let Some(plugin) = edition.catalog.with_digest(&self.host, &prepared.plugin_digest).await else { return Vec::new() };
         let trial = Trial { input: prepared.input.clone(), now: self.clock.now(), locale: prepared.locale.clone(), ..Trial::default() };

@@ -30,8 +30,8 @@ use crate::{Budgets, Rulebook, Runtime, Secrets, Shared};
 const LOOKED_AT: u32 = 50;
 /// How many of those are shown.
 const SHOWN: usize = 3;
-/// Previews at once: each has a store of its own.
-static TURNS: Semaphore = Semaphore::const_new(2);
+/// Previews at once: each has a store or a plugin of its own.
+pub(crate) static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// What is to be tried.
 #[derive(Clone, Debug)]

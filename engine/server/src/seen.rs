@@ -49,6 +49,12 @@ impl Seen {
         self
     }
 
+    /// And what is known of these people.
+    pub(crate) fn people(mut self, people: impl IntoIterator<Item = Pseudonym>) -> Self {
+        self.about.extend(people);
+        self
+    }
+
     /// Writes down that `who` sees it; nothing where there is nothing to see.
     ///
     /// # Errors

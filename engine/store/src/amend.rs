@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use zelo_core::timing::Timetable;
-use zelo_core::{Actor, Clinics, KeyHash};
+use zelo_core::{Actor, Clinics, JobId, KeyHash};
 
 /// Fields of a record, as a person says they are.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Amend {
     pub fields: Map<String, Value>,
     /// What it is to be where there is none; none: then nothing is written.
     pub new: Option<NewRecord>,
+    /// Only where none of the fields has a value, and this job still lives, which waits for them: they were asked for what is not there.
+    pub lacking: Option<JobId>,
     /// What they are told of: any other record is none.
     pub clinics: Clinics,
     pub actor: Actor,
@@ -43,6 +45,6 @@ pub enum Amended {
     Changed,
     /// It was as they said; from now on it is their word.
     Same,
-    /// There is no such record for them.
+    /// There is no such record for them; or what was lacking is lacking no more.
     Missing,
 }

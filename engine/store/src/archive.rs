@@ -59,6 +59,9 @@ pub trait Archive: Send + Sync + 'static {
     /// The records at `hashes` as they are now, as far as there are any that can be read.
     async fn records(&self, hashes: HashSet<KeyHash>) -> Result<HashMap<KeyHash, RecordRow>, Error>;
 
+    /// Whose data stand in the records at `hashes`.
+    async fn people(&self, hashes: &HashSet<KeyHash>) -> Result<Vec<Pseudonym>, Error>;
+
     /// A page of the contacts who got messages, by the last of them, newest first: of each up to `each` of the newest messages, newest
     /// first. Only what went through `channel`, where one is given. `page.before` is the `cursor` of a contact's last message.
     async fn conversations(&self, page: &Page, channel: Option<&str>, each: u32) -> Result<Vec<Vec<MessageView>>, Error>;

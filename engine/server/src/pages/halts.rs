@@ -2,6 +2,7 @@
 
 use axum::extract::{Form, FromRequest, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use zelo_core::halt::REASON_MAX;
 use zelo_runtime::waits::named;
 
 use super::Language;
-use super::tables::time;
+use super::moments::moment;
 use super::words::Words;
 use crate::App;
 use crate::access::{Known, Role};
@@ -35,7 +36,7 @@ pub(crate) struct Said {
 }
 
 /// What is halted, for every page; nothing where nothing is. Who may resumes it there.
-pub(super) fn banner(words: &Words, halted: &[Halt], role: Role) -> Markup {
+pub(super) fn banner(words: &Words, halted: &[Halt], role: Role, zone: &TimeZone) -> Markup {
     html! {
         @if !halted.is_empty() {
             aside.alarm data-key="halts" aria-label=(words.halted) {
@@ -45,7 +46,7 @@ pub(super) fn banner(words: &Words, halted: &[Halt], role: Role) -> Markup {
                         @let scope = halt.scope.to_string();
                         li data-key={ "halt " (scope) } data-news={ (words.halted) ": " (named(&scope, words.is_english())) } {
                             strong { (named(&scope, words.is_english())) }
-                            " · " (words.since) " " (time(halt.at)) " · " (halt.actor.as_str())
+                            " · " (words.since) " " (moment(words, halt.at, zone)) " · " (halt.actor.as_str())
                             @if let Some(reason) = &halt.reason { p.said { (reason) } }
                             @if role.sees_to_jobs() {
                                 form.choices method="post" action="/halts" {

@@ -19,7 +19,7 @@ pub(crate) struct Zones<'a> {
 }
 
 impl<'a> Zones<'a> {
-    pub(super) fn new(app: &'a App) -> Self {
+    pub(in crate::pages) fn new(app: &'a App) -> Self {
         Self { app, found: Mutex::default() }
     }
 
@@ -62,15 +62,32 @@ impl<'a> Zones<'a> {
     }
 }
 
+/// To the minute, in `zone`.
+pub(crate) fn in_words(words: &Words, instant: Timestamp, zone: &TimeZone) -> String {
+    let form = if words.is_english() { "%Y-%m-%d %H:%M" } else { "%d/%m/%Y %H:%M" };
+    instant.to_zoned(zone.clone()).strftime(form).to_string()
+}
+
 /// To the minute, in `zone`; the whole instant for programs.
 pub(crate) fn moment(words: &Words, instant: Timestamp, zone: &TimeZone) -> Markup {
-    let form = if words.is_english() { "%Y-%m-%d %H:%M" } else { "%d/%m/%Y %H:%M" };
-    html! { time datetime=(instant) { (instant.to_zoned(zone.clone()).strftime(form)) } }
+    html! { time datetime=(instant) { (in_words(words, instant, zone)) } }
 }
 
 /// What people call `zone`.
 pub(crate) fn zone_name(zone: &TimeZone) -> String {
-    zone.iana_name().unwrap_or("UTC").replace('_', " ")
+    let name = zone.iana_name().unwrap_or("UTC");
+    let city = name.rsplit('/').next().unwrap_or(name);
+    // The names of the database have no accents.
+    const ACCENTED: [(&str, &str); 6] = [
+        ("Sao_Paulo", "São Paulo"),
+        ("Belem", "Belém"),
+        ("Cuiaba", "Cuiabá"),
+        ("Maceio", "Maceió"),
+        ("Araguaina", "Araguaína"),
+        ("Noronha", "Fernando de Noronha"),
+    ];
+    let known = ACCENTED.iter().find(|(plain, _)| *plain == city);
+    known.map_or_else(|| city.replace('_', " "), |(_, told)| (*told).to_owned())
 }
 
 /// The hour and minute alone, in `zone`, where the day is said beside it.
@@ -115,6 +132,13 @@ mod tests {
         let date = instant.to_zoned(zone).date();
         assert_eq!(day(portuguese, date).0, "<time datetime=\"2026-03-01\">domingo, 01/03/2026</time>");
         assert_eq!(day(english, date).0, "<time datetime=\"2026-03-01\">Sunday, 2026-03-01</time>");
+    }
+
+    #[test]
+    fn a_zone_is_called_as_people_call_it() {
+        let told =
+            ["America/Sao_Paulo", "America/Noronha", "America/Porto_Velho", "UTC"].map(|name| zone_name(&TimeZone::get(name).unwrap()));
+        assert_eq!(told, ["São Paulo", "Fernando de Noronha", "Porto Velho", "UTC"]);
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Visit {
                     p.news id="news" role="status" data-new=(words.new) {}
                     main id="main" tabindex="-1" data-seen=[seen] {
                         h1 data-key="title" { (title) }
-                        @if self.who.sees_everything() { (halts::banner(words, &self.app.runtime.line.halts(), self.who.role)) }
+                        @if self.who.sees_everything() { (halts::banner(words, &self.app.runtime.line.halts(), self.who.role, &self.zones().of_all())) }
                         (content)
                     }
                 }

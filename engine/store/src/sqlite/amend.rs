@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::{Needs, amend};
@@ -44,20 +44,27 @@ impl Write for Say {
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Amended, Error> {
         desk.saw(self.now);
-        let Amend { record, fields, new, clinics, actor, timetable } = &self.amend;
+        let Amend { record, fields, new, lacking, clinics, actor, timetable } = &self.amend;
         let known = self.known(conn, desk).await?;
         let is_new = known.is_none();
         let place = known.as_ref().map(|found| &found.of).or(new.as_ref());
         if !place.is_some_and(|of| clinics.include(&of.connection, of.clinic.as_deref())) {
             return Ok(Amended::Missing);
         }
+        let needs = Needs { written: [*record].into(), ..Needs::default() };
+        let (mut state, jobs) = load_needs(conn, desk.sealer.ring(), needs).await?;
+        if let Some(job) = lacking {
+            let waits = state.jobs.get(job).is_some_and(|job| job.attention.is_some() && job.state.is_live());
+            let has = |name: &String| state.records.get(record).and_then(|row| row.document.get(name)).is_some_and(is_something);
+            if !waits || fields.keys().any(has) {
+                return Ok(Amended::Missing);
+            }
+        }
         let found = match (known, new) {
             (Some(found), _) => found,
             (None, Some(new)) => self.made(conn, desk, new).await?,
             (None, None) => return Ok(Amended::Missing),
         };
-        let needs = Needs { written: [*record].into(), ..Needs::default() };
-        let (mut state, jobs) = load_needs(conn, desk.sealer.ring(), needs).await?;
         let news = amend(*record, fields, self.now, timetable.as_ref(), &mut state);
         if let Some(row) = state.records.get(record) {
             let damaged = |why| Error::Inconsistent { table: "records", column: "sealed", row: format!("{record:?}"), why };
@@ -87,6 +94,15 @@ impl Write for Say {
             (false, true) => Amended::Changed,
             (false, false) => Amended::Same,
         })
+    }
+}
+
+/// Whether a value says anything.
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => items.iter().any(is_something),
+        _ => true,
     }
 }
 

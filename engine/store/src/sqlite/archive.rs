@@ -1,12 +1,12 @@
 //! The events of a range in order of arrival, and what is read beside them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use jiff::Timestamp;
-use zelo_core::{Event, EventId, JobId, JobState, KeyHash, RecordRow};
+use zelo_core::{Event, EventId, JobId, JobState, KeyHash, Pseudonym, RecordRow};
 
 use super::activity;
 use super::column::ms;
@@ -14,6 +14,7 @@ use super::conversations;
 use super::counts;
 use super::events;
 use super::load::load_records;
+use super::others::Records;
 use super::pending;
 use super::reader::Reader;
 use super::{agenda, today, troubles};
@@ -143,6 +144,17 @@ impl Archive for SqliteArchive {
     async fn documents(&self, of: &[(JobId, u32)]) -> Result<Vec<DocumentView>, Error> {
         let of = of.to_vec();
         self.read(move |reader| conversations::documents(reader, of)).await
+    }
+
+    async fn people(&self, hashes: &HashSet<KeyHash>) -> Result<Vec<Pseudonym>, Error> {
+        let hashes = hashes.clone();
+        self.read(move |reader| async move {
+            let mut conn = reader.conn().await?;
+            let records = Records::load(&mut conn, hashes.iter().copied()).await?;
+            let people: BTreeSet<Pseudonym> = hashes.into_iter().flat_map(|hash| records.people(hash)).collect();
+            Ok(people.into_iter().collect())
+        })
+        .await
     }
 
     async fn live_jobs(&self, rule: &str) -> Result<Vec<LiveJobs>, Error> {

@@ -28,7 +28,7 @@ pub(super) const NEXT: &str = concat!(
     "SELECT ",
     job_columns!(),
     ", parked, NULL AS ended, NULL AS summary FROM (SELECT * FROM jobs WHERE state = 'scheduled' AND waits = 0 \
-     ORDER BY run_at LIMIT 20000) WHERE (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+     ORDER BY run_at LIMIT 20000) WHERE attention IS NULL AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
     of_clinics!(),
     " ORDER BY run_at LIMIT ?4"
 );

@@ -150,6 +150,7 @@ conforming! {
             record: key.hash,
             fields: json!({ "phone": phone }).as_object().unwrap().clone(),
             new: None,
+            lacking: None,
             clinics: Clinics::All,
             actor: Actor::credential("token", "ana"),
             timetable: Arc::new(DayBefore),

@@ -13,7 +13,7 @@ use crate::chains::contact;
 
 fn amend(record: KeyHash, fields: Value) -> Amend {
     let (fields, actor) = (fields.as_object().unwrap().clone(), Actor::credential("session", "ana"));
-    Amend { record, fields, new: None, clinics: Clinics::All, actor, timetable: Arc::new(DayBefore) }
+    Amend { record, fields, new: None, lacking: None, clinics: Clinics::All, actor, timetable: Arc::new(DayBefore) }
 }
 
 fn only(clinic: &str) -> Clinics {

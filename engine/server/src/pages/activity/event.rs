@@ -21,7 +21,7 @@ use super::{Came, event_title, event_url, job_url, replay, rule_title, said, sta
 use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::jobs::choices;
-use crate::pages::moments::{moment, number};
+use crate::pages::moments::{in_words, moment, number};
 use crate::pages::tables::{reason, section, size};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -236,7 +236,9 @@ impl Timeline<'_> {
         let told = words_of.filter_map(|(source, path, text)| {
             let value = |node: &Value| {
                 let known = node.as_str().and_then(|text| source.words.value(path, text)?.get(lang).cloned());
-                known.unwrap_or_else(|| plain(node))
+                // As its clinic reads it, however its provider writes it.
+                let moment = || Some(in_words(self.visit.words, zelo_rules::instant(node.as_str()?, &source.timezone)?, self.zone));
+                known.or_else(moment).unwrap_or_else(|| plain(node))
             };
             let nodes = path.nodes(&event.data);
             let found: Vec<String> =

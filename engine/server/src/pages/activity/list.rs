@@ -18,7 +18,7 @@ use zelo_store::{Concerning, EventView, EventsWanted, JobView, JobsWanted, Page}
 use super::words::{Words, words};
 use super::{event_title, event_url, job_url, rule_title, state_badge, status_badge, why};
 use crate::access::Role;
-use crate::pages::moments::{Zones, moment};
+use crate::pages::moments::{Zones, moment, zone_name};
 use crate::pages::tables::{reason, table};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -335,7 +335,7 @@ impl<'f> Filters<'f> {
                     @if narrowed { a.button.plain href={ "/activity?show=" (self.show()) } { (words.clear) } }
                 }
                 p.hint {
-                    (if jobs { words.days_of_jobs } else { words.days_of_events }) " " (self.zone.iana_name().unwrap_or("UTC")) ". "
+                    (if jobs { words.days_of_jobs } else { words.days_of_events }) " " (zone_name(&self.zone)) ". "
                     @if !jobs { (words.not_listed) }
                 }
             }

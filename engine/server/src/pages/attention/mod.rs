@@ -80,7 +80,9 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     unknown.truncate(ROWS as usize);
     let troubles = store.archive().troubles(&page, JobState::Dead).await?;
     let dead = troubles.iter().map(|trouble| trouble.count).sum::<u64>();
-    Seen::of("attention").rows(&waiting).rows(&unknown).by(&visit.who, &visit.app).await?;
+    let looked_up = waiting.iter().chain(&unknown).flat_map(|view| &view.job.lookups).map(|lookup| lookup.record.hash).collect();
+    let people = store.archive().people(&looked_up).await?;
+    Seen::of("attention").rows(&waiting).rows(&unknown).people(people).by(&visit.who, &visit.app).await?;
     let next = waiting.last().filter(|_| more).map(|view| view.cursor);
     let mut tasks = Vec::new();
     for view in &waiting {
@@ -117,7 +119,7 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         }
         @if dead > 0 {
             (section("dead", common.place(Place::Failures), &html! {
-                p { strong { (number(common, dead)) } " " (words.dead) }
+                p { strong { (number(common, dead)) } " " (if dead == 1 { words.dead_one } else { words.dead }) }
                 p { a.button.quiet href="/failures" { (words.to_failures) } }
             }))
         }
@@ -302,7 +304,10 @@ async fn fill(visit: &Visit, id: JobId, said: Said) -> Result<Response, Problem>
     let Some(meant) = kind.read(&value, visit.words.is_english()) else {
         return again(visit, StatusCode::UNPROCESSABLE_ENTITY, wrong(words.wrong(kind), value)).await;
     };
-    runtime.fill(&view.job, outlook, &lack, meant, visit.who.actor()).await?;
+    let theirs = (visit.who.actor(), visit.who.clinics.clone());
+    if !runtime.fill(&view.job, outlook, &lack, meant, theirs).await? {
+        return again(visit, StatusCode::CONFLICT, wrong(words.gone, value)).await;
+    }
     Ok(Redirect::to("/attention?done=fill").into_response())
 }
 

@@ -248,6 +248,8 @@ fn taking(own: &Words, filter: &Filter) -> Markup {
 pub(crate) async fn verify(visit: Visit) -> Result<Response, Problem> {
     let own = words(visit.words);
     let store = &visit.app.runtime.store;
+    // It reads all of it: one at a time.
+    let _turn = visit.app.testing.clone().try_lock_owned().map_err(|_| Problem::busy())?;
     let verified = store.verify_audit(Vec::new()).await?;
     let content = html! {
         p data-key="back" { a href="/audit" { "← " (own.back) } }

@@ -1,8 +1,14 @@
 //! The catalogue: what there is, by what it is for, and where it is on.
 
+use std::collections::HashMap;
+
+use axum::extract::Query;
 use axum::response::Response;
 use maud::{Markup, html};
+use serde::Deserialize;
 use serde_json::Map;
+use utoipa::IntoParams;
+use zelo_core::AutomationId;
 use zelo_rules::{Rule, RuleSet};
 use zelo_store::AutomationRow;
 
@@ -41,26 +47,44 @@ impl Purpose {
     }
 }
 
+/// Automations on one page.
+const CARDS: usize = 60;
+
+/// Which page is asked for.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct Asked {
+    /// How many automations stand before it.
+    from: String,
+}
+
 /// The catalogue of automations.
-#[utoipa::path(get, path = "/automations", tag = "pages", operation_id = "automations", responses(
+#[utoipa::path(get, path = "/automations", tag = "pages", operation_id = "automations", params(Asked), responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
 ))]
-pub(crate) async fn list(visit: Visit) -> Result<Response, Problem> {
+pub(crate) async fn list(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let words = words(visit.words);
     let edition = visit.app.runtime.rules.current();
     let rows = visit.app.runtime.store.automations().await?;
     let spots = Spots::of(&visit.app, &visit.who, &rows).await?;
-    let rules = edition.rules.rules().filter_map(|rule| {
-        let places = spots.for_rule(&visit.app, &edition.rules, rule, &visit.who);
-        Some((rule, places)).filter(|(_, places)| !places.is_empty())
-    });
-    let rules: Vec<(&Rule, Vec<Spot>)> = rules.collect();
-    let idle = edition.in_force.problems();
+    let from: usize = asked.from.parse().unwrap_or(0);
+    let theirs = edition.rules.rules().filter(|rule| spots.has_some(&visit.app, &edition.rules, rule, &visit.who));
+    let mut rules: Vec<(&Rule, Vec<Spot>)> =
+        theirs.skip(from).take(CARDS + 1).map(|rule| (rule, spots.for_rule(&visit.app, &edition.rules, rule, &visit.who))).collect();
+    let more = rules.len() > CARDS;
+    rules.truncate(CARDS);
+    // Once for the page: there may be as many of both as there are rules and clinics.
+    let mut by_rule: HashMap<&str, Vec<&AutomationRow>> = HashMap::new();
+    rows.iter().for_each(|row| by_rule.entry(row.rule.as_str()).or_default().push(row));
+    let mut idle: HashMap<&AutomationId, Vec<&str>> = HashMap::new();
+    edition.in_force.problems().iter().for_each(|one| idle.entry(&one.automation).or_default().push(&one.text));
     let card = |rule: &Rule, places: &[Spot]| {
-        let broken = rows.iter().filter(|row| row.rule == rule.id && visit.who.sees_everything());
-        let broken: Vec<&str> =
-            broken.flat_map(|row| idle.iter().filter(|one| one.automation == row.id)).map(|one| one.text.as_str()).collect();
-        card(&visit, words, &edition.rules, rule, &Stand { places, spots: &spots, rows: &rows, broken: &broken })
+        let rows = by_rule.get(rule.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let told = rows.iter().filter(|_| visit.who.sees_everything());
+        let broken: Vec<&str> = told.filter_map(|row| idle.get(&row.id)).flatten().copied().collect();
+        let rows = rows.iter().map(|row| (&row.id, *row)).collect();
+        card(&visit, words, &edition.rules, rule, &Stand { places, spots: &spots, rows, broken: &broken })
     };
     let body = html! {
         p data-key="how" { (words.how) }
@@ -74,6 +98,12 @@ pub(crate) async fn list(visit: Visit) -> Result<Response, Problem> {
                 }))
             }
         }
+        @if from > 0 || more {
+            p.pager data-key="pager" {
+                @if from > 0 { a href={ "/automations?from=" (from.saturating_sub(CARDS)) } { (words.earlier) } }
+                @if more { a href={ "/automations?from=" (from + CARDS) } { (words.later) } }
+            }
+        }
     };
     Ok(visit.page(Place::Automations, visit.words.place(Place::Automations), &body))
 }
@@ -82,7 +112,8 @@ pub(crate) async fn list(visit: Visit) -> Result<Response, Problem> {
 struct Stand<'s> {
     places: &'s [Spot],
     spots: &'s Spots,
-    rows: &'s [AutomationRow],
+    /// Those of the rule.
+    rows: HashMap<&'s AutomationId, &'s AutomationRow>,
     /// Why it is on and does nothing.
     broken: &'s [&'s str],
 }
@@ -91,13 +122,13 @@ fn card(visit: &Visit, words: &Words, rules: &RuleSet, rule: &Rule, stand: &Stan
     let lang = visit.words.lang;
     let title = rule.title.get(lang).map_or(rule.id.as_str(), String::as_str);
     let placed = |on: bool| -> Vec<String> {
-        let rows = stand.places.iter().filter_map(|spot| Some((spot, spot.row(&rule.id, stand.rows)?)));
+        let rows = stand.places.iter().filter_map(|spot| Some((spot, *stand.rows.get(&spot.id(&rule.id))?)));
         rows.filter(|(_, row)| row.enabled == on).map(|(spot, _)| stand.spots.name(spot, words.every_clinic)).collect()
     };
     let (on, off) = (placed(true), placed(false));
     // With its settings, where they are the same wherever it is on.
     let mut chosen =
-        stand.places.iter().filter_map(|spot| spot.row(&rule.id, stand.rows)).filter(|row| row.enabled).map(|row| &row.settings);
+        stand.places.iter().filter_map(|spot| stand.rows.get(&spot.id(&rule.id))).filter(|row| row.enabled).map(|row| &row.settings);
     let settings = chosen.next().filter(|first| chosen.all(|other| other == *first)).cloned().unwrap_or_else(Map::new);
     let sentence = rules.sentence(&rule.id, &settings, lang).map(|sentence| sentence.to_string()).unwrap_or_default();
     let does = rule.description.as_ref().and_then(|text| text.get(lang));

@@ -119,6 +119,15 @@ impl Spots {
         all.into_iter().collect()
     }
 
+    /// Whether there is anywhere that `rule` may be switched by `who`.
+    pub(super) fn has_some(&self, app: &App, rules: &RuleSet, rule: &Rule, who: &Known) -> bool {
+        let mut connections = connections(app, rules, rule);
+        match who.clinics.named() {
+            None => connections.next().is_some(),
+            Some(named) => connections.any(|connection| named.iter().any(|one| one.connection == connection)),
+        }
+    }
+
     /// What people call a place; `every`, where it is all clinics of a connection.
     pub(super) fn name(&self, spot: &Spot, every: &str) -> String {
         let clinic = match &spot.clinic {

@@ -7,6 +7,8 @@ use crate::pages::words::Words as Common;
 /// The words of one language.
 pub(super) struct Words {
     pub(super) how: &'static str,
+    pub(super) earlier: &'static str,
+    pub(super) later: &'static str,
     pub(super) empty: &'static str,
     pub(super) empty_how: &'static str,
     /// What automations are for, in the order of [`Purpose`](super::catalog::Purpose).
@@ -125,6 +127,8 @@ impl Words {
 
 static PT_BR: Words = Words {
     how: "O que a clínica pode deixar por conta do zelo. Abra uma para ver o que ela faz, que dados usa e ligá-la.",
+    earlier: "← Anteriores",
+    later: "Mais automações →",
     empty: "Ainda não há automações para as suas conexões.",
     empty_how: "Elas aparecem aqui quando há arquivos de regras para um sistema que está conectado.",
     purposes: [
@@ -219,6 +223,8 @@ static PT_BR: Words = Words {
 
 static EN: Words = Words {
     how: "What the clinic can leave to zelo. Open one to see what it does and which data it uses, and to switch it on.",
+    earlier: "← Earlier ones",
+    later: "More automations →",
     empty: "There are no automations for your connections yet.",
     empty_how: "They stand here once there are rule files for a system that is connected.",
     purposes: ["Issue documents", "Talk to patients and contacts", "Send data to other systems", "Keep records up to date", "Others"],

@@ -86,6 +86,7 @@ pub(crate) async fn move_card(visit: Visit, request: Request) -> Result<Response
     }
     let runtime = &visit.app.runtime;
     let said = Amend {
+        lacking: None,
         record: runtime.store.indexer().record(&connection, CONTACT, &id),
         fields: Map::from_iter([("stage".to_owned(), Value::from(stage))]),
         new: None,

@@ -13,6 +13,7 @@ use zelo_store::JobView;
 
 use super::words::Words;
 use super::{Asked, Wrong};
+use crate::access::Role;
 use crate::pages::moments::{hour, moment};
 use crate::pages::visit::Visit;
 use crate::pages::words::Words as Common;
@@ -207,7 +208,16 @@ impl Opened {
             Ok(prepared) => {
                 let texts = visit.app.runtime.messages_of(&prepared).await;
                 let told = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let inputs = prepared.input.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), told(value))).collect();
+                // Beyond the message: as of an event's payload, and of the records that it looks up, which may be of no clinic.
+                let whole = visit.who.role >= Role::Integrator && visit.who.sees_everything();
+                let inputs = prepared
+                    .input
+                    .as_object()
+                    .filter(|_| whole)
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.clone(), told(value)))
+                    .collect();
                 Self { texts, inputs, why_not: None, window }
             }
             Err(reason) => Self { texts: Vec::new(), inputs: Vec::new(), why_not: Some(reason), window },

@@ -21,7 +21,7 @@ use self::calendar::{Calendar, days, span};
 use self::entry::Entry;
 pub(super) use self::entry::{at, called, clinic, whom};
 use self::words::{Words, words};
-use super::moments::day;
+use super::moments::{day, zone_name};
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -149,7 +149,10 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     rows.truncate(ROWS as usize);
     let spans: Vec<_> = days(shown).into_iter().map(|day| span(day, &zone)).collect();
     let calendar = Calendar::new(shown, today, archive.pending_counts(&wanted, &spans).await?);
-    Seen::of("scheduled").rows(&rows).by(&visit.who, &visit.app).await?;
+    // Entries say whose they are, by the records that they look up.
+    let looked_up = rows.iter().flat_map(|row| &row.job.lookups).map(|lookup| lookup.record.hash).collect();
+    let people = archive.people(&looked_up).await?;
+    Seen::of("scheduled").rows(&rows).people(people).by(&visit.who, &visit.app).await?;
     let entries = Entry::all(visit, &rows, asked, wrong).await?;
     let next = rows.last().filter(|_| more).map(|row| format!("{}.{}", row.job.run_at.as_millisecond(), row.cursor));
     let done = match asked.done.as_str() {
@@ -184,7 +187,7 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         (filters(words, common, asked, shown, &places))
         div data-key="calendar" { (calendar.markup(words, common, asked)) }
         (section("agenda", &title(common, shown), &html! {
-            p.facts { (words.zone) " " (zone.iana_name().unwrap_or("UTC")) }
+            p.facts { (words.zone) " " (zone_name(&zone)) }
             (list)
         }))
     })

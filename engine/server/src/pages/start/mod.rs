@@ -12,10 +12,10 @@ use http::StatusCode;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::Map;
+use serde_json::{Map, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
-use zelo_core::EventId;
+use zelo_core::{AuditEntry, AuditKind, EventId};
 use zelo_rules::{Rule, RuleSet, Source};
 use zelo_runtime::preview::{Asked as Trying, Error as Unknown, On, Tried};
 use zelo_runtime::{Connection, explain};
@@ -127,6 +127,11 @@ pub(crate) async fn send(State(app): State<App>, who: Known, Language(common): L
     };
     let asked = Asked { connection: name.clone(), rule: wanted.map(|rule| rule.id.clone()).unwrap_or_default(), ..Asked::default() };
     let own = words(common);
+    // Before it is sent: rules take it for real.
+    let detail = json!({ "what": "sample sent", "kind": kind });
+    let entry =
+        AuditEntry { connection: Some(name.clone()), ..AuditEntry::new(app.runtime.clock.now(), AuditKind::Decided, who.actor(), &detail) };
+    app.runtime.store.answer_for(vec![entry]).await?;
     let why = match parcel.send(&app).await? {
         Sent::Came(event) => {
             let there = Asked { event: event.to_string(), sent: "came".to_owned(), ..asked };

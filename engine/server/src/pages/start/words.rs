@@ -66,7 +66,7 @@ pub(super) fn words(common: &Common) -> &'static Words {
 }
 
 static PT_BR: Words = Words {
-    intro: "Em sete passos curtos, do sistema da clínica até a primeira automação ligada. Nada é enviado a ninguém antes do último.",
+    intro: "Em sete passos curtos, do sistema da clínica até a primeira automação ligada. Enquanto nenhuma automação está ligada, nada é enviado a ninguém.",
     done: "feito",
     now: "agora",
     next: "depois",
@@ -131,7 +131,7 @@ static PT_BR: Words = Words {
 };
 
 static EN: Words = Words {
-    intro: "Seven short steps, from the clinic's system to the first automation that is on. Nothing is sent to anybody before the last one.",
+    intro: "Seven short steps, from the clinic's system to the first automation that is on. While no automation is on, nothing is sent to anybody.",
     done: "done",
     now: "now",
     next: "next",

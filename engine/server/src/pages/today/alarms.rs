@@ -1,5 +1,6 @@
 //! What is wrong with the set-up, or around it; each with what to do about it.
 
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use zelo_rules::Diagnostic;
 use zelo_runtime::Heard;
@@ -7,11 +8,13 @@ use zelo_runtime::outbound::Down;
 
 use super::words::Words as Own;
 use crate::App;
-use crate::pages::tables::{section, time};
+use crate::pages::moments::{Zones, moment};
+use crate::pages::tables::section;
 use crate::pages::words::Words;
 
 /// What is wrong with the set-up, or around it.
 pub(super) fn alarms(app: &App, words: &Words) -> Markup {
+    let zone = Zones::new(app).of_all();
     let own = super::words::words(words);
     let connections = app.runtime.connections.values().filter(|connection| app.runtime.is_insecure(connection));
     let mut insecure: Vec<&str> = connections.map(|connection| connection.name.as_str()).collect();
@@ -31,8 +34,8 @@ pub(super) fn alarms(app: &App, words: &Words) -> Markup {
             (refused_section(words, problem))
         }
         @if !idle.is_empty() { (idle_section(words, own, idle)) }
-        @if !down.is_empty() { (down_section(words, own, &down)) }
-        @if !silent.is_empty() { (silent_section(words, own, &silent)) }
+        @if !down.is_empty() { (down_section(words, own, &down, &zone)) }
+        @if !silent.is_empty() { (silent_section(words, own, &silent, &zone)) }
         @if !rising.is_empty() { (rising_section(words, own, &rising)) }
     }
 }
@@ -86,15 +89,15 @@ fn idle_section(words: &Words, own: &Own, idle: &[zelo_rules::Problem]) -> Marku
 }
 
 /// What is for these waits, and goes on by itself.
-fn down_section(words: &Words, own: &Own, down: &[Down]) -> Markup {
+fn down_section(words: &Words, own: &Own, down: &[Down], zone: &TimeZone) -> Markup {
     let content = html! {
         ul {
             @for Down { host, automation, since, again } in down {
                 li {
                     code { (host) } " "
                     @if let Some(automation) = automation { (words.down_for) " " code { (automation) } " · " } @else { (words.down_since) " " }
-                    (time(*since)) " · "
-                    @if let Some(again) = again { (words.down_again) " " (time(*again)) } @else { (words.down_tried) }
+                    (moment(words, *since, zone)) " · "
+                    @if let Some(again) = again { (words.down_again) " " (moment(words, *again, zone)) } @else { (words.down_tried) }
                 }
             }
         }
@@ -103,13 +106,13 @@ fn down_section(words: &Words, own: &Own, down: &[Down]) -> Markup {
     alarm("down", words.down, &content)
 }
 
-fn silent_section(words: &Words, own: &Own, silent: &[&Heard]) -> Markup {
+fn silent_section(words: &Words, own: &Own, silent: &[&Heard], zone: &TimeZone) -> Markup {
     let content = html! {
         ul {
             @for heard in silent {
                 li {
                     code { (heard.connection) }
-                    @if let Some(last) = heard.last { " " (words.silent_since) " " (time(last)) }
+                    @if let Some(last) = heard.last { " " (words.silent_since) " " (moment(words, last, zone)) }
                 }
             }
         }

@@ -23,7 +23,7 @@ use zelo_store::{Counted, JobView, OPEN_MAX, Open, Page, Range, Tally};
 
 use self::chart::Day;
 use self::words::Words as Own;
-use super::moments::{Zones, moment, number};
+use super::moments::{Zones, moment, number, zone_name};
 use super::tables::{section, table};
 use super::visit::{Place, Visit, narrow};
 use super::words::Words;
@@ -196,9 +196,7 @@ impl Look {
 
     fn heading(&self, own: &Own) -> String {
         match self.zone.iana_name() {
-            Some(zone) => {
-                format!("{} · {} {}", own.today, own.zone.to_lowercase(), zone.rsplit('/').next().unwrap_or(zone).replace('_', " "))
-            }
+            Some(_) => format!("{} · {} {}", own.today, own.zone.to_lowercase(), zone_name(&self.zone)),
             None => format!("{} · UTC", own.today),
         }
     }
@@ -372,5 +370,5 @@ fn by_clinic(words: &Words, own: &Own, look: &Look) -> Markup {
             }
         }
     };
-    table(own.by_clinic, &[own.clinic, own.came, own.done, own.failed], &rows)
+    table(own.by_clinic_what, &[own.clinic, own.came, own.done, own.failed], &rows)
 }
