@@ -101,7 +101,8 @@ impl Filter {
     }
 }
 
-/// The zone in which days are counted: that of the first connection of which the reader is told.
+/// The zone in which days are counted and times are told, for all entries, so that their order shows: that of the first connection of which
+/// the reader is told.
 async fn home(visit: &Visit, zones: &Zones<'_>) -> Result<TimeZone, Problem> {
     let named = visit.who.clinics.named().into_iter().flatten().next();
     if let Some(clinic) = named {
@@ -131,12 +132,9 @@ pub(crate) async fn list(visit: Visit, query: Result<Query<Filter>, QueryRejecti
     let places = Places::of(&visit).await?;
     let mut rows = Vec::with_capacity(found.len());
     for view in &found {
-        let zone = match &view.entry.connection {
-            Some(connection) => zones.of(connection, view.entry.clinic.as_deref()).await?,
-            None => home.clone(),
-        };
-        rows.push(row(&visit, own, &places, view, &zone));
+        rows.push(row(&visit, own, &places, view, &home));
     }
+    let caption = format!("{} {}", own.caption, home.iana_name().unwrap_or("UTC"));
     let oldest = found.last().map(|view| view.cursor.to_string()).unwrap_or_default();
     let content = html! {
         p.none data-key="intro" { (own.intro) }
@@ -144,7 +142,7 @@ pub(crate) async fn list(visit: Visit, query: Result<Query<Filter>, QueryRejecti
         @if found.is_empty() && !refused {
             (empty(own, !filter.is_empty()))
         } @else if !found.is_empty() {
-            (listed(own.caption, &[visit.words.time, own.who, own.what, own.about, visit.words.clinic], &html! { @for row in &rows { (row) } }))
+            (listed(&caption, &[visit.words.time, own.who, own.what, own.about, visit.words.clinic], &html! { @for row in &rows { (row) } }))
         }
         @if more || filter.before.is_some() {
             nav.pager data-key="pager" aria-label=(own.older) {

@@ -53,7 +53,7 @@ pub(super) struct Words {
 
 static PT_BR: Words = Words {
     intro: "Quem fez e quem viu o quê. Nada aqui pode ser mudado sem que se note, e nenhum dado de paciente aparece: as pessoas têm pseudônimos.",
-    caption: "Registros da auditoria, o mais novo primeiro",
+    caption: "Registros da auditoria, o mais novo primeiro; horários de",
     filter: "Filtrar",
     kind: "O que aconteceu",
     all_kinds: "Tudo",
@@ -197,7 +197,7 @@ static PT_BR: Words = Words {
 
 static EN: Words = Words {
     intro: "Who did and who saw what. Nothing here can be changed unnoticed, and no patient's data show: people have pseudonyms.",
-    caption: "Entries of the audit log, newest first",
+    caption: "Entries of the audit log, newest first; times of",
     filter: "Filter",
     kind: "What happened",
     all_kinds: "Everything",

@@ -224,7 +224,7 @@ impl<'a> Teller<'a> {
     async fn bubble(&self, view: &MessageView) -> Result<Markup, Problem> {
         let (own, words) = (self.own, self.visit.words);
         let zone = self.zones.of(&view.connection, view.clinic.as_deref()).await?;
-        let channel = self.visit.app.runtime.channels.0.get(&view.channel);
+        let is_outbox = matches!(self.visit.app.runtime.channels.0.get(&view.channel), Some(ChannelKind::Outbox));
         let news = format!("{} {}", words.message_to, phone(&view.message.to));
         Ok(html! {
             li.bubble data-key={ "message " (view.id) } data-news=(news) {
@@ -240,8 +240,10 @@ impl<'a> Teller<'a> {
                     ul.answers aria-label=(own.choices) { @for button in &view.message.buttons { li { (button.title) } } }
                 }
                 p.facts {
-                    (moment(words, view.at, &zone)) " · " (view.channel)
-                    @if matches!(channel, Some(ChannelKind::Outbox)) { " · " (own.outbox) }
+                    (moment(words, view.at, &zone))
+                    // The channel that is called so says it already.
+                    @if !is_outbox || view.channel != "outbox" { " · " (view.channel) }
+                    @if is_outbox { " · " (own.outbox) }
                     @if let Some(title) = automation(self.visit, &view.action) {
                         br; (own.made_by) " " a href={ "/activity/jobs/" (view.job) } { (title) }
                     }
