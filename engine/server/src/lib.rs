@@ -179,7 +179,7 @@ pub(crate) struct App {
     pub(crate) live: Arc<Live>,
     /// Backtests that people have begun.
     pub(crate) trials: Arc<Trials>,
-    /// Held by who has the tests of rules run.
+    /// Held by who has the tests of rules run, or the whole audit log read: one at a time.
     pub(crate) testing: Arc<Mutex<()>>,
     /// Held by who is told the figures.
     pub(crate) telling: Arc<Mutex<()>>,
