@@ -1,6 +1,7 @@
-//! How long the pages take that people look at, with a large store behind them: each page of the menu, and one page below each list.
+//! How long the pages take that people look at, with a large store behind them: each page that the menu
+//! leads to, one of every form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
@@ -48,21 +49,14 @@ pub(crate) fn measure(folder: &Path, size: Size, report: &mut Report) -> Result<
         }
         Ok((took, String::from_utf8_lossy(&answer.body).into_owned()))
     };
-    // The menu, and of each of its pages the first link to something below it.
-    let mut pages: BTreeSet<String> = links(&visit("/")?.1).into_iter().collect();
-    for list in pages.clone() {
-        let below = format!("{}/", list.trim_end_matches('/'));
-        let found = links(&visit(&list)?.1);
-        pages.extend(found.iter().find(|link| link.starts_with(&below) && list != "/").cloned());
-        pages.extend(found.iter().find(|link| link.starts_with("/activity/jobs/")).cloned());
-    }
+    let pages = walk(|path| Ok(visit(path)?.1))?;
     println!("\n{} events, {} rules that are on: from a request to the whole page, in ms", number(events as f64), number(rules as f64));
     let mut slowest = (0.0, String::new());
     for page in &pages {
         let took = (0..=size.rounds).map(|_| Ok(visit(page)?.0)).collect::<Result<Vec<f64>, String>>()?;
         // Before the first nothing of it was read.
         let (first, again) = (took[0], median(took[1..].to_vec()));
-        println!("{again:>9.1} {first:>9.1} at first  {}", page.split('?').next().unwrap_or_default());
+        println!("{again:>9.1} {first:>9.1} at first  {page}");
         if again > slowest.0 {
             slowest = (again, page.clone());
         }
@@ -77,6 +71,52 @@ pub(crate) fn measure(folder: &Path, size: Size, report: &mut Report) -> Result<
     report.figure(format!("pages over {} events and {} rules", number(events as f64), number(rules as f64)), number(pages.len() as f64));
     report.at_most(format!("the slowest of them, {}", slowest.1), slowest.0, WITHIN_MS, " ms");
     Ok(())
+}
+
+/// One page of each form, by its address: what the menu leads to and what these lead to, and each list as its filters narrow it.
+fn walk(read: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
+    let mut known = BTreeSet::new();
+    let mut pages = Vec::new();
+    let mut ahead = VecDeque::from(["/".to_owned()]);
+    while let Some(page) = ahead.pop_front() {
+        if !known.insert(form(&page)) {
+            continue;
+        }
+        let text = read(&page)?;
+        ahead.extend(links(&text));
+        for choice in choices(&text) {
+            let narrowed = format!("{page}{}{choice}", if page.contains('?') { '&' } else { '?' });
+            if known.insert(form(&narrowed)) {
+                pages.push(narrowed);
+            }
+        }
+        pages.push(page);
+    }
+    Ok(pages)
+}
+
+/// What pages have in common that differ in what they are of: the path without its ids, and the parameters' names.
+fn form(page: &str) -> (String, BTreeSet<String>) {
+    let (path, query) = page.split_once('?').unwrap_or((page, ""));
+    let word = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let parts: Vec<&str> =
+        path.split('/').enumerate().map(|(at, part)| if at == 1 || word(part) && at != 2 { part } else { "*" }).collect();
+    let names = query.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default().to_owned());
+    // Jobs and events are two lists at one address.
+    let shown = query.split('&').find(|parameter| parameter.starts_with("show=")).map(str::to_owned);
+    (parts.join("/"), names.chain(shown).collect())
+}
+
+/// The last choice of each filter of a page, as a parameter.
+fn choices(page: &str) -> Vec<String> {
+    let filters = page.split("<form").skip(1).filter(|form| form.split('>').next().is_some_and(|head| !head.contains("method=\"post\"")));
+    let selects = filters.flat_map(|form| form.split("</form>").next().unwrap_or_default().split("<select").skip(1));
+    let chosen = selects.filter_map(|select| {
+        let name = select.split("name=\"").nth(1)?.split('"').next()?;
+        let value = select.split("</select>").next()?.rsplit("value=\"").next()?.split('"').next()?;
+        Some(format!("{name}={}", value.replace('/', "%2F").replace(' ', "%20")))
+    });
+    chosen.collect()
 }
 
 /// Where a page leads, below this server.

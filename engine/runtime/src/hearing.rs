@@ -105,19 +105,19 @@ impl Runtime {
     pub fn count_refused(&self, connection: Option<&str>, reason: &'static str) {
         self.metrics().refused(connection, reason);
         if let Some(connection) = connection.filter(|_| !OWN_FAULTS.contains(&reason)) {
-            self.hearing.refused(connection, self.clock.now());
+            self.0.hearing.refused(connection, self.clock.now());
         }
     }
 
     /// How each connection stands now, by name.
     pub fn heard(&self) -> Vec<Heard> {
-        self.hearing.at(self.clock.now())
+        self.0.hearing.at(self.clock.now())
     }
 
     /// What came through `connection`, by the hour since 1970 and in order, as far as it is known; nothing where it is none of ours.
     pub fn heard_by_hour(&self, connection: &str) -> Vec<(i64, Hour)> {
         let mut hours = Vec::new();
-        self.hearing.with(connection, |ear| hours = ear.heard.hours().collect());
+        self.0.hearing.with(connection, |ear| hours = ear.heard.hours().collect());
         hours
     }
 
@@ -127,9 +127,9 @@ impl Runtime {
         if let Err(error) = self.write_heard(now).await {
             tracing::error!(%error, "what came through connections was not written down; this is tried again in a minute");
         }
-        for Heard { connection, last, silent, refusals_rise } in self.hearing.at(now) {
+        for Heard { connection, last, silent, refusals_rise } in self.0.hearing.at(now) {
             let mut before = (silent, refusals_rise);
-            self.hearing.with(&connection, |ear| {
+            self.0.hearing.with(&connection, |ear| {
                 ear.heard.forget(now);
                 before = std::mem::replace(&mut ear.logged, before);
             });
@@ -148,7 +148,7 @@ impl Runtime {
     }
 
     async fn write_heard(&self, now: Timestamp) -> Result<(), zelo_store::Error> {
-        let hearing = &self.hearing;
+        let hearing = &self.0.hearing;
         // First of all: what this process writes would be read as what was there before it.
         if !hearing.recalled.load(Ordering::Acquire) {
             for HeardHour { connection, hour, came } in self.store.heard().await? {

@@ -242,7 +242,7 @@ impl Runtime {
             Ok(Answer::Handshake(_)) => tracing::info!("handshake answered"),
             Ok(Answer::Taken { receipts, .. }) => receipts.all().iter().for_each(|receipt| {
                 self.metrics().received(incoming.connection, receipt.status);
-                self.hearing.accepted(incoming.connection, arrived.at);
+                self.0.hearing.accepted(incoming.connection, arrived.at);
                 tracing::info!(
                     event = receipt.event_id.map(tracing::field::display),
                     status = receipt.status.as_str(),

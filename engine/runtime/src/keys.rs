@@ -42,7 +42,7 @@ impl InHand<'_> {
 impl Runtime {
     /// The secrets as they are now.
     pub(crate) fn keys_in_hand(&self) -> InHand<'_> {
-        InHand { shared: self, changed: self.keys.0.load_full() }
+        InHand { shared: self, changed: self.0.keys.0.load_full() }
     }
 
     /// How many secrets deliveries of `connection` may be signed with now.
@@ -52,6 +52,6 @@ impl Runtime {
 
     /// Takes over other secrets: of the connections that are named, and all that headers may stand for.
     pub fn take_secrets(&self, deliveries: HashMap<String, Vec<Vec<u8>>>, headers: Secrets) {
-        self.keys.0.store(Some(Arc::new(Changed { deliveries, headers })));
+        self.0.keys.0.store(Some(Arc::new(Changed { deliveries, headers })));
     }
 }

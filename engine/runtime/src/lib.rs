@@ -79,12 +79,15 @@ pub use waits::Waits;
 
 /// All that the loops share. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime {
-    shared: Arc<Shared>,
+pub struct Runtime(Arc<Parts>);
+
+/// All in one place: whoever clones a [`Runtime`] counts once.
+struct Parts {
+    shared: Shared,
     metrics: Arc<Metrics>,
-    breakers: Arc<outbound::Breakers>,
-    hearing: Arc<hearing::Hearing>,
-    keys: Arc<keys::Keys>,
+    breakers: outbound::Breakers,
+    hearing: hearing::Hearing,
+    keys: keys::Keys,
 }
 
 /// What a [`Runtime`] is made of.
@@ -111,13 +114,14 @@ impl Runtime {
     /// A runtime over these parts.
     pub fn new(shared: Shared) -> Self {
         let metrics = Metrics::new(shared.clock.now(), shared.connections.keys().map(String::as_str));
-        let hearing = Arc::new(hearing::Hearing::new(shared.clock.now(), shared.connections.values()));
-        Self { shared: Arc::new(shared), metrics: Arc::new(metrics), breakers: Arc::default(), hearing, keys: Arc::default() }
+        let hearing = hearing::Hearing::new(shared.clock.now(), shared.connections.values());
+        let (breakers, keys) = (outbound::Breakers::default(), keys::Keys::default());
+        Self(Arc::new(Parts { shared, metrics: Arc::new(metrics), breakers, hearing, keys }))
     }
 
     /// What happened so far, in numbers.
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        &self.0.metrics
     }
 }
 
@@ -125,6 +129,6 @@ impl std::ops::Deref for Runtime {
     type Target = Shared;
 
     fn deref(&self) -> &Shared {
-        &self.shared
+        &self.0.shared
     }
 }

@@ -152,9 +152,19 @@ impl Default for Settings {
     }
 }
 
-/// What the handlers share. Cheap to clone.
+/// What the handlers share. Every layer of a request clones it, so it counts once.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Parts>);
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+pub(crate) struct Parts {
     pub(crate) runtime: Runtime,
     pub(crate) settings: Arc<Settings>,
     /// Of deliveries.
@@ -190,7 +200,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(runtime: Runtime, settings: Settings, stop: Option<watch::Receiver<bool>>) -> Self {
         let permits = |wanted: usize| Arc::new(Semaphore::new(wanted.min(u32::MAX as usize)));
-        Self {
+        Self(Arc::new(Parts {
             door: Arc::new(Door::new(&runtime, &settings)),
             sockets: Sockets::default(),
             runtime,
@@ -207,7 +217,7 @@ impl App {
             testing: Arc::default(),
             telling: Arc::default(),
             stop,
-        }
+        }))
     }
 }
 

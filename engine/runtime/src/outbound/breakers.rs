@@ -138,7 +138,7 @@ impl Runtime {
     /// Asks to send a request of `automation` to `url`.
     pub(crate) fn pass(&self, url: &Target, automation: &AutomationId) -> Result<Passage, Held> {
         let (now, keys) = (self.clock.now(), keys(url, automation));
-        let mut known = self.breakers.lock();
+        let mut known = self.0.breakers.lock();
         // Both are looked at before either is asked: where the one says no, no room of the other is taken.
         for key in &keys {
             let Some(destination) = known.get_mut(key) else { continue };
@@ -160,7 +160,7 @@ impl Runtime {
     /// What holds an action of `automation` back whatever it asks for: none of the destinations that `grants` name would be asked now.
     pub(crate) fn held_everywhere(&self, grants: &[HttpGrant], automation: &AutomationId) -> Option<Held> {
         let now = self.clock.now();
-        let mut known = self.breakers.lock();
+        let mut known = self.0.breakers.lock();
         let mut last = None;
         for grant in grants {
             let closed = |key: &Key| known.get(key).is_some_and(|destination| !destination.breaker.lets(now));
@@ -195,7 +195,7 @@ impl Runtime {
     /// All of them, as they stand now.
     fn looked_at(&self) -> MutexGuard<'_, Known> {
         let now = self.clock.now();
-        let mut known = self.breakers.lock();
+        let mut known = self.0.breakers.lock();
         for destination in known.values_mut() {
             self.look(destination, now);
         }
@@ -270,7 +270,7 @@ impl Passage {
     fn say(&mut self, word: Word) -> Option<Held> {
         let [all, one] = self.passes.take()?;
         let runtime = &self.runtime;
-        let mut known = runtime.breakers.lock();
+        let mut known = runtime.0.breakers.lock();
         let held = runtime.hear(&mut known, &self.host, all, word.of_all());
         held.or(runtime.hear(&mut known, &self.host, one, word.of_one()))
     }

@@ -345,6 +345,7 @@ async fn a_preview_is_of_what_came_and_is_written_down() {
     let wrong = integrator(&house).await.post("/automations/greeting/preview", "connection=acme&s.hours=0&s.team=x").await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.text.contains("O menor valor é 1.") && wrong.text.contains("Corrija os campos marcados"), "{}", wrong.text);
+    assert_eq!(reader.post("/automations/greeting/preview", "").await.status, 400, "a form names its connection");
     assert!(rows(&house).await.is_empty());
 }
 

@@ -95,7 +95,6 @@ pub(crate) async fn ask_off(visit: Visit, Path(rule): Path<String>, query: Askin
 )]
 pub(crate) async fn change(visit: Visit, Path(rule): Path<String>, request: Request) -> Result<Response, Problem> {
     let (named, given) = fields(&visit, request).await?;
-    let named = named.ok_or_else(|| Problem::malformed("The form of an automation names its connection."))?;
     let one = One::of(visit, &rule, Some(named)).await?;
     let word = given.iter().find(|(name, _)| name == "do").map(|(_, word)| word.as_str());
     let (to, texts, done) = match word {

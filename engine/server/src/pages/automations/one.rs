@@ -52,13 +52,13 @@ struct Drawn {
 }
 
 /// The fields of a form that was sent, and the place that they name.
-pub(super) async fn fields(visit: &Visit, request: Request) -> Result<(Option<Named>, Vec<(String, String)>), Problem> {
+pub(super) async fn fields(visit: &Visit, request: Request) -> Result<(Named, Vec<(String, String)>), Problem> {
     let form = tokio::time::timeout(visit.app.settings.request_timeout, FormBody::<Vec<(String, String)>>::from_request(request, &()));
     let malformed = |_| Problem::malformed("This is not the form of an automation.");
     let FormBody(fields) = form.await.map_err(|_| Problem::slow())?.map_err(malformed)?;
     let value = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let spot = value("connection").map(|connection| (connection, value("clinic")));
-    Ok((spot, fields))
+    let connection = value("connection").ok_or_else(|| Problem::malformed("The form of an automation names its connection."))?;
+    Ok(((connection, value("clinic")), fields))
 }
 
 impl One {

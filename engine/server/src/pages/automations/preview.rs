@@ -29,8 +29,8 @@ use crate::seen::Seen;
     )
 )]
 pub(crate) async fn try_it(visit: Visit, Path(rule): Path<String>, request: Request) -> Result<Response, Problem> {
-    let (spot, given) = fields(&visit, request).await?;
-    let one = One::of(visit, &rule, spot).await?;
+    let (named, given) = fields(&visit, request).await?;
+    let one = One::of(visit, &rule, Some(named)).await?;
     let texts = if one.may_change() { texts(&given) } else { one.texts() };
     match read(&one.rule()?.settings, &texts) {
         Err(wrongs) => one.again(Attempt { texts, wrongs, why: None }).await,

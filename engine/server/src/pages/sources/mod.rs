@@ -215,7 +215,7 @@ async fn samples(source: &Source) -> Vec<(String, String)> {
 }
 
 fn limits(visit: &Visit, w: &Words, connection: &Connection, source: &Source) -> Markup {
-    let App { settings, .. } = &visit.app;
+    let settings = &visit.app.settings;
     let rate = settings.rates.own.get(&connection.name).unwrap_or(&settings.rates.each);
     let allowed: Vec<String> = settings.allow.connections.get(&connection.name).into_iter().flatten().map(ToString::to_string).collect();
     let origins: Vec<&str> = settings.origins.get(&connection.name).into_iter().flatten().map(String::as_str).collect();
