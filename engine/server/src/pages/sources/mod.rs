@@ -20,7 +20,6 @@ use super::moments::{moment, number};
 use super::rules::{file_text, printed};
 use super::tables::{section, size, table as rows_of};
 use super::visit::{Place, Visit};
-use crate::App;
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::Table;
 use crate::origin;
