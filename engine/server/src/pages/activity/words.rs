@@ -153,8 +153,8 @@ pub(super) struct Words {
 static PT_BR: Words = Words {
     search: "Procurar",
     search_go: "Procurar",
-    search_how: "O código de um evento ou tarefa, ou o número de um agendamento, paciente ou venda no outro sistema: “appointment 123”, ou só “123”. Nomes não são pesquisáveis: os dados ficam cifrados.",
-    search_how_admin: "O código de um evento ou tarefa, o número de um agendamento, paciente ou venda no outro sistema (“appointment 123”, ou só “123”), ou uma pessoa pelo CPF, telefone ou e-mail. Nomes não são pesquisáveis: os dados ficam cifrados.",
+    search_how: "O código de um evento ou tarefa, ou o número de um agendamento, paciente ou venda no outro sistema: “consulta 123”, ou só “123”. Nomes não são pesquisáveis: os dados ficam cifrados.",
+    search_how_admin: "O código de um evento ou tarefa, o número de um agendamento, paciente ou venda no outro sistema (“consulta 123”, ou só “123”), ou uma pessoa pelo CPF, telefone ou e-mail. Nomes não são pesquisáveis: os dados ficam cifrados.",
     nothing_found: "Nada foi encontrado.",
     how_to_search: "Confira o número, inteiro e como o outro sistema o mostra. Não se procura por nome nem por parte de um número, porque os dados ficam cifrados.",
     people_are_admins: "Parece um CPF, telefone ou e-mail: só administradores podem procurar uma pessoa assim. Peça a um deles.",

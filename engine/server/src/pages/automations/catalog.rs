@@ -67,7 +67,7 @@ pub(crate) async fn list(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     let words = words(visit.words);
     let edition = visit.app.runtime.rules.current();
     let rows = visit.app.runtime.store.automations().await?;
-    let spots = Spots::of(&visit.app, &visit.who, &rows).await?;
+    let spots = Spots::of(&visit.app, visit.words, &visit.who, &rows).await?;
     let from: usize = asked.from.parse().unwrap_or(0);
     let theirs = edition.rules.rules().filter(|rule| spots.has_some(&visit.app, &edition.rules, rule, &visit.who));
     let mut rules: Vec<(&Rule, Vec<Spot>)> =
