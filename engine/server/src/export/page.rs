@@ -241,7 +241,7 @@ fn shown(scribe: &Scribe, all: &[Disclosed]) -> Markup {
                 tr {
                     td { (scribe.time(one.at)) }
                     td { (one.what.plugin) small { (one.what.rule) " · " (one.what.action) } }
-                    td { @for (name, class) in &one.what.fields { (name) " (" (own.class(class)) ")" br; } }
+                    td { @for (name, class) in &one.what.fields { (names::field(words, name)) " (" (own.class(class)) ")" br; } }
                     td { (one.what.purpose.as_deref().unwrap_or_default()) }
                     td { (one.what.basis.as_deref().unwrap_or_default()) }
                     td { @for effect in &one.effects { (text(effect, "effect")) " " (text(effect, "to")) br; } }

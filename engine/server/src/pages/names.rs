@@ -105,17 +105,22 @@ const ACTIONS: [Name; 18] = [
 ];
 
 /// The fields of records.
-const FIELDS: [Name; 24] = [
+const FIELDS: [Name; 32] = [
     ("active", "em uso", "active"),
+    ("address", "endereço", "address"),
     ("addresses", "endereços", "addresses"),
     ("amount", "valor", "amount"),
     ("birthday", "data de nascimento", "birthday"),
     ("clinic", "clínica", "clinic"),
+    ("clinic_tz", "fuso horário da clínica", "time zone of the clinic"),
+    ("closed", "encerrado", "closed"),
     ("cnpj", "CNPJ", "CNPJ"),
     ("cpf", "CPF", "CPF"),
     ("document", "CPF", "CPF"),
     ("email", "e-mail", "e-mail"),
     ("first_name", "nome", "first name"),
+    ("id", "código", "id"),
+    ("instant", "horário", "time"),
     ("last_contact", "último contato", "last contact"),
     ("last_name", "sobrenome", "last name"),
     ("name", "nome", "name"),
@@ -124,9 +129,12 @@ const FIELDS: [Name; 24] = [
     ("phone", "telefone", "phone"),
     ("phones", "telefone", "phone"),
     ("price", "preço", "price"),
+    ("prices", "preços", "prices"),
     ("role", "função", "role"),
     ("service_hours", "horário de atendimento", "service hours"),
+    ("services", "serviços", "services"),
     ("stage", "etapa", "stage"),
+    ("starts_at", "início", "start"),
     ("timezone", "fuso horário", "time zone"),
     ("value", "valor", "amount"),
     ("whatsapp", "WhatsApp", "WhatsApp"),

@@ -47,7 +47,7 @@ impl Teller<'_> {
             @else {
                 ul.steps {
                     @for class in Class::ALL.into_iter().filter(|class| of(*class).next().is_some()) {
-                        li { (self.common.class(class)) ": " code { (of(class).collect::<Vec<_>>().join(", ")) } }
+                        li { (self.common.class(class)) ": " (of(class).map(|name| names::field(self.common, name)).collect::<Vec<_>>().join(", ")) }
                     }
                 }
             }

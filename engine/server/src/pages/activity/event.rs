@@ -176,7 +176,7 @@ impl Timeline<'_> {
                 (fact(words.arrived, html! { (moment(common, event.received, self.zone)) }))
                 (fact(words.happened, html! { (moment(common, event.time, self.zone)) }))
                 (fact(common.status, html! { (status_badge(common, self.view.status)) }))
-                (fact(common.kind, html! { code { (event.kind) } }))
+                @if self.visit.who.role >= Role::Integrator { (fact(common.kind, html! { code { (event.kind) } })) }
                 @if let Some(entity) = &event.entity { (fact(common.entity, html! { (names::one(common, &entity.kind, &entity.id)) })) }
                 (fact(words.came_by, html! { (self.source()) " · " (self.places.whole(&event.connection, event.clinic.as_deref())) }))
                 (fact(words.verified, html! { (self.verified()) }))

@@ -138,6 +138,11 @@ struct Task<'t> {
     wrong: Option<&'t Wrong>,
 }
 
+/// The name in a record.
+fn name(row: &RecordRow) -> Option<&str> {
+    row.document.get("name").and_then(Value::as_str).filter(|name| !name.trim().is_empty())
+}
+
 /// The names that stand beside ids in a payload.
 fn named(data: &Value) -> HashMap<String, String> {
     let mut found = HashMap::new();
@@ -158,6 +163,21 @@ fn named(data: &Value) -> HashMap<String, String> {
         }
     }
     found
+}
+
+/// The names that other records of the same person have, by the ids of those who lack something and whom their event does not name.
+async fn elsewhere(
+    visit: &Visit,
+    view: &JobView,
+    lacks: &[Lack],
+    named: &HashMap<String, String>,
+) -> Result<HashMap<String, String>, Problem> {
+    let store = &visit.app.runtime.store;
+    let people = lacks.iter().filter(|lack| PEOPLE.contains(&lack.record.kind.as_str()) && !named.contains_key(&lack.id));
+    let kinds = |lack: &'_ Lack| PEOPLE.map(|kind| (store.indexer().record(&view.job.connection, kind, &lack.id), lack.id.clone()));
+    let asked: HashMap<KeyHash, String> = people.flat_map(kinds).collect();
+    let rows = store.archive().records(asked.keys().copied().collect()).await?;
+    Ok(asked.into_iter().filter_map(|(hash, id)| Some((id, name(rows.get(&hash)?)?.to_owned()))).collect())
 }
 
 /// What a person may fill in: of a record that is shown to its plugin as a whole, only what is surely meant.
@@ -181,7 +201,8 @@ impl<'t> Task<'t> {
         };
         let hashes = view.job.lookups.iter().map(|lookup| lookup.record.hash).chain(clinic(visit, &view.job)).collect();
         let records = runtime.store.archive().records(hashes).await?;
-        let named = event.map(|event| named(&event.data)).unwrap_or_default();
+        let mut named = event.map(|event| named(&event.data)).unwrap_or_default();
+        named.extend(elsewhere(visit, view, &lacks, &named).await?);
         Ok(Self { view, lacks, records, named, wrong: wrong.filter(|wrong| wrong.job == view.job.id) })
     }
 
@@ -246,7 +267,7 @@ impl<'t> Task<'t> {
         let (input, mode) = kind.input();
         let wrong = self.wrong.filter(|wrong| wrong.is_at(lack));
         let id = format!("fill-{}-{place}", self.view.job.id);
-        let named = self.records.get(&lack.record.hash).and_then(|row| row.document.get("name").and_then(Value::as_str));
+        let named = self.records.get(&lack.record.hash).and_then(name);
         let whose = names::one(common, &lack.record.kind, named.or(self.named.get(&lack.id).map(String::as_str)).unwrap_or(&lack.id));
         let label = names::capital(names::field(common, &lack.field));
         html! {

@@ -217,7 +217,7 @@ impl One {
                         p.facts { (words.may_follow) }
                     }
                     @if from_file { p.facts { (words.from_file) } }
-                    @if let Some(problem) = idle { p.error { (words.does_nothing) " " span lang="en" { (problem.text) } } }
+                    @if let Some(problem) = idle { p.error { (words.does_nothing) @if self.visit.who.role >= Role::Integrator { " " span lang="en" { (problem.text) } } } }
                 }
             },
         )

@@ -60,7 +60,9 @@ pub(in crate::pages) fn called(visit: &Visit, job: &Job) -> (String, Option<Stri
 /// The name of the person that a job is about, as far as a record has it.
 pub(in crate::pages) fn whom(job: &Job, records: &HashMap<KeyHash, RecordRow>) -> Option<String> {
     let of_person = job.lookups.iter().filter(|lookup| PEOPLE.contains(&lookup.record.kind.as_str()));
-    let text = |row: &RecordRow, field: &str| row.document.get(field).and_then(Value::as_str).map(str::to_owned);
+    let text = |row: &RecordRow, field: &str| {
+        row.document.get(field).and_then(Value::as_str).filter(|name| !name.trim().is_empty()).map(str::to_owned)
+    };
     of_person.filter_map(|lookup| records.get(&lookup.record.hash)).find_map(|row| text(row, "name").or_else(|| text(row, "first_name")))
 }
 
