@@ -9,6 +9,7 @@ use zelo_rules::RuleSet;
 use zelo_runtime::Waits;
 
 use super::moments::in_words;
+use super::places::phone;
 use super::visit::Visit;
 use super::words::Words;
 use crate::access::Role;
@@ -144,6 +145,15 @@ const FIELDS: [Name; 32] = [
 const CHANNELS: [Name; 4] =
     [("email", "e-mail", "e-mail"), ("outbox", "caixa de saída", "outbox"), ("sms", "SMS", "SMS"), ("whatsapp", "WhatsApp", "WhatsApp")];
 
+/// What people may do.
+const ROLES: [Name; 5] = [
+    ("admin", "administração", "admin"),
+    ("approver", "aprovação", "approver"),
+    ("integrator", "integração", "integrator"),
+    ("operator", "operação", "operator"),
+    ("viewer", "leitura", "viewer"),
+];
+
 fn told<'c>(names: &[Name], words: &Words, code: &'c str) -> Option<&'c str> {
     names.iter().find(|(known, ..)| *known == code).map(|(_, portuguese, english)| if words.is_english() { *english } else { *portuguese })
 }
@@ -153,9 +163,9 @@ pub(crate) fn thing<'c>(words: &Words, kind: &'c str) -> &'c str {
     told(&THINGS, words, kind).unwrap_or(kind)
 }
 
-/// One thing by its type and id: `Consulta 12`.
+/// One thing by its type and id: `Consulta 12`. Some are known by a phone number.
 pub(crate) fn one(words: &Words, kind: &str, id: &str) -> String {
-    format!("{} {id}", capital(thing(words, kind)))
+    format!("{} {}", capital(thing(words, kind)), phone(id))
 }
 
 /// What the action of a rule is called.
@@ -171,6 +181,11 @@ pub(crate) fn field<'c>(words: &Words, field: &'c str) -> &'c str {
 /// What a channel is called.
 pub(crate) fn channel<'c>(words: &Words, channel: &'c str) -> &'c str {
     told(&CHANNELS, words, channel).unwrap_or(channel)
+}
+
+/// What a role is called.
+pub(crate) fn role<'c>(words: &Words, role: &'c str) -> &'c str {
+    told(&ROLES, words, role).unwrap_or(role)
 }
 
 /// Whether `word`, as somebody typed it, means things of type `kind`: its code, or what it is called in any language, whatever its
@@ -225,7 +240,7 @@ pub(crate) fn code(visit: &Visit, code: &str) -> Markup {
 
 /// The code and the exact text of a reason, for those who write rules, where the page tells it in other words.
 pub(crate) fn exact(visit: &Visit, reason: &Reason) -> Markup {
-    html! { @if visit.who.role >= Role::Integrator { small lang="en" { code { (reason.code) ": " (reason.text) } } } }
+    html! { @if visit.who.role >= Role::Integrator { br; small lang="en" { code { (reason.code) ": " (reason.text) } } } }
 }
 
 /// What keeps a job that is ready, as a sentence; times in `zone`.
@@ -272,6 +287,7 @@ mod tests {
             ("Consulta 12".into(), "Appointment 12".into())
         );
         assert_eq!(one(portuguese, "clinic", "9"), "Clínica 9");
+        assert_eq!(one(portuguese, "lead", "+5511987654321"), "Novo contato (11) 98765-4321");
         assert_eq!((channel(portuguese, "outbox"), channel(english, "outbox")), ("caixa de saída", "outbox"));
         assert_eq!((action(portuguese, "remind"), field(portuguese, "phones")), ("lembrar", "telefone"));
         let unknown = [thing(portuguese, "robot"), action(portuguese, "robot"), field(portuguese, "robot"), channel(portuguese, "robot")];

@@ -371,7 +371,7 @@ impl<'f> Filters<'f> {
             (None, Some(clinic)) => return html! { input type="hidden" name="clinic" value=(clinic); },
             (connection, None) => connection.clone().unwrap_or_default(),
         };
-        self.places.select(self.visit.words.clinic, self.words.any, &chosen)
+        self.places.select(self.visit.words.clinic, self.words.any_place, &chosen)
     }
 
     /// The types of stored events, by what people call them.

@@ -44,11 +44,13 @@ pub(super) fn job_url(id: impl std::fmt::Display) -> String {
     format!("/activity/jobs/{id}")
 }
 
-/// What happened, as the source says it; the name of the type where nobody says it.
+/// What happened, as the source says it; the name of the type where nobody says it of what came from outside.
 fn event_title(rules: &RuleSet, common: &Common, event: &Event) -> String {
     let mapping = rules.source(&event.source).and_then(|source| source.events.iter().find(|mapping| mapping.kind == event.kind));
     let said = mapping.and_then(|mapping| mapping.title.as_ref()?.get(common.lang));
-    said.map_or_else(|| event.kind.clone(), |said| capital(said))
+    // No source has words for what a plugin emits.
+    let own = || if event.cause.is_some() { words::words(common).own_event.to_owned() } else { event.kind.clone() };
+    said.map_or_else(own, |said| capital(said))
 }
 
 fn status_badge(common: &Common, status: Status) -> Markup {

@@ -21,7 +21,7 @@ use zelo_store::{AuditPage, AuditView, Page};
 
 pub(crate) use self::sentence::{actor, rows, sentence};
 use self::words::{Words, words};
-use super::moments::{Zones, moment, number};
+use super::moments::{Zones, moment, number, zone_name};
 use super::names;
 use super::places::{Places, address, narrowed, read, unreadable};
 use super::tables::{section, table as listed};
@@ -135,7 +135,7 @@ pub(crate) async fn list(visit: Visit, query: Result<Query<Filter>, QueryRejecti
     for view in &found {
         rows.push(row(&visit, own, &places, view, &home));
     }
-    let caption = format!("{} {}", own.caption, home.iana_name().unwrap_or("UTC"));
+    let caption = format!("{} {}", own.caption, zone_name(&home));
     let oldest = found.last().map(|view| view.cursor.to_string()).unwrap_or_default();
     let content = html! {
         p.none data-key="intro" { (own.intro) }

@@ -69,6 +69,7 @@ fn filled(common: &Common, template: &str, detail: &Map<String, Value>, titled: 
                 Some((rule, place)) => format!("{} ({place})", titled(rule)),
                 None => titled(id),
             }),
+            ("role", Some(role)) => Some(names::role(common, role).to_owned()),
             ("record", Some(kind)) => Some(names::thing(common, kind).to_owned()),
             _ => None,
         };
