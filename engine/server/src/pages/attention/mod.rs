@@ -227,8 +227,7 @@ impl<'t> Task<'t> {
             li id=(job.id) data-key={ "task " (job.id) } data-news=(news) {
                 h3 { (title) @if let Some(whom) = self.whom(visit) { " " (words.about) " " (whom) } }
                 @if let Some(summary) = &self.view.summary { p.todo { (summary) } }
-                @if let Some(told) = told { p { (told) } }
-                @if let Some(why) = why { (names::exact(visit, why)) }
+                @if let Some((why, told)) = why.zip(told) { p { (told) (names::exact(visit, why)) } }
                 p.facts {
                     @if let Some(purpose) = &purpose { (purpose) " · " }
                     @if job.state.is_live() { (words.waits_until) " " (moment(common, job.run_at, &zone)) }

@@ -241,8 +241,7 @@ impl Opened {
         html! {
             div.preview {
                 @if let Some(reason) = &self.why_not {
-                    p { @if matches!(reason.code.as_str(), "step" | "collects") { (words.no_preview) } @else { (words.as_of_now) } " " (words.reason(common, reason)) }
-                    @if let Some(exact) = &self.exact { (exact) }
+                    p { @if matches!(reason.code.as_str(), "step" | "collects") { (words.no_preview) } @else { (words.as_of_now) } " " (words.reason(common, reason)) @if let Some(exact) = &self.exact { (exact) } }
                 }
                 @if !self.texts.is_empty() {
                     h4 { (words.preview) }
