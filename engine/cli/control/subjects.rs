@@ -122,7 +122,10 @@ pub(super) async fn answer(scene: &Scene<'_>, ask: &Ask) -> Result<Value> {
             let export = store.export_subject(*subject).await?.with_context(|| gone(*subject))?;
             let text = match shape {
                 Shape::Json => serde_json::to_string_pretty(&export::json(&export))?,
-                Shape::Html => export::page(&export, "pt-BR"),
+                Shape::Html => {
+                    let place = (export.subject.connection.as_str(), export.subject.clinic.as_deref());
+                    export::page(&export, "pt-BR", export::zone_of(store, scene.rules, scene.connections, place).await?)
+                }
             };
             note(scene, AuditKind::Exported, &export.subject, &json!({ "as": shape })).await?;
             tracing::info!(subject = %subject, "what is held of a person was exported");

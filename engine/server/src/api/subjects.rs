@@ -22,6 +22,7 @@ use crate::access::Known;
 use crate::export::Export;
 use crate::openapi::shapes;
 use crate::pages::Language;
+use crate::pages::moments::Zones;
 use crate::problem::Problem;
 use crate::seen::Seen;
 use crate::{App, body, export};
@@ -124,12 +125,13 @@ pub(super) async fn export(
         return Ok(Json(export::json(&export)).into_response());
     }
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"zelo-{subject}.html\"")).map_err(|_| Problem::internal())?;
+    let zone = Zones::new(&app).of(&export.subject.connection, export.subject.clinic.as_deref()).await?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CONTENT_DISPOSITION, disposition),
         (VARY, HeaderValue::from_static("Accept-Language, Cookie")),
     ];
-    Ok((headers, export::page(&export, words.lang)).into_response())
+    Ok((headers, export::page(&export, words.lang, zone)).into_response())
 }
 
 /// Who saw what of somebody.

@@ -14,6 +14,7 @@ use zelo_store::{AuditView, DocumentView, JobExport, SubjectExport};
 use crate::api::views::{AuditJson, DocumentJson, EventJson, JobJson, MessageJson, RecordJson};
 use crate::openapi::shapes;
 
+pub use crate::pages::moments::zone_of;
 pub use page::page;
 pub use seen::{Disclosed, Looked, What, WhoSaw, disclosures, who_saw};
 

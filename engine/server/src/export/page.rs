@@ -1,6 +1,8 @@
 //! The page of a person: one file that needs nothing else, to be read, printed, or handed over.
 
 use data_encoding::BASE64;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 use zelo_core::effect::{Attachment, Body};
@@ -8,8 +10,9 @@ use zelo_store::{DocumentView, MessageView, SubjectExport, SubjectView};
 
 use super::seen::{Disclosed, Looked, who_saw};
 use super::words::Words;
-use crate::pages::tables::{reason, size, time};
-use crate::pages::words;
+use crate::pages::moments::{moment, zone_name};
+use crate::pages::tables::{reason, size};
+use crate::pages::{names, words};
 
 /// Plain, and fit for paper.
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1d2320}\
@@ -24,18 +27,26 @@ struct Scribe {
     words: &'static words::Words,
     /// What only this one says.
     own: &'static Words,
+    /// In which times are told.
+    zone: TimeZone,
 }
 
-/// All that is held of a person as one HTML page in the language `locale`: `pt-BR`, or `en`. It has no script, loads nothing, and
+impl Scribe {
+    fn time(&self, instant: Timestamp) -> Markup {
+        moment(self.words, instant, &self.zone)
+    }
+}
+
+/// All that is held of a person as one HTML page in the language `locale`: `pt-BR`, or `en`; times in `zone`. It has no script, loads nothing, and
 /// holds the files of the person's documents. Every value is escaped.
-pub fn page(export: &SubjectExport, locale: &str) -> String {
+pub fn page(export: &SubjectExport, locale: &str, zone: TimeZone) -> String {
     let words = words::choose(Some(locale));
-    let scribe = Scribe { words, own: Words::of(words.lang) };
+    let scribe = Scribe { words, own: Words::of(words.lang), zone };
     let own = scribe.own;
     let seen = who_saw(&export.audit);
     let body = html! {
         h1 { (own.title) }
-        p { (own.how) }
+        p { (own.how) " " (zone_name(&scribe.zone)) "." }
         (subject(&scribe, &export.subject))
         (events(&scribe, export))
         (records(&scribe, export))
@@ -93,11 +104,11 @@ fn subject(scribe: &Scribe, subject: &SubjectView) -> Markup {
                 div { dt { (own.pseudonym) } dd { (subject.pseudonym) } }
                 div { dt { (words.connection) } dd { (subject.connection) } }
                 @if let Some(clinic) = &subject.clinic { div { dt { (words.clinic) } dd { (clinic) } } }
-                div { dt { (own.since) } dd { (time(subject.since)) } }
+                div { dt { (own.since) } dd { (scribe.time(subject.since)) } }
                 @if !kinds.is_empty() { div { dt { (own.known_by) } dd { (kinds.join(", ")) } } }
                 @for link in &subject.linked { div { dt { (own.linked) } dd { (link.pseudonym) " (" (own.identity(link.by.as_str())) ")" } } }
-                @if let Some(held) = subject.held { div { dt { (own.held) } dd { (time(held)) } } }
-                @if let Some(erased) = subject.erased { div { dt { (own.erased) } dd { (time(erased)) } } }
+                @if let Some(held) = subject.held { div { dt { (own.held) } dd { (scribe.time(held)) } } }
+                @if let Some(erased) = subject.erased { div { dt { (own.erased) } dd { (scribe.time(erased)) } } }
             }
         }
     }
@@ -110,7 +121,7 @@ fn events(scribe: &Scribe, export: &SubjectExport) -> Markup {
             @for view in &export.events {
                 @let event = &view.event;
                 tr {
-                    td { (time(event.time)) small { (scribe.own.received) " " (time(event.received)) } }
+                    td { (scribe.time(event.time)) small { (scribe.own.received) " " (scribe.time(event.received)) } }
                     td { (event.kind) small { (event.id) " · " (words.status(view.status)) } }
                     td { (event.connection) @if let Some(clinic) = &event.clinic { " · " (clinic) } }
                     td { (pretty(&event.data)) }
@@ -127,8 +138,8 @@ fn records(scribe: &Scribe, export: &SubjectExport) -> Markup {
         html! {
             @for view in &export.records {
                 tr {
-                    td { (time(view.time)) }
-                    td { (view.kind) " " (view.id) }
+                    td { (scribe.time(view.time)) }
+                    td { (names::one(words, &view.kind, &view.id)) }
                     td { (view.connection) @if let Some(clinic) = &view.clinic { " · " (clinic) } }
                     td { (pretty(&view.document)) }
                 }
@@ -143,7 +154,7 @@ fn messages(scribe: &Scribe, messages: &[MessageView]) -> Markup {
     let rows = html! {
         @for view in messages {
             tr {
-                td { (time(view.at)) }
+                td { (scribe.time(view.at)) }
                 td { (view.message.to) }
                 td.text {
                     @match &view.message.body {
@@ -157,7 +168,7 @@ fn messages(scribe: &Scribe, messages: &[MessageView]) -> Markup {
                         }
                     }
                 }
-                td { (view.channel) }
+                td { (names::channel(words, &view.channel)) }
             }
         }
     };
@@ -169,7 +180,7 @@ fn documents(scribe: &Scribe, documents: &[(DocumentView, Vec<u8>)]) -> Markup {
     let rows = html! {
         @for (view, content) in documents {
             tr {
-                td { (time(view.at)) }
+                td { (scribe.time(view.at)) }
                 td { (view.name) small { (view.id) } }
                 td.text { (view.text) }
                 td { (size(view.size)) " " (save(scribe, &view.name, content)) }
@@ -191,8 +202,8 @@ fn jobs(scribe: &Scribe, export: &SubjectExport) -> Markup {
             @let (view, told) = (&one.job, json!(super::job(one)));
             @let job = &view.job;
             tr {
-                td { (time(job.due)) }
-                td { (job.rule) " · " (job.action) small { (job.id) } }
+                td { (scribe.time(job.due)) }
+                td { (job.rule) " · " (names::action(words, &job.action)) small { (job.id) } }
                 td {
                     (words.state(job.state))
                     @if let Some(why) = job.attention.as_ref().or(job.reason.as_ref()) { small { (reason(words, job.state, why)) } }
@@ -212,7 +223,7 @@ fn consents(scribe: &Scribe, export: &SubjectExport) -> Markup {
     let rows = html! {
         @for one in &export.consents {
             tr {
-                td { (time(one.at)) }
+                td { (scribe.time(one.at)) }
                 td { (one.topic) }
                 td { (if one.given { own.given } else { own.withdrawn }) }
             }
@@ -228,9 +239,9 @@ fn shown(scribe: &Scribe, all: &[Disclosed]) -> Markup {
         html! {
             @for one in all {
                 tr {
-                    td { (time(one.at)) }
+                    td { (scribe.time(one.at)) }
                     td { (one.what.plugin) small { (one.what.rule) " · " (one.what.action) } }
-                    td { @for (name, class) in &one.what.fields { (name) " (" (own.class(class)) ")" br; } }
+                    td { @for (name, class) in &one.what.fields { (names::field(words, name)) " (" (own.class(class)) ")" br; } }
                     td { (one.what.purpose.as_deref().unwrap_or_default()) }
                     td { (one.what.basis.as_deref().unwrap_or_default()) }
                     td { @for effect in &one.effects { (text(effect, "effect")) " " (text(effect, "to")) br; } }
@@ -249,7 +260,7 @@ fn looked_at(scribe: &Scribe, all: &[Looked]) -> Markup {
         html! {
             @for one in all {
                 @let what = one.detail.get("what").and_then(Value::as_str).unwrap_or(one.kind.as_str());
-                tr { td { (time(one.at)) } td { (own.actor(&one.actor)) } td { (own.look(what)) } }
+                tr { td { (scribe.time(one.at)) } td { (own.actor(&one.actor)) } td { (own.look(what)) } }
             }
         }
     };

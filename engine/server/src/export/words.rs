@@ -42,7 +42,7 @@ pub(super) struct Words {
 
 const PT_BR: Words = Words {
     title: "Dados pessoais",
-    how: "Tudo o que o zelo guarda sobre esta pessoa, e quem viu o quê; horários em UTC.",
+    how: "Tudo o que o zelo guarda sobre esta pessoa, e quem viu o quê. Horários de",
     person: "A pessoa",
     pseudonym: "Pseudônimo",
     since: "Conhecida desde",
@@ -97,7 +97,7 @@ const PT_BR: Words = Words {
 
 const EN: Words = Words {
     title: "Personal data",
-    how: "All that zelo holds of this person, and who saw what; times in UTC.",
+    how: "All that zelo holds of this person, and who saw what. Times of",
     person: "The person",
     pseudonym: "Pseudonym",
     since: "Known since",

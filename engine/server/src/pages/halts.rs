@@ -11,6 +11,7 @@ use zelo_core::halt::REASON_MAX;
 use zelo_runtime::waits::named;
 
 use super::Language;
+use super::audit::actor;
 use super::moments::moment;
 use super::words::Words;
 use crate::App;
@@ -46,7 +47,7 @@ pub(super) fn banner(words: &Words, halted: &[Halt], role: Role, zone: &TimeZone
                         @let scope = halt.scope.to_string();
                         li data-key={ "halt " (scope) } data-news={ (words.halted) ": " (named(&scope, words.is_english())) } {
                             strong { (named(&scope, words.is_english())) }
-                            " · " (words.since) " " (moment(words, halt.at, zone)) " · " (halt.actor.as_str())
+                            " · " (words.since) " " (moment(words, halt.at, zone)) " · " (actor(words, halt.actor.as_str()))
                             @if let Some(reason) = &halt.reason { p.said { (reason) } }
                             @if role.sees_to_jobs() {
                                 form.choices method="post" action="/halts" {

@@ -15,6 +15,7 @@ pub(crate) mod jobs;
 mod language;
 mod messages;
 pub(crate) mod moments;
+pub(crate) mod names;
 pub(crate) mod people;
 mod places;
 pub(crate) mod plugins;
@@ -28,6 +29,7 @@ mod start;
 mod subjects;
 pub(crate) mod tables;
 pub(crate) mod today;
+mod values;
 pub(crate) mod visit;
 pub(crate) mod words;
 

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
+use zelo_rules::RuleSet;
+use zelo_runtime::Connection;
+use zelo_store::Store;
 
 use super::words::Words;
 use crate::App;
@@ -19,7 +22,7 @@ pub(crate) struct Zones<'a> {
 }
 
 impl<'a> Zones<'a> {
-    pub(in crate::pages) fn new(app: &'a App) -> Self {
+    pub(crate) fn new(app: &'a App) -> Self {
         Self { app, found: Mutex::default() }
     }
 
@@ -47,19 +50,30 @@ impl<'a> Zones<'a> {
 
     async fn look_up(&self, connection: &str, clinic: Option<&str>) -> Result<TimeZone, Problem> {
         let runtime = &self.app.runtime;
-        if let Some(clinic) = clinic {
-            let hash = runtime.store.indexer().record(connection, "clinic", clinic);
-            let record = runtime.store.record_at(hash).await?;
-            let named = record.as_ref().and_then(|record| record.document.get("timezone")?.as_str());
-            if let Some(zone) = named.and_then(|name| TimeZone::get(name).ok()) {
-                return Ok(zone);
-            }
-        }
-        let source = runtime.connections.get(connection).map(|connection| connection.source.clone());
         let edition = runtime.rules.current();
-        let said = source.and_then(|source| edition.rules.source(&source)?.clinic_timezone.clone());
-        Ok(said.unwrap_or(TimeZone::UTC))
+        Ok(zone_of(runtime.store.as_ref(), &edition.rules, &runtime.connections, (connection, clinic)).await?)
     }
+}
+
+/// The zone of a clinic of a connection; of the connection, where there is no clinic.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn zone_of(
+    store: &dyn Store,
+    rules: &RuleSet,
+    connections: &HashMap<String, Connection>,
+    (connection, clinic): (&str, Option<&str>),
+) -> Result<TimeZone, zelo_store::Error> {
+    if let Some(clinic) = clinic {
+        let record = store.record_at(store.indexer().record(connection, "clinic", clinic)).await?;
+        let named = record.as_ref().and_then(|record| record.document.get("timezone")?.as_str());
+        if let Some(zone) = named.and_then(|name| TimeZone::get(name).ok()) {
+            return Ok(zone);
+        }
+    }
+    let said = connections.get(connection).and_then(|one| rules.source(&one.source)?.clinic_timezone.clone());
+    Ok(said.unwrap_or(TimeZone::UTC))
 }
 
 /// To the minute, in `zone`.

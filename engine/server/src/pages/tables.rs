@@ -1,6 +1,5 @@
 //! What pages are made of: sections, tables, and how values are told in them.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 use zelo_core::JobState;
 use zelo_core::job::Reason;
@@ -38,20 +37,9 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// In the language of the page where it has words for it, the whole of it below.
-pub(crate) fn reason(words: &Words, state: JobState, reason: &Reason) -> Markup {
-    html! {
-        @if let Some(told) = words.reason(state, reason) {
-            (told) small lang="en" { (reason.text) }
-        } @else {
-            (reason.text)
-        }
-    }
-}
-
-/// In UTC, to the minute; the whole instant for programs.
-pub(crate) fn time(instant: Timestamp) -> Markup {
-    html! { time datetime=(instant) { (instant.strftime("%Y-%m-%d %H:%M")) } }
+/// In the language of the page where it has words for it, else as it is.
+pub(crate) fn reason<'r>(words: &Words, state: JobState, reason: &'r Reason) -> &'r str {
+    words.reason(state, reason).unwrap_or(&reason.text)
 }
 
 #[cfg(test)]

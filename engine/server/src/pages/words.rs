@@ -194,7 +194,7 @@ const PT_BR: Words = Words {
     connection: "Conexão",
     clinic: "Clínica",
     due: "Prevista para",
-    action: "Regra e ação",
+    action: "Automação e ação",
     state: "Estado",
     because: "Motivo ou resultado",
     to: "Para",
@@ -210,7 +210,7 @@ const PT_BR: Words = Words {
     reasons: &REASONS_PT_BR,
 };
 
-const REASONS_PT_BR: [(&str, &str); 39] = [
+const REASONS_PT_BR: [(&str, &str); 52] = [
     ("replaced", "Substituída: chegou um evento mais novo"),
     ("cancelled_by_event", "Cancelada por um evento"),
     ("no_longer_matches", "Já não atende às condições da regra"),
@@ -250,6 +250,19 @@ const REASONS_PT_BR: [(&str, &str); 39] = [
     ("wrong_state", "No estado em que está, isto não é possível"),
     ("gone", "O que ela usaria já foi apagado"),
     ("template", "Um texto da regra não pôde ser preenchido"),
+    ("missing_late", "Faltou um dado depois de a tarefa começar"),
+    ("deadline", "A execução não terminou quando devia"),
+    ("halted", "Interrompida por uma parada; segue quando ela acabar"),
+    ("consent_withdrawn", "A pessoa retirou o consentimento"),
+    ("no_consent", "Falta o consentimento da pessoa"),
+    ("erased", "Os dados da pessoa foram apagados"),
+    ("throttled", "Já agiu o máximo de vezes neste período"),
+    ("stale", "Chegou atrasado: já se sabia algo mais novo"),
+    ("newer", "Algo mais novo já valeu"),
+    ("cancelled", "Cancelada"),
+    ("begun", "A tarefa já começou, e será tentada de novo sozinha"),
+    ("after_anchor", "O novo horário é depois daquilo que a mensagem anuncia"),
+    ("collects", "Reúne vários eventos, e o texto depende de todos"),
 ];
 
 const EN: Words = Words {
@@ -475,6 +488,37 @@ mod tests {
     fn a_stage_without_words_is_told_as_it_is() {
         let told = ["lead", "canceled", "", "returned"].map(|stage| PT_BR.stage(stage));
         assert_eq!(told, ["Novos contatos", "Cancelados", "Sem etapa", "returned"]);
+    }
+
+    #[test]
+    fn every_reason_has_words_in_portuguese() {
+        let texts = [
+            include_str!("../../../core/src/decide.rs"),
+            include_str!("../../../core/src/decide/replay.rs"),
+            include_str!("../../../core/src/settle.rs"),
+            include_str!("../../../core/src/timing.rs"),
+            include_str!("../../../core/src/reschedule.rs"),
+            include_str!("../../../core/src/revive.rs"),
+            include_str!("../../../core/src/window.rs"),
+            include_str!("../../../core/src/job.rs"),
+            include_str!("../../../rules/src/prepare.rs"),
+            include_str!("../../../rules/src/in_force.rs"),
+            include_str!("../../../rules/src/in_force/timetable.rs"),
+            include_str!("../../../runtime/src/attempt.rs"),
+            include_str!("../../../runtime/src/outlook.rs"),
+        ];
+        let mut codes = vec![zelo_core::breaker::DOWN, zelo_core::halt::HALTED, "missing_late", "deadline", "erased", "consent_withdrawn"];
+        codes.extend(["cpu", "wall", "memory", "tables", "stack", "host_calls", "bytes_in", "bytes_out"]);
+        for text in texts {
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for before in ["Reason::new(", "dead(", "later("] {
+                let found = text.match_indices(before).filter_map(|(at, _)| text[at + before.len()..].trim_start().strip_prefix('"'));
+                codes.extend(found.filter_map(|rest| rest.split('"').next()).filter(|code| !code.contains(' ')));
+            }
+        }
+        assert!(codes.len() > 40, "{codes:?}");
+        let missing: Vec<_> = codes.iter().filter(|code| PT_BR.reason(JobState::Dead, &Reason::new(code, "")).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

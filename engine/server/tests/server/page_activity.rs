@@ -107,7 +107,7 @@ async fn the_lists_show_what_the_filters_say() {
     let two = deliver(&house, "22", "Bia", "8").await;
     let url = |id: &str| format!("/activity/events/{id}");
     let all = page(&house, "/activity").await;
-    has(&all, &[&url(&one), &url(&two), "Um paciente é cadastrado", "patient 11", "aceito", "acme · 9"]);
+    has(&all, &[&url(&one), &url(&two), "Um paciente é cadastrado", "Paciente 11", "aceito", "acme · <span title=\"9\">Clínica 9</span>"]);
     assert!(all.find(&url(&two)).unwrap() < all.find(&url(&one)).unwrap(), "newest first");
     has(&english(&house, "/activity").await, &["A patient is registered", "accepted"]);
     for (query, shown) in [
@@ -157,11 +157,11 @@ async fn a_long_list_goes_on_page_by_page() {
     }
     let first = page(&house, "/activity?clinic=9").await;
     assert_eq!(first.matches("href=\"/activity/events/").count(), 40);
-    has_not(&first, &["rel=\"prev\"", "patient p0<"]);
+    has_not(&first, &["rel=\"prev\"", "Paciente p0<"]);
     let older =
         first.split("<a href=\"").find_map(|part| part.split_once('"').filter(|(_, rest)| rest.starts_with(" rel=\"next\""))).unwrap().0;
     let second = page(&house, &older.replace("&amp;", "&")).await;
-    has(&second, &["patient p0<", "rel=\"prev\""]);
+    has(&second, &["Paciente p0<", "rel=\"prev\""]);
     assert_eq!(second.matches("href=\"/activity/events/").count(), 1);
     has_not(&second, &["rel=\"next\""]);
 }
@@ -175,7 +175,7 @@ async fn what_is_looked_for_is_found_and_no_person_stands_in_an_address() {
     assert_eq!(sought(&house, &one).await.header("location"), format!("/activity/events/{one}"));
     assert_eq!(sought(&house, &job.to_string()).await.header("location"), format!("/activity/jobs/{job}"));
     // A thing by its type and id leads to a keyed hash.
-    for q in ["patient+11", "patient%2F11"] {
+    for q in ["patient+11", "patient%2F11", "paciente+11", "PACIENTE%3A+11"] {
         let found = sought(&house, q).await;
         let to = found.header("location");
         assert!(found.status == 303 && to.starts_with("/activity?things=") && !to.contains("11&"), "{to}");
@@ -237,7 +237,7 @@ async fn an_event_tells_how_it_came_why_rules_acted_and_what_was_done() {
         &[
             "<h1 data-key=\"title\">Um paciente é cadastrado</h1>",
             "conferida ao chegar, por assinatura ou segredo",
-            "patient 11",
+            "Paciente 11",
             "Acme",
             MARKER,
             "O nome",
@@ -248,10 +248,10 @@ async fn an_event_tells_how_it_came_why_rules_acted_and_what_was_done() {
             "+5511987654321",
             &format!("/api/v1/documents/{}/2", job.id),
             "recibo.pdf",
-            "Alterou o registro <strong>contact 11</strong>",
+            "Alterou o registro <strong>Contato 11</strong>",
             "Emitiu o evento <code>greeting.sent</code>",
             "Dados mostrados",
-            "pessoal: <code>phone</code>",
+            "pessoal: telefone",
             "greeted &lt;b&gt;somebody&lt;/b&gt;",
             &format!("/activity/jobs/{}", job.id),
             "concluída",
@@ -283,7 +283,59 @@ async fn what_plugins_emitted_leads_to_its_cause_and_back() {
     // Its steps name each other.
     let steps = house.store().jobs(&zelo_store::Page::default(), None).await.unwrap();
     let after = steps.iter().find(|view| view.job.action == "send").unwrap().job.id;
-    has(&page(&house, &format!("/activity/jobs/{after}")).await, &["Vem depois de", ">issue</a> (ainda não)"]);
+    has(&page(&house, &format!("/activity/jobs/{after}")).await, &["Vem depois de", ">emitir</a> (ainda não)"]);
+}
+
+#[tokio::test]
+async fn only_who_writes_rules_reads_codes() {
+    let house = House::new().await;
+    let event = deliver(&house, "11", "Ana", "9").await;
+    let job = house.give_up().await;
+    let codes = ["greeting/greet", "plugin: ", "the plugin", "patient.created"];
+    for path in
+        ["/activity".to_owned(), "/activity?show=jobs".into(), format!("/activity/events/{event}"), format!("/activity/jobs/{}", job.id)]
+    {
+        let told = page_as(&house, Role::Operator, Clinics::All, "pt-BR", &path).await.text;
+        // What a form sends is no text.
+        has_not(&told.replace("value=\"patient.created\"", ""), &codes);
+    }
+    has(
+        &page(&house, "/activity?show=jobs").await,
+        &["Dar as boas-vindas", "<code>greeting/greet</code>", "O plugin não conseguiu concluir"],
+    );
+    has(&page(&house, &format!("/activity/jobs/{}", job.id)).await, &["<code>plugin: "]);
+}
+
+#[tokio::test]
+async fn the_choice_of_places_offers_what_is_in_use_and_what_is_chosen() {
+    let house = House::new().await;
+    deliver(&house, "11", "Ana", "9").await;
+    let told = page(&house, "/activity").await;
+    has_not(&told, &["value=\"open\"", "id=\"clinic\""]);
+    let told = page(&house, "/activity?connection=open").await;
+    has(&told, &["name=\"place\"", "<option value=\"open\" selected", "<option value=\"acme\""]);
+    let told = page(&house, "/activity?place=acme%2F498124ed-53d5-46eb-89c9-2b1e6a6191a5").await;
+    has(&told, &["<option value=\"acme/498124ed-53d5-46eb-89c9-2b1e6a6191a5\" selected>Clínica 498124ed…</option>"]);
+    let own = page_as(&house, Role::Viewer, crate::gates::only("acme/9"), "pt-BR", "/activity?place=acme%2F9").await.text;
+    has(&own, &["Paciente 11"]);
+    // Something was turned away there: somebody may want to see it.
+    house.send(delivery("/hooks/open/patient/new", &[], "{}".to_owned())).await;
+    house.send(delivery("/hooks/open/patient/new", &[("x-zelo-token", SECRET)], patient("5", "Bia").to_string())).await;
+    has(&page(&house, "/activity").await, &["<option value=\"open\""]);
+}
+
+#[tokio::test]
+async fn a_value_is_told_as_people_write_it() {
+    let source = crate::house::SOURCE.replace(
+        "[words]",
+        "[words]\n\"$.data.cpf\" = { pt-BR = \"o CPF\", en = \"the CPF\" }\n\"$.data.price\" = { pt-BR = \"o preço\", en = \"the price\" }",
+    );
+    let house = House::reading(&source, &[]).await;
+    let mut body = patient("11", "Ana");
+    (body["data"]["cpf"], body["data"]["price"]) = ("52998224725".into(), 1234.5.into());
+    let sent = house.send(delivery("/hooks/acme/patient/new", &[("x-zelo-token", SECRET)], body.to_string())).await;
+    let told = page(&house, &format!("/activity/events/{}", sent.json()["event_id"].as_str().unwrap())).await;
+    has(&told, &["<dt>O CPF</dt><dd>529.982.247-25</dd>", "<dt>O preço</dt><dd>R$ 1.234,50</dd>"]);
 }
 
 #[tokio::test]
@@ -312,7 +364,7 @@ async fn a_job_tells_how_it_stands_and_what_people_decided() {
     let done = send(&house, Role::Operator, Clinics::All, &format!("/jobs/{}", job.id), &form).await;
     assert_eq!((done.status.as_u16(), done.header("location")), (303, format!("{url}?did=retry").as_str()));
     let told = page(&house, done.header("location")).await;
-    has(&told, &["Será tentada de novo.", "O que pessoas decidiram", "mandou tentar de novo", "token:tests", "estava falhou"]);
+    has(&told, &["Será tentada de novo.", "O que pessoas decidiram", "mandou tentar de novo", "tests (programa)", "estava falhou"]);
     has(&english(&house, &url).await, &["had it tried again", "What people decided"]);
     // What cannot be leads back as well.
     let conflict = send(&house, Role::Operator, Clinics::All, &format!("/jobs/{}", job.id), &form).await;

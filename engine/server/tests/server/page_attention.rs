@@ -6,7 +6,7 @@ use zelo_server::access::Role;
 use zelo_store::AuditPage;
 
 use crate::gates::only;
-use crate::house::{House, SECRET, delivery, patient};
+use crate::house::{House, SECRET, contact, delivery, patient};
 use crate::page_scheduled::{Reader, book, house};
 
 /// A job that waits for a phone.
@@ -96,6 +96,26 @@ async fn a_missing_phone_is_filled_in_and_the_job_goes_on() {
         assert_eq!(sent.status, 202, "{}", sent.text);
         assert_eq!(phone(&house, "p1").await, kept, "{at}");
     }
+}
+
+#[tokio::test]
+async fn who_has_no_name_is_told_by_type_and_id_or_by_another_record() {
+    let house = house().await;
+    let reader = Reader::new(&house, Role::Integrator, Clinics::All).await;
+    let job = book(&house, "p1", "9", "", "2026-03-03T12:00:00Z", None).await;
+    house.advance(SignedDuration::from_hours(2));
+    assert_eq!(house.attempt().await.id, job);
+    let page = reader.get("/attention").await.text;
+    assert!(page.contains("sobre Paciente p1</h3>") && page.contains("Telefone · Paciente p1"), "{page}");
+    // The exact text is for those who write rules.
+    assert!(page.contains("<code>missing: ") && page.contains("Falta um dado necessário"), "{page}");
+    let page = Reader::new(&house, Role::Operator, Clinics::All).await.get("/attention").await.text;
+    assert!(!page.contains("missing"), "{page}");
+    book(&house, "2", "9", "Bia", "2026-03-03T11:00:00Z", Some("+5511987654321")).await;
+    house.advance(SignedDuration::from_mins(1));
+    house.finish_with(vec![contact("p1", json!({ "name": "Carla" }), "ligou")]).await;
+    let page = reader.get("/attention").await.text;
+    assert!(page.contains("sobre Carla</h3>") && page.contains("Telefone · Paciente Carla"), "{page}");
 }
 
 #[tokio::test]

@@ -33,7 +33,9 @@ async fn happen(house: &House, id: &str, clinic: &str) -> String {
 async fn entries_are_told_in_words_of_the_readers_language() {
     let house = House::new().await;
     let job = happen(&house, "1", "9").await;
-    for (lang, shown, done) in [("pt-BR", "Mostrou ao plugin", "mensagem (outbox)"), ("en", "Showed the plugin", "a message (outbox)")] {
+    for (lang, shown, done) in
+        [("pt-BR", "Mostrou ao plugin", "mensagem (caixa de saída)"), ("en", "Showed the plugin", "a message (outbox)")]
+    {
         let text = seen(&house, "/audit", Role::Viewer, None, lang).await.text;
         assert!(text.contains(shown) && text.contains(done) && text.contains(&format!("/activity/jobs/{job}")), "{text}");
         assert!(!text.contains("/subjects/sub_") && text.contains("/audit/verify") && !text.contains("/audit/export"), "{text}");

@@ -128,12 +128,12 @@ async fn the_catalogue_says_what_there_is_and_where_it_is_on() {
     assert!(page.text.contains("aria-current=\"page\">Automações"), "{}", page.text);
     reader.on("connection=acme&clinic=8", "s.hours=48&s.team=a").await;
     let page = reader.get("/automations").await;
-    holds(&page, &["<span class=\"badge good\">Ligada</span>", "Ligada para acme · 8."]);
+    holds(&page, &["<span class=\"badge good\">Ligada</span>", "Ligada para acme · Clínica 8."]);
     assert!(page.text.contains("2 dias depois"), "under its settings: {}", page.text);
     reader.lang = "en";
     holds(
         &reader.get("/automations").await,
-        &["Talk to patients and contacts", ">Greeting</a>", "A message to new patients.", "On for acme · 8."],
+        &["Talk to patients and contacts", ">Greeting</a>", "A message to new patients.", "On for acme · Clinic 8."],
     );
 }
 
@@ -295,7 +295,11 @@ async fn who_is_of_one_clinic_sees_and_switches_that_one() {
     for page in ["/automations", "/automations/greeting", "/automations/greeting?connection=acme&clinic=8"] {
         let page = hers.get(page).await;
         holds(&page, &["Saudação"]);
-        assert!(!page.text.contains(MARKER) && !page.text.contains("Whole-Marker") && !page.text.contains("acme · 9"), "{}", page.text);
+        assert!(
+            !page.text.contains(MARKER) && !page.text.contains("Whole-Marker") && !page.text.contains("acme · Clínica 9"),
+            "{}",
+            page.text
+        );
         assert!(!page.text.contains("todas as clínicas\"") && !page.text.contains("acme · todas"), "{}", page.text);
     }
     for place in ["connection=acme", "connection=acme&clinic=9", "connection=open&clinic=8"] {
@@ -380,7 +384,7 @@ async fn names_of_clinics_are_shown_as_text() {
     let reader = integrator(&house).await;
     reader.put(json!({ "rule": "greeting", "connection": "acme", "clinic": "<b>8</b>&x=1", "enabled": true })).await;
     let page = reader.get("/automations/greeting?connection=acme").await;
-    holds(&page, &["acme · &lt;b&gt;8&lt;/b&gt;&amp;x=1", "clinic=%3Cb%3E8%3C%2Fb%3E%26x%3D1\""]);
+    holds(&page, &["acme · Clínica &lt;b&gt;8&lt;/b&gt;&amp;x=1", "clinic=%3Cb%3E8%3C%2Fb%3E%26x%3D1\""]);
     assert!(!page.text.contains("<b>"), "{}", page.text);
     assert_eq!(reader.get("/automations/greeting?connection=acme&clinic=%3Cb%3E8%3C%2Fb%3E%26x%3D1").await.status, 200);
 }

@@ -90,6 +90,23 @@ async fn a_card_is_moved_by_hand_and_stays_until_something_happens() {
 }
 
 #[tokio::test]
+async fn a_note_from_before_a_cancellation_says_so() {
+    let house = House::new().await;
+    card(&house, "1", "9", json!({ "stage": "scheduled", "name": "Ana" })).await;
+    let note = "ligou &lt;b&gt;ontem&lt;/b&gt;";
+    let told = |page: &str| page.contains(&format!("Cancelado. Antes: {note}"));
+    assert!(!told(&seen(&house, "/contacts", Role::Viewer, None, "pt-BR").await.text));
+    house.advance(SignedDuration::from_secs(60));
+    assert_eq!(moved(&house, Role::Operator, None, "1", "canceled").await.status, 303);
+    let page = seen(&house, "/contacts", Role::Viewer, None, "pt-BR").await.text;
+    assert!(told(&page), "{page}");
+    // What is noted with the cancellation tells of it.
+    card(&house, "2", "9", json!({ "stage": "canceled", "name": "Bia" })).await;
+    let page = seen(&house, "/contacts", Role::Viewer, None, "pt-BR").await.text;
+    assert!(page.contains(&format!("<p class=\"said\">{note}</p>")) && page.matches("Cancelado. Antes:").count() == 1, "{page}");
+}
+
+#[tokio::test]
 async fn who_may_not_move_a_card_does_not() {
     let house = House::new().await;
     card(&house, "1", "9", json!({ "stage": "lead", "name": "Ana" })).await;

@@ -6,7 +6,8 @@ use axum::body::Body;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zelo_core::concurrency::unlimited;
-use zelo_core::{Clinics, JobId, SignedDuration};
+use zelo_core::effect::RecordEdit;
+use zelo_core::{Clinics, Effect, JobId, SignedDuration};
 use zelo_server::Settings;
 use zelo_server::access::Role;
 use zelo_store::Page;
@@ -132,6 +133,21 @@ async fn a_day_shows_what_will_be_done_in_the_hours_of_the_clinic() {
     }
     let seen = house.api("audit?kind=viewed").await.text;
     assert!(seen.contains("\"scheduled\"") && seen.contains(&job.to_string()), "{seen}");
+}
+
+#[tokio::test]
+async fn a_row_of_another_zone_says_so() {
+    let house = house().await;
+    book(&house, "0", "8", "Zeca", "2026-03-03T11:00:00Z", PHONE).await;
+    let set = json!({ "timezone": "America/Manaus" }).as_object().unwrap().clone();
+    let edit = RecordEdit { record: "clinic".into(), id: "8".into(), set, append: Default::default() };
+    house.advance(SignedDuration::from_mins(1));
+    house.finish_with(vec![Effect::RecordEdit(edit)]).await;
+    book(&house, "1", "9", "Ana", WEDNESDAY, PHONE).await;
+    book(&house, "2", "8", "Bia", WEDNESDAY, PHONE).await;
+    let page = Reader::new(&house, Role::Viewer, Clinics::All).await.get("/scheduled?day=2026-03-03").await.text;
+    assert!(page.contains("11:00</time></p>") && page.contains("10:00</time> <small>Manaus</small></p>"), "{page}");
+    assert!(page.contains("acme · <span title=\"9\">Clínica 9</span>") && !page.contains("<option value=\"open\""), "{page}");
 }
 
 #[tokio::test]

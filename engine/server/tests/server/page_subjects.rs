@@ -152,3 +152,18 @@ async fn somebody_is_erased_by_a_word_and_the_page_says_what_went() {
     assert_eq!(seen(&house, &erase, None, "en").await.header("location"), page, "once is enough");
     said(&house, &erase, None, "word=erase").await.is_problem(404, "not-found");
 }
+
+#[tokio::test]
+async fn the_page_to_take_along_tells_times_of_the_clinic() {
+    let house = crate::page_scheduled::house().await;
+    crate::page_scheduled::book(&house, "p1", "9", "Ana", "2026-03-04T14:00:00Z", None).await;
+    let who = zelo_store::Who::Id { connection: None, id: "p1".into() };
+    let person = house.store().find_subjects(who).await.unwrap().remove(0).pseudonym;
+    let reader = crate::page_scheduled::Reader::new(&house, zelo_server::access::Role::Admin, zelo_core::Clinics::All).await;
+    let page = reader.get(&format!("/api/v1/subjects/{person}/export?format=html")).await.text;
+    for told in ["Horários de São Paulo.", ">02/03/2026 08:00</time>", "Paciente p1", "dar as boas-vindas"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    let json = reader.get(&format!("/api/v1/subjects/{person}/export?format=json")).await.text;
+    assert!(json.contains("\"2026-03-02T11:00:00Z\""), "for programs it stays as it is: {json}");
+}

@@ -11,7 +11,11 @@ use zelo_store::AttemptView;
 use super::event_url;
 use super::words::Words;
 use crate::document_url;
+use crate::pages::contacts::STAGES;
 use crate::pages::moments::moment;
+use crate::pages::names;
+use crate::pages::places::phone;
+use crate::pages::values::Reading;
 use crate::pages::words::Words as Common;
 
 /// In which words things are told, and in which zone.
@@ -43,7 +47,7 @@ impl Teller<'_> {
             @else {
                 ul.steps {
                     @for class in Class::ALL.into_iter().filter(|class| of(*class).next().is_some()) {
-                        li { (self.common.class(class)) ": " code { (of(class).collect::<Vec<_>>().join(", ")) } }
+                        li { (self.common.class(class)) ": " (of(class).map(|name| names::field(self.common, name)).collect::<Vec<_>>().join(", ")) }
                     }
                 }
             }
@@ -125,13 +129,13 @@ impl Teller<'_> {
                 }
             }
             Effect::RecordEdit(edit) => html! {
-                (words.record_changed) " " strong { (edit.record) " " (edit.id) }
+                (words.record_changed) " " strong { (names::one(self.common, &edit.record, &edit.id)) }
                 dl {
-                    @for (name, value) in &edit.set { div { dt { (name) } dd { (plain(value)) } } }
-                    @for (name, text) in &edit.append { div { dt { (name) } dd { "+ " (text) } } }
+                    @for (name, value) in &edit.set { div { dt { (names::capital(names::field(self.common, name))) } dd { (self.value(name, value)) } } }
+                    @for (name, text) in &edit.append { div { dt { (names::capital(names::field(self.common, name))) } dd { "+ " (text) } } }
                 }
             },
-            Effect::RecordGet { record, id } => html! { (words.record_read) " " strong { (record) " " (id) } },
+            Effect::RecordGet { record, id } => html! { (words.record_read) " " strong { (names::one(self.common, record, id)) } },
             Effect::StateNext { key } => html! {
                 (words.counter) " " code { (key) }
                 @if let Some(EffectResult::Counted { value }) = result { " → " strong { (value) } }
@@ -148,13 +152,21 @@ impl Teller<'_> {
         }
     }
 
+    /// What stands in a field of a record now.
+    fn value(&self, name: &str, value: &serde_json::Value) -> String {
+        if let Some(stage) = value.as_str().filter(|stage| name == "stage" && STAGES.contains(stage)) {
+            return self.common.stage(stage).to_owned();
+        }
+        Reading { words: self.common, zone: self.zone, written: self.zone, reais: true }.told(name, "", value)
+    }
+
     fn message(&self, message: &Message, result: Option<&EffectResult>) -> Markup {
         let channel = match result {
             Some(EffectResult::Sent { channel, .. }) => Some(channel.as_str()),
             _ => message.channel.as_deref(),
         };
         html! {
-            (self.words.message_to) " " strong { (message.to) } @if let Some(channel) = channel { " · " (channel) }
+            (self.words.message_to) " " strong { (phone(&message.to)) } @if let Some(channel) = channel { " · " (names::channel(self.common, channel)) }
             blockquote.said {
                 @match &message.body {
                     Body::Text { text } => (text),

@@ -21,8 +21,11 @@ use super::{Came, event_title, event_url, job_url, replay, rule_title, said, sta
 use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::jobs::choices;
-use crate::pages::moments::{in_words, moment, number};
+use crate::pages::moments::{moment, number};
+use crate::pages::names;
+use crate::pages::places::Places;
 use crate::pages::tables::{reason, section, size};
+use crate::pages::values::{Reading, in_reais};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
 use crate::seen::Seen;
@@ -64,8 +67,9 @@ pub(super) async fn page(visit: &Visit, view: &EventView, note: &Markup) -> Resu
         None => None,
     };
     let title = event_title(&edition.rules, common, event);
-    let told = Timeline { visit, words, view, zone: &zone, rules: &edition.rules };
-    let tree = Why { common, words, zone: &zone };
+    let places = Places::of(visit).await?;
+    let told = Timeline { visit, words, view, zone: &zone, rules: &edition.rules, places: &places };
+    let tree = Why { common, words, zone: &zone, reais: in_reais(&event.data), codes: visit.who.role >= Role::Integrator };
     let content = html! {
         (note)
         p.facts data-key="where" { a href="/activity" { "← " (common.place(Place::Activity)) } " · " code { (event.id) } }
@@ -160,6 +164,7 @@ struct Timeline<'p> {
     view: &'p EventView,
     zone: &'p jiff::tz::TimeZone,
     rules: &'p RuleSet,
+    places: &'p Places,
 }
 
 impl Timeline<'_> {
@@ -171,9 +176,9 @@ impl Timeline<'_> {
                 (fact(words.arrived, html! { (moment(common, event.received, self.zone)) }))
                 (fact(words.happened, html! { (moment(common, event.time, self.zone)) }))
                 (fact(common.status, html! { (status_badge(common, self.view.status)) }))
-                (fact(common.kind, html! { code { (event.kind) } }))
-                @if let Some(entity) = &event.entity { (fact(common.entity, html! { (entity.kind) " " (entity.id) })) }
-                (fact(words.came_by, html! { (event.connection) " · " (self.source()) @if let Some(clinic) = &event.clinic { " · " (clinic) } }))
+                @if self.visit.who.role >= Role::Integrator { (fact(common.kind, html! { code { (event.kind) } })) }
+                @if let Some(entity) = &event.entity { (fact(common.entity, html! { (names::one(common, &entity.kind, &entity.id)) })) }
+                (fact(words.came_by, html! { (self.source()) " · " (self.places.whole(&event.connection, event.clinic.as_deref())) }))
                 (fact(words.verified, html! { (self.verified()) }))
                 (fact(common.size, html! { (size(self.length())) }))
                 @if let Some((cause, job)) = cause {
@@ -225,25 +230,27 @@ impl Timeline<'_> {
             return Vec::new();
         };
         let fed = source.records.iter().filter(|record| record.on.contains(&event.kind));
-        fed.filter_map(|record| Some(format!("{} {}", record.kind, plain(record.key.first(&event.data)?)))).collect()
+        fed.filter_map(|record| Some(names::one(self.visit.words, &record.kind, &plain(record.key.first(&event.data)?)))).collect()
     }
 
     /// What it says: in words as far as its source has some, and for those who write rules as it came.
     fn content(&self) -> Markup {
         let (words, event, lang) = (self.words, &self.view.event, self.visit.words.lang);
         let source = self.rules.source(&event.source);
+        let reais = in_reais(&event.data);
         let words_of = source.into_iter().flat_map(|source| source.words.all().map(move |(path, text)| (source, path, text)));
         let told = words_of.filter_map(|(source, path, text)| {
+            // As its clinic reads it, however its provider writes it.
+            let reading = Reading { words: self.visit.words, zone: self.zone, written: &source.timezone, reais };
+            let label = text.get(lang).map_or("", String::as_str);
             let value = |node: &Value| {
                 let known = node.as_str().and_then(|text| source.words.value(path, text)?.get(lang).cloned());
-                // As its clinic reads it, however its provider writes it.
-                let moment = || Some(in_words(self.visit.words, zelo_rules::instant(node.as_str()?, &source.timezone)?, self.zone));
-                known.or_else(moment).unwrap_or_else(|| plain(node))
+                known.unwrap_or_else(|| reading.told(path.as_str(), label, node))
             };
             let nodes = path.nodes(&event.data);
             let found: Vec<String> =
                 nodes.iter().filter(|node| !(node.is_null() || node.is_object() || node.is_array())).take(VALUES_MAX).map(value).collect();
-            (!found.is_empty()).then(|| (super::capital(text.get(lang).map_or("", String::as_str)), found.join(", ")))
+            (!found.is_empty()).then(|| (super::capital(label), found.join(", ")))
         });
         let told: Vec<(String, String)> = told.collect();
         let whole = self.visit.who.role >= Role::Integrator;
@@ -275,10 +282,11 @@ impl Timeline<'_> {
         html! {
             article.card data-key={ "job " (job.id) } data-news={ (rule_title(self.rules, common, &job.rule)) ": " (common.state(job.state)) } {
                 h3 {
-                    a href=(job_url(job.id)) { (rule_title(self.rules, common, &job.rule)) " · " (job.action) } " " (state_badge(common, job.state))
+                    a href=(job_url(job.id)) { (rule_title(self.rules, common, &job.rule)) " · " (names::action_of(self.visit, job)) } " "
+                    (state_badge(common, job.state))
                 }
-                @if let Some(waits) = Waits::of(&told.view, &halts) { p { (waits.told(common.is_english())) } }
-                @else if let Some(why) = why(job) { p { (reason(common, job.state, why)) } }
+                @if let Some(waits) = Waits::of(&told.view, &halts) { p { (names::waits(common, self.rules, &waits, self.zone)) } }
+                @else if let Some(why) = why(job) { p { (reason(common, job.state, why)) (names::exact(self.visit, why)) } }
                 @if job.state == JobState::Scheduled { p { (common.due) " " (moment(common, job.due, self.zone)) } }
                 @if let Some(ended) = told.view.ended { p.facts { (words.ended) " " (moment(common, ended, self.zone)) } }
                 @if let Some(summary) = &told.view.summary { p.said { (summary) } }

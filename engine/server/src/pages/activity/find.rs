@@ -16,6 +16,7 @@ use super::words::{Words, words};
 use super::{event_url, job_url};
 use crate::App;
 use crate::access::{Known, Role};
+use crate::pages::names;
 use crate::pages::visit::Visit;
 use crate::problem::Problem;
 use crate::seen::Seen;
@@ -122,8 +123,9 @@ async fn things(app: &App, who: &Known, sought: &str) -> Result<Vec<KeyHash>, Pr
         kinds.dedup();
         for kind in kinds {
             asked.push(index.entity(&connection.name, kind, sought));
-            let id = sought.strip_prefix(kind).filter(|rest| rest.starts_with([' ', '/', ':', '#'])).map(|rest| rest[1..].trim());
-            asked.extend(id.map(|id| index.entity(&connection.name, kind, id)));
+            // The type may be of several words, and so may an id.
+            let parts = sought.match_indices([' ', '/', ':', '#']).map(|(at, _)| (&sought[..at], sought[at + 1..].trim()));
+            asked.extend(parts.filter(|(word, _)| names::means(kind, word)).map(|(_, id)| index.entity(&connection.name, kind, id)));
         }
     }
     let archive = app.runtime.store.archive();

@@ -14,6 +14,8 @@ use super::words::{Words, words};
 use super::{Came, event_title, event_url, job_url, rule_title, said, state_badge, why};
 use crate::pages::jobs::choices;
 use crate::pages::moments::moment;
+use crate::pages::names;
+use crate::pages::places::Places;
 use crate::pages::tables::{reason, section};
 use crate::pages::visit::{Place, Visit};
 use crate::pages::words::Words as Common;
@@ -39,17 +41,18 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>, came: Result<Quer
     let did = came.as_ref().ok().and_then(|came| came.did.as_deref());
     let teller = Teller { common, words, zone: &zone, emitted: &places };
     let of_event = event.map(|event| event_title(&edition.rules, common, &event.event));
+    let places = Places::of(&visit).await?;
     let done = html! { (teller.effects(&journal)) (teller.attempts(&attempts)) (teller.disclosure(&journal)) };
     let content = html! {
         (said(words, did))
         p.facts data-key="where" { a href="/activity?show=jobs" { "← " (common.place(Place::Activity)) } " · " code { (job.id) } }
         (section("stands", common.state, &html! {
             p { (state_badge(common, job.state)) }
-            (because(&visit, &view))
+            (because(&visit, &view, &zone))
             @if let Some(summary) = &view.summary { p.said { (summary) } }
             @if visit.who.role.sees_to_jobs() { (choices(common, job, &job_url(job.id))) }
         }))
-        (section("what", words.what_it_is, &facts(&visit, words, &view, of_event.as_deref(), &zone)))
+        (section("what", words.what_it_is, &facts(&visit, (words, &places), &view, of_event.as_deref(), &zone)))
         (section("done", words.what_was_done, &html! { @if journal.is_empty() && attempts.is_empty() { p.none { (words.nothing_done) } } @else { (done) } }))
         @if !decided.is_empty() { (section("decided", words.decided, &decisions(words, common, &zone, &decided))) }
     };
@@ -57,15 +60,17 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>, came: Result<Quer
 }
 
 /// What it waits for, what is missing, or why it ended.
-fn because(visit: &Visit, view: &JobView) -> Markup {
+fn because(visit: &Visit, view: &JobView, zone: &jiff::tz::TimeZone) -> Markup {
     let (common, job) = (visit.words, &view.job);
     html! {
-        @if let Some(waits) = Waits::of(view, &visit.app.runtime.line.halts()) { p { (waits.told(common.is_english())) } }
-        @if let Some(why) = why(job) { p { (reason(common, job.state, why)) } }
+        @if let Some(waits) = Waits::of(view, &visit.app.runtime.line.halts()) {
+            p { (names::waits(common, &visit.app.runtime.rules.current().rules, &waits, zone)) }
+        }
+        @if let Some(why) = why(job) { p { (reason(common, job.state, why)) (names::exact(visit, why)) } }
     }
 }
 
-fn facts(visit: &Visit, words: &Words, view: &JobView, event: Option<&str>, zone: &jiff::tz::TimeZone) -> Markup {
+fn facts(visit: &Visit, (words, places): (&Words, &Places), view: &JobView, event: Option<&str>, zone: &jiff::tz::TimeZone) -> Markup {
     let (common, job) = (visit.words, &view.job);
     let fact = |name: &str, value: Markup| html! { div { dt { (name) } dd { (value) } } };
     let time = |at| moment(common, at, zone);
@@ -75,12 +80,12 @@ fn facts(visit: &Visit, words: &Words, view: &JobView, event: Option<&str>, zone
                 @if let Some(event) = event { a href=(event_url(job.event)) { (event) } } @else { (words.event_gone) }
                 @if job.collected > 1 { " · " (words.collected(job.collected)) }
             }))
-            (fact(common.action, html! { code { (job.rule) " · " (job.action) } }))
+            (fact(words.action, html! { (names::capital(&names::action_of(visit, job))) " " (names::code(visit, &format!("{}/{}", job.rule, job.action))) }))
             @if let Some(plugin) = &job.plugin { (fact(words.plugin, html! { code { (plugin) } })) }
-            (fact(common.clinic, html! { (job.connection) @if let Some(clinic) = &job.clinic { " · " (clinic) } }))
+            (fact(common.clinic, places.whole(&job.connection, job.clinic.as_deref())))
             @if !job.needs.is_empty() {
                 (fact(words.steps_before, html! {
-                    @for need in &job.needs { a href=(job_url(need.job)) { (need.step) } " (" (if need.done { words.step_done } else { words.step_open }) ") " }
+                    @for need in &job.needs { a href=(job_url(need.job)) { (names::action(common, &need.step)) } " (" (if need.done { words.step_done } else { words.step_open }) ") " }
                 }))
             }
             (fact(words.counts_from, time(job.reference)))
@@ -101,7 +106,7 @@ pub(super) fn decisions(words: &Words, common: &Common, zone: &jiff::tz::TimeZon
             ol.steps {
                 @for DecisionView { at, actor, decision, was, with, .. } in decided {
                     li {
-                        (moment(common, *at, zone)) " · " (words.decision(*decision)) " · " (actor.as_str())
+                        (moment(common, *at, zone)) " · " (words.decision(*decision)) " · " (crate::pages::audit::actor(common, actor.as_str()))
                         @if *decision != Decided::Replayed { " · " (words.was) " " (common.state(*was)) }
                         @if let Some(with) = with { " · " a href=(job_url(with)) { (words.came_with) } }
                     }

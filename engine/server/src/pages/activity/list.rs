@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use zelo_core::{ClinicRef, JobState, KeyHash, Pseudonym, Status};
+use zelo_core::{JobState, KeyHash, Pseudonym, Status};
 use zelo_runtime::Waits;
 use zelo_store::{Concerning, EventView, EventsWanted, JobView, JobsWanted, Page};
 
@@ -19,6 +19,8 @@ use super::words::{Words, words};
 use super::{event_title, event_url, job_url, rule_title, state_badge, status_badge, why};
 use crate::access::Role;
 use crate::pages::moments::{Zones, moment, zone_name};
+use crate::pages::names;
+use crate::pages::places::{Places, narrowed};
 use crate::pages::tables::{reason, table};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -160,6 +162,7 @@ struct Filters<'f> {
     visit: &'f Visit,
     words: &'static Words,
     asked: &'f Asked,
+    places: Places,
     zones: Zones<'f>,
     /// In which days are meant.
     zone: TimeZone,
@@ -177,8 +180,8 @@ impl<'f> Filters<'f> {
         let mut wrong = Vec::new();
         let some = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         let (mut connection, mut clinic) = (some(&asked.connection), some(&asked.clinic));
-        if let Ok(place) = asked.place.parse::<ClinicRef>() {
-            (connection, clinic) = (Some(place.connection), Some(place.clinic));
+        if !asked.place.is_empty() {
+            Page { connection, clinic, .. } = narrowed(Page::default(), &asked.place);
         }
         let zones = visit.zones();
         let zone = zone(visit, &zones, connection.as_deref(), clinic.as_deref()).await?;
@@ -193,8 +196,9 @@ impl<'f> Filters<'f> {
         }
         let concerning = concerning(visit, asked)?;
         let page = Page { limit: ROWS + 1, before: asked.before.parse().ok(), connection, clinic, clinics: visit.who.clinics.clone() };
+        let places = Places::of(visit).await?;
         let (status, state) = (Status::parse(&asked.status), JobState::parse(&asked.state));
-        Ok(Self { visit, words, asked, zones, zone, page, since, until, status, state, concerning, wrong })
+        Ok(Self { visit, words, asked, places, zones, zone, page, since, until, status, state, concerning, wrong })
     }
 
     fn show(&self) -> &'static str {
@@ -237,11 +241,11 @@ impl<'f> Filters<'f> {
                     td { (moment(common, event.received, &zone)) }
                     th scope="row" {
                         a href=(event_url(event.id)) { (event_title(&edition.rules, common, event)) }
-                        small { code { (event.kind) } }
+                        (names::code(self.visit, &event.kind))
                     }
-                    td { @if let Some(entity) = &event.entity { (entity.kind) " " (entity.id) } }
+                    td { @if let Some(entity) = &event.entity { (names::one(common, &entity.kind, &entity.id)) } }
                     td { (status_badge(common, *status)) }
-                    td { (event.connection) @if let Some(clinic) = &event.clinic { " · " (clinic) } }
+                    td { (self.places.whole(&event.connection, event.clinic.as_deref())) }
                 }
             });
         }
@@ -263,13 +267,17 @@ impl<'f> Filters<'f> {
             rows.push(html! {
                 tr data-key={ "job " (job.id) } data-news={ (title) ": " (common.state(job.state)) } {
                     td { (moment(common, job.due, &zone)) }
-                    th scope="row" { a href=(job_url(job.id)) { (title) } small { code { (job.rule) " · " (job.action) } } }
+                    th scope="row" {
+                        a href=(job_url(job.id)) { (title) }
+                        small { (names::capital(&names::action_of(self.visit, job))) }
+                        (names::code(self.visit, &format!("{}/{}", job.rule, job.action)))
+                    }
                     td { (state_badge(common, job.state)) }
                     td {
-                        @if let Some(waits) = Waits::of(view, &halts) { (waits.told(common.is_english())) }
+                        @if let Some(waits) = Waits::of(view, &halts) { (names::waits(common, &edition.rules, &waits, &zone)) }
                         @else if let Some(why) = why(job) { (reason(common, job.state, why)) }
                     }
-                    td { (job.connection) @if let Some(clinic) = &job.clinic { " · " (clinic) } }
+                    td { (self.places.whole(&job.connection, job.clinic.as_deref())) }
                 }
             });
         }
@@ -354,23 +362,16 @@ impl<'f> Filters<'f> {
         }
     }
 
-    /// Whose: one of the reader's clinics, or any connection and clinic.
+    /// Whose: a connection or a clinic.
     fn places(&self) -> Markup {
-        let (visit, words) = (self.visit, self.words);
-        if let Some(named) = visit.who.clinics.named() {
-            let all: Vec<(String, String)> = named.iter().map(|one| (one.to_string(), one.to_string())).collect();
-            return html! { @if all.len() > 1 { (select("place", visit.words.clinic, words.any, &all, &self.asked.place)) } };
-        }
-        let mut connections: Vec<(String, String)> =
-            visit.app.runtime.connections.keys().map(|name| (name.clone(), name.clone())).collect();
-        connections.sort_unstable();
-        html! {
-            @if connections.len() > 1 { (select("connection", visit.words.connection, words.any, &connections, &self.asked.connection)) }
-            div {
-                label for="clinic" { (visit.words.clinic) }
-                input id="clinic" type="text" name="clinic" value=(self.asked.clinic) maxlength="100" autocomplete="off";
-            }
-        }
+        let Page { connection, clinic, .. } = &self.page;
+        let chosen = match (connection, clinic) {
+            (Some(connection), Some(clinic)) => format!("{connection}/{clinic}"),
+            // What stands in an address, and is no place: it is kept.
+            (None, Some(clinic)) => return html! { input type="hidden" name="clinic" value=(clinic); },
+            (connection, None) => connection.clone().unwrap_or_default(),
+        };
+        self.places.select(self.visit.words.clinic, self.words.any_place, &chosen)
     }
 
     /// The types of stored events, by what people call them.
@@ -380,7 +381,7 @@ impl<'f> Filters<'f> {
         let told = |kind: String| {
             let mut mappings = edition.rules.sources().flat_map(|source| &source.events).filter(|mapping| mapping.kind == kind);
             let title = mappings.find_map(|mapping| mapping.title.as_ref()?.get(lang));
-            let told = title.map_or_else(|| kind.clone(), |title| format!("{} ({kind})", super::capital(title)));
+            let told = title.map_or_else(|| kind.clone(), |title| super::capital(title));
             (kind, told)
         };
         Ok(self.visit.app.runtime.store.archive().event_types().await?.into_iter().map(told).collect())

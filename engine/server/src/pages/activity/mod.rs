@@ -18,6 +18,7 @@ use zelo_core::job::Reason;
 use zelo_core::{Event, Job, JobState, Status};
 use zelo_rules::RuleSet;
 
+use super::names::{capital, rule as rule_title};
 use super::words::Words as Common;
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::Table;
@@ -43,21 +44,13 @@ pub(super) fn job_url(id: impl std::fmt::Display) -> String {
     format!("/activity/jobs/{id}")
 }
 
-/// What happened, as the source says it; the name of the type where nobody says it.
+/// What happened, as the source says it; the name of the type where nobody says it of what came from outside.
 fn event_title(rules: &RuleSet, common: &Common, event: &Event) -> String {
     let mapping = rules.source(&event.source).and_then(|source| source.events.iter().find(|mapping| mapping.kind == event.kind));
     let said = mapping.and_then(|mapping| mapping.title.as_ref()?.get(common.lang));
-    said.map_or_else(|| event.kind.clone(), |said| capital(said))
-}
-
-/// What a rule is called; its id where it is gone.
-fn rule_title(rules: &RuleSet, common: &Common, rule: &str) -> String {
-    rules.rule(rule).and_then(|found| found.title.get(common.lang)).map_or_else(|| rule.to_owned(), Clone::clone)
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    // No source has words for what a plugin emits.
+    let own = || if event.cause.is_some() { words::words(common).own_event.to_owned() } else { event.kind.clone() };
+    said.map_or_else(own, |said| capital(said))
 }
 
 fn status_badge(common: &Common, status: Status) -> Markup {

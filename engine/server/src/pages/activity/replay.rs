@@ -18,6 +18,7 @@ use super::{event_title, event_url, job_url, rule_title, state_badge};
 use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::moments::moment;
+use crate::pages::names;
 use crate::pages::tables::section;
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -104,7 +105,7 @@ async fn would(visit: &Visit, view: &EventView, rule: &str, report: &Report) -> 
                 @for item in &report.items {
                     li {
                         @if item.event != event.id { (words.of_another) " " a href=(event_url(item.event)) { code { (item.event) } } ": " }
-                        code { (item.action) } ": " strong { (words.fate(item.fate)) }
+                        (names::capital(names::action(common, &item.action))) ": " strong { (words.fate(item.fate)) }
                         @if let Some(at) = item.run_at { " · " (moment(common, at, &zone)) }
                         @if let Some(reason) = &item.reason { " · " (common.reason(zelo_core::JobState::Skipped, reason).unwrap_or(&reason.text)) }
                         @if let (zelo_store::Fate::Known, Some(job)) = (item.fate, item.job) {

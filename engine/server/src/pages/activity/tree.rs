@@ -3,9 +3,10 @@
 use maud::{Markup, html};
 use zelo_rules::{ActionTold, Class, ClauseTold, Explanation, JobTold, Outcome, RuleTold, Seen, Told};
 
-use super::doings::plain;
 use super::words::Words;
 use crate::pages::moments::moment;
+use crate::pages::names;
+use crate::pages::values::Reading;
 use crate::pages::words::Words as Common;
 
 /// Of the rules that did nothing no more are told.
@@ -16,6 +17,10 @@ pub(super) struct Why<'w> {
     pub(super) common: &'w Common,
     pub(super) words: &'static Words,
     pub(super) zone: &'w jiff::tz::TimeZone,
+    /// Whether amounts are in reais.
+    pub(super) reais: bool,
+    /// Whether the reader is told the codes of files too.
+    pub(super) codes: bool,
 }
 
 impl Why<'_> {
@@ -38,7 +43,7 @@ impl Why<'_> {
         let title = if rule.title.is_empty() { rule.rule.as_str() } else { rule.title.as_str() };
         html! {
             details.rule data-key={ "why " (name) } open[open] {
-                summary { (self.outcome(rule.outcome)) " " strong { (title) } " " small { code { (name) } } }
+                summary { (self.outcome(rule.outcome)) " " strong { (title) } @if self.codes { " " small { code { (name) } } } }
                 @if let Some(why) = &rule.why { p { (words.because_of) " " (why) } }
                 @if let Some(when) = &rule.when { h4 { (words.conditions) } ul.tree { (self.tree(when)) } }
                 @for action in rule.actions.iter().filter(|action| action.about || action.outcome != Outcome::Silent) { (self.action(action)) }
@@ -50,7 +55,7 @@ impl Why<'_> {
         let words = self.words;
         html! {
             div.action {
-                h4 { (words.action) " " code { (action.action) } " " (self.outcome(action.outcome)) }
+                h4 { (words.action) " " (names::action(self.common, &action.action)) " " (self.outcome(action.outcome)) }
                 @if let Some(why) = &action.why { p { (words.because_of) " " (why) } }
                 @if let Some(when) = &action.when { ul.tree { (self.tree(when)) } }
                 @if let Some(only_if) = &action.only_if { p { (words.only_if) } ul.tree { (self.tree(only_if)) } }
@@ -104,9 +109,9 @@ impl Why<'_> {
             li.decisive[clause.decisive] {
                 (self.mark(clause.holds)) " " (clause.said)
                 p.facts {
-                    (words.found) " " (self.seen(&clause.seen, clause.more))
-                    @if !clause.against.is_empty() { " · " (words.against) " " (self.seen(&clause.against, 0)) }
-                    " · " code { @if let Some(record) = &clause.record { (record) " " } (clause.path) " " (clause.operator) " " (clause.right) }
+                    (words.found) " " (self.seen(clause, &clause.seen, clause.more))
+                    @if !clause.against.is_empty() { " · " (words.against) " " (self.seen(clause, &clause.against, 0)) }
+                    @if self.codes { " · " code { @if let Some(record) = &clause.record { (record) " " } (clause.path) " " (clause.operator) " " (clause.right) } }
                 }
                 @if clause.decisive { p.said { strong { (words.decisive) } @if let Some(why) = &clause.why { " " (why) } } }
             }
@@ -119,14 +124,15 @@ impl Why<'_> {
         html! { span class=(class) { span aria-hidden="true" { (mark) } span.hidden { (told) } } }
     }
 
-    fn seen(&self, seen: &[Seen], more: usize) -> Markup {
+    fn seen(&self, clause: &ClauseTold, seen: &[Seen], more: usize) -> Markup {
+        let reading = Reading { words: self.common, zone: self.zone, written: &jiff::tz::TimeZone::UTC, reais: self.reais };
         html! {
             @if seen.is_empty() { (self.words.found_nothing) }
             @for (place, one) in seen.iter().enumerate() {
                 @if place > 0 { ", " }
                 @match one {
                     Seen::Shown { value } if value.is_null() => (self.words.null),
-                    Seen::Shown { value } => q { (plain(value)) },
+                    Seen::Shown { value } => q { (reading.told(&clause.path, &clause.said, value)) },
                     Seen::Redacted { redacted, .. } => em { (self.words.hidden) " (" (self.class(*redacted)) ")" },
                 }
             }

@@ -21,9 +21,11 @@ use zelo_store::{JobView, Page};
 use self::value::Kind;
 use self::words::{Words, words};
 use super::moments::{moment, number};
-use super::scheduled::{at, called, clinic, whom};
+use super::names;
+use super::scheduled::{PEOPLE, at, called, clinic, whom};
 use super::tables::section;
 use super::visit::{Place, Visit};
+use super::words::Words as Common;
 use crate::App;
 use crate::access::{Gate, Known, Reach, Role};
 use crate::api::jobs::{cancelled, decide as decided};
@@ -131,7 +133,51 @@ struct Task<'t> {
     view: &'t JobView,
     lacks: Vec<Lack>,
     records: HashMap<KeyHash, RecordRow>,
+    /// The names that its event gives to those whose own records have none, by their ids.
+    named: HashMap<String, String>,
     wrong: Option<&'t Wrong>,
+}
+
+/// The name in a record.
+fn name(row: &RecordRow) -> Option<&str> {
+    row.document.get("name").and_then(Value::as_str).filter(|name| !name.trim().is_empty())
+}
+
+/// The names that stand beside ids in a payload.
+fn named(data: &Value) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    let mut left = vec![data];
+    while let Some(node) = left.pop() {
+        match node {
+            Value::Object(fields) => {
+                let id = fields
+                    .get("id")
+                    .filter(|id| id.is_string() || id.is_number())
+                    .map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+                let name = fields.get("name").and_then(Value::as_str).filter(|name| !name.trim().is_empty());
+                found.extend(id.zip(name.map(str::to_owned)));
+                left.extend(fields.values());
+            }
+            Value::Array(items) => left.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The names that other records of the same person have, by the ids of those who lack something and whom their event does not name.
+async fn elsewhere(
+    visit: &Visit,
+    view: &JobView,
+    lacks: &[Lack],
+    named: &HashMap<String, String>,
+) -> Result<HashMap<String, String>, Problem> {
+    let store = &visit.app.runtime.store;
+    let people = lacks.iter().filter(|lack| PEOPLE.contains(&lack.record.kind.as_str()) && !named.contains_key(&lack.id));
+    let kinds = |lack: &'_ Lack| PEOPLE.map(|kind| (store.indexer().record(&view.job.connection, kind, &lack.id), lack.id.clone()));
+    let asked: HashMap<KeyHash, String> = people.flat_map(kinds).collect();
+    let rows = store.archive().records(asked.keys().copied().collect()).await?;
+    Ok(asked.into_iter().filter_map(|(hash, id)| Some((id, name(rows.get(&hash)?)?.to_owned()))).collect())
 }
 
 /// What a person may fill in: of a record that is shown to its plugin as a whole, only what is surely meant.
@@ -149,13 +195,24 @@ fn fillable(lacks: Vec<Lack>) -> Vec<Lack> {
 impl<'t> Task<'t> {
     async fn of(visit: &Visit, view: &'t JobView, wrong: Option<&'t Wrong>) -> Result<Self, Problem> {
         let runtime = &visit.app.runtime;
-        let lacks = match view.job.state.is_live() {
-            true => runtime.outlook(&view.job).await?.map(|outlook| fillable(outlook.lacks)).unwrap_or_default(),
-            false => Vec::new(),
+        let (lacks, event) = match view.job.state.is_live() {
+            true => runtime.outlook(&view.job).await?.map(|outlook| (fillable(outlook.lacks), Some(outlook.event))).unwrap_or_default(),
+            false => (Vec::new(), runtime.store.archive().event(view.job.event).await?),
         };
         let hashes = view.job.lookups.iter().map(|lookup| lookup.record.hash).chain(clinic(visit, &view.job)).collect();
         let records = runtime.store.archive().records(hashes).await?;
-        Ok(Self { view, lacks, records, wrong: wrong.filter(|wrong| wrong.job == view.job.id) })
+        let mut named = event.map(|event| named(&event.data)).unwrap_or_default();
+        named.extend(elsewhere(visit, view, &lacks, &named).await?);
+        Ok(Self { view, lacks, records, named, wrong: wrong.filter(|wrong| wrong.job == view.job.id) })
+    }
+
+    /// Whom it is about: by the name of a record, else by that of its event, else by type and id.
+    fn whom(&self, visit: &Visit) -> Option<String> {
+        let known = whom(&self.view.job, &self.records);
+        known.or_else(|| {
+            let person = self.lacks.iter().find(|lack| PEOPLE.contains(&lack.record.kind.as_str()))?;
+            Some(self.named.get(&person.id).cloned().unwrap_or_else(|| names::one(visit.words, &person.record.kind, &person.id)))
+        })
     }
 
     async fn markup(&self, words: &Words, visit: &Visit) -> Result<Markup, Problem> {
@@ -168,10 +225,9 @@ impl<'t> Task<'t> {
         let news = self.view.summary.as_deref().or(told).unwrap_or(common.attention);
         Ok(html! {
             li id=(job.id) data-key={ "task " (job.id) } data-news=(news) {
-                h3 { (title) @if let Some(whom) = whom(job, &self.records) { " " (words.about) " " (whom) } }
+                h3 { (title) @if let Some(whom) = self.whom(visit) { " " (words.about) " " (whom) } }
                 @if let Some(summary) = &self.view.summary { p.todo { (summary) } }
-                @if let Some(told) = told { p { (told) } }
-                @if let Some(why) = why.filter(|why| told != Some(why.text.as_str())) { p.facts lang="en" { (why.text) } }
+                @if let Some((why, told)) = why.zip(told) { p { (told) @if told != why.text { (names::exact(visit, why)) } } }
                 p.facts {
                     @if let Some(purpose) = &purpose { (purpose) " · " }
                     @if job.state.is_live() { (words.waits_until) " " (moment(common, job.run_at, &zone)) }
@@ -182,17 +238,17 @@ impl<'t> Task<'t> {
                 @if let Some(wrong) = self.wrong.filter(|wrong| !self.lacks.iter().any(|lack| wrong.is_at(lack))) {
                     p.error role="alert" { (words.refused) " " (wrong.told) }
                 }
-                @if acts { (self.forms(words)) }
+                @if acts { (self.forms(common, words)) }
             }
         })
     }
 
-    fn forms(&self, words: &Words) -> Markup {
+    fn forms(&self, common: &Common, words: &Words) -> Markup {
         let job = &self.view.job;
         let action = format!("/attention/jobs/{}", job.id);
         html! {
             @if job.state.is_live() {
-                @for (place, lack) in self.lacks.iter().enumerate() { (self.field(words, &action, place, lack)) }
+                @for (place, lack) in self.lacks.iter().enumerate() { (self.field(common, words, &action, place, lack)) }
                 @if self.lacks.is_empty() { p { (words.elsewhere) } }
                 form.choices method="post" action=(action) { button.quiet type="submit" name="what" value="cancel" { (words.cancel) } }
             } @else {
@@ -205,19 +261,20 @@ impl<'t> Task<'t> {
         }
     }
 
-    fn field(&self, words: &Words, action: &str, place: usize, lack: &Lack) -> Markup {
+    fn field(&self, common: &Common, words: &Words, action: &str, place: usize, lack: &Lack) -> Markup {
         let kind = Kind::of(&lack.field);
         let (input, mode) = kind.input();
         let wrong = self.wrong.filter(|wrong| wrong.is_at(lack));
         let id = format!("fill-{}-{place}", self.view.job.id);
-        let named = self.records.get(&lack.record.hash).and_then(|row| row.document.get("name").and_then(Value::as_str));
-        let whose = format!("{} {}", words.kind(&lack.record.kind), named.unwrap_or(&lack.id));
+        let named = self.records.get(&lack.record.hash).and_then(name);
+        let whose = names::one(common, &lack.record.kind, named.or(self.named.get(&lack.id).map(String::as_str)).unwrap_or(&lack.id));
+        let label = names::capital(names::field(common, &lack.field));
         html! {
             form.fill method="post" action=(action) {
                 input type="hidden" name="record" value=(lack.record.kind);
                 input type="hidden" name="id" value=(lack.id);
                 input type="hidden" name="field" value=(lack.field);
-                label for=(id) { (words.field(&lack.field)) " · " (whose)
+                label for=(id) { (label) @if kind == Kind::Money { " (R$)" } " · " (whose)
                     input id=(id) type=(input) inputmode=(mode) name="value" required autocomplete="off" value=[wrong.map(|wrong| wrong.value.as_str())] aria-describedby={ (id) "-hint" } aria-invalid=[wrong.map(|_| "true")];
                 }
                 button type="submit" name="what" value="fill" { (words.fill) }

@@ -31,8 +31,6 @@ pub(super) struct Words {
     pub(super) gone: &'static str,
     hints: [&'static str; 4],
     wrong: [&'static str; 4],
-    kinds: &'static [(&'static str, &'static str)],
-    fields: &'static [(&'static str, &'static str)],
 }
 
 static PT_BR: Words = Words {
@@ -71,29 +69,6 @@ static PT_BR: Words = Words {
         "Isto não é um valor em reais. Escreva, por exemplo, 189,90.",
         "Isto não é um e-mail. Escreva, por exemplo, nome@exemplo.com.br.",
         "Escreva de 1 a 500 letras, em uma linha.",
-    ],
-    kinds: &[
-        ("patient", "Paciente"),
-        ("service", "Serviço"),
-        ("clinic", "Clínica"),
-        ("contact", "Contato"),
-        ("professional", "Profissional"),
-        ("customer", "Cliente"),
-    ],
-    fields: &[
-        ("phone", "Telefone"),
-        ("phones", "Telefone"),
-        ("whatsapp", "WhatsApp"),
-        ("email", "E-mail"),
-        ("price", "Preço (R$)"),
-        ("amount", "Valor (R$)"),
-        ("value", "Valor (R$)"),
-        ("name", "Nome"),
-        ("first_name", "Nome"),
-        ("last_name", "Sobrenome"),
-        ("document", "CPF"),
-        ("cnpj", "CNPJ"),
-        ("timezone", "Fuso horário"),
     ],
 };
 
@@ -134,29 +109,6 @@ static EN: Words = Words {
         "This is no e-mail address. Write, for example, name@example.com.",
         "Write 1 to 500 letters, in one line.",
     ],
-    kinds: &[
-        ("patient", "Patient"),
-        ("service", "Service"),
-        ("clinic", "Clinic"),
-        ("contact", "Contact"),
-        ("professional", "Professional"),
-        ("customer", "Customer"),
-    ],
-    fields: &[
-        ("phone", "Phone"),
-        ("phones", "Phone"),
-        ("whatsapp", "WhatsApp"),
-        ("email", "E-mail"),
-        ("price", "Price (R$)"),
-        ("amount", "Amount (R$)"),
-        ("value", "Amount (R$)"),
-        ("name", "Name"),
-        ("first_name", "First name"),
-        ("last_name", "Last name"),
-        ("document", "CPF"),
-        ("cnpj", "CNPJ"),
-        ("timezone", "Time zone"),
-    ],
 };
 
 /// The same in the language of `common`.
@@ -165,16 +117,6 @@ pub(super) fn words(common: &Common) -> &'static Words {
 }
 
 impl Words {
-    /// What a type of records is called.
-    pub(super) fn kind<'a>(&self, kind: &'a str) -> &'a str {
-        self.kinds.iter().find(|(word, _)| *word == kind).map_or(kind, |(_, told)| told)
-    }
-
-    /// What a field is called.
-    pub(super) fn field<'a>(&self, field: &'a str) -> &'a str {
-        self.fields.iter().find(|(word, _)| *word == field).map_or(field, |(_, told)| told)
-    }
-
     /// How a value is written.
     pub(super) fn hint(&self, kind: Kind) -> &'static str {
         self.hints[kind as usize]

@@ -19,9 +19,10 @@ use utoipa_axum::routes;
 use zelo_core::AuditKind;
 use zelo_store::{AuditPage, AuditView, Page};
 
-pub(crate) use self::sentence::{actor, sentence};
+pub(crate) use self::sentence::{actor, rows, sentence};
 use self::words::{Words, words};
-use super::moments::{Zones, moment, number};
+use super::moments::{Zones, moment, number, zone_name};
+use super::names;
 use super::places::{Places, address, narrowed, read, unreadable};
 use super::tables::{section, table as listed};
 use super::visit::{Place, Visit};
@@ -134,7 +135,7 @@ pub(crate) async fn list(visit: Visit, query: Result<Query<Filter>, QueryRejecti
     for view in &found {
         rows.push(row(&visit, own, &places, view, &home));
     }
-    let caption = format!("{} {}", own.caption, home.iana_name().unwrap_or("UTC"));
+    let caption = format!("{} {}", own.caption, zone_name(&home));
     let oldest = found.last().map(|view| view.cursor.to_string()).unwrap_or_default();
     let content = html! {
         p.none data-key="intro" { (own.intro) }
@@ -198,7 +199,7 @@ fn row(visit: &Visit, own: &Words, places: &Places, view: &AuditView, zone: &Tim
             td { (moment(visit.words, entry.at, zone)) }
             td { a href=(address("/audit", &[("actor", by)])) { (actor(visit.words, by)) } }
             td.text {
-                (sentence(visit.words, entry))
+                (sentence(visit.words, entry, &|rule| names::rule(&visit.app.runtime.rules.current().rules, visit.words, rule)))
                 details data-key={ "whole " (cursor) } {
                     summary { (own.entry) " " (number(visit.words, u64::try_from(*cursor).unwrap_or_default())) }
                     pre { (entry.kind.as_str()) " " (by) "\n" (entry.detail) "\n" (HEXLOWER.encode(hash)) }

@@ -3,15 +3,21 @@
 use serde_json::{Map, Value};
 use zelo_core::{AuditEntry, AuditKind};
 
+use super::super::names;
 use super::super::words::Words as Common;
-use super::words::{Words, words};
+use super::words::words;
 
-/// What an entry says, as a sentence without its subject: who did it stands beside it.
-pub(crate) fn sentence(common: &Common, entry: &AuditEntry) -> String {
+/// What an entry says, as a sentence without its subject: who did it stands beside it. `titled` says what a rule is called.
+pub(crate) fn sentence(common: &Common, entry: &AuditEntry, titled: &dyn Fn(&str) -> String) -> String {
     let (own, detail) = (words(common), entry.detail());
     let key = key(entry.kind, &detail);
     let template = own.sentences.iter().find(|(known, _)| *known == key).map_or(own.kind(entry.kind), |(_, told)| told);
-    filled(own, template, &detail)
+    filled(common, template, &detail, titled)
+}
+
+/// What a kind of rows is called.
+pub(crate) fn rows<'c>(common: &Common, kind: &'c str) -> &'c str {
+    words(common).names.iter().find(|(known, _)| *known == kind).map_or(names::thing(common, kind), |(_, told)| told)
 }
 
 /// Who did it, in words: what people call them, and what they are.
@@ -48,7 +54,8 @@ fn key(kind: AuditKind, detail: &Map<String, Value>) -> String {
 }
 
 /// `template` with what `detail` says in its places.
-fn filled(own: &Words, template: &str, detail: &Map<String, Value>) -> String {
+fn filled(common: &Common, template: &str, detail: &Map<String, Value>, titled: &dyn Fn(&str) -> String) -> String {
+    let own = words(common);
     let mut told = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -56,22 +63,39 @@ fn filled(own: &Words, template: &str, detail: &Map<String, Value>) -> String {
         told.push_str(before);
         // Of what was taken away, the command says `as`.
         let value = detail.get(name).or_else(|| detail.get("as").filter(|_| name == "what"));
-        told.push_str(&value.map_or_else(|| own.nothing.to_owned(), |value| said(own, value)));
+        let named = match (name, value.and_then(Value::as_str)) {
+            ("rule", Some(rule)) => Some(titled(rule)),
+            // `rule@connection`, or `rule@connection/clinic`.
+            ("automation", Some(id)) => Some(match id.split_once('@') {
+                Some((rule, place)) => format!("{} ({place})", titled(rule)),
+                None => titled(id),
+            }),
+            ("role", Some(role)) => Some(names::role(common, role).to_owned()),
+            ("record", Some(kind)) => Some(names::thing(common, kind).to_owned()),
+            _ => None,
+        };
+        told.push_str(&named.or_else(|| value.map(|value| said(common, value))).unwrap_or_else(|| own.nothing.to_owned()));
         rest = after;
     }
     told.push_str(rest);
     told
 }
 
-fn said(own: &Words, value: &Value) -> String {
-    let named = |text: &str| own.names.iter().find(|(known, _)| *known == text).map_or(text.to_owned(), |(_, told)| (*told).to_owned());
+fn said(common: &Common, value: &Value) -> String {
+    let own = words(common);
+    let named = |text: &str| match own.names.iter().find(|(known, _)| *known == text) {
+        Some((_, told)) => (*told).to_owned(),
+        None => names::field(common, text).to_owned(),
+    };
     match value {
         Value::String(text) => named(text),
         Value::Array(items) if items.is_empty() => own.nothing.to_owned(),
-        Value::Array(items) => items.iter().map(|item| said(own, item)).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(|item| said(common, item)).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => match fields.get("effect").and_then(Value::as_str) {
             Some(effect) => {
-                let whereto = ["to", "record", "type"].into_iter().find_map(|name| fields.get(name)?.as_str());
+                let text = |name: &str| fields.get(name).and_then(Value::as_str);
+                let whereto = text("to").map(|channel| names::channel(common, channel));
+                let whereto = whereto.or_else(|| text("record").map(|kind| names::thing(common, kind))).or_else(|| text("type"));
                 whereto.map_or_else(|| named(effect), |whereto| format!("{} ({whereto})", named(effect)))
             }
             None if fields.is_empty() => own.nothing.to_owned(),
@@ -100,7 +124,8 @@ mod tests {
     use crate::pages::words::called;
 
     fn told(lang: &str, kind: AuditKind, detail: &Value) -> String {
-        sentence(called(lang).unwrap(), &AuditEntry::new(Timestamp::UNIX_EPOCH, kind, Actor::engine(), detail))
+        let titled = |rule: &str| if rule == "greeting" { "Saudação".to_owned() } else { rule.to_owned() };
+        sentence(called(lang).unwrap(), &AuditEntry::new(Timestamp::UNIX_EPOCH, kind, Actor::engine(), detail), &titled)
     }
 
     #[test]
@@ -110,14 +135,14 @@ mod tests {
             (
                 AuditKind::Disclosed,
                 json!({ "plugin": "reminder", "rule": "r", "fields": { "phone": "personal", "patient": "personal" } }),
-                "Mostrou ao plugin reminder, para a automação r: patient, phone.",
+                "Mostrou ao plugin reminder, para a automação r: paciente, telefone.",
                 "Showed the plugin reminder, for the automation r: patient, phone.",
             ),
             (
                 AuditKind::Done,
                 effects,
-                "A automação greeting fez: mensagem (outbox), documento.",
-                "The automation greeting did: a message (outbox), a document.",
+                "A automação Saudação fez: mensagem (caixa de saída), documento.",
+                "The automation Saudação did: a message (outbox), a document.",
             ),
             (AuditKind::Held, json!({ "held": false }), "Liberou os dados: podem ser apagados.", "Let the data go: they can be erased."),
             (
@@ -149,7 +174,7 @@ mod tests {
             (
                 AuditKind::Amended,
                 json!({ "record": "contact", "fields": ["stage"] }),
-                "Mudou à mão, em um registro do tipo contact: stage.",
+                "Mudou à mão, em um registro do tipo contato: etapa.",
                 "Changed by hand, in a record of type contact: stage.",
             ),
         ] {

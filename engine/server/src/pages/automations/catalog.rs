@@ -14,6 +14,7 @@ use zelo_store::AutomationRow;
 
 use super::spot::{Spot, Spots};
 use super::words::{Words, words};
+use crate::access::Role;
 use crate::pages::tables::section;
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -67,7 +68,7 @@ pub(crate) async fn list(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     let words = words(visit.words);
     let edition = visit.app.runtime.rules.current();
     let rows = visit.app.runtime.store.automations().await?;
-    let spots = Spots::of(&visit.app, &visit.who, &rows).await?;
+    let spots = Spots::of(&visit.app, visit.words, &visit.who, &rows).await?;
     let from: usize = asked.from.parse().unwrap_or(0);
     let theirs = edition.rules.rules().filter(|rule| spots.has_some(&visit.app, &edition.rules, rule, &visit.who));
     let mut rules: Vec<(&Rule, Vec<Spot>)> =
@@ -147,7 +148,7 @@ fn card(visit: &Visit, words: &Words, rules: &RuleSet, rule: &Rule, stand: &Stan
             @if !on.is_empty() { p.facts { (words.on_for) " " (on.join(", ")) "." } }
             @if !off.is_empty() && !on.is_empty() { p.facts { (words.off_for) " " (off.join(", ")) "." } }
             @if unsaid { p.facts { (words.may_follow) } } @else if on.is_empty() { p.facts { (words.nowhere) } }
-            @for why in stand.broken { p.error { (words.does_nothing) " " span lang="en" { (why) } } }
+            @for why in stand.broken { p.error { (words.does_nothing) @if visit.who.role >= Role::Integrator { " " span lang="en" { (why) } } } }
         }
     }
 }

@@ -66,7 +66,7 @@ impl One {
     pub(super) async fn of(visit: Visit, rule: &str, named: Option<Named>) -> Result<Self, Problem> {
         let edition = visit.app.runtime.rules.current();
         let rows = visit.app.runtime.store.automations().await?;
-        let spots = Spots::of(&visit.app, &visit.who, &rows).await?;
+        let spots = Spots::of(&visit.app, visit.words, &visit.who, &rows).await?;
         let gone = || Problem::not_found("There is no such automation. /automations lists them.");
         let found = edition.rules.rule(rule).ok_or_else(gone)?;
         let places = spots.for_rule(&visit.app, &edition.rules, found, &visit.who);
@@ -217,7 +217,7 @@ impl One {
                         p.facts { (words.may_follow) }
                     }
                     @if from_file { p.facts { (words.from_file) } }
-                    @if let Some(problem) = idle { p.error { (words.does_nothing) " " span lang="en" { (problem.text) } } }
+                    @if let Some(problem) = idle { p.error { (words.does_nothing) @if self.visit.who.role >= Role::Integrator { " " span lang="en" { (problem.text) } } } }
                 }
             },
         )

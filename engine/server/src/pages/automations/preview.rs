@@ -13,7 +13,10 @@ use super::form::{read, texts};
 use super::one::{Attempt, One, fields};
 use super::words::Words;
 use crate::pages::moments::moment;
+use crate::pages::names;
+use crate::pages::places::phone;
 use crate::pages::tables::reason;
+use crate::pages::values::Reading;
 use crate::pages::visit::Visit;
 use crate::pages::words::Words as Common;
 use crate::problem::Problem;
@@ -101,7 +104,7 @@ fn event(common: &Common, words: &Words, tried: &Tried, zone: &TimeZone) -> Mark
 }
 
 fn done(common: &Common, words: &Words, job: &JobTried, zone: &TimeZone) -> Markup {
-    let seen: Vec<Markup> = job.effects.iter().filter_map(|effect| effected(words, effect)).collect();
+    let seen: Vec<Markup> = job.effects.iter().filter_map(|effect| effected(common, words, effect, zone)).collect();
     html! {
         @if job.state == JobState::Done || !seen.is_empty() {
             p.when { (words.would_be_at) " " strong { (moment(common, job.at, zone)) } }
@@ -113,23 +116,23 @@ fn done(common: &Common, words: &Words, job: &JobTried, zone: &TimeZone) -> Mark
 }
 
 /// An effect; nothing where there is nothing to see of it.
-fn effected(words: &Words, effect: &Effect) -> Option<Markup> {
+fn effected(common: &Common, words: &Words, effect: &Effect, zone: &TimeZone) -> Option<Markup> {
     match effect {
-        Effect::Message(message) => Some(bubble(words, message)),
+        Effect::Message(message) => Some(bubble(common, words, message)),
         Effect::Document(document) => Some(html! {
             p { (words.document) " " strong { (document.name) } }
             @if !document.text.is_empty() { pre.paper tabindex="0" { (document.text) } }
         }),
-        Effect::RecordEdit(edit) => Some(written(words, edit)),
+        Effect::RecordEdit(edit) => Some(written(common, words, edit, zone)),
         Effect::Http(request) => Some(html! { p { (words.asks) " " code { (request.method.as_str()) " " (request.url.origin()) } } }),
         Effect::Event(emitted) => Some(html! { p { (words.emits) " " code { (emitted.kind) } } }),
         _ => None,
     }
 }
 
-fn bubble(words: &Words, message: &Message) -> Markup {
+fn bubble(common: &Common, words: &Words, message: &Message) -> Markup {
     html! {
-        p { (words.message_to) " " strong { (message.to) } @if let Some(channel) = &message.channel { " " (words.by) " " (channel) } }
+        p { (words.message_to) " " strong { (phone(&message.to)) } @if let Some(channel) = &message.channel { " " (words.by) " " (names::channel(common, channel)) } }
         blockquote.bubble {
             @match &message.body {
                 Body::Text { text } => (text),
@@ -148,13 +151,13 @@ fn bubble(words: &Words, message: &Message) -> Markup {
     }
 }
 
-fn written(words: &Words, edit: &RecordEdit) -> Markup {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+fn written(common: &Common, words: &Words, edit: &RecordEdit, zone: &TimeZone) -> Markup {
+    let reading = Reading { words: common, zone, written: zone, reais: true };
     html! {
-        p { (words.writes) " " code { (edit.record) } " " (edit.id) }
+        p { (words.writes) " " strong { (names::one(common, &edit.record, &edit.id)) } }
         dl {
-            @for (name, value) in &edit.set { div { dt { (name) } dd { (text(value)) } } }
-            @for (name, line) in &edit.append { div { dt { (name) } dd { (line) } } }
+            @for (name, value) in &edit.set { div { dt { (names::capital(names::field(common, name))) } dd { (reading.told(name, "", value)) } } }
+            @for (name, line) in &edit.append { div { dt { (names::capital(names::field(common, name))) } dd { (line) } } }
         }
     }
 }

@@ -10,6 +10,8 @@ use zelo_store::{AutomationRow, Page};
 
 use crate::App;
 use crate::access::Known;
+use crate::pages::places::nameless;
+use crate::pages::words::Words;
 use crate::problem::Problem;
 
 /// More clinics than these are found by their address only.
@@ -78,12 +80,13 @@ fn connections<'a>(app: &'a App, rules: &'a RuleSet, rule: &'a Rule) -> impl Ite
 
 /// The places that a reader is told of, and what they are called.
 pub(super) struct Spots {
+    words: &'static Words,
     clinics: BTreeMap<Spot, String>,
 }
 
 impl Spots {
     /// All clinics that are known to whom `who` is told of: from their records, from what is switched for them, and from the credential.
-    pub(super) async fn of(app: &App, who: &Known, rows: &[AutomationRow]) -> Result<Self, Problem> {
+    pub(super) async fn of(app: &App, words: &'static Words, who: &Known, rows: &[AutomationRow]) -> Result<Self, Problem> {
         let store = app.runtime.store.as_ref();
         let mut clinics = BTreeMap::new();
         if let Some(named) = who.clinics.named() {
@@ -92,21 +95,22 @@ impl Spots {
                 let record = store.record_at(hash).await?;
                 let name = record.as_ref().and_then(|record| record.document.get("name")?.as_str());
                 let spot = Spot { connection: one.connection.clone(), clinic: Some(one.clinic.clone()) };
-                clinics.insert(spot, name.unwrap_or(&one.clinic).to_owned());
+                clinics.insert(spot, name.map_or_else(|| nameless(words, &one.clinic), str::to_owned));
             }
-            return Ok(Self { clinics });
+            return Ok(Self { words, clinics });
         }
         for row in rows {
             if let Some(clinic) = &row.clinic {
-                clinics.insert(Spot { connection: row.connection.clone(), clinic: Some(clinic.clone()) }, clinic.clone());
+                clinics.insert(Spot { connection: row.connection.clone(), clinic: Some(clinic.clone()) }, nameless(words, clinic));
             }
         }
         let page = Page { limit: CLINICS_MAX, ..Page::default() };
         for record in store.records(&page, Some("clinic")).await? {
-            let name = record.document.get("name").and_then(|name| name.as_str()).unwrap_or(&record.id).to_owned();
+            let name =
+                record.document.get("name").and_then(|name| name.as_str()).map_or_else(|| nameless(words, &record.id), str::to_owned);
             clinics.insert(Spot { connection: record.connection, clinic: Some(record.id) }, name);
         }
-        Ok(Self { clinics })
+        Ok(Self { words, clinics })
     }
 
     /// Where `rule` may be switched by `who`, each connection before its clinics.
@@ -131,8 +135,8 @@ impl Spots {
     /// What people call a place; `every`, where it is all clinics of a connection.
     pub(super) fn name(&self, spot: &Spot, every: &str) -> String {
         let clinic = match &spot.clinic {
-            None => every,
-            Some(clinic) => self.clinics.get(spot).map_or(clinic.as_str(), String::as_str),
+            None => every.to_owned(),
+            Some(clinic) => self.clinics.get(spot).cloned().unwrap_or_else(|| nameless(self.words, clinic)),
         };
         format!("{} · {clinic}", spot.connection)
     }

@@ -5,7 +5,7 @@
 
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request};
@@ -17,10 +17,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
+use zelo_core::KeyHash;
 use zelo_store::{Amend, Amended, Page, RecordView};
 
 use self::words::{Words, words};
 use super::moments::moment;
+use super::names;
 use super::places::{Places, address, narrowed, phone as told_phone, read, unreadable};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
@@ -31,6 +33,8 @@ use crate::seen::Seen;
 /// The stages that have words, in the order that a person goes through them.
 pub(super) const STAGES: [&str; 6] = ["lead", "registered", "scheduled", "attending", "attended", "canceled"];
 
+/// The stage of those who cancelled.
+const CANCELED: &str = "canceled";
 /// The type of the records.
 const CONTACT: &str = "contact";
 /// Cards on the board: the contacts that changed last.
@@ -125,6 +129,7 @@ async fn show(visit: &Visit, status: StatusCode, place: &str, wrong: Option<Wron
     let more = cards.len() > CARDS as usize;
     cards.truncate(CARDS as usize);
     Seen::of("contacts").rows(&cards).by(&visit.who, &visit.app).await?;
+    let cancelled = cancelled(visit, &cards).await?;
     let places = Places::of(visit).await?;
     let others = others(&cards);
     let stages: Vec<&str> = STAGES.into_iter().chain(others).collect();
@@ -134,6 +139,8 @@ async fn show(visit: &Visit, status: StatusCode, place: &str, wrong: Option<Wron
     for view in &cards {
         let zone = zones.of(&view.connection, view.clinic.as_deref()).await?;
         let at = moment(visit.words, last_contact(view), &zone);
+        let since = cancelled.get(&visit.app.runtime.store.indexer().record(&view.connection, CONTACT, &view.id));
+        let past = since.zip(noted(view)).is_some_and(|(since, noted)| noted < *since);
         let clinic = places.name(&view.connection, view.clinic.as_deref());
         let form = if moves {
             let wrong = wrong.as_ref().is_some_and(|wrong| wrong.connection == view.connection && wrong.id == view.id);
@@ -141,7 +148,7 @@ async fn show(visit: &Visit, status: StatusCode, place: &str, wrong: Option<Wron
         } else {
             html! {}
         };
-        columns.entry(stage(view)).or_default().push(card(visit, own, view, &at, clinic, &form));
+        columns.entry(stage(view)).or_default().push(card(visit, own, (view, past), &at, clinic.as_ref(), &form));
     }
     let unstaged = columns.contains_key("").then_some("");
     let select = places.select(own.place, own.all_places, place);
@@ -184,8 +191,9 @@ fn empty(own: &Words, filtered: bool) -> Markup {
     }
 }
 
-fn card(visit: &Visit, own: &Words, view: &RecordView, at: &Markup, clinic: Option<&str>, form: &Markup) -> Markup {
-    let name = text(view, "name").unwrap_or(&view.id);
+/// The card of somebody. `past`: its note is from before it was cancelled, and tells of what will not be.
+fn card(visit: &Visit, own: &Words, (view, past): (&RecordView, bool), at: &Markup, clinic: Option<&Markup>, form: &Markup) -> Markup {
+    let name = named(visit, view);
     let moves = visit.who.role.sees_to_jobs();
     let news = format!("{name} → {}", visit.words.stage(stage(view)));
     html! {
@@ -194,7 +202,7 @@ fn card(visit: &Visit, own: &Words, view: &RecordView, at: &Markup, clinic: Opti
             strong { (name) }
             @if let Some(phone) = phone(view) { p { (told_phone(phone)) } }
             p.facts { (own.last_contact) " " (at) @if let Some(clinic) = clinic { br; (clinic) } }
-            @if let Some(note) = note(view) { p.said { (note) } }
+            @if let Some(note) = note(view) { p.said { @if past { (own.cancelled) " " } (note) } }
             (form)
         }
     }
@@ -220,6 +228,11 @@ fn mover(visit: &Visit, own: &Words, stages: &[&str], place: &str, view: &Record
     }
 }
 
+/// What somebody is called; by their id, where that is not known.
+fn named(visit: &Visit, view: &RecordView) -> String {
+    text(view, "name").map_or_else(|| names::one(visit.words, CONTACT, &view.id), str::to_owned)
+}
+
 fn text<'a>(view: &'a RecordView, field: &str) -> Option<&'a str> {
     view.document.get(field)?.as_str().filter(|text| !text.is_empty())
 }
@@ -234,6 +247,19 @@ fn phone(view: &RecordView) -> Option<&str> {
 
 fn last_contact(view: &RecordView) -> Timestamp {
     text(view, "last_contact").and_then(|at| at.parse().ok()).unwrap_or(view.time)
+}
+
+/// When those of `cards` were cancelled that are, by the event or the person that said so.
+async fn cancelled(visit: &Visit, cards: &[RecordView]) -> Result<HashMap<KeyHash, Timestamp>, Problem> {
+    let store = &visit.app.runtime.store;
+    let cancelled = cards.iter().filter(|view| stage(view) == CANCELED);
+    let rows = store.archive().records(cancelled.map(|view| store.indexer().record(&view.connection, CONTACT, &view.id)).collect()).await?;
+    Ok(rows.into_iter().filter_map(|(hash, row)| Some((hash, row.stamps.get("stage")?.time))).collect())
+}
+
+/// When the newest note was written, as far as it says that.
+fn noted(view: &RecordView) -> Option<Timestamp> {
+    view.document.get("notes")?.as_array()?.last()?.get("at")?.as_str()?.parse().ok()
 }
 
 /// The newest note: a text, or one with its time.

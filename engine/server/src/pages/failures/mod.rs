@@ -156,7 +156,7 @@ fn markup(visit: &Visit, words: &Words, group: &Group, told: &Told, zone: &TimeZ
             h3 { span.amount { (number(common, group.count)) } (what) }
             p.facts {
                 (words.since) " " (moment(common, group.first, zone)) ", " (words.latest) " " (moment(common, group.last, zone))
-                @if !group.code.is_empty() { " · " code { (group.code) } }
+                @if !group.code.is_empty() && visit.who.role >= Role::Integrator { " · " code { (group.code) } }
             }
             @if let Some(advice) = advice { p.advice { strong { (words.what_to_do) } " " (advice.todo) } }
             ul {

@@ -15,6 +15,7 @@ use super::zone;
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::Table;
 use crate::pages::moments::{moment, number};
+use crate::pages::places::in_use;
 use crate::pages::tables::{section, size};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -54,8 +55,8 @@ pub(crate) async fn list(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     views.truncate(ROWS as usize);
     Seen::of("refused").rows(&views).by(&visit.who, &visit.app).await?;
     let zone = zone(&visit).await?;
-    let mut connections: Vec<&String> = visit.app.runtime.connections.keys().collect();
-    connections.sort_unstable();
+    let mut connections = in_use(&visit.app);
+    connections.extend(visit.app.runtime.connections.keys().filter(|name| **name == asked.connection).cloned());
     let next = views.last().filter(|_| more).map(|view| view.cursor);
     let content = html! {
         p.none data-key="intro" { (words.refusals_intro) }
@@ -63,7 +64,7 @@ pub(crate) async fn list(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
             label { (visit.words.connection)
                 select name="connection" {
                     option value="" { (words.every) }
-                    @for connection in connections { option value=(connection) selected[*connection == asked.connection] { (connection) } }
+                    @for connection in &connections { option value=(connection) selected[*connection == asked.connection] { (connection) } }
                 }
             }
             button type="submit" { (words.show) }
@@ -95,7 +96,7 @@ pub(super) fn rows(visit: &Visit, words: &Words, views: &[RefusedView], zone: &T
                     @if let Some(address) = &refused.address { " · " (address) }
                 }
                 @if let Some(advice) = advice { p.advice { strong { (words.what_to_do) } " " (advice.todo) } }
-                p.facts lang="en" { code { (refused.code) } " " (refused.why) }
+                @if advice.is_none() || opens { p.facts lang="en" { code { (refused.code) } " " (refused.why) } }
                 @if opens { p { a href={ "/refused/" (refused.trace) } { (words.details) span.hidden { " " (refused.trace) } } } }
             }
         }

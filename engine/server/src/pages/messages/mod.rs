@@ -20,6 +20,7 @@ use zelo_store::{MessageView, Page, parse_effect_id};
 
 use self::words::{Words, words};
 use super::moments::{Zones, moment};
+use super::names;
 use super::places::{Places, address, automation, narrowed, phone, unreadable};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
@@ -150,7 +151,7 @@ fn form(visit: &Visit, own: &Words, places: &Places, filter: &Filter) -> Markup 
                     label { (visit.words.channel)
                         select name="channel" {
                             option value="" { (own.all_channels) }
-                            @for channel in channels { option value=(channel) selected[*channel == filter.channel] { (channel) } }
+                            @for channel in channels { option value=(channel) selected[*channel == filter.channel] { (names::channel(visit.words, channel)) } }
                         }
                     }
                 }
@@ -242,7 +243,7 @@ impl<'a> Teller<'a> {
                 p.facts {
                     (moment(words, view.at, &zone))
                     // The channel that is called so says it already.
-                    @if !is_outbox || view.channel != "outbox" { " · " (view.channel) }
+                    @if !is_outbox || view.channel != "outbox" { " · " (names::channel(words, &view.channel)) }
                     @if is_outbox { " · " (own.outbox) }
                     @if let Some(title) = automation(self.visit, &view.action) {
                         br; (own.made_by) " " a href={ "/activity/jobs/" (view.job) } { (title) }

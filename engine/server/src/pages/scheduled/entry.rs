@@ -14,13 +14,15 @@ use zelo_store::JobView;
 use super::words::Words;
 use super::{Asked, Wrong};
 use crate::access::Role;
-use crate::pages::moments::{hour, moment};
+use crate::pages::moments::{hour, moment, zone_name};
+use crate::pages::names;
+use crate::pages::places::{nameless, titled};
 use crate::pages::visit::Visit;
 use crate::pages::words::Words as Common;
 use crate::problem::Problem;
 
 /// The types of records whose name says about whom a job is.
-const PEOPLE: [&str; 6] = ["patient", "contact", "customer", "person", "client", "lead"];
+pub(in crate::pages) const PEOPLE: [&str; 6] = ["patient", "contact", "customer", "person", "client", "lead"];
 
 /// One job of the agenda.
 pub(super) struct Entry<'e> {
@@ -29,7 +31,7 @@ pub(super) struct Entry<'e> {
     title: String,
     purpose: Option<String>,
     whom: Option<String>,
-    at: String,
+    at: Markup,
     waits: Option<String>,
     opened: Option<Opened>,
     acts: bool,
@@ -41,6 +43,8 @@ struct Opened {
     texts: Vec<String>,
     inputs: Vec<(String, String)>,
     why_not: Option<Reason>,
+    /// The same as those who write rules know it.
+    exact: Option<Markup>,
     window: Option<(SendWindow, TimeZone)>,
 }
 
@@ -56,7 +60,9 @@ pub(in crate::pages) fn called(visit: &Visit, job: &Job) -> (String, Option<Stri
 /// The name of the person that a job is about, as far as a record has it.
 pub(in crate::pages) fn whom(job: &Job, records: &HashMap<KeyHash, RecordRow>) -> Option<String> {
     let of_person = job.lookups.iter().filter(|lookup| PEOPLE.contains(&lookup.record.kind.as_str()));
-    let text = |row: &RecordRow, field: &str| row.document.get(field).and_then(Value::as_str).map(str::to_owned);
+    let text = |row: &RecordRow, field: &str| {
+        row.document.get(field).and_then(Value::as_str).filter(|name| !name.trim().is_empty()).map(str::to_owned)
+    };
     of_person.filter_map(|lookup| records.get(&lookup.record.hash)).find_map(|row| text(row, "name").or_else(|| text(row, "first_name")))
 }
 
@@ -66,13 +72,13 @@ pub(in crate::pages) fn clinic(visit: &Visit, job: &Job) -> Option<KeyHash> {
     job.clinic.as_deref().map(|clinic| indexer.record(&job.connection, "clinic", clinic))
 }
 
-/// The clinic of a job by its name, where its record has one; else as its connection calls it.
-pub(in crate::pages) fn at(visit: &Visit, job: &Job, records: &HashMap<KeyHash, RecordRow>) -> String {
+/// The clinic of a job by its name, where its record has one; else by its id. Its connection, where it is of no clinic.
+pub(in crate::pages) fn at(visit: &Visit, job: &Job, records: &HashMap<KeyHash, RecordRow>) -> Markup {
     let row = clinic(visit, job).and_then(|hash| records.get(&hash));
     match (row.and_then(|row| row.document.get("name")?.as_str()), &job.clinic) {
-        (Some(name), _) => name.to_owned(),
-        (None, Some(clinic)) => format!("{} · {clinic}", job.connection),
-        (None, None) => job.connection.clone(),
+        (Some(name), _) => html! { (name) },
+        (None, Some(clinic)) => html! { (job.connection) " · " (titled(clinic, &nameless(visit.words, clinic))) },
+        (None, None) => html! { (job.connection) },
     }
 }
 
@@ -88,6 +94,7 @@ impl<'e> Entry<'e> {
             .collect();
         let archive = visit.app.runtime.store.archive();
         let records = archive.records(hashes).await?;
+        let edition = visit.app.runtime.rules.current();
         let (halts, zones) = (visit.app.runtime.line.halts(), visit.zones());
         let mut entries = Vec::with_capacity(rows.len());
         for view in rows {
@@ -95,19 +102,22 @@ impl<'e> Entry<'e> {
             let (title, purpose) = called(visit, job);
             let whom = match whom(job, &records) {
                 Some(name) => Some(name),
-                None => {
-                    archive.event(job.event).await?.and_then(|event| event.entity).map(|entity| format!("{} {}", entity.kind, entity.id))
-                }
+                None => archive
+                    .event(job.event)
+                    .await?
+                    .and_then(|event| event.entity)
+                    .map(|entity| names::one(visit.words, &entity.kind, &entity.id)),
             };
+            let zone = zones.of(&job.connection, job.clinic.as_deref()).await?;
             let is_open = asked.open == job.id.to_string();
             entries.push(Self {
                 view,
-                zone: zones.of(&job.connection, job.clinic.as_deref()).await?,
                 title,
                 purpose,
                 whom,
                 at: at(visit, job, &records),
-                waits: Waits::of(view, &halts).map(|waits| waits.told(visit.words.is_english())),
+                waits: Waits::of(view, &halts).map(|waits| names::waits(visit.words, &edition.rules, &waits, &zone)),
+                zone,
                 opened: if is_open { Opened::of(visit, job).await? } else { None },
                 acts: visit.who.role.sees_to_jobs(),
                 wrong: wrong.filter(|wrong| wrong.job == job.id.to_string()),
@@ -116,7 +126,8 @@ impl<'e> Entry<'e> {
         Ok(entries)
     }
 
-    pub(super) fn markup(&self, words: &Words, common: &Common, asked: &Asked) -> Markup {
+    /// Where its zone is not `home`, in which the day is told, it says so.
+    pub(super) fn markup(&self, words: &Words, common: &Common, asked: &Asked, home: &TimeZone) -> Markup {
         let job = &self.view.job;
         let id = job.id.to_string();
         let step = job.needs.iter().find(|need| !need.done).map(|need| need.step.as_str());
@@ -124,14 +135,14 @@ impl<'e> Entry<'e> {
         let shown = if asked.day.is_empty() { &day } else { &asked.day };
         html! {
             li.card id=(id) data-key={ "job " (id) } {
-                p.when { (hour(job.run_at, &self.zone)) }
+                p.when { (hour(job.run_at, &self.zone)) @if self.zone != *home { " " small { (zone_name(&self.zone)) } } }
                 div.what {
                     h3 { (self.title) @if let Some(whom) = &self.whom { " " span.whom { (words.about) " " (whom) } } }
                     @if let Some(purpose) = &self.purpose { p { (purpose) } }
                     p.facts {
                         @if let Some(moved) = &job.moved { span.badge { (words.moved) } " " (moment(common, moved.from, &self.zone)) " → " (hour(moved.to, &self.zone)) " " }
                         @if job.attempt > 0 { span.badge.wait { (words.again) " " (job.attempt + 1) } " " }
-                        @if let Some(step) = step { span.badge.wait { (words.comes_after) " " (step) } " " }
+                        @if let Some(step) = step { span.badge.wait { (words.comes_after) " " (names::action(common, step)) } " " }
                         @if let Some(waits) = &self.waits { span.badge.wait { (waits) } " " }
                         (self.at)
                     }
@@ -218,9 +229,11 @@ impl Opened {
                     .flatten()
                     .map(|(name, value)| (name.clone(), told(value)))
                     .collect();
-                Self { texts, inputs, why_not: None, window }
+                Self { texts, inputs, why_not: None, exact: None, window }
             }
-            Err(reason) => Self { texts: Vec::new(), inputs: Vec::new(), why_not: Some(reason), window },
+            Err(reason) => {
+                Self { texts: Vec::new(), inputs: Vec::new(), exact: Some(names::exact(visit, &reason)), why_not: Some(reason), window }
+            }
         }))
     }
 
@@ -228,8 +241,7 @@ impl Opened {
         html! {
             div.preview {
                 @if let Some(reason) = &self.why_not {
-                    p { @if matches!(reason.code.as_str(), "step" | "collects") { (words.no_preview) } @else { (words.as_of_now) } " " (words.reason(common, reason)) }
-                    p.facts lang="en" { (reason.text) }
+                    p { @if matches!(reason.code.as_str(), "step" | "collects") { (words.no_preview) } @else { (words.as_of_now) } " " (words.reason(common, reason)) @if let Some(exact) = &self.exact { (exact) } }
                 }
                 @if !self.texts.is_empty() {
                     h4 { (words.preview) }

@@ -4,6 +4,8 @@ mod calendar;
 mod entry;
 mod words;
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
@@ -19,9 +21,10 @@ use zelo_store::{JobView, Page, Pending};
 
 use self::calendar::{Calendar, days, span};
 use self::entry::Entry;
-pub(super) use self::entry::{at, called, clinic, whom};
+pub(super) use self::entry::{PEOPLE, at, called, clinic, whom};
 use self::words::{Words, words};
 use super::moments::{day, zone_name};
+use super::places::{in_use, nameless};
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -109,17 +112,25 @@ pub(crate) async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
 }
 
 /// The places that the reader may choose from: a value, and what it is called.
-async fn places(visit: &Visit) -> Result<Vec<(String, String)>, Problem> {
+async fn places(visit: &Visit, chosen: &str) -> Result<Vec<(String, String)>, Problem> {
     let page = Page { limit: CLINICS, clinics: visit.who.clinics.clone(), ..Page::default() };
     let records = visit.app.runtime.store.records(&page, Some("clinic")).await?;
     let named = |place: &str| {
         let of = records.iter().find(|record| format!("{}/{}", record.connection, record.id) == place);
-        of.and_then(|record| record.document.get("name")?.as_str()).map_or_else(|| place.to_owned(), str::to_owned)
+        of.and_then(|record| record.document.get("name")?.as_str()).map_or_else(
+            || place.split_once('/').map_or_else(|| place.to_owned(), |(_, clinic)| nameless(visit.words, clinic)),
+            str::to_owned,
+        )
     };
     let places: Vec<String> = match visit.who.clinics.named() {
         Some(clinics) => clinics.iter().map(ToString::to_string).collect(),
         None => {
-            let mut connections: Vec<String> = visit.app.runtime.connections.keys().cloned().collect();
+            // Those that are in use, and the one that is chosen.
+            let chosen = |name: &&String| **name == *chosen;
+            let mut connections: BTreeSet<String> = in_use(&visit.app);
+            connections.extend(visit.app.runtime.connections.keys().filter(chosen).cloned());
+            connections.extend(records.iter().map(|record| record.connection.clone()));
+            let mut connections: Vec<String> = connections.into_iter().collect();
             connections.extend(records.iter().map(|record| format!("{}/{}", record.connection, record.id)));
             connections.sort_unstable();
             connections
@@ -131,7 +142,7 @@ async fn places(visit: &Visit) -> Result<Vec<(String, String)>, Problem> {
 async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<Markup, Problem> {
     let (common, words) = (visit.words, words(visit.words));
     let (store, now) = (&visit.app.runtime.store, visit.app.runtime.clock.now());
-    let places = places(visit).await?;
+    let places = places(visit, &asked.place).await?;
     let (connection, clinic) = asked.chosen();
     let zone = home(visit, &places, asked).await?;
     let today = now.to_zoned(zone.clone()).date();
@@ -175,7 +186,7 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
             p.error role="alert" { (words.refused) " " (wrong.told) }
         }
         @if rows.is_empty() { (empty) } @else {
-            ul.agenda { @for entry in &entries { (entry.markup(words, common, asked)) } }
+            ul.agenda { @for entry in &entries { (entry.markup(words, common, asked, &zone)) } }
         }
         @if let Some(next) = &next {
             p.pager { a href=(asked.with(&[("day", &shown.to_string()), ("after", next)])) { (words.more) } }

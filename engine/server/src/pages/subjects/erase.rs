@@ -8,8 +8,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use zelo_store::{Duties, Error};
 
+use super::super::names;
 use super::super::places::read;
 use super::super::visit::{Place, Visit};
+use super::super::words::Words as Common;
 use super::words::{Words, words};
 use super::{held_of, known, named, numbers, unknown};
 use crate::openapi::shapes;
@@ -77,7 +79,7 @@ async fn show(visit: &Visit, pseudonym: &str, wrong: Option<&str>) -> Result<Res
             p.error data-key="held" role="alert" { (own.erase_held) }
         } @else {
             section data-key="goes" aria-labelledby="goes" { h2 id="goes" { (own.erase_goes) } p { (own.erase_goes_how) } (numbers(visit.words, own, &export)) }
-            section data-key="stays" aria-labelledby="stays" { h2 id="stays" { (own.erase_stays) } (stays(own, &visit.app.runtime.store.archive().duties())) }
+            section data-key="stays" aria-labelledby="stays" { h2 id="stays" { (own.erase_stays) } (stays(visit.words, own, &visit.app.runtime.store.archive().duties())) }
             form.card.erase method="post" action={ (theirs) "/erase" } data-key="confirm" autocomplete="off" {
                 p { strong { (own.erase_final) } }
                 label for="word" { (own.erase_type) }
@@ -96,13 +98,13 @@ async fn show(visit: &Visit, pseudonym: &str, wrong: Option<&str>) -> Result<Res
 }
 
 /// What a law keeps, each with the law.
-fn stays(own: &Words, duties: &Duties) -> Markup {
+fn stays(common: &Common, own: &Words, duties: &Duties) -> Markup {
     let Duties { documents, messages, records } = duties;
     html! {
         ul {
             @if let Some(law) = documents { li { (own.duty_documents) ": " (law) } }
             @if let Some(law) = messages { li { (own.duty_messages) ": " (law) } }
-            @for (kind, law) in records { li { (own.duty_records) " " code { (kind) } ": " (law) } }
+            @for (kind, law) in records { li { (own.duty_records) " " (names::thing(common, kind)) ": " (law) } }
             @if *duties == Duties::default() { li { (own.erase_stays_nothing) } }
             li { (own.erase_stays_audit) }
         }

@@ -22,7 +22,7 @@ use super::moments::{moment, number};
 use super::places::{Places, read};
 use super::tables::{section, table as listed};
 use super::visit::{Place, Visit};
-use super::{audit, words as common};
+use super::{audit, names, words as common};
 use crate::access::{Gate, Reach, Role};
 use crate::api::subjects::{known, part};
 use crate::openapi::{Table, shapes};
@@ -77,13 +77,15 @@ async fn show(visit: &Visit, status: StatusCode, pseudonym: &str, wrong: Option<
     let zone = visit.zones().of(&subject.connection, subject.clinic.as_deref()).await?;
     let places = Places::of(visit).await?;
     let told = |at| moment(visit.words, at, &zone);
+    let edition = visit.app.runtime.rules.current();
+    let titled = |rule: &str| names::rule(&edition.rules, visit.words, rule);
     let rows = html! {
         @for AuditView { cursor, entry, .. } in export.audit.iter().rev().take(SEEN) {
             tr data-key={ "entry " (cursor) } {
                 td { (told(entry.at)) }
                 td { (audit::actor(visit.words, entry.actor.as_str())) }
                 td.text {
-                    (audit::sentence(visit.words, entry))
+                    (audit::sentence(visit.words, entry, &titled))
                     @if let Some(job) = &entry.job { " " a href={ "/activity/jobs/" (job) } { (visit.words.jobs) } }
                 }
             }
@@ -91,7 +93,7 @@ async fn show(visit: &Visit, status: StatusCode, pseudonym: &str, wrong: Option<
     };
     let content = html! {
         p data-key="back" { a href="/subjects" { "← " (own.back) } }
-        @if subject.erased.is_some() { (erasure(own, &export.audit)) }
+        @if subject.erased.is_some() { (erasure(visit.words, own, &export.audit)) }
         dl.card data-key="person" {
             div { dt { (own.pseudonym) } dd { code { (subject.pseudonym) } } }
             div { dt { (visit.words.connection) } dd { (subject.connection) } }
@@ -158,11 +160,12 @@ fn numbers(common: &common::Words, own: &Words, export: &SubjectExport) -> Marku
 }
 
 /// What the erasure came to, as the audit log tells it.
-fn erasure(own: &Words, audit: &[AuditView]) -> Markup {
+fn erasure(common: &common::Words, own: &Words, audit: &[AuditView]) -> Markup {
     let detail = audit.iter().rev().find(|view| view.entry.kind == AuditKind::Erased).map(|view| view.entry.detail()).unwrap_or_default();
     let count = |name: &str| detail.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let deleted = detail.get("deleted").and_then(Value::as_object).map(rows).unwrap_or_default();
-    let kept = detail.get("kept").and_then(Value::as_array).into_iter().flatten().map(kept).collect::<Vec<_>>().join(", ");
+    let deleted = detail.get("deleted").and_then(Value::as_object).map(|deleted| rows(common, deleted)).unwrap_or_default();
+    let kept =
+        detail.get("kept").and_then(Value::as_array).into_iter().flatten().map(|one| kept(common, one)).collect::<Vec<_>>().join(", ");
     let told = |text: String| if text.is_empty() { own.nothing.to_owned() } else { text };
     html! {
         div.done data-key="erased" {
@@ -177,13 +180,14 @@ fn erasure(own: &Words, audit: &[AuditView]) -> Markup {
     }
 }
 
-fn rows(deleted: &Map<String, Value>) -> String {
-    deleted.iter().filter(|(_, rows)| rows.as_u64() != Some(0)).map(|(kind, rows)| format!("{kind}: {rows}")).collect::<Vec<_>>().join(", ")
+fn rows(common: &common::Words, deleted: &Map<String, Value>) -> String {
+    let told = |(kind, rows): (&String, &Value)| format!("{}: {rows}", audit::rows(common, kind));
+    deleted.iter().filter(|(_, rows)| rows.as_u64() != Some(0)).map(told).collect::<Vec<_>>().join(", ")
 }
 
-fn kept(kept: &Value) -> String {
+fn kept(common: &common::Words, kept: &Value) -> String {
     let text = |name: &str| kept[name].as_str().unwrap_or_default();
-    format!("{}: {} ({})", text("kind"), kept["rows"], text("duty"))
+    format!("{}: {} ({})", audit::rows(common, text("kind")), kept["rows"], text("duty"))
 }
 
 /// What becomes of the data: held, let go, erased.

@@ -24,6 +24,7 @@ use zelo_store::{Counted, JobView, OPEN_MAX, Open, Page, Range, Tally};
 use self::chart::Day;
 use self::words::Words as Own;
 use super::moments::{Zones, moment, number, zone_name};
+use super::places::{in_use, nameless};
 use super::tables::{section, table};
 use super::visit::{Place, Visit, narrow};
 use super::words::Words;
@@ -131,13 +132,13 @@ impl Look {
             ..Page::default()
         };
         let mut scopes: BTreeSet<Scope> = match who.clinics.named() {
-            None => app.runtime.connections.keys().map(|connection| (connection.clone(), None)).collect(),
+            None => in_use(app).into_iter().map(|connection| (connection, None)).collect(),
             Some(named) => named.iter().map(|ClinicRef { connection, clinic }| (connection.clone(), Some(clinic.clone()))).collect(),
         };
         let zones = visit.zones();
         let zone = match chosen.clone().or_else(|| scopes.first().cloned()) {
             Some((connection, clinic)) => zones.of(&connection, clinic.as_deref()).await?,
-            None => TimeZone::UTC,
+            None => zones.of_all(),
         };
         let wanted = DAYS.into_iter().find(|days| asked.days == days.to_string()).unwrap_or(DAYS[0]);
         let here = |tally: &Tally| {
@@ -184,7 +185,7 @@ impl Look {
         Ok(Self {
             open: archive.open(&page).await?,
             next: archive.next(&page).await?,
-            names: names(app, &scopes).await?,
+            names: names(visit, &scopes).await?,
             zone,
             days,
             messages,
@@ -223,8 +224,8 @@ fn scope_of(asked: &str) -> Option<Scope> {
 }
 
 /// What each of `scopes` is called: a clinic as its record says, a connection by its name.
-async fn names(app: &App, scopes: &BTreeSet<Scope>) -> Result<BTreeMap<Scope, String>, Problem> {
-    let store = &app.runtime.store;
+async fn names(visit: &Visit, scopes: &BTreeSet<Scope>) -> Result<BTreeMap<Scope, String>, Problem> {
+    let store = &visit.app.runtime.store;
     let mut names = BTreeMap::new();
     for scope in scopes {
         let (connection, clinic) = scope;
@@ -233,7 +234,7 @@ async fn names(app: &App, scopes: &BTreeSet<Scope>) -> Result<BTreeMap<Scope, St
             Some(clinic) => {
                 let record = store.record_at(store.indexer().record(connection, "clinic", clinic)).await?;
                 let said = record.as_ref().and_then(|record| record.document.get("name")?.as_str());
-                said.map_or_else(|| format!("{connection} · {clinic}"), str::to_owned)
+                said.map_or_else(|| format!("{connection} · {}", nameless(visit.words, clinic)), str::to_owned)
             }
         };
         names.insert(scope.clone(), name);
