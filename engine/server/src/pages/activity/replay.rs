@@ -94,6 +94,7 @@ async fn would(visit: &Visit, view: &EventView, rule: &str, report: &Report) -> 
     let zone = visit.zones().of(&event.connection, event.clinic.as_deref()).await?;
     let edition = visit.app.runtime.rules.current();
     let makes = report.items.iter().any(|item| item.fate.runs());
+    let known: Vec<_> = report.items.iter().filter(|item| item.fate == zelo_store::Fate::Known).filter_map(|item| item.job).collect();
     let content = html! {
         p data-key="where" { a href=(event_url(event.id)) { "← " (event_title(&edition.rules, common, event)) } }
         section data-key="would" aria-labelledby="would" {
@@ -112,6 +113,13 @@ async fn would(visit: &Visit, view: &EventView, rule: &str, report: &Report) -> 
                             @if let Some(state) = item.state { " " (state_badge(common, state)) }
                         }
                     }
+                }
+            }
+            @if !makes && !known.is_empty() {
+                p { (words.fired_already) }
+                p.choices {
+                    @for job in &known { a.button.quiet href=(job_url(*job)) { (words.see_that_job) } }
+                    a.button.quiet href=(event_url(event.id)) { (words.see_event) }
                 }
             }
             @if makes {

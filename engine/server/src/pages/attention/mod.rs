@@ -22,6 +22,7 @@ use self::value::Kind;
 use self::words::{Words, words};
 use super::moments::{moment, number};
 use super::scheduled::{at, called, clinic, whom};
+use super::sent::address;
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -47,6 +48,8 @@ pub(crate) fn table() -> Table {
 pub(super) struct Asked {
     /// Where the list of those that wait goes on.
     before: String,
+    /// Where that of those whose end is unknown goes on.
+    unknown: String,
     /// What was done right before.
     done: String,
 }
@@ -76,14 +79,16 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     let mut waiting = store.attention(&Page { before: asked.before.parse().ok(), ..page.clone() }).await?;
     let more = waiting.len() > ROWS as usize;
     waiting.truncate(ROWS as usize);
-    let mut unknown = store.jobs(&page, Some(JobState::Unknown)).await?;
+    let mut unknown = store.jobs(&Page { before: asked.unknown.parse().ok(), ..page.clone() }, Some(JobState::Unknown)).await?;
+    let more_unknown = unknown.len() > ROWS as usize;
     unknown.truncate(ROWS as usize);
     let troubles = store.archive().troubles(&page, JobState::Dead).await?;
     let dead = troubles.iter().map(|trouble| trouble.count).sum::<u64>();
     let looked_up = waiting.iter().chain(&unknown).flat_map(|view| &view.job.lookups).map(|lookup| lookup.record.hash).collect();
     let people = store.archive().people(&looked_up).await?;
     Seen::of("attention").rows(&waiting).rows(&unknown).people(people).by(&visit.who, &visit.app).await?;
-    let next = waiting.last().filter(|_| more).map(|view| view.cursor);
+    let next = waiting.last().filter(|_| more).map(|view| view.cursor.to_string());
+    let next_unknown = unknown.last().filter(|_| more_unknown).map(|view| view.cursor.to_string());
     let mut tasks = Vec::new();
     for view in &waiting {
         tasks.push(Task::of(visit, view, wrong).await?.markup(words, visit).await?);
@@ -108,13 +113,14 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         @if !tasks.is_empty() {
             (section("waiting", words.waiting, &html! {
                 ul.tasks { @for task in &tasks { (task) } }
-                @if let Some(next) = next { p.pager { a href={ "/attention?before=" (next) } { (words.older) } } }
+                @if let Some(next) = &next { p.pager { a href=(address("/attention", &[("before", next), ("unknown", &asked.unknown)])) { (words.older) } } }
             }))
         }
         @if !asks.is_empty() {
             (section("unknown", words.unknown, &html! {
                 p.none { (words.unknown_how) }
                 ul.tasks { @for task in &asks { (task) } }
+                @if let Some(next) = &next_unknown { p.pager { a href=(address("/attention", &[("before", &asked.before), ("unknown", next)])) { (words.older) } } }
             }))
         }
         @if dead > 0 {
@@ -132,6 +138,12 @@ struct Task<'t> {
     lacks: Vec<Lack>,
     records: HashMap<KeyHash, RecordRow>,
     wrong: Option<&'t Wrong>,
+}
+
+/// What a job lacks, in words: each field, and whose.
+pub(super) fn lacking(visit: &Visit, lacks: Vec<Lack>) -> Vec<String> {
+    let words = words(visit.words);
+    fillable(lacks).iter().map(|lack| format!("{} ({})", words.field(&lack.field), words.kind(&lack.record.kind))).collect()
 }
 
 /// What a person may fill in: of a record that is shown to its plugin as a whole, only what is surely meant.

@@ -95,6 +95,11 @@ pub(super) struct Words {
     pub(super) done_off: &'static str,
     pub(super) done_jobs: &'static str,
     pub(super) not_in_force: &'static str,
+    pub(super) turned: &'static str,
+    pub(super) stands: &'static str,
+    pub(super) somebody: &'static str,
+    pub(super) changed_this: &'static str,
+    pub(super) meanwhile: &'static str,
 }
 
 /// The words of a page that is told in `common`.
@@ -219,6 +224,11 @@ static PT_BR: Words = Words {
     done_off: "Está desligada. Nada mais é feito por ela.",
     done_jobs: "tarefas agendadas mudaram de horário ou foram canceladas.",
     not_in_force: "Foi guardado, mas ainda não vale: os arquivos de regras têm um problema. Avise quem cuida deles.",
+    turned: "Este horário precisa ser depois do horário em que começa a enviar.",
+    stands: "Está agora:",
+    somebody: "Alguém",
+    changed_this: "mudou isto",
+    meanwhile: "Nada do que você preencheu foi salvo ainda. Compare com o que está agora; para deixar como você preencheu, salve de novo.",
 };
 
 static EN: Words = Words {
@@ -309,4 +319,9 @@ static EN: Words = Words {
     done_off: "It is off. Nothing more is done by it.",
     done_jobs: "scheduled jobs have another time now, or were cancelled.",
     not_in_force: "It is kept, but does not hold yet: there is a problem in the rule files. Tell who looks after them.",
+    turned: "This has to be later than the time from which it sends.",
+    stands: "It stands now:",
+    somebody: "Somebody",
+    changed_this: "changed this",
+    meanwhile: "Nothing that you filled in is saved yet. Compare it with how it stands now; to have it your way, save again.",
 };

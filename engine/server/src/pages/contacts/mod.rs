@@ -17,10 +17,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
-use zelo_store::{Amend, Amended, Page, RecordView};
+use zelo_core::{AuditEntry, AuditKind};
+use zelo_store::{Amend, Amended, AuditPage, Page, RecordView};
 
 use self::words::{Words, words};
-use super::moments::moment;
+use super::moments::{moment, since};
 use super::places::{Places, address, narrowed, phone as told_phone, read, unreadable};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
@@ -58,6 +59,8 @@ pub(crate) struct Said {
     connection: String,
     id: String,
     stage: String,
+    /// The stage at which the card stood when the form was drawn; no matter which, where it does not say.
+    from: Option<String>,
     /// The filter of the board, to come back to.
     #[serde(default)]
     place: String,
@@ -76,26 +79,33 @@ pub(crate) async fn board(visit: Visit, query: Result<Query<Filter>, QueryReject
 #[utoipa::path(post, path = "/contacts", tag = "pages", operation_id = "move_contact", request_body(content = Said, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 303, description = "Moved; the board comes next."),
     (status = 404, description = "There is no such contact.", body = shapes::Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Somebody else moved it meanwhile; the page says where it stands.", body = String, content_type = "text/html"),
     (status = 422, description = "There is no such stage; the card stands where it did.", body = String, content_type = "text/html"),
 ))]
 pub(crate) async fn move_card(visit: Visit, request: Request) -> Result<Response, Problem> {
-    let Said { connection, id, stage, place } = read(&visit.app, request, "This is not the form of a contact.").await?;
+    let Said { connection, id, stage, from, place } = read(&visit.app, request, "This is not the form of a contact.").await?;
     if !STAGES.contains(&stage.as_str()) && !others(&contacts(&visit, &place).await?).contains(stage.as_str()) {
-        let wrong = Wrong { connection: &connection, id: &id };
+        let wrong = Wrong { connection: &connection, id: &id, wanted: &stage, why: Why::NoStage };
         return show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &place, Some(wrong)).await;
     }
     let runtime = &visit.app.runtime;
     let said = Amend {
         lacking: None,
+        stood: from.map(|from| Map::from_iter([("stage".to_owned(), if from.is_empty() { Value::Null } else { from.into() })])),
         record: runtime.store.indexer().record(&connection, CONTACT, &id),
-        fields: Map::from_iter([("stage".to_owned(), Value::from(stage))]),
+        fields: Map::from_iter([("stage".to_owned(), Value::from(stage.as_str()))]),
         new: None,
         clinics: visit.who.clinics.clone(),
         actor: visit.who.actor(),
         timetable: runtime.rules.current().in_force.clone(),
     };
-    if runtime.store.amend(said, runtime.clock.now()).await? == Amended::Missing {
-        return Err(Problem::not_found("There is no such contact any more."));
+    match runtime.store.amend(said, runtime.clock.now()).await? {
+        Amended::New | Amended::Changed | Amended::Same => {}
+        Amended::Missing => return Err(Problem::not_found("There is no such contact any more.")),
+        Amended::Otherwise => {
+            let wrong = Wrong { connection: &connection, id: &id, wanted: &stage, why: Why::Moved };
+            return show(&visit, StatusCode::CONFLICT, &place, Some(wrong)).await;
+        }
     }
     // Jobs may read it.
     runtime.bell.notify_one();
@@ -106,6 +116,37 @@ pub(crate) async fn move_card(visit: Visit, request: Request) -> Result<Response
 struct Wrong<'a> {
     connection: &'a str,
     id: &'a str,
+    /// The stage that was chosen.
+    wanted: &'a str,
+    why: Why,
+}
+
+/// Why it could not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    NoStage,
+    /// It was moved since the form was drawn.
+    Moved,
+}
+
+/// How many of the last words of people about records are looked through for who moved a card.
+const LOOKED_AT: u32 = 100;
+
+/// Who wrote the contact as it is, where that was a person and is still known.
+async fn writer(visit: &Visit, view: &RecordView) -> Result<Option<String>, Problem> {
+    let page = Page { limit: LOOKED_AT, connection: Some(view.connection.clone()), clinics: visit.who.clinics.clone(), ..Page::default() };
+    let wanted = AuditPage { page, kind: Some(AuditKind::Amended), since: Some(view.time), ..AuditPage::default() };
+    let said = visit.app.runtime.store.audit(&wanted).await?;
+    let is_it = |entry: &AuditEntry| {
+        entry.at == view.time
+            && entry.clinic == view.clinic
+            && entry.about == view.about
+            && entry.detail().get("record").and_then(Value::as_str) == Some(CONTACT)
+    };
+    let mut of_it = said.iter().map(|view| &view.entry).filter(|entry| is_it(entry));
+    let actor = of_it.next().map(|entry| entry.actor.as_str());
+    // Two people at one instant: nobody can tell.
+    Ok(actor.filter(|_| of_it.next().is_none()).map(|actor| actor.split_once(':').map_or(actor, |(_, name)| name).to_owned()))
 }
 
 /// The contacts of a place, one more than there are cards where there are more.
@@ -136,8 +177,19 @@ async fn show(visit: &Visit, status: StatusCode, place: &str, wrong: Option<Wron
         let at = moment(visit.words, last_contact(view), &zone);
         let clinic = places.name(&view.connection, view.clinic.as_deref());
         let form = if moves {
-            let wrong = wrong.as_ref().is_some_and(|wrong| wrong.connection == view.connection && wrong.id == view.id);
-            mover(visit, own, &stages, place, view, wrong)
+            let wrong = wrong.as_ref().filter(|wrong| wrong.connection == view.connection && wrong.id == view.id);
+            let told = match wrong.map(|wrong| wrong.why) {
+                None => None,
+                Some(Why::NoStage) => Some(html! { (own.no_such_stage) }),
+                Some(Why::Moved) => {
+                    let who = writer(visit, view).await?;
+                    let at = since(visit.words, view.time, visit.app.runtime.clock.now(), &zone);
+                    Some(
+                        html! { (who.as_deref().unwrap_or(own.somebody)) " " (own.moved) " " (at) ". " (own.stands) " " strong { (visit.words.stage(stage(view))) } ". " (own.not_moved) },
+                    )
+                }
+            };
+            mover(visit, own, &stages, place, view, wrong.map(|wrong| wrong.wanted).zip(told))
         } else {
             html! {}
         };
@@ -201,19 +253,22 @@ fn card(visit: &Visit, own: &Words, view: &RecordView, at: &Markup, clinic: Opti
 }
 
 /// What moves a card without a script.
-fn mover(visit: &Visit, own: &Words, stages: &[&str], place: &str, view: &RecordView, wrong: bool) -> Markup {
+fn mover(visit: &Visit, own: &Words, stages: &[&str], place: &str, view: &RecordView, wrong: Option<(&str, Markup)>) -> Markup {
     let name = text(view, "name").unwrap_or(&view.id);
+    let (wanted, told) = wrong.unzip();
+    let chosen = wanted.filter(|wanted| stages.contains(wanted)).unwrap_or_else(|| stage(view));
     html! {
-        details data-key={ "move " (view.connection) " " (view.id) } open[wrong] {
+        details data-key={ "move " (view.connection) " " (view.id) } open[told.is_some()] {
             summary aria-label={ (own.move_to) ": " (name) } { (own.move_to) }
             form method="post" action="/contacts" {
                 input type="hidden" name="connection" value=(view.connection);
                 input type="hidden" name="id" value=(view.id);
                 input type="hidden" name="place" value=(place);
-                select name="stage" aria-label={ (own.move_to) ": " (name) } aria-invalid=[wrong.then_some("true")] {
-                    @for known in stages { option value=(known) selected[*known == stage(view)] { (visit.words.stage(known)) } }
+                input type="hidden" name="from" value=(stage(view));
+                select name="stage" aria-label={ (own.move_to) ": " (name) } aria-invalid=[told.as_ref().map(|_| "true")] {
+                    @for known in stages { option value=(known) selected[*known == chosen] { (visit.words.stage(known)) } }
                 }
-                @if wrong { p.error role="alert" { (own.no_such_stage) } }
+                @if let Some(told) = &told { p.error role="alert" { (told) } }
                 button.quiet type="submit" { (own.move_now) }
             }
         }
