@@ -116,6 +116,41 @@ async fn settings_that_somebody_else_changed_meanwhile_are_not_overwritten() {
 }
 
 #[tokio::test]
+async fn what_is_scheduled_stays_when_a_clinic_chooses_for_itself() {
+    let house =
+        House::ruled_in_brazil(Settings::default(), &CHOSEN.replace("plugin = \"greeter\"", "plugin = \"greeter\"\nkey = \"$.data.id\""))
+            .await;
+    let reader = Reader::new(&house, Role::Integrator, Clinics::All).await;
+    let on = |place: &str, hours: &str| format!("connection=acme{place}&do=on&s.hours={hours}&s.from=00:00&s.to=24:00");
+    let live = async || {
+        let all = house.store().jobs(&Page::default(), Some(JobState::Scheduled)).await.unwrap();
+        all.into_iter().map(|view| (view.job.automation.0, view.job.due.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(reader.post(PATH, &on("", "24")).await.status, 303);
+    book(&house, "1", "9", "Ana", "2026-03-02T11:00:00Z", Some("+5511987654321")).await;
+    let before = live().await;
+    assert_eq!(before.len(), 1, "{before:?}");
+    holds(
+        &reader.get(&format!("{PATH}?connection=acme&clinic=9")).await,
+        200,
+        &["<strong>1</strong> tarefas já agendadas", "continuam como estão"],
+    );
+    assert_eq!(reader.post(PATH, &on("&clinic=9", "72")).await.status, 303);
+    assert_eq!(live().await, before, "it goes on as it was made");
+    // News of the same takes its place, under the clinic's own.
+    house.advance(SignedDuration::from_mins(1));
+    book(&house, "1", "9", "Ana Lima", "2026-03-02T11:00:00Z", Some("+5511987654321")).await;
+    let after = live().await;
+    assert_eq!(after.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["greeting@acme/9"], "{after:?}");
+    // Off there is off for what was scheduled by either.
+    book(&house, "2", "8", "Bia", "2026-03-02T11:00:00Z", Some("+5511987654321")).await;
+    assert_eq!(reader.post(PATH, &on("&clinic=8", "72")).await.status, 303);
+    assert_eq!(live().await.len(), 2);
+    assert_eq!(reader.post(PATH, "connection=acme&clinic=8&do=off").await.status, 303);
+    assert_eq!(live().await, after);
+}
+
+#[tokio::test]
 async fn hours_that_end_before_they_begin_are_refused_at_their_field() {
     let house = House::ruled_in_brazil(Settings::default(), CHOSEN).await;
     let mut reader = Reader::new(&house, Role::Integrator, Clinics::All).await;

@@ -1,6 +1,6 @@
 //! One event once more for one rule: first only what would be made, then, where a person says so, that.
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use jiff::SignedDuration;
@@ -18,6 +18,7 @@ use super::{event_title, event_url, job_url, rule_title, state_badge};
 use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::moments::moment;
+use crate::pages::sent;
 use crate::pages::tables::section;
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -70,9 +71,7 @@ pub(super) fn form(visit: &Visit, event: &Event, explanation: &Explanation) -> M
 pub(crate) async fn replay(State(app): State<App>, who: Known, Path(id): Path<String>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let visit = Visit::from_request_parts(&mut parts, &app).await?;
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(Request::from_parts(parts, body), &()));
-    let malformed = |_| Problem::malformed("This is not the form of a replay.");
-    let Form(Said { rule, what }) = form.await.map_err(|_| Problem::slow())?.map_err(malformed)?;
+    let Said { rule, what } = sent::form(&app, Request::from_parts(parts, body)).await?;
     let view = one(&app, &who, &id).await?;
     let (event, dry_run) = (&view.event, what != NOW);
     // The millisecond in which it arrived.

@@ -5,7 +5,7 @@ mod words;
 
 use std::collections::HashMap;
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
@@ -22,7 +22,7 @@ use self::value::Kind;
 use self::words::{Words, words};
 use super::moments::{moment, number};
 use super::scheduled::{at, called, clinic, whom};
-use super::sent::address;
+use super::sent::{address, form};
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -276,8 +276,7 @@ pub(crate) async fn act(State(app): State<App>, who: Known, Path(id): Path<Strin
     let (mut here, body) = request.into_parts();
     let request = Request::from_parts(here.clone(), body);
     let malformed = || Problem::malformed("This is not the form of what waits for a person.");
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
-    let Form(said) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let said: Said = form(&app, request).await?;
     here.uri = Uri::from_static("/attention");
     let visit = Visit::from_request_parts(&mut here, &app).await?;
     let outcome = match said.what.as_str() {

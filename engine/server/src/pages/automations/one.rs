@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form as FormBody, FromRequest, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use data_encoding::HEXLOWER;
 use http::StatusCode;
@@ -19,6 +19,7 @@ use super::spot::{Spot, Spots};
 use super::words::{Words, words};
 use crate::access::Role;
 use crate::pages::moments::since;
+use crate::pages::sent::form;
 use crate::pages::tables::{section, table};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -60,9 +61,7 @@ struct Drawn {
 
 /// The fields of a form that was sent, and the place that they name.
 pub(super) async fn fields(visit: &Visit, request: Request) -> Result<(Named, Vec<(String, String)>), Problem> {
-    let form = tokio::time::timeout(visit.app.settings.request_timeout, FormBody::<Vec<(String, String)>>::from_request(request, &()));
-    let malformed = |_| Problem::malformed("This is not the form of an automation.");
-    let FormBody(fields) = form.await.map_err(|_| Problem::slow())?.map_err(malformed)?;
+    let fields: Vec<(String, String)> = form(&visit.app, request).await?;
     let connection = sent(&fields, "connection").ok_or_else(|| Problem::malformed("The form of an automation names its connection."))?;
     Ok(((connection, sent(&fields, "clinic")), fields))
 }
@@ -334,7 +333,7 @@ impl One {
                 input type="hidden" name="stood" value=(attempt.and_then(|attempt| attempt.stood.clone()).unwrap_or_else(|| self.stands()));
                 (form.fields())
                 p.facts { (if self.is_on() { words.pending_moves } else { words.only_forward }) }
-                @if replaced > 0 { p.warn { strong { (replaced) } " " (words.own_replaces) } }
+                @if replaced > 0 { p.facts { strong { (replaced) } " " (words.own_replaces) } }
                 div.choices {
                     button type="submit" name="do" value="on" { (if self.is_on() { words.save } else { words.switch_on }) }
                     button.quiet type="submit" formaction=(preview) formnovalidate data-try { (words.try_it) }

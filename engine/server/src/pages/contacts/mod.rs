@@ -22,7 +22,8 @@ use zelo_store::{Amend, Amended, AuditPage, Page, RecordView};
 
 use self::words::{Words, words};
 use super::moments::{moment, since};
-use super::places::{Places, address, narrowed, phone as told_phone, read, unreadable};
+use super::places::{Places, narrowed, phone as told_phone, unreadable};
+use super::sent::{self, address};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::{Table, shapes};
@@ -83,7 +84,7 @@ pub(crate) async fn board(visit: Visit, query: Result<Query<Filter>, QueryReject
     (status = 422, description = "There is no such stage; the card stands where it did.", body = String, content_type = "text/html"),
 ))]
 pub(crate) async fn move_card(visit: Visit, request: Request) -> Result<Response, Problem> {
-    let Said { connection, id, stage, from, place } = read(&visit.app, request, "This is not the form of a contact.").await?;
+    let Said { connection, id, stage, from, place } = sent::form(&visit.app, request).await?;
     if !STAGES.contains(&stage.as_str()) && !others(&contacts(&visit, &place).await?).contains(stage.as_str()) {
         let wrong = Wrong { connection: &connection, id: &id, wanted: &stage, why: Why::NoStage };
         return show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &place, Some(wrong)).await;

@@ -20,7 +20,8 @@ use zelo_store::{MessageView, Page, parse_effect_id};
 
 use self::words::{Words, words};
 use super::moments::{Zones, moment};
-use super::places::{Places, address, automation, narrowed, phone, unreadable};
+use super::places::{Places, automation, narrowed, phone, unreadable};
+use super::sent::address;
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::Table;

@@ -4,7 +4,7 @@ mod calendar;
 mod entry;
 mod words;
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ pub(super) use self::entry::{at, called, clinic, whom};
 use self::words::{Words, words};
 use super::attention::lacking;
 use super::moments::{day, zone_name};
+use super::sent;
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -261,9 +262,8 @@ pub(crate) async fn decide(State(app): State<App>, who: Known, Path(id): Path<St
     let job: JobId = id.parse().map_err(|_| Problem::no_job())?;
     let (parts, body) = request.into_parts();
     let mut here = parts.clone();
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(Request::from_parts(parts, body), &()));
     let malformed = || Problem::malformed("This is not the form of a scheduled job.");
-    let Form(said) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let said: Said = sent::form(&app, Request::from_parts(parts, body)).await?;
     if !["move", "now", "cancel"].contains(&said.what.as_str()) {
         return Err(malformed());
     }

@@ -8,11 +8,10 @@ mod way_on;
 mod words;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Form, FromRequest, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, json};
 use utoipa::ToSchema;
@@ -27,6 +26,7 @@ use self::sample::{Parcel, Sent};
 use self::secret::Made;
 use self::words::words;
 use super::Language;
+use super::sent;
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Known, Reach, Role};
 use crate::openapi::{Table, shapes};
@@ -65,10 +65,8 @@ pub(crate) struct Asked {
 impl Asked {
     /// The address of this place on the way.
     fn address(&self) -> String {
-        let parts = [("connection", &self.connection), ("event", &self.event), ("rule", &self.rule), ("sent", &self.sent)];
-        let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
-        let parts: Vec<String> = parts.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
-        format!("/start?{}", parts.join("&"))
+        let asked = [("connection", self.connection.as_str()), ("event", &self.event), ("rule", &self.rule), ("sent", &self.sent)];
+        sent::address("/start", &asked)
     }
 }
 
@@ -111,10 +109,7 @@ pub(crate) struct Said {
 pub(crate) async fn send(State(app): State<App>, who: Known, Language(common): Language, request: Request) -> Result<Response, Problem> {
     let base = origin::base(&app.settings, request.headers(), request.extensions());
     let (mut parts, body) = request.into_parts();
-    let form = Form::<Said>::from_request(Request::from_parts(parts.clone(), body), &());
-    let form = tokio::time::timeout(app.settings.request_timeout, form);
-    let Form(Said { connection: name, kind, rule }) =
-        form.await.map_err(|_| Problem::slow())?.map_err(|_| Problem::malformed("This is not the form of a sample."))?;
+    let Said { connection: name, kind, rule } = sent::form(&app, Request::from_parts(parts.clone(), body)).await?;
     let edition = app.runtime.rules.current();
     let connection = app.runtime.connections.get(&name);
     let found = connection.and_then(|connection| Some((connection, edition.rules.source(&connection.source)?)));

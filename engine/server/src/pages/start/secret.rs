@@ -14,6 +14,7 @@ use zelo_store::{AuditPage, Page};
 
 use super::words::words;
 use super::{Asked, page};
+use crate::openapi::shapes;
 use crate::pages::sent;
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -71,6 +72,7 @@ pub(crate) struct Said {
     request_body(content = Said, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The secret, this once.", body = String, content_type = "text/html"),
+        (status = 404, description = "There is no such connection.", body = shapes::Problem, content_type = "application/problem+json"),
         (status = 409, description = "It was shown already, or is not one that zelo made; the page says where it is.", body = String, content_type = "text/html"),
     )
 )]

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use zelo_runtime::automations::{Chosen, Error, Switch, To};
 
 use super::{Asked, Failed, page};
+use crate::openapi::shapes;
 use crate::origin;
 use crate::pages::sent;
 use crate::pages::visit::Visit;
@@ -29,6 +30,7 @@ pub(crate) struct Said {
     request_body(content = Said, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "It is on; the page says what comes next."),
+        (status = 404, description = "There is no such rule or connection.", body = shapes::Problem, content_type = "application/problem+json"),
         (status = 409, description = "It could not be switched on so; the page says why.", body = String, content_type = "text/html"),
     )
 )]
