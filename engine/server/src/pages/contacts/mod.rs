@@ -133,21 +133,26 @@ enum Why {
 /// How many of the last words of people about records are looked through for who moved a card.
 const LOOKED_AT: u32 = 100;
 
-/// Who wrote the contact as it is, where that was a person and is still known.
-async fn writer(visit: &Visit, view: &RecordView) -> Result<Option<String>, Problem> {
+/// Who moved a card last, where that was a person and is still known, and when.
+async fn mover_of(visit: &Visit, view: &RecordView) -> Result<(Option<String>, Timestamp), Problem> {
     let page = Page { limit: LOOKED_AT, connection: Some(view.connection.clone()), clinics: visit.who.clinics.clone(), ..Page::default() };
+    // What an event says of it from then on is newer than what people said before.
     let wanted = AuditPage { page, kind: Some(AuditKind::Amended), since: Some(view.time), ..AuditPage::default() };
     let said = visit.app.runtime.store.audit(&wanted).await?;
-    let is_it = |entry: &AuditEntry| {
-        entry.at == view.time
-            && entry.clinic == view.clinic
-            && entry.about == view.about
-            && entry.detail().get("record").and_then(Value::as_str) == Some(CONTACT)
+    let is_it = |entry: &&AuditEntry| {
+        let detail = entry.detail();
+        let moves = detail.get("fields").and_then(Value::as_array).is_some_and(|fields| fields.iter().any(|field| field == "stage"));
+        let is_contact = detail.get("record").and_then(Value::as_str) == Some(CONTACT);
+        is_contact && moves && !entry.about.is_empty() && entry.about == view.about && entry.clinic == view.clinic
     };
-    let mut of_it = said.iter().map(|view| &view.entry).filter(|entry| is_it(entry));
-    let actor = of_it.next().map(|entry| entry.actor.as_str());
-    // Two people at one instant: nobody can tell.
-    Ok(actor.filter(|_| of_it.next().is_none()).map(|actor| actor.split_once(':').map_or(actor, |(_, name)| name).to_owned()))
+    let last = said.iter().map(|view| &view.entry).find(is_it);
+    Ok(match last {
+        Some(entry) => {
+            let actor = entry.actor.as_str();
+            (Some(actor.split_once(':').map_or(actor, |(_, name)| name).to_owned()), entry.at)
+        }
+        None => (None, view.time),
+    })
 }
 
 /// The contacts of a place, one more than there are cards where there are more.
@@ -183,8 +188,8 @@ async fn show(visit: &Visit, status: StatusCode, place: &str, wrong: Option<Wron
                 None => None,
                 Some(Why::NoStage) => Some(html! { (own.no_such_stage) }),
                 Some(Why::Moved) => {
-                    let who = writer(visit, view).await?;
-                    let at = since(visit.words, view.time, visit.app.runtime.clock.now(), &zone);
+                    let (who, at) = mover_of(visit, view).await?;
+                    let at = since(visit.words, at, visit.app.runtime.clock.now(), &zone);
                     Some(
                         html! { (who.as_deref().unwrap_or(own.somebody)) " " (own.moved) " " (at) ". " (own.stands) " " strong { (visit.words.stage(stage(view))) } ". " (own.not_moved) },
                     )
