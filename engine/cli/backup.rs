@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use zelo_core::Clock;
+use zelo_core::{Actor, AuditEntry, AuditKind, Clock};
 use zelo_runtime::system::{SystemClock, SystemEntropy};
-use zelo_store::BackupReport;
 use zelo_store::sqlite::SqliteStore;
+use zelo_store::{BackupReport, Store};
 
 use super::control::{Request, Way};
 use super::{Findings, Format, print_line, setup};
@@ -59,9 +59,25 @@ async fn backup(config: &Config, file: PathBuf) -> Result<BackupReport> {
     }
     there(config)?;
     let store = setup::open_store(config, Arc::new(SystemEntropy)).await?;
-    let report = store.backup(file).await;
+    let report = copy(store.as_ref(), &SystemClock, file).await;
     store.close().await?;
-    Ok(report?)
+    report
+}
+
+/// Makes a backup. It has everything, so the audit log says that it was made before it is.
+pub(super) async fn copy(store: &dyn Store, clock: &dyn Clock, file: PathBuf) -> Result<BackupReport> {
+    let entry = AuditEntry::new(clock.now(), AuditKind::Exported, Actor::command(), &json!({ "as": "backup" }));
+    store.answer_for(vec![entry]).await.context("that a backup is made could not be written down in the audit log")?;
+    Ok(store.backup(file).await?)
+}
+
+/// Writes down in what was restored that it was, and to where it goes.
+async fn tell_restored(config: &Config, report: &BackupReport) -> Result<()> {
+    let store = setup::open_store(config, Arc::new(SystemEntropy)).await?;
+    let detail = json!({ "what": "restored", "newest": report.newest, "events": report.events });
+    let told = store.answer_for(vec![AuditEntry::new(SystemClock.now(), AuditKind::Configured, Actor::command(), &detail)]).await;
+    store.close().await?;
+    Ok(told?)
 }
 
 fn there(config: &Config) -> Result<()> {
@@ -88,6 +104,7 @@ async fn put_back(config: &Config, arguments: &Restore) -> Result<()> {
     let mark = format!(".before-{}", SystemClock.now().strftime("%Y%m%dT%H%M%SZ"));
     let restored = SqliteStore::restore(&setup::sqlite(config)?, file, &master, replace.then_some(mark.as_str())).await;
     let restored = restored.context("nothing was restored")?;
+    tell_restored(config, &restored.report).await.context("it was restored, and the audit log could not be told")?;
     let database = config.database()?.display().to_string();
     let mut more = vec![("store", database)];
     if let Some(moved) = &restored.moved {

@@ -57,6 +57,10 @@ fn a_backup_under_load_has_all_that_was_acknowledged_before_it() {
     assert!(lost.is_empty(), "acknowledged before the backup, and not in it: {lost:?}");
     let done = || server.list("/api/v1/jobs", &token).iter().all(|job| job["state"] == "done");
     within("what was pending goes on", Duration::from_secs(60), done);
+    let audit = server.list("/api/v1/audit", &token);
+    let are =
+        |kind: &str, word: &str, told: &str| audit.iter().filter(|entry| entry["kind"] == kind && entry["detail"][word] == told).count();
+    assert_eq!((are("exported", "as", "backup"), are("configured", "what", "restored")), (1, 1), "who has a copy, and what was put back");
     server.stop();
 
     // In the place of a store that is there.

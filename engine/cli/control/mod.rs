@@ -57,6 +57,7 @@ pub(super) use replay::Ask as ReplayAsk;
 pub(super) use secrets::Unsaid;
 pub(super) use subjects::{Ask as SubjectAsk, Erased, Exported, Shape, Whom};
 
+use super::backup;
 use super::setup::{self, Secrets};
 use crate::config::Config;
 
@@ -488,7 +489,7 @@ async fn execute(scene: &Scene<'_>, request: &Request) -> Result<Value> {
         Request::RemoveSecret { name } => secrets::remove(scene, name).await,
         Request::Aged(keep) => Ok(serde_json::to_value(store.aged(keep.clone()).await?)?),
         Request::Retain(keep) => Ok(serde_json::to_value(store.retain(keep.clone(), Actor::command(), clock.now()).await?)?),
-        Request::Backup { file } => Ok(serde_json::to_value(store.backup(file.clone()).await?)?),
+        Request::Backup { file } => Ok(serde_json::to_value(backup::copy(store, clock, file.clone()).await?)?),
         Request::Backtest(trial) => Ok(serde_json::to_value(backtest::run(scene, trial, |_| ControlFlow::Continue(())).await?)?),
     }
 }

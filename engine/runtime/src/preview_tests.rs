@@ -1,13 +1,14 @@
 use std::path::Path;
 
 use serde_json::json;
-use zelo_core::RecordRef;
 use zelo_core::effect::{Body, Message};
+use zelo_core::{Actor, RecordRef};
 use zelo_host::{Host, HostConfig};
 use zelo_rules::{FileText, Files, Headers};
 use zelo_store::AuditPage;
 
 use super::*;
+use crate::automations::{Chosen, Switch, To};
 use crate::recorder::tests::{runtime_of, start};
 use crate::{Catalog, Connection, Incoming, Installed, rulebook};
 
@@ -198,4 +199,54 @@ async fn what_cannot_be_tried_is_said() {
     assert!(matches!(runtime.preview(&nowhere).await, Err(Error::NoConnection(_))));
     let nothing = Asked { rule: "nothing".into(), ..asked(None, json!({})) };
     assert!(matches!(runtime.preview(&nothing).await, Err(Error::NoRule(_))));
+}
+
+/// The fewest turns that were left while `work` went on, and what came of it.
+async fn watched<T>(work: impl Future<Output = T>) -> (usize, T) {
+    let (mut work, mut least) = (std::pin::pin!(work), TURNS.available_permits());
+    let came = std::future::poll_fn(|context| {
+        let polled = work.as_mut().poll(context);
+        least = least.min(TURNS.available_permits());
+        polled
+    });
+    let came = came.await;
+    (least, came)
+}
+
+#[tokio::test]
+async fn as_many_are_tried_at_once_as_there_are_turns() {
+    let (runtime, _) = place().await;
+    let tried = asked(None, json!({}));
+    let all = TURNS.acquire_many(2).await.unwrap();
+    let mut waits = std::pin::pin!(runtime.preview(&tried));
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), &mut waits).await.is_err(), "it waits for one");
+    drop(all);
+    let (least, came) = watched(waits).await;
+    assert!(least < 2, "it takes one");
+    assert_eq!(came.unwrap().events.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_job_would_say_is_left_out_while_others_are_looked_at() {
+    let (runtime, _) = place().await;
+    let on = Switch { rule: "ask".into(), connection: Some("c".into()), clinic: None, to: To::On(Chosen::Exactly(Map::new())) };
+    runtime.switch(&on, Actor::command()).await.unwrap();
+    say(&runtime, "lead", lead("p1", "Ana", "1")).await;
+    know_phone(&runtime, "p1", "+55 11 90000-0001").await;
+    let job = runtime.store.jobs(&Page::default(), None).await.unwrap().remove(0).job;
+    let prepared = runtime.outlook(&job).await.unwrap().unwrap().prepared.unwrap();
+    let all = TURNS.acquire_many(2).await.unwrap();
+    assert!(runtime.messages_of(&prepared).await.is_empty());
+    drop(all);
+    // Another test may have the turns for a moment.
+    let texts = async {
+        loop {
+            let texts = runtime.messages_of(&prepared).await;
+            if !texts.is_empty() {
+                return texts;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(tokio::time::timeout(std::time::Duration::from_secs(10), texts).await.unwrap(), ["Olá Ana"]);
 }

@@ -23,9 +23,20 @@ use zelo_store::{
     Revivals, Revive, SecretValue, SecretView, SeeTo, SeenTo, Store, SubjectExport, SubjectView, Who, Work,
 };
 
+/// What somebody asks for who stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum At {
+    /// When something is next to run.
+    #[default]
+    NextRun,
+    /// Whether the audit log is whole.
+    Audit,
+}
+
 /// Where somebody who looks stops, once: it says that it is there, and waits until it may go on.
 #[derive(Default)]
 pub(crate) struct Stop {
+    pub(crate) at: At,
     pub(crate) there: Notify,
     pub(crate) on: Notify,
 }
@@ -34,8 +45,18 @@ pub(crate) struct Stop {
 pub(crate) struct Deaf {
     pub(crate) inner: Arc<dyn Store>,
     pub(crate) deaf: Arc<AtomicBool>,
-    /// Before it says when something is next to run.
+    /// Before it says what is asked for there.
     pub(crate) stop: Arc<Mutex<Option<Arc<Stop>>>>,
+}
+
+impl Deaf {
+    async fn stop(&self, at: At) {
+        let stop = self.stop.lock().unwrap().take_if(|stop| stop.at == at);
+        if let Some(stop) = stop {
+            stop.there.notify_one();
+            stop.on.notified().await;
+        }
+    }
 }
 
 #[async_trait]
@@ -96,11 +117,7 @@ impl Store for Deaf {
         self.inner.reschedule(ask, now).await
     }
     async fn next_run(&self) -> Result<Option<Timestamp>, Error> {
-        let stop = self.stop.lock().unwrap().take();
-        if let Some(stop) = stop {
-            stop.there.notify_one();
-            stop.on.notified().await;
-        }
+        self.stop(At::NextRun).await;
         self.inner.next_run().await
     }
     async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {
@@ -158,6 +175,7 @@ impl Store for Deaf {
         self.inner.exported_heads(seqs).await
     }
     async fn verify_audit(&self, others: Vec<Head>) -> Result<Verified, Error> {
+        self.stop(At::Audit).await;
         self.inner.verify_audit(others).await
     }
     async fn prune_audit(&self, prune: AuditPrune, now: Timestamp) -> Result<Option<Head>, Error> {

@@ -77,6 +77,17 @@ impl House {
             alarm.is_some_and(|alarm| alarm.contains(&format!("<code>{connection}</code>")))
         };
         assert_eq!((alarm("silent"), alarm("rising")), told, "{page}");
+        let page = self.get("/failures", &[("cookie", &cookie)]).await.text;
+        let alarm = |id: &str, named: &str| {
+            let alarm = page.split(&format!("data-key=\"alarm {id}\"")).nth(1).and_then(|rest| rest.split("</section>").next());
+            alarm.is_some_and(|alarm| alarm.contains(named))
+        };
+        let named = (format!("<strong>{connection}</strong>"), format!("href=\"/refused?connection={connection}\""));
+        assert_eq!((alarm("silent", &named.0), alarm("rising", &named.1)), told, "{page}");
+        let page = self.get("/sources", &[("cookie", &cookie)]).await.text;
+        let card = page.split(&format!("data-key=\"connection {connection}\"")).nth(1).and_then(|rest| rest.split("</article>").next());
+        let says = |words: &str| card.is_some_and(|card| card.contains(words));
+        assert_eq!((says("em silêncio há tempo demais"), says("recusas em alta")), told, "{page}");
         told
     }
 

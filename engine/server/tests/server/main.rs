@@ -25,6 +25,7 @@ mod page_automations;
 mod page_contacts;
 mod page_documents;
 mod page_failures;
+mod page_guards;
 mod page_meanwhile;
 mod page_messages;
 mod page_people;

@@ -9,7 +9,7 @@ use zelo_store::{AuditPage, AutomationRow};
 use crate::gates::only;
 use crate::house::{Answer, House, MARKER, SECRET, delivery, patient, request};
 
-const RULE: &str = r#"
+pub(crate) const RULE: &str = r#"
 id = "greeting"
 title = { en = "Greeting", pt-BR = "Saudação" }
 description = { en = "A message to new patients.", pt-BR = "Uma mensagem a quem é novo." }

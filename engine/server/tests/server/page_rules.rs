@@ -32,14 +32,14 @@ expect = { fires = true }
 "#;
 
 /// The rule with tests and a condition: its tables stand behind its own keys.
-fn rule() -> String {
+pub(crate) fn rule() -> String {
     let (head, tail) = RULE.split_once("[[then]]").unwrap();
     let (when, tests) = TESTS.split_once("[[test]]").unwrap();
     format!("{head}{when}\n[[then]]{tail}\n[[test]]{tests}")
 }
 
 /// A house whose rules stand in a folder, as `greeting` has them, and are switched on.
-async fn house(greeting: &str) -> (House, TempDir) {
+pub(crate) async fn house(greeting: &str) -> (House, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("sources")).unwrap();
     fs::write(folder.path().join("sources/acme.toml"), SOURCE).unwrap();
@@ -61,7 +61,7 @@ async fn house(greeting: &str) -> (House, TempDir) {
 }
 
 /// Reads the files again, as the server does when they change.
-async fn reload(house: &House, folder: &TempDir) {
+pub(crate) async fn reload(house: &House, folder: &TempDir) {
     let files = rulebook::read_files(folder.path()).unwrap();
     let loaded = zelo_rules::load(&files, &Greeter);
     match loaded.set {

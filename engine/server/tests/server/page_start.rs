@@ -5,7 +5,7 @@ use zelo_server::access::Role;
 use crate::gates::only;
 use crate::house::{Answer, House, SECRET};
 
-const SOURCE: &str = r#"
+pub(crate) const SOURCE: &str = r#"
 id = "acme"
 title = "Acme"
 [receive]

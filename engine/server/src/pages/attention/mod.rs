@@ -104,9 +104,9 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     };
     let lost = wrong.filter(|wrong| !waiting.iter().chain(&unknown).any(|view| view.job.id == wrong.job));
     Ok(html! {
-        p.none { (words.intro) }
-        @if !done.is_empty() { p.done role="status" { (done) } }
-        @if let Some(wrong) = lost { p.error role="alert" { (words.refused) " " (wrong.told) } }
+        p.none data-key="intro" { (words.intro) }
+        @if !done.is_empty() { p.done role="status" data-key="said" { (done) } }
+        @if let Some(wrong) = lost { p.error role="alert" data-key="refusal" { (words.refused) " " (wrong.told) } }
         @if tasks.is_empty() && asks.is_empty() && dead == 0 {
             div.empty data-key="empty" { p { strong { (words.empty) } } p { (words.teach) } }
         }
@@ -183,7 +183,7 @@ impl<'t> Task<'t> {
                 h3 { (title) @if let Some(whom) = whom(job, &self.records) { " " (words.about) " " (whom) } }
                 @if let Some(summary) = &self.view.summary { p.todo { (summary) } }
                 @if let Some(told) = told { p { (told) } }
-                @if let Some(why) = why { p.facts lang="en" { (why.text) } }
+                @if let Some(why) = why.filter(|why| told != Some(why.text.as_str())) { p.facts lang="en" { (why.text) } }
                 p.facts {
                     @if let Some(purpose) = &purpose { (purpose) " · " }
                     @if job.state.is_live() { (words.waits_until) " " (moment(common, job.run_at, &zone)) }

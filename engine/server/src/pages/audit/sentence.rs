@@ -34,6 +34,7 @@ fn key(kind: AuditKind, detail: &Map<String, Value>) -> String {
         AuditKind::Configured if has("automation") => either(is("enabled"), "automation.on", "automation.off"),
         AuditKind::Configured if has("halted") => "halted".to_owned(),
         AuditKind::Configured if has("resumed") => "resumed".to_owned(),
+        AuditKind::Configured if text("what") == Some("restored") => "restored".to_owned(),
         AuditKind::Configured if has("rules") => "rules".to_owned(),
         AuditKind::Configured if has("credential") => either(text("what") == Some("revoked"), "credential.revoked", "credential.made"),
         AuditKind::Configured if has("person") => format!("person.{}", text("what").unwrap_or_default()),
@@ -126,6 +127,18 @@ mod tests {
                 "Turned away: 3 tries.",
             ),
             (AuditKind::Exported, json!({ "as": "json" }), "Levou uma cópia dos dados: em JSON.", "Took a copy of the data: as JSON."),
+            (
+                AuditKind::Exported,
+                json!({ "as": "backup" }),
+                "Levou uma cópia dos dados: de segurança, com tudo.",
+                "Took a copy of the data: a backup of everything.",
+            ),
+            (
+                AuditKind::Configured,
+                json!({ "what": "restored", "events": 12 }),
+                "Pôs no lugar uma cópia de segurança, com 12 eventos.",
+                "Put a backup in the place of what was stored, with 12 events.",
+            ),
             (
                 AuditKind::Retained,
                 json!({ "deleted": { "events": 3, "jobs": 4 } }),

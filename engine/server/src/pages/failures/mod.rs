@@ -125,9 +125,9 @@ async fn content(visit: &Visit, told: &Told) -> Result<Markup, Problem> {
         @if cut { p.none { (words.cut) } }
     };
     Ok(html! {
-        p.none { (words.intro) }
-        @if let Some(done) = told.done { p.done role="status" { (words.done) " " (number(common, done)) } }
-        @if let Some(why) = &told.refused { p.error role="alert" { (words.refused) " " (why) } }
+        p.none data-key="intro" { (words.intro) }
+        @if let Some(done) = told.done { p.done role="status" data-key="said" { (words.done) " " (number(common, done)) } }
+        @if let Some(why) = &told.refused { p.error role="alert" data-key="refusal" { (words.refused) " " (why) } }
         (section("troubles", words.jobs, &list))
         @if let Some(around) = &around { (around) }
     })

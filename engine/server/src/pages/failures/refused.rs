@@ -58,7 +58,7 @@ pub(crate) async fn list(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
     connections.sort_unstable();
     let next = views.last().filter(|_| more).map(|view| view.cursor);
     let content = html! {
-        p.none { (words.refusals_intro) }
+        p.none data-key="intro" { (words.refusals_intro) }
         form.filters method="get" action="/refused" data-key="filters" {
             label { (visit.words.connection)
                 select name="connection" {
@@ -137,7 +137,7 @@ pub(crate) async fn show(visit: Visit, Path(trace): Path<String>) -> Result<Resp
         (section("body", words.body, &html! {
             @if let Some(body) = &body { pre.card.said tabindex="0" { (body) } } @else { p.none { (words.no_body) } }
         }))
-        p { a href="/refused" { (words.back) } }
+        p data-key="back" { a href="/refused" { (words.back) } }
     };
     Ok(visit.page(Place::Failures, words.refusals, &content))
 }

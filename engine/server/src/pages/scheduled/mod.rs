@@ -189,8 +189,8 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         }
     };
     Ok(html! {
-        p.none { (words.intro) }
-        @if !done.is_empty() { p.done role="status" { (done) @if waits { " " a href="/attention" { (common.place(Place::Attention)) } } } }
+        p.none data-key="intro" { (words.intro) }
+        @if !done.is_empty() { p.done role="status" data-key="said" { (done) @if waits { " " a href="/attention" { (common.place(Place::Attention)) } } } }
         (filters(words, common, asked, shown, &places))
         div data-key="calendar" { (calendar.markup(words, common, asked)) }
         (section("agenda", &title(common, shown), &html! {
