@@ -171,6 +171,7 @@ impl Retry {
             clinic: clinic.clone(),
             since: since.map(|when| when.at(now)),
             until: until.map(|when| when.at(now)),
+            ..Trouble::default()
         };
         let filtered = state.is_some() || !filter.is_all();
         match (jobs.is_empty(), filtered) {

@@ -72,6 +72,7 @@ impl Config {
             public_url: server.public_url.clone(),
             origins: self.connections.iter().map(|(name, given)| (name.clone(), given.origins.clone())).collect(),
             keep_refused: self.connections.iter().filter(|(_, given)| given.keep_refused_body).map(|(name, _)| name.clone()).collect(),
+            configured: Some(self.connections.keys().cloned().collect()),
             trusted_proxies: server.trusted_proxies.clone(),
             proxy_header: server.proxy_header,
             allow: self.allow(),

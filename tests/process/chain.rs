@@ -32,7 +32,7 @@ use zelo_store::{
     Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
     ConsentWrite, CredentialRow, DecisionView, DocumentView, Erasure, Error, EventView, Figures, HeardHour, Import, JobView, MasterKey,
     MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Reschedule, Rescheduled, Retained,
-    Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    Retention, Revivals, Revive, SecretValue, SecretView, SeeTo, SeenTo, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 /// A store that dies.
@@ -223,6 +223,9 @@ impl Store for Mortal {
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
         self.inner.put_automation(row, by).await
     }
+    async fn exchange_automation(&self, row: AutomationRow, stood: Option<AutomationRow>, by: Actor) -> Result<bool, Error> {
+        self.inner.exchange_automation(row, stood, by).await
+    }
     async fn halts(&self) -> Result<Vec<Halt>, Error> {
         self.inner.halts().await
     }
@@ -282,6 +285,9 @@ impl Store for Mortal {
     }
     async fn person(&self, name: &str) -> Result<Option<PersonRow>, Error> {
         self.inner.person(name).await
+    }
+    async fn see_to_person(&self, ask: SeeTo, by: Actor, now: Timestamp) -> Result<SeenTo, Error> {
+        self.inner.see_to_person(ask, by, now).await
     }
     async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error> {
         self.inner.put_person(row, by, now).await

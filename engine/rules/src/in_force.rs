@@ -280,13 +280,20 @@ impl InForce {
         Some(ActionRef { rule, action: rule.action(action)?, joined })
     }
 
-    /// The automation, where it is the one in force for `clinic`.
+    /// Whether the rule of `automation` is on for `clinic` by an automation of its own.
+    fn is_on_for(&self, automation: &Automation, clinic: Option<&str>) -> bool {
+        self.by_id.contains_key(&AutomationId::new(&automation.rule, &automation.connection, clinic))
+    }
+
+    /// The automation, where it is the one in force for `clinic`, or made jobs there before the clinic had its own.
     pub(crate) fn joined(&self, automation: &AutomationId, clinic: Option<&str>) -> Result<&Joined, Reason> {
         let off = |text: &str| Reason::new("switched_off", text);
         let joined = self.by_id.get(automation).and_then(|index| self.automations.get(*index));
         let joined = joined.ok_or_else(|| off("the automation is switched off"))?;
         match self.standing(&joined.automation, clinic) {
             Standing::InForce => Ok(joined),
+            // What was made before the clinic had its own goes on as it was made; only where its own is off, nothing is to be done there.
+            Standing::Replaced if self.is_on_for(&joined.automation, clinic) => Ok(joined),
             Standing::Replaced => Err(off(REPLACED)),
             Standing::Elsewhere => Err(off("the automation is another clinic's")),
         }

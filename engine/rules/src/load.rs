@@ -14,7 +14,7 @@ use crate::files::{FileText, Files};
 use crate::in_force;
 use crate::index::{Index, RuleNo};
 use crate::lint::{self, Everything};
-use crate::rule::{self, Catalog, Plugins, Promised, Rule};
+use crate::rule::{self, ActionTiming, Catalog, Plugins, Promised, Rule};
 use crate::source::{self, Refusal, Source};
 use crate::template::Templates;
 
@@ -187,6 +187,19 @@ impl RuleSet {
             }
             None => Err(vec![format!("there is no rule `{rule}`")]),
         }
+    }
+
+    /// The settings of `rule` by which, where `given` was chosen, it sends over midnight though it does not by its defaults: who chose them
+    /// has most likely taken the end of the hours for their beginning. Nothing where `given` cannot be chosen.
+    pub fn turned_hours(&self, rule: &str, given: &Map<String, Value>) -> Vec<&str> {
+        let Some(rule) = self.rule(rule) else { return Vec::new() };
+        let chosen = |given| rule::check_settings(&rule.settings, given).ok();
+        let Some(settings) = chosen(given) else { return Vec::new() };
+        let defaults = chosen(&Map::new()).unwrap_or_default();
+        let spans = |timing: &ActionTiming, settings| timing.spans_midnight(settings, self.templates()) == Some(true);
+        let timings = rule.actions.iter().map(|action| &action.timing);
+        let turned = timings.filter(|timing| spans(timing, &settings) && !spans(timing, &defaults));
+        turned.filter_map(ActionTiming::hours_by).collect()
     }
 
     pub(crate) fn templates(&self) -> &Templates {

@@ -56,6 +56,8 @@ pub enum Error {
     /// One line for each.
     #[error("{}", .0.join("\n"))]
     Settings(Vec<String>),
+    #[error("it was changed meanwhile")]
+    Changed,
     #[error("it is kept, and not in force: {0}")]
     NotInForce(#[source] rulebook::Error),
     #[error("the automations cannot be read or written")]
@@ -78,9 +80,21 @@ impl Runtime {
     /// # Errors
     /// Why nothing was switched; or [`Error::NotInForce`].
     pub async fn switch(&self, switch: &Switch, by: Actor) -> Result<Switched, Error> {
+        self.switch_where(switch, None, by).await
+    }
+
+    /// The same for one place, only where the automation there stands as it is `stood`, if that is given: who says so has seen it so.
+    ///
+    /// # Errors
+    /// [`Error::Changed`], too: then nothing was switched.
+    pub async fn switch_where(&self, switch: &Switch, stood: Option<Option<AutomationRow>>, by: Actor) -> Result<Switched, Error> {
         let store = self.store.as_ref();
         let edition = self.rules.current();
-        let rows = put(store, rows(&edition.rules, &self.connections, &store.automations().await?, switch)?, by, self.clock.now()).await?;
+        let meant = rows(&edition.rules, &self.connections, &store.automations().await?, switch)?;
+        let rows = match stood {
+            None => put(store, meant, by, self.clock.now()).await?,
+            Some(stood) => exchange(store, meant, stood, by, self.clock.now()).await?,
+        };
         let switched = |now: &Edition, rows: &[_]| Edition::new(now.rules.clone(), now.catalog.clone(), rows);
         let timetable = self.rules.exchange(store, switched).await.map_err(Error::NotInForce)?.in_force.clone();
         let changed = store.retime(timetable).await?;
@@ -101,6 +115,25 @@ pub async fn put(store: &dyn Store, rows: Vec<AutomationRow>, by: Actor, now: Ti
     for row in rows {
         let row = AutomationRow { origin: PEOPLE.to_owned(), changed: now, ..row };
         store.put_automation(row.clone(), by.clone()).await?;
+        written.push(row);
+    }
+    Ok(written)
+}
+
+/// The same where each stands as `stood`.
+async fn exchange(
+    store: &dyn Store,
+    rows: Vec<AutomationRow>,
+    stood: Option<AutomationRow>,
+    by: Actor,
+    now: Timestamp,
+) -> Result<Vec<AutomationRow>, Error> {
+    let mut written = Vec::new();
+    for row in rows {
+        let row = AutomationRow { origin: PEOPLE.to_owned(), changed: now, ..row };
+        if !store.exchange_automation(row.clone(), stood.clone(), by.clone()).await? {
+            return Err(Error::Changed);
+        }
         written.push(row);
     }
     Ok(written)
@@ -143,6 +176,11 @@ fn switched_on(
         }
     };
     rules.settings_for(&switch.rule, &settings).map_err(Error::Settings)?;
+    let turned = rules.turned_hours(&switch.rule, &settings);
+    if !turned.is_empty() {
+        let told = turned.into_iter().map(|name| format!("`{name}`: the hours in which it sends must end after they begin"));
+        return Err(Error::Settings(told.collect()));
+    }
     Ok(AutomationRow {
         id,
         rule: switch.rule.clone(),

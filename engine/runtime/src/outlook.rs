@@ -82,6 +82,7 @@ impl Runtime {
             fields: [(lack.field.clone(), value)].into_iter().collect(),
             new: Some(new),
             lacking: Some(job.id),
+            stood: None,
             clinics,
             actor,
             timetable: in_force,

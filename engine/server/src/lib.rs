@@ -87,6 +87,8 @@ pub struct Settings {
     pub origins: BTreeMap<String, Vec<String>>,
     /// The connections that keep the bodies of what they refuse.
     pub keep_refused: BTreeSet<String>,
+    /// The connections that the configuration names, where that is known: the secret of any other is one that zelo made, and shows once.
+    pub configured: Option<BTreeSet<String>>,
     /// Open connections of one address that is no trusted proxy; beyond it they are closed at once.
     pub connections_each_max: usize,
     /// The longest head of a request in bytes, and the most headers in it.
@@ -135,6 +137,7 @@ impl Default for Settings {
             headers_max: 100,
             origins: BTreeMap::new(),
             keep_refused: BTreeSet::new(),
+            configured: None,
             trusted_proxies: Vec::new(),
             proxy_header: ProxyHeader::default(),
             allow: Allow::default(),
@@ -193,6 +196,8 @@ pub(crate) struct Parts {
     pub(crate) testing: Arc<Mutex<()>>,
     /// Held by who is told the figures.
     pub(crate) telling: Arc<Mutex<()>>,
+    /// Held by who is shown a secret that is shown once.
+    pub(crate) showing: Mutex<()>,
     /// Turns true when the server stops; none: it never does.
     pub(crate) stop: Option<watch::Receiver<bool>>,
 }
@@ -216,6 +221,7 @@ impl App {
             trials: Arc::default(),
             testing: Arc::default(),
             telling: Arc::default(),
+            showing: Mutex::default(),
             stop,
         }))
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use zelo_core::{Actor, Clinics};
-use zelo_store::{PersonRow, Store};
+use zelo_store::{PersonRow, SeeTo, SeenTo, Store};
 use zeroize::Zeroizing;
 
 use crate::access::{self, Role};
@@ -29,6 +29,8 @@ pub enum Error {
     Taken(String),
     #[error("there is no {0}; see zelo person list")]
     Unknown(String),
+    #[error("{0} is the last admin of everything")]
+    Last(String),
     #[error("the store does not do it")]
     Store(#[from] zelo_store::Error),
 }
@@ -69,13 +71,42 @@ pub enum Change {
 /// # Errors
 /// There is nobody of this name.
 pub async fn change(store: &dyn Store, name: &str, change: Change, by: Actor, now: Timestamp) -> Result<(), Error> {
+    let row = changed(store, name, change).await?;
+    Ok(store.put_person(row, by, now).await?)
+}
+
+/// Somebody as they are after `change`.
+async fn changed(store: &dyn Store, name: &str, change: Change) -> Result<PersonRow, Error> {
     let row = store.person(name).await?.ok_or_else(|| Error::Unknown(name.to_owned()))?;
-    let row = match change {
+    Ok(match change {
         Change::Place(role, clinics) => PersonRow { role: role.as_str().to_owned(), clinics, ..row },
         Change::Password(password) => PersonRow { password, ..row },
         Change::Codes(secret) => PersonRow { secret, ..row },
+    })
+}
+
+/// Changes something of somebody, or removes them where there is no change, as [`change`] and [`remove`] do; but not the only one who comes in
+/// as an admin of everything: without them, nobody sees to people on the pages.
+///
+/// # Errors
+/// There is nobody of this name, or they are the last admin.
+pub(crate) async fn keeping_an_admin(
+    store: &dyn Store,
+    name: &str,
+    change: Option<Change>,
+    by: Actor,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let row = match change {
+        Some(change) => Some(changed(store, name, change).await?),
+        None => None,
     };
-    Ok(store.put_person(row, by, now).await?)
+    let ask = SeeTo { name: name.to_owned(), row, keep: Role::Admin.as_str().to_owned() };
+    match store.see_to_person(ask, by, now).await? {
+        SeenTo::Done => Ok(()),
+        SeenTo::Missing => Err(Error::Unknown(name.to_owned())),
+        SeenTo::Last => Err(Error::Last(name.to_owned())),
+    }
 }
 
 /// Removes somebody, as `by` asks.
@@ -84,16 +115,6 @@ pub async fn change(store: &dyn Store, name: &str, change: Change, by: Actor, no
 /// There is nobody of this name.
 pub async fn remove(store: &dyn Store, name: &str, by: Actor, now: Timestamp) -> Result<(), Error> {
     if store.remove_person(name, by, now).await? { Ok(()) } else { Err(Error::Unknown(name.to_owned())) }
-}
-
-/// Whether `name` is the only one who comes in as an admin of everything: without them, nobody sees to people on the pages.
-///
-/// # Errors
-/// The store does not answer.
-pub(crate) async fn is_last_admin(store: &dyn Store, name: &str) -> Result<bool, zelo_store::Error> {
-    let is_admin = |row: &PersonRow| row.role == Role::Admin.as_str() && row.clinics == Clinics::All;
-    let admins: Vec<String> = store.people().await?.into_iter().filter(is_admin).map(|row| row.name).collect();
-    Ok(admins == [name])
 }
 
 /// What somebody sends to come in.

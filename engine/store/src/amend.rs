@@ -18,6 +18,8 @@ pub struct Amend {
     pub new: Option<NewRecord>,
     /// Only where none of the fields has a value, and this job still lives, which waits for them: they were asked for what is not there.
     pub lacking: Option<JobId>,
+    /// Only where these fields are so, as who says it saw them: null is the same as not there.
+    pub stood: Option<Map<String, Value>>,
     /// What they are told of: any other record is none.
     pub clinics: Clinics,
     pub actor: Actor,
@@ -45,6 +47,8 @@ pub enum Amended {
     Changed,
     /// It was as they said; from now on it is their word.
     Same,
+    /// It is not as who says it saw it, and stays.
+    Otherwise,
     /// There is no such record for them; or what was lacking is lacking no more.
     Missing,
 }

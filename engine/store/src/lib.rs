@@ -233,6 +233,8 @@ pub trait Store: Send + Sync + 'static {
     async fn automations(&self) -> Result<Vec<AutomationRow>, Error>;
     /// Writes an automation as a whole, and that `by` did so; nothing where it already is as `row` says.
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error>;
+    /// The same, only where it stands as `stood`; none: where it never was. Whether it did: what somebody else has written since stays.
+    async fn exchange_automation(&self, row: AutomationRow, stood: Option<AutomationRow>, by: Actor) -> Result<bool, Error>;
 
     /// What is halted.
     async fn halts(&self) -> Result<Vec<Halt>, Error>;
@@ -263,6 +265,9 @@ pub trait Store: Send + Sync + 'static {
     async fn put_person(&self, row: PersonRow, by: Actor, now: Timestamp) -> Result<(), Error>;
     /// Removes somebody, with their sessions; whether they were there.
     async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error>;
+    /// Changes or removes somebody, as [`Store::put_person`] and [`Store::remove_person`] do, unless nobody would be left who comes in as
+    /// they are to be kept: decided in the same write, so that two who remove each other do not both come through.
+    async fn see_to_person(&self, ask: SeeTo, by: Actor, now: Timestamp) -> Result<SeenTo, Error>;
     /// Notes that the code of period `step` was used; whether neither it nor a later one had been.
     async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error>;
     /// Keeps a secret of this name, in the place of the one before, and writes down that `by` did so; whether there was none before.
@@ -551,6 +556,26 @@ pub struct PersonRow {
     pub created: Timestamp,
     /// How they stand: another one after every change. A session is good as long as its person stands as when it began.
     pub version: i64,
+}
+
+/// What is to become of somebody who signs in with a password.
+#[derive(Clone, Debug)]
+pub struct SeeTo {
+    pub name: String,
+    /// How they are to be, whole; nothing: they are removed.
+    pub row: Option<PersonRow>,
+    /// The role in which somebody who is told of everything must be left, where there is one.
+    pub keep: String,
+}
+
+/// What became of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenTo {
+    Done,
+    /// There is nobody of this name.
+    Missing,
+    /// They are the last one of the role that is kept, and stand as they did.
+    Last,
 }
 
 /// Of password and secret, it prints nothing.

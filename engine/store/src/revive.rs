@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zelo_core::job::Reason;
 use zelo_core::revive::Verdict;
 use zelo_core::timing::Timetable;
-use zelo_core::{Actor, Job, JobId, JobState};
+use zelo_core::{Actor, Clinics, Job, JobId, JobState};
 
 /// Asks that ended jobs be run again, or be said to be done or not.
 #[derive(Clone)]
@@ -50,6 +50,9 @@ pub struct Trouble {
     pub since: Option<Timestamp>,
     /// Ended before.
     pub until: Option<Timestamp>,
+    /// Only those of these: what who asks is told of, which is not theirs to say.
+    #[serde(skip)]
+    pub clinics: Clinics,
 }
 
 fn dead() -> JobState {
@@ -59,15 +62,26 @@ fn dead() -> JobState {
 impl Default for Trouble {
     /// All that are dead.
     fn default() -> Self {
-        Self { state: dead(), rule: None, action: None, code: None, connection: None, clinic: None, since: None, until: None }
+        Self {
+            state: dead(),
+            rule: None,
+            action: None,
+            code: None,
+            connection: None,
+            clinic: None,
+            since: None,
+            until: None,
+            clinics: Clinics::All,
+        }
     }
 }
 
 impl Trouble {
     /// Whether all are meant that ended so.
     pub fn is_all(&self) -> bool {
-        let Self { state: _, rule, action, code, connection, clinic, since, until } = self;
-        [rule, action, code, connection, clinic].into_iter().all(Option::is_none) && since.is_none() && until.is_none()
+        let Self { state: _, rule, action, code, connection, clinic, since, until, clinics } = self;
+        let unsaid = [rule, action, code, connection, clinic].into_iter().all(Option::is_none) && since.is_none() && until.is_none();
+        unsaid && clinics.named().is_none()
     }
 }
 

@@ -40,7 +40,7 @@ use crate::{
     Amend, Amended, Archive, AttemptView, AuditPage, AuditPrune, AuditView, AutomationRow, BackupReport, Cancellation, ConsentView,
     ConsentWrite, CredentialRow, DecisionView, DocumentView, Duties, Erasure, Error, EventView, Figures, HeardHour, Import, JobView,
     MasterKey, MessageView, Outcome, Page, PersonRow, RecordView, RefusedView, RefusedWrite, Replay, Replayed, Reschedule, Rescheduled,
-    Restored, Retained, Retention, Revivals, Revive, SecretValue, SecretView, Store, SubjectExport, SubjectView, Who, Work,
+    Restored, Retained, Retention, Revivals, Revive, SecretValue, SecretView, SeeTo, SeenTo, Store, SubjectExport, SubjectView, Who, Work,
 };
 
 mod activity;
@@ -107,7 +107,7 @@ use heard::AddHeard;
 use import::Bring;
 use keeper::{Reclaim, Renew, Retime};
 use people::{PutAutomation, PutCredential, RevokeCredential, TakeCredential};
-use persons::{PutPerson, RemovePerson, SpendCode};
+use persons::{PutPerson, RemovePerson, SeeToPerson, SpendCode};
 use reader::Reader;
 use record::Payload;
 use refused::PutRefused;
@@ -523,7 +523,11 @@ impl Store for SqliteStore {
     }
 
     async fn put_automation(&self, row: AutomationRow, by: Actor) -> Result<(), Error> {
-        self.write(PutAutomation { row, by }).await
+        self.write(PutAutomation { row, by, stood: None }).await.map(drop)
+    }
+
+    async fn exchange_automation(&self, row: AutomationRow, stood: Option<AutomationRow>, by: Actor) -> Result<bool, Error> {
+        self.write(PutAutomation { row, by, stood: Some(stood) }).await
     }
 
     async fn halts(&self) -> Result<Vec<Halt>, Error> {
@@ -576,6 +580,10 @@ impl Store for SqliteStore {
 
     async fn remove_person(&self, name: &str, by: Actor, now: Timestamp) -> Result<bool, Error> {
         self.write(RemovePerson { name: name.to_owned(), by, now }).await
+    }
+
+    async fn see_to_person(&self, ask: SeeTo, by: Actor, now: Timestamp) -> Result<SeenTo, Error> {
+        self.write(SeeToPerson { ask, by, now }).await
     }
 
     async fn spend_code(&self, name: &str, step: i64, now: Timestamp) -> Result<bool, Error> {

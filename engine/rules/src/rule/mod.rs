@@ -32,7 +32,7 @@ pub(crate) use lane::PRIORITIES;
 pub(crate) use over_time::{SetOverTime, told_apart};
 pub use settings::{Refused, Setting, SettingKind};
 pub(crate) use settings::{TYPES as SETTING_TYPES, check_all as check_settings, locale};
-pub(crate) use timing::{Anchor, IF_LATE, SetTiming, ZoneOf};
+pub(crate) use timing::{ActionTiming, Anchor, IF_LATE, SetTiming, ZoneOf};
 pub use transform::Transform;
 pub(crate) use transform::{Making, TRANSFORMS};
 

@@ -76,6 +76,21 @@ impl ActionTiming {
         self.window.as_ref().map(|(_, _, zone)| zone)
     }
 
+    /// Whether the hours in which it sends span midnight under `settings`; nothing where there are none, or these cannot be read. Until
+    /// midnight is not over it.
+    pub(crate) fn spans_midnight(&self, settings: &Map<String, Value>, templates: &Templates) -> Option<bool> {
+        let (from, to, _) = self.window.as_ref()?;
+        let read = |one: &Setable<Time>| one.get(settings, templates, time::time_of_day).ok();
+        let (from, to) = (read(from)?, read(to)?);
+        Some(to != Time::midnight() && to <= from)
+    }
+
+    /// The setting that says when the hours in which it sends end; where that is fixed, the one that says when they begin.
+    pub(crate) fn hours_by(&self) -> Option<&str> {
+        let (from, to, _) = self.window.as_ref()?;
+        to.setting().or_else(|| from.setting())
+    }
+
     /// Fills the settings in.
     pub(crate) fn set(&self, settings: &Map<String, Value>, templates: &Templates) -> Result<SetTiming, String> {
         let duration = |value: &Setable<SignedDuration>| value.get(settings, templates, time::duration);
@@ -98,6 +113,14 @@ impl ActionTiming {
 }
 
 impl<T: Copy> Setable<T> {
+    /// The setting that it is, where it is nothing else.
+    fn setting(&self) -> Option<&str> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::From(template) => template.only()?.strip_prefix("settings."),
+        }
+    }
+
     pub(super) fn get(&self, settings: &Map<String, Value>, templates: &Templates, parse: fn(&str) -> Option<T>) -> Result<T, String> {
         match self {
             Self::Fixed(value) => Ok(*value),

@@ -334,7 +334,8 @@ fn what_is_off_or_gone_has_no_due_time() {
         ("appointment-reminder@centro", "thank", None, "rule_gone"),
         ("appointment-reminder@centro", "remind", None, "due"),
         ("appointment-reminder@centro", "remind", Some("other"), "due"),
-        ("appointment-reminder@centro", "remind", Some("own"), "switched_off"),
+        // What was made before the clinic had its own.
+        ("appointment-reminder@centro", "remind", Some("own"), "due"),
         ("appointment-reminder@centro", "remind", Some("off"), "switched_off"),
         ("appointment-reminder@centro/own", "remind", Some("own"), "due"),
         ("appointment-reminder@centro/own", "remind", Some("other"), "switched_off"),

@@ -109,7 +109,9 @@ pub(super) async fn switch(State(app): State<App>, who: Known, parameters: Param
     let mut switched = app.runtime.switch(&switch, who.actor()).await.map_err(|error| match error {
         Error::Store(error) => error.into(),
         Error::NoRule { .. } | Error::NoConnection { .. } => Problem::not_found("No rule in force has this id, or none that reads there."),
-        refused @ (Error::Settings(_) | Error::NeverOn { .. } | Error::NotInForce(_)) => Problem::automation(refused.to_string()),
+        refused @ (Error::Settings(_) | Error::NeverOn { .. } | Error::NotInForce(_) | Error::Changed) => {
+            Problem::automation(refused.to_string())
+        }
     })?;
     let row = switched.rows.pop().ok_or_else(Problem::internal)?;
     Ok(Json(SwitchJson { automation: row.into(), jobs: switched.jobs }))

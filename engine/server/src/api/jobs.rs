@@ -72,6 +72,7 @@ impl All {
             clinic: self.clinic.take(),
             since: self.since,
             until: self.until,
+            ..Trouble::default()
         };
         match self.jobs.take() {
             Some(_) if self.state.is_some() || !filter.is_all() => Err(Problem::malformed("`jobs` stands alone, without a filter.")),
@@ -162,39 +163,24 @@ pub(super) async fn all(State(app): State<App>, who: Known, parameters: Paramete
 
 /// Decides about all that are meant and of which `who` is told.
 pub(crate) async fn decide_all(app: &App, who: &Known, decision: Decision) -> Result<Revivals, Problem> {
-    let (told, unseen) = meant(app, who, decision.which.clone()).await?;
-    let mut revivals = Revivals { missing: unseen, ..Revivals::default() };
-    for which in told {
-        let some = app.runtime.revive(Decision { which, ..decision.clone() }).await?;
-        revivals.jobs.extend(some.jobs);
-        revivals.missing.extend(some.missing);
-        revivals.more |= some.more;
+    if who.clinics.named().is_none() {
+        return Ok(app.runtime.revive(decision).await?);
     }
-    Ok(revivals)
-}
-
-/// Those of the jobs that are meant of which `who` is told: one part for each of their clinics; and the ids of those of which they are not.
-async fn meant(app: &App, who: &Known, which: Which) -> Result<(Vec<Which>, Vec<JobId>), Problem> {
-    let Some(clinics) = who.clinics.named() else { return Ok((vec![which], Vec::new())) };
-    match which {
+    let (which, unseen) = match decision.which.clone() {
         Which::Jobs(ids) => {
             let (mut told, mut unseen) = (Vec::new(), Vec::new());
             for id in ids {
                 let view = app.runtime.store.job(id).await?;
                 if view.is_some_and(|view| who.sees(&view)) { &mut told } else { &mut unseen }.push(id);
             }
-            Ok((vec![Which::Jobs(told)], unseen))
+            (Which::Jobs(told), unseen)
         }
-        Which::All(filter) => {
-            let wanted = |asked: &Option<String>, own: &str| asked.as_deref().is_none_or(|asked| asked == own);
-            let own = clinics.iter().filter(|own| wanted(&filter.connection, &own.connection) && wanted(&filter.clinic, &own.clinic));
-            let parts = own.map(|own| {
-                let (connection, clinic) = (Some(own.connection.clone()), Some(own.clinic.clone()));
-                Which::All(Trouble { connection, clinic, ..filter.clone() })
-            });
-            Ok((parts.collect(), Vec::new()))
-        }
-    }
+        // All of them in one call, so that they share one rate.
+        Which::All(filter) => (Which::All(Trouble { clinics: who.clinics.clone(), ..filter }), Vec::new()),
+    };
+    let mut revivals = app.runtime.revive(Decision { which, ..decision }).await?;
+    revivals.missing.extend(unseen);
+    Ok(revivals)
 }
 
 /// What became of a job that is not to run.

@@ -1,6 +1,6 @@
 //! The kill switch on the page: what is halted, and the buttons of operators.
 
-use axum::extract::{Form, FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -91,9 +91,8 @@ pub(super) fn form(app: &App, words: &Words, role: Role) -> Markup {
     (status = 404, description = "There is nothing of this name.", body = shapes::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn decide(State(app): State<App>, who: Known, Language(_): Language, request: Request) -> Result<Response, Problem> {
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
     let malformed = || Problem::malformed("This is not the form of what is halted.");
-    let Form(Said { what, scope, reason }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let Said { what, scope, reason } = super::sent::form(&app, request).await?;
     match what.as_str() {
         HALT => halts::put_halt(&app, &who, &scope, Some(&reason)).await?,
         RESUME => halts::lift_halt(&app, &who, &scope).await?,

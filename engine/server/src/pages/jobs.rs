@@ -1,6 +1,6 @@
 //! The buttons by which a person decides about a job, and what they send.
 
-use axum::extract::{Form, FromRequest, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
@@ -11,6 +11,7 @@ use zelo_core::{Job, JobId, JobState};
 
 use super::Language;
 use super::language::here;
+use super::sent;
 use super::tables::reason;
 use super::visit::narrow;
 use super::words::Words;
@@ -66,9 +67,8 @@ pub(crate) async fn decide(
     request: Request,
 ) -> Result<Response, Problem> {
     let id: JobId = id.parse().map_err(|_| Problem::no_job())?;
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
     let malformed = || Problem::malformed("This is not the form of a job.");
-    let Form(Said { verdict, back }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let Said { verdict, back } = sent::form(&app, request).await?;
     let outcome = match Verdict::parse(&verdict) {
         Some(verdict) => decided(&app, &who, id, verdict).await.map(drop),
         None if verdict == CANCEL => cancelled(&app, &who, id).await.map(drop),

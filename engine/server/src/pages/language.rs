@@ -1,6 +1,6 @@
 //! In which language a page is told: as the reader chose with its button, else as their browser asks.
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderMap, SET_COOKIE};
 use http::request::Parts;
@@ -62,8 +62,7 @@ pub(crate) async fn choose(State(app): State<App>, request: Request) -> Result<R
     }
     let base = origin::base(&app.settings, request.headers(), request.extensions());
     let malformed = || Problem::malformed("This is not the form of the languages.");
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
-    let Form(Said { lang, back }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let Said { lang, back } = super::sent::form(&app, request).await?;
     let words = words::called(&lang).ok_or_else(malformed)?;
     let secure = if base.starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE_NAME}={}; Path=/; Max-Age={KEPT}; HttpOnly; SameSite=Lax{secure}", words.lang);

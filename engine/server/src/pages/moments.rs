@@ -109,6 +109,13 @@ pub(crate) fn hour(instant: Timestamp, zone: &TimeZone) -> Markup {
     html! { time datetime=(instant) { (instant.to_zoned(zone.clone()).strftime("%H:%M")) } }
 }
 
+/// When something was, in a sentence that is told at `now`: the hour alone, where that was today.
+pub(crate) fn since(words: &Words, instant: Timestamp, now: Timestamp, zone: &TimeZone) -> Markup {
+    let date = |instant: Timestamp| instant.to_zoned(zone.clone()).date();
+    let (at, on) = if words.is_english() { ("at", "on") } else { ("às", "em") };
+    html! { @if date(instant) == date(now) { (at) " " (hour(instant, zone)) } @else { (on) " " (moment(words, instant, zone)) } }
+}
+
 /// A day, with its weekday.
 pub(crate) fn day(words: &Words, date: Date) -> Markup {
     let form = if words.is_english() { "%Y-%m-%d" } else { "%d/%m/%Y" };

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Form, FromRequest, Request};
 use maud::{Markup, html};
-use serde::de::DeserializeOwned;
 use zelo_store::Page;
 
 use super::names::one;
@@ -156,34 +154,6 @@ pub(crate) fn automation(visit: &Visit, action: &str) -> Option<String> {
     Some(title.map_or(id, String::as_str).to_owned())
 }
 
-/// The address of `path` with what is asked there; what is empty is left out.
-pub(crate) fn address(path: &str, asked: &[(&str, &str)]) -> String {
-    let mut told = path.to_owned();
-    for (name, value) in asked.iter().filter(|(_, value)| !value.is_empty()) {
-        told.push(if told.contains('?') { '&' } else { '?' });
-        told.push_str(name);
-        told.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                told.push(char::from(byte));
-            } else {
-                told.push_str(&format!("%{byte:02X}"));
-            }
-        }
-    }
-    told
-}
-
-/// Reads a form. `what` names it where it is another.
-///
-/// # Errors
-/// It is not this form, or comes too slowly.
-pub(crate) async fn read<T: DeserializeOwned>(app: &App, request: Request, what: &'static str) -> Result<T, Problem> {
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<T>::from_request(request, &()));
-    let Form(said) = form.await.map_err(|_| Problem::slow())?.map_err(|_| Problem::malformed(what))?;
-    Ok(said)
-}
-
 /// A query that is not one.
 pub(crate) fn unreadable<E>(_: E) -> Problem {
     Problem::query("The query of this page has a parameter that it does not have, or one that is not in its form.")
@@ -220,15 +190,6 @@ pub(crate) fn phone(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_says_what_is_asked() {
-        assert_eq!(
-            address("/audit", &[("actor", "session:ana&b"), ("kind", ""), ("before", "7")]),
-            "/audit?actor=session%3Aana%26b&before=7"
-        );
-        assert_eq!(address("/audit", &[("kind", "")]), "/audit");
-    }
 
     #[test]
     fn a_phone_is_told_as_people_write_it() {

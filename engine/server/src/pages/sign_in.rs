@@ -3,7 +3,7 @@
 //! Looking at the link changes nothing (mail programs do that); its button sends the code, once.
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Form, FromRequest, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
@@ -119,9 +119,7 @@ pub(crate) async fn enter(State(app): State<App>, Language(words): Language, req
         return Err(Problem::cross_site());
     }
     let (headers, extensions) = (request.headers().clone(), request.extensions().clone());
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<SignInForm>::from_request(request, &()));
-    let Form(SignInForm { code, name, password, digits, next }) =
-        form.await.map_err(|_| Problem::slow())?.map_err(|_| Problem::malformed("This is not the form of the sign-in page."))?;
+    let SignInForm { code, name, password, digits, next } = super::sent::form(&app, request).await?;
     let session = if name.is_empty() {
         match access::open_session(&app, code.trim()).await? {
             Some(session) => session,

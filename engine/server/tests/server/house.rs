@@ -215,6 +215,15 @@ impl House {
         Self::of(open(None, &entropy).await, entropy, Settings::default(), false, edition)
     }
 
+    /// One whose only connection, `acme`, has this secret, and is not configured.
+    pub(crate) async fn sharing(secret: &str) -> Self {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let (name, source, secrets) = ("acme".into(), "acme".into(), vec![secret.into()]);
+        let connection = Connection { name, source, secrets, clinic: None, handshake: None, insecure: false, expect: None };
+        let settings = Settings { configured: Some(Default::default()), ..Settings::default() };
+        Self::put_together(open(None, &entropy).await, entropy, settings, edition_of(SOURCE, Vec::new()), vec![connection])
+    }
+
     /// One in which one address may ask for every route at once.
     pub(crate) async fn for_a_walk() -> Self {
         let rates = Rates { address: rate(100_000, 100_000), ..Rates::default() };

@@ -26,6 +26,7 @@ mod page_contacts;
 mod page_documents;
 mod page_failures;
 mod page_guards;
+mod page_meanwhile;
 mod page_messages;
 mod page_people;
 mod page_plugins;

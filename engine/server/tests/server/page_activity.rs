@@ -437,7 +437,10 @@ async fn an_event_is_replayed_only_after_it_was_said_what_would_be() {
     house.advance(SignedDuration::from_secs(1));
     let known = ask(Role::Integrator, "rule=greeting").await;
     assert_eq!(known.status, 200, "{}", known.text);
-    has(&known.text, &["Isto é um ensaio", "já existe", "/activity/jobs/job_"]);
+    has(
+        &known.text,
+        &["Isto é um ensaio", "já existe", "Esta automação já agiu por este evento", ">Abrir a tarefa</a>", "/activity/jobs/job_"],
+    );
     has_not(&known.text, &["Fazer agora", "data-seen"]);
     let none = ask(Role::Integrator, "rule=nothing").await;
     assert_eq!(none.status, 409);

@@ -131,7 +131,7 @@ async fn what_is_wrong_stands_where_it_is_wrong_in_the_file() {
     reload(&house, &folder).await;
 
     let all = page(&house, "/rules").await.text;
-    assert!(all.contains("/rules/files?name=greeting%2Etoml") && all.contains("/rules/files?name=torn%2Etoml"), "{all}");
+    assert!(all.contains("/rules/files?name=greeting.toml") && all.contains("/rules/files?name=torn.toml"), "{all}");
     let file = page(&house, "/rules/files?name=greeting.toml").await.text;
     let line = wrong.lines().position(|line| line.starts_with("source")).unwrap() + 1;
     let at = file.find(&format!("<li id=\"L{line}\" class=\"wrong\">")).unwrap_or_else(|| panic!("{file}"));

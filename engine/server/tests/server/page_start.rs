@@ -84,7 +84,7 @@ async fn a_sample_arrives_and_a_rule_says_what_it_would_do() {
     let page = start(&house, &cookie, &format!("{query}&rule=greeting")).await.text;
     let step = &page[page.find("id=\"step-6\"").unwrap()..page.find("id=\"step-7\"").unwrap()];
     assert!(step.contains("class=\"tried\"") && step.contains("Nada foi enviado nem guardado"), "{step}");
-    assert!(page.contains("href=\"/automations/greeting\""), "{page}");
+    assert!(page.contains("href=\"/automations/greeting?connection=acme\""), "{page}");
     assert_eq!(house.api("jobs").await.text, before, "nothing of it is kept");
     let english = house.get(&there, &[("cookie", &cookie), ("accept-language", "en")]).await.text;
     assert!(english.contains("The sample has arrived.") && english.contains("a patient is registered"), "{english}");

@@ -44,7 +44,7 @@ impl Write for Say {
 
     async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Amended, Error> {
         desk.saw(self.now);
-        let Amend { record, fields, new, lacking, clinics, actor, timetable } = &self.amend;
+        let Amend { record, fields, new, lacking, stood, clinics, actor, timetable } = &self.amend;
         let known = self.known(conn, desk).await?;
         let is_new = known.is_none();
         let place = known.as_ref().map(|found| &found.of).or(new.as_ref());
@@ -59,6 +59,10 @@ impl Write for Say {
             if !waits || fields.keys().any(has) {
                 return Ok(Amended::Missing);
             }
+        }
+        let at = |name: &String| state.records.get(record).and_then(|row| row.document.get(name)).unwrap_or(&Value::Null);
+        if stood.iter().flatten().any(|(name, value)| at(name) != value) {
+            return Ok(Amended::Otherwise);
         }
         let found = match (known, new) {
             (Some(found), _) => found,

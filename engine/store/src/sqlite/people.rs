@@ -51,23 +51,28 @@ const REVOKE: &str =
 
 const PRUNE: &str = "DELETE FROM credentials WHERE expires <= ?1";
 
-/// Writes an automation and who did so, unless it already is so.
+/// Writes an automation and who did so, unless it already is so; whether it stood as it had to.
 pub(crate) struct PutAutomation {
     pub row: AutomationRow,
     pub by: Actor,
+    /// How it has to stand; no matter how, where that is not given.
+    pub stood: Option<Option<AutomationRow>>,
 }
 
 #[async_trait]
 impl Write for PutAutomation {
-    type Answer = ();
+    type Answer = bool;
 
-    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<(), Error> {
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<bool, Error> {
         let (row, doing) = (&self.row, "store an automation");
         desk.saw(row.changed);
         let before = sqlx::query(AUTOMATION).bind(&row.id.0).fetch_optional(&mut *conn).await.map_err(Error::database(doing))?;
         let before = before.as_ref().map(automation_row).transpose()?;
+        if self.stood.as_ref().is_some_and(|stood| *stood != before) {
+            return Ok(false);
+        }
         if before.as_ref().is_some_and(|before| AutomationRow { changed: row.changed, ..before.clone() } == *row) {
-            return Ok(());
+            return Ok(true);
         }
         sqlx::query(PUT_AUTOMATION)
             .bind(&row.id.0)
@@ -81,7 +86,8 @@ impl Write for PutAutomation {
             .execute(&mut *conn)
             .await
             .map_err(Error::database(doing))?;
-        audit::append(conn, desk, vec![configured(before.as_ref(), row, self.by.clone())]).await
+        audit::append(conn, desk, vec![configured(before.as_ref(), row, self.by.clone())]).await?;
+        Ok(true)
     }
 }
 

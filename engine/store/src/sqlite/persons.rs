@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use zelo_core::{Actor, AuditEntry, AuditKind};
+use zelo_core::{Actor, AuditEntry, AuditKind, Clinics};
 
 use super::audit;
 use super::column::{Columns, clinics, ms};
@@ -15,7 +15,7 @@ use super::keys::Keys;
 use super::reader::Reader;
 use super::writer::{Desk, Write};
 use crate::seal::{Owner, Place};
-use crate::{Error, PersonRow};
+use crate::{Error, PersonRow, SeeTo, SeenTo};
 
 macro_rules! select {
     () => {
@@ -34,6 +34,11 @@ const PUT: &str = "INSERT INTO people (name, role, clinics, password, key_id, se
     code_step = CASE WHEN secret IS NULL OR excluded.secret IS NULL THEN 0 ELSE code_step END";
 
 const REMOVE: &str = "DELETE FROM people WHERE name = ?1";
+
+/// Whether there is such a person, whether they are one of a role who is told of everything, and whether there is another one.
+const STANDING: &str = "SELECT EXISTS (SELECT 1 FROM people WHERE name = ?1) AS known, \
+    EXISTS (SELECT 1 FROM people WHERE name = ?1 AND role = ?2 AND clinics IS NULL) AS is_one, \
+    EXISTS (SELECT 1 FROM people WHERE name <> ?1 AND role = ?2 AND clinics IS NULL) AS another";
 
 const SIGN_OUT: &str = "DELETE FROM credentials WHERE person = ?1";
 
@@ -132,6 +137,37 @@ impl Write for RemovePerson {
             audit::append(conn, desk, vec![AuditEntry::new(self.now, AuditKind::Configured, self.by.clone(), &detail)]).await?;
         }
         Ok(removed)
+    }
+}
+
+/// Changes or removes somebody, unless nobody is left then in the role that is kept.
+pub(crate) struct SeeToPerson {
+    pub ask: SeeTo,
+    pub by: Actor,
+    pub now: Timestamp,
+}
+
+#[async_trait]
+impl Write for SeeToPerson {
+    type Answer = SeenTo;
+
+    async fn run(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<SeenTo, Error> {
+        let SeeTo { name, row, keep } = &self.ask;
+        let standing = sqlx::query(STANDING).bind(name).bind(keep).fetch_one(&mut *conn).await.map_err(Error::database("read a person"))?;
+        let standing = Columns::new(&standing, "people", "name");
+        let (known, is_one, another): (bool, bool, bool) = (standing.get("known")?, standing.get("is_one")?, standing.get("another")?);
+        if !known {
+            return Ok(SeenTo::Missing);
+        }
+        let stays = row.as_ref().is_some_and(|row| row.role == *keep && row.clinics == Clinics::All);
+        if is_one && !stays && !another {
+            return Ok(SeenTo::Last);
+        }
+        match row.clone() {
+            Some(row) => PutPerson { row, by: self.by.clone(), now: self.now }.run(conn, desk).await?,
+            None => drop(RemovePerson { name: name.clone(), by: self.by.clone(), now: self.now }.run(conn, desk).await?),
+        }
+        Ok(SeenTo::Done)
     }
 }
 

@@ -26,7 +26,7 @@ use super::load::load_records;
 use super::others::Others;
 use super::reader::Reader;
 use super::writer::{Desk, Write};
-use super::{audit, steps};
+use super::{audit, column, steps};
 use crate::revive::REVIVED_MAX;
 use crate::{Cancellation, Decided, DecisionView, Error, RecordSet, Revival, Revivals, Revive, Trouble, Which, envelope};
 
@@ -42,6 +42,7 @@ const HISTORY: &str = concat!("SELECT ", job_columns!(), ", stripped FROM job_hi
 const TROUBLED: &str = "SELECT seq, job_id FROM job_history WHERE state IN ('dead', 'unknown') AND state = ?1 AND seq > ?2 \
     AND (?3 IS NULL OR rule = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR reason ->> '$.code' = ?5) \
     AND (?6 IS NULL OR connection = ?6) AND (?7 IS NULL OR clinic = ?7) AND (?8 IS NULL OR ended >= ?8) AND (?9 IS NULL OR ended < ?9) \
+    AND (?11 IS NULL OR (connection, clinic) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?11))) \
     ORDER BY seq LIMIT ?10";
 
 const AFTER: &str = "SELECT job_id, needs FROM job_history WHERE state = 'cancelled' AND needs IS NOT NULL AND event_id = ?1 ORDER BY seq";
@@ -121,7 +122,7 @@ impl Portion {
                 let last = after + some.len() as i64;
                 Ok((some, (rest.len() > PORTION).then_some(last)))
             }
-            Which::All(Trouble { state, rule, action, code, connection, clinic, since, until }) => {
+            Which::All(Trouble { state, rule, action, code, connection, clinic, since, until, clinics }) => {
                 let rows = sqlx::query(TROUBLED)
                     .bind(state.as_str())
                     .bind(after)
@@ -133,6 +134,7 @@ impl Portion {
                     .bind(since.map(ms))
                     .bind(until.map(ms))
                     .bind(PORTION as i64)
+                    .bind(column::clinics(clinics))
                     .fetch_all(conn)
                     .await
                     .map_err(Error::database("look for jobs that ended badly"))?;

@@ -10,7 +10,8 @@ use super::reader::Reader;
 use crate::archive::{OPEN_MAX, Open};
 use crate::{Error, JobView, Page};
 
-// Each stops at the limit, and of what is scheduled only what comes first is looked through; SQLite uses a partial index only where its condition stands in the question.
+// Each stops at the limit; SQLite uses a partial index only where its condition stands in the question. What is scheduled is looked through
+// along the index that names places, so that a row is only read for those of the places that are asked for.
 pub(super) const OPEN: &str = concat!(
     "SELECT (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE attention IS NOT NULL \
          AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
@@ -18,8 +19,8 @@ pub(super) const OPEN: &str = concat!(
     " LIMIT ?4)) AS attention, (SELECT count(*) FROM (SELECT 1 FROM job_history WHERE state IN ('dead', 'unknown') \
          AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
     of_clinics!(),
-    " LIMIT ?4)) AS failed, (SELECT count(*) FROM (SELECT 1 FROM (SELECT connection, clinic FROM jobs \
-         WHERE state = 'scheduled' AND waits = 0 ORDER BY run_at LIMIT 20000) WHERE (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    " LIMIT ?4)) AS failed, (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_agenda \
+         WHERE state = 'scheduled' AND attention IS NULL AND waits = 0 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
     of_clinics!(),
     " LIMIT ?4)) AS scheduled"
 );
@@ -27,8 +28,8 @@ pub(super) const OPEN: &str = concat!(
 pub(super) const NEXT: &str = concat!(
     "SELECT ",
     job_columns!(),
-    ", parked, NULL AS ended, NULL AS summary FROM (SELECT * FROM jobs WHERE state = 'scheduled' AND waits = 0 \
-     ORDER BY run_at LIMIT 20000) WHERE attention IS NULL AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
+    ", parked, NULL AS ended, NULL AS summary FROM jobs INDEXED BY jobs_agenda \
+     WHERE state = 'scheduled' AND attention IS NULL AND waits = 0 AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR clinic = ?3) AND ",
     of_clinics!(),
     " ORDER BY run_at LIMIT ?4"
 );

@@ -151,6 +151,7 @@ conforming! {
             fields: json!({ "phone": phone }).as_object().unwrap().clone(),
             new: None,
             lacking: None,
+            stood: None,
             clinics: Clinics::All,
             actor: Actor::credential("token", "ana"),
             timetable: Arc::new(DayBefore),

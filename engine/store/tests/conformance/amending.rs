@@ -13,7 +13,7 @@ use crate::chains::contact;
 
 fn amend(record: KeyHash, fields: Value) -> Amend {
     let (fields, actor) = (fields.as_object().unwrap().clone(), Actor::credential("session", "ana"));
-    Amend { record, fields, new: None, lacking: None, clinics: Clinics::All, actor, timetable: Arc::new(DayBefore) }
+    Amend { record, fields, new: None, lacking: None, stood: None, clinics: Clinics::All, actor, timetable: Arc::new(DayBefore) }
 }
 
 fn only(clinic: &str) -> Clinics {
@@ -54,6 +54,27 @@ conforming! {
             db.store.settle(Settlement { local, ..settlement(&work, done()) }, minute(20)).await.unwrap();
             assert_eq!(stage(&db).await, told, "{time}");
         }
+    }
+
+    async fn what_changed_since_somebody_looked_stays(kind) {
+        let db = Db::open(kind).await;
+        let hash = card(&db).await;
+        let move_from = |from: Value, to: &str| Amend { stood: Some(json!({ "stage": from }).as_object().unwrap().clone()), ..amend(hash, json!({ "stage": to })) };
+        assert_eq!(db.store.amend(move_from(json!("registered"), "attended"), minute(10)).await.unwrap(), Amended::Changed);
+        let stale = [move_from(json!("registered"), "lead"), move_from(Value::Null, "lead")];
+        for stale in stale {
+            assert_eq!(db.store.amend(stale, minute(11)).await.unwrap(), Amended::Otherwise);
+        }
+        assert_eq!(stage(&db).await, "attended");
+        // Two who saw the same: one of them comes first.
+        let (one, other) = (move_from(json!("attended"), "lead"), move_from(json!("attended"), "canceled"));
+        let (one, other) = tokio::join!(db.store.amend(one, minute(12)), db.store.amend(other, minute(12)));
+        assert_eq!([one.unwrap(), other.unwrap()].into_iter().filter(|told| *told == Amended::Changed).count(), 1);
+        let said = db.store.audit(&AuditPage { kind: Some(AuditKind::Amended), ..AuditPage::default() }).await.unwrap();
+        assert_eq!(said.len(), 2, "what was not written is not answered for");
+        // What is not there is as null.
+        let nothing = Amend { stood: Some(json!({ "mood": null }).as_object().unwrap().clone()), ..amend(hash, json!({ "mood": "good" })) };
+        assert_eq!(db.store.amend(nothing, minute(13)).await.unwrap(), Amended::Changed);
     }
 
     async fn who_said_it_is_answered_for_without_a_value(kind) {

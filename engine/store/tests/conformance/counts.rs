@@ -5,9 +5,9 @@ use serde_json::json;
 use zelo_core::job::Reason;
 use zelo_core::settle::AttemptEnd;
 use zelo_core::{ClinicRef, Clinics, JobState, KeyHash, Status};
-use zelo_store::{Counted, Page, Range, Tally};
+use zelo_store::{Counted, OPEN_MAX, Page, Range, Tally};
 
-use crate::build::{DAY, Db, minute, sending};
+use crate::build::{DAY, Db, Kind, minute, sending};
 
 const HOUR: i64 = 60;
 /// The last minute before an hour begins.
@@ -25,6 +25,25 @@ fn of(clinic: &str, of: Counted, count: u64) -> Tally {
 fn page(clinic: &str) -> Page {
     let clinics = Clinics::of([ClinicRef { connection: "centro".into(), clinic: clinic.into() }]);
     Page { clinics, ..Page::default() }
+}
+
+/// However many of another clinic come before them.
+#[tokio::test]
+async fn what_is_scheduled_is_counted_among_the_readers_own() {
+    let db = Db::open(Kind::SqliteFile).await;
+    let index = db.store.indexer().clone();
+    db.record(db.delivery(1, 0).fires_for(&index, "1", 3 * DAY, None).of_clinic("8")).await;
+    for sql in [
+        "CREATE TABLE copies AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20100) SELECT jobs.* FROM jobs, n",
+        "UPDATE copies SET seq = 1000 + rowid, job_id = randomblob(16), clinic = '9', run_at = run_at - 60000",
+        "INSERT INTO jobs SELECT * FROM copies",
+    ] {
+        db.sql(sql).await;
+    }
+    let archive = db.store.archive();
+    assert_eq!(archive.open(&page("8")).await.unwrap().scheduled, 1);
+    assert_eq!(archive.open(&page("9")).await.unwrap().scheduled, u64::from(OPEN_MAX));
+    assert_eq!(archive.next(&page("8")).await.unwrap().len(), 1);
 }
 
 conforming! {

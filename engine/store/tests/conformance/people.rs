@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use zelo_core::{Actor, AuditKind, AutomationId, ClinicRef, Clinics};
-use zelo_store::{AuditPage, AutomationRow, CredentialKind, CredentialRow, Page, PersonRow};
+use zelo_store::{AuditPage, AutomationRow, CredentialKind, CredentialRow, Page, PersonRow, SeeTo, SeenTo};
 use zeroize::Zeroizing;
 
 use crate::build::{Db, minute};
@@ -69,6 +69,23 @@ conforming! {
         db.store.put_automation(off.clone(), desk()).await.unwrap();
         let db = db.reopen().await;
         assert_eq!(db.store.automations().await.unwrap(), [off]);
+    }
+
+    async fn an_automation_that_changed_since_somebody_looked_stays(kind) {
+        let db = Db::open(kind).await;
+        let row = reminder();
+        let off = AutomationRow { enabled: false, changed: minute(2), ..row.clone() };
+        assert!(!db.store.exchange_automation(row.clone(), Some(off.clone()), desk()).await.unwrap(), "it never was");
+        assert!(db.store.exchange_automation(row.clone(), None, desk()).await.unwrap());
+        assert!(!db.store.exchange_automation(off.clone(), None, desk()).await.unwrap(), "somebody else came first");
+        let later = AutomationRow { changed: minute(9), ..row.clone() };
+        assert!(!db.store.exchange_automation(off.clone(), Some(later), desk()).await.unwrap(), "it was changed, and back");
+        assert_eq!(db.store.automations().await.unwrap(), std::slice::from_ref(&row));
+        let two = [3, 4].map(|at| AutomationRow { enabled: false, changed: minute(at), ..row.clone() });
+        let tries = two.map(|two| db.store.exchange_automation(two, Some(row.clone()), desk()));
+        let done = futures::future::join_all(tries).await.into_iter().filter(|done| *done.as_ref().unwrap()).count();
+        assert_eq!(done, 1, "of two who saw the same, one");
+        assert_eq!(db.answered().await.len(), 2);
     }
 
     async fn who_changed_which_setting_is_told_without_its_value(kind) {
@@ -206,6 +223,36 @@ conforming! {
                 (json!("removed"), json!(null)),
             ]
         );
+    }
+
+    async fn two_admins_who_see_to_each_other_leave_one(kind) {
+        let db = Db::open(kind).await;
+        let admin = |name: &str| PersonRow { role: "admin".into(), clinics: Clinics::All, ..person(name) };
+        let bounded = PersonRow { clinics: only(&[("centro", "7")]), ..admin("carla") };
+        for row in [admin("ana"), admin("bia"), bounded] {
+            db.store.put_person(row, desk(), minute(1)).await.unwrap();
+        }
+        let to = |name: &str, row: Option<PersonRow>| {
+            db.store.see_to_person(SeeTo { name: name.into(), row, keep: "admin".into() }, desk(), minute(2))
+        };
+        let viewer = PersonRow { role: "viewer".into(), ..admin("ana") };
+        let (one, other) = tokio::join!(to("ana", Some(viewer.clone())), to("bia", None));
+        let mut both = [one.unwrap(), other.unwrap()];
+        both.sort_by_key(|told| *told == SeenTo::Last);
+        assert_eq!(both, [SeenTo::Done, SeenTo::Last]);
+        let left: Vec<_> = db.store.people().await.unwrap().into_iter().filter(|row| row.role == "admin" && row.clinics == Clinics::All).collect();
+        assert_eq!(left.len(), 1);
+        let last = left[0].name.clone();
+        let less = [None, Some(PersonRow { role: "viewer".into(), ..left[0].clone() }), Some(PersonRow { clinics: only(&[("centro", "7")]), ..left[0].clone() })];
+        for row in less {
+            assert_eq!(to(&last, row).await.unwrap(), SeenTo::Last);
+        }
+        assert_eq!(db.store.person(&last).await.unwrap().as_ref(), Some(&left[0]), "they stand as they did");
+        // What leaves them what they are may change, and whoever is no admin of everything.
+        assert_eq!(to(&last, Some(PersonRow { password: "another".into(), ..left[0].clone() })).await.unwrap(), SeenTo::Done);
+        assert_eq!(to("carla", None).await.unwrap(), SeenTo::Done);
+        assert_eq!(to("dora", Some(admin("dora"))).await.unwrap(), SeenTo::Missing);
+        assert_eq!(db.store.person("dora").await.unwrap(), None);
     }
 
     async fn a_session_is_good_as_long_as_its_person_stands_as_they_did(kind) {

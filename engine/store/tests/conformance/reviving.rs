@@ -10,7 +10,7 @@ use zelo_core::job::Reason;
 use zelo_core::revive::Verdict;
 use zelo_core::settle::{AttemptEnd, Checkpoint, Checkpointed, LocalWrite, Purpose, Settled, Settlement};
 use zelo_core::timing::{Due, DueQuestion, Records, Timetable};
-use zelo_core::{Actor, AuditKind, Effect, EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, Lane};
+use zelo_core::{Actor, AuditKind, ClinicRef, Clinics, Effect, EffectResult, Job, JobId, JobState, JournalEntry, KeyHash, Lane};
 use zelo_store::{Aged, AuditPage, Cancellation, Decided, Page, Retention, Revival, Revivals, Revive, Trouble, Which, Work};
 
 use crate::build::{DAY, DayBefore, Db, done, message, minute, sending, settlement};
@@ -348,6 +348,7 @@ conforming! {
             db.store.revive(ask, minute(5)).await.unwrap().jobs.iter().filter(|told| told.job == job).count()
         };
         let some = |text: &str| Some(text.to_owned());
+        let clinics = |named: &[&str]| Clinics::of(named.iter().map(|clinic| ClinicRef { connection: "centro".into(), clinic: (*clinic).into() }));
         let none = Trouble::default;
         for (meant, trouble) in [
             (1, none()),
@@ -359,6 +360,9 @@ conforming! {
             (0, Trouble { code: some("x"), ..none() }),
             (1, Trouble { connection: some("centro"), clinic: some("7"), ..none() }),
             (0, Trouble { connection: some("x"), ..none() }),
+            (1, Trouble { clinics: clinics(&["7", "8"]), ..none() }),
+            (0, Trouble { clinics: clinics(&["8"]), ..none() }),
+            (0, Trouble { clinics: Clinics::Only([].into()), ..none() }),
             (0, Trouble { clinic: some("8"), ..none() }),
             (1, Trouble { since: Some(minute(1)), until: Some(minute(2)), ..none() }),
             (0, Trouble { since: Some(minute(2)), ..none() }),

@@ -1,7 +1,7 @@
 //! The search box: what it was given is sent as a form, and leads to an address of ids and keyed hashes.
 
 use axum::extract::State;
-use axum::extract::{Form, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::html;
@@ -17,6 +17,7 @@ use super::{event_url, job_url};
 use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::names;
+use crate::pages::sent;
 use crate::pages::visit::Visit;
 use crate::problem::Problem;
 use crate::seen::Seen;
@@ -53,9 +54,7 @@ enum Found {
 pub(crate) async fn find(State(app): State<App>, who: Known, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let visit = Visit::from_request_parts(&mut parts, &app).await?;
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(Request::from_parts(parts, body), &()));
-    let malformed = |_| Problem::malformed("This is not the form of the search.");
-    let Form(Said { q }) = form.await.map_err(|_| Problem::slow())?.map_err(malformed)?;
+    let Said { q } = sent::form(&app, Request::from_parts(parts, body)).await?;
     let (sought, words) = (q.trim(), words(visit.words));
     if sought.is_empty() {
         return Ok(Redirect::to("/activity").into_response());

@@ -427,7 +427,8 @@ fn select(name: &str, label: &str, any: &str, options: &[(String, String)], chos
 
 /// The zone in which days are meant: of the clinic that is asked for, or the reader's only one, or the first connection.
 async fn zone(visit: &Visit, zones: &Zones<'_>, connection: Option<&str>, clinic: Option<&str>) -> Result<TimeZone, Problem> {
-    if let Some(connection) = connection {
+    // Of a clinic of others, its zone is not theirs to know either.
+    if let Some(connection) = connection.filter(|connection| visit.who.clinics.include(connection, clinic)) {
         return zones.of(connection, clinic).await;
     }
     if let Some(one) = visit.who.clinics.named().and_then(|named| named.first()) {

@@ -1,6 +1,6 @@
 //! One event once more for one rule: first only what would be made, then, where a person says so, that.
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use jiff::SignedDuration;
@@ -19,6 +19,7 @@ use crate::App;
 use crate::access::{Known, Role};
 use crate::pages::moments::moment;
 use crate::pages::names;
+use crate::pages::sent;
 use crate::pages::tables::section;
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -71,9 +72,7 @@ pub(super) fn form(visit: &Visit, event: &Event, explanation: &Explanation) -> M
 pub(crate) async fn replay(State(app): State<App>, who: Known, Path(id): Path<String>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let visit = Visit::from_request_parts(&mut parts, &app).await?;
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(Request::from_parts(parts, body), &()));
-    let malformed = |_| Problem::malformed("This is not the form of a replay.");
-    let Form(Said { rule, what }) = form.await.map_err(|_| Problem::slow())?.map_err(malformed)?;
+    let Said { rule, what } = sent::form(&app, Request::from_parts(parts, body)).await?;
     let view = one(&app, &who, &id).await?;
     let (event, dry_run) = (&view.event, what != NOW);
     // The millisecond in which it arrived.
@@ -95,6 +94,7 @@ async fn would(visit: &Visit, view: &EventView, rule: &str, report: &Report) -> 
     let zone = visit.zones().of(&event.connection, event.clinic.as_deref()).await?;
     let edition = visit.app.runtime.rules.current();
     let makes = report.items.iter().any(|item| item.fate.runs());
+    let known: Vec<_> = report.items.iter().filter(|item| item.fate == zelo_store::Fate::Known).filter_map(|item| item.job).collect();
     let content = html! {
         p data-key="where" { a href=(event_url(event.id)) { "← " (event_title(&edition.rules, common, event)) } }
         section data-key="would" aria-labelledby="would" {
@@ -113,6 +113,13 @@ async fn would(visit: &Visit, view: &EventView, rule: &str, report: &Report) -> 
                             @if let Some(state) = item.state { " " (state_badge(common, state)) }
                         }
                     }
+                }
+            }
+            @if !makes && !known.is_empty() {
+                p { (words.fired_already) }
+                p.choices {
+                    @for job in &known { a.button.quiet href=(job_url(*job)) { (words.see_that_job) } }
+                    a.button.quiet href=(event_url(event.id)) { (words.see_event) }
                 }
             }
             @if makes {

@@ -5,7 +5,7 @@ mod words;
 
 use std::collections::HashMap;
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
@@ -23,6 +23,7 @@ use self::words::{Words, words};
 use super::moments::{moment, number};
 use super::names;
 use super::scheduled::{PEOPLE, at, called, clinic, whom};
+use super::sent::{address, form};
 use super::tables::section;
 use super::visit::{Place, Visit};
 use super::words::Words as Common;
@@ -49,6 +50,8 @@ pub(crate) fn table() -> Table {
 pub(super) struct Asked {
     /// Where the list of those that wait goes on.
     before: String,
+    /// Where that of those whose end is unknown goes on.
+    unknown: String,
     /// What was done right before.
     done: String,
 }
@@ -78,14 +81,16 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     let mut waiting = store.attention(&Page { before: asked.before.parse().ok(), ..page.clone() }).await?;
     let more = waiting.len() > ROWS as usize;
     waiting.truncate(ROWS as usize);
-    let mut unknown = store.jobs(&page, Some(JobState::Unknown)).await?;
+    let mut unknown = store.jobs(&Page { before: asked.unknown.parse().ok(), ..page.clone() }, Some(JobState::Unknown)).await?;
+    let more_unknown = unknown.len() > ROWS as usize;
     unknown.truncate(ROWS as usize);
     let troubles = store.archive().troubles(&page, JobState::Dead).await?;
     let dead = troubles.iter().map(|trouble| trouble.count).sum::<u64>();
     let looked_up = waiting.iter().chain(&unknown).flat_map(|view| &view.job.lookups).map(|lookup| lookup.record.hash).collect();
     let people = store.archive().people(&looked_up).await?;
     Seen::of("attention").rows(&waiting).rows(&unknown).people(people).by(&visit.who, &visit.app).await?;
-    let next = waiting.last().filter(|_| more).map(|view| view.cursor);
+    let next = waiting.last().filter(|_| more).map(|view| view.cursor.to_string());
+    let next_unknown = unknown.last().filter(|_| more_unknown).map(|view| view.cursor.to_string());
     let mut tasks = Vec::new();
     for view in &waiting {
         tasks.push(Task::of(visit, view, wrong).await?.markup(words, visit).await?);
@@ -110,13 +115,14 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
         @if !tasks.is_empty() {
             (section("waiting", words.waiting, &html! {
                 ul.tasks { @for task in &tasks { (task) } }
-                @if let Some(next) = next { p.pager { a href={ "/attention?before=" (next) } { (words.older) } } }
+                @if let Some(next) = &next { p.pager { a href=(address("/attention", &[("before", next), ("unknown", &asked.unknown)])) { (words.older) } } }
             }))
         }
         @if !asks.is_empty() {
             (section("unknown", words.unknown, &html! {
                 p.none { (words.unknown_how) }
                 ul.tasks { @for task in &asks { (task) } }
+                @if let Some(next) = &next_unknown { p.pager { a href=(address("/attention", &[("before", &asked.before), ("unknown", next)])) { (words.older) } } }
             }))
         }
         @if dead > 0 {
@@ -178,6 +184,13 @@ async fn elsewhere(
     let asked: HashMap<KeyHash, String> = people.flat_map(kinds).collect();
     let rows = store.archive().records(asked.keys().copied().collect()).await?;
     Ok(asked.into_iter().filter_map(|(hash, id)| Some((id, name(rows.get(&hash)?)?.to_owned()))).collect())
+}
+
+/// What a job lacks, in words: each field, and whose.
+pub(super) fn lacking(visit: &Visit, lacks: Vec<Lack>) -> Vec<String> {
+    let words = visit.words;
+    let told = |lack: &Lack| format!("{} ({})", names::field(words, &lack.field), names::thing(words, &lack.record.kind));
+    fillable(lacks).iter().map(told).collect()
 }
 
 /// What a person may fill in: of a record that is shown to its plugin as a whole, only what is surely meant.
@@ -321,8 +334,7 @@ pub(crate) async fn act(State(app): State<App>, who: Known, Path(id): Path<Strin
     let (mut here, body) = request.into_parts();
     let request = Request::from_parts(here.clone(), body);
     let malformed = || Problem::malformed("This is not the form of what waits for a person.");
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
-    let Form(said) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let said: Said = form(&app, request).await?;
     here.uri = Uri::from_static("/attention");
     let visit = Visit::from_request_parts(&mut here, &app).await?;
     let outcome = match said.what.as_str() {

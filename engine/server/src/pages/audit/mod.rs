@@ -23,7 +23,8 @@ pub(crate) use self::sentence::{actor, rows, sentence};
 use self::words::{Words, words};
 use super::moments::{Zones, moment, number, zone_name};
 use super::names;
-use super::places::{Places, address, narrowed, read, unreadable};
+use super::places::{Places, narrowed, unreadable};
+use super::sent::{self, address};
 use super::tables::{section, table as listed};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
@@ -280,7 +281,7 @@ pub(crate) async fn verify(visit: Visit) -> Result<Response, Problem> {
     (status = 200, description = "The entries, newest first, one a line.", body = String, content_type = "application/jsonl"),
 ))]
 pub(crate) async fn save(visit: Visit, request: Request) -> Result<Response, Problem> {
-    let filter: Filter = read(&visit.app, request, "This is not the form of the audit log.").await?;
+    let filter: Filter = sent::form(&visit.app, request).await?;
     let zones = visit.zones();
     let Wanted { mut page, wrong } = filter.wanted(&visit, &home(&visit, &zones).await?);
     if wrong.contains(&true) {

@@ -7,8 +7,8 @@ use maud::html;
 use serde::Deserialize;
 use zelo_runtime::automations::{Chosen, Error, Switch, To};
 
-use super::form::{Texts, Wrongs, read, texts};
-use super::one::{Attempt, OfConnection, One, fields};
+use super::form::texts;
+use super::one::{Attempt, OfConnection, One, fields, sent};
 use crate::pages::moments::number;
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -89,43 +89,50 @@ pub(crate) async fn ask_off(visit: Visit, Path(rule): Path<String>, query: Askin
     request_body(content = super::AutomationForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "Done; the page comes next."),
-        (status = 409, description = "It stands as it did, or does not hold yet; the page says why.", body = String, content_type = "text/html"),
+        (status = 409, description = "It stands as it did, was changed meanwhile, or does not hold yet; the page says why.", body = String, content_type = "text/html"),
         (status = 422, description = "A field is wrong, and the page says which.", body = String, content_type = "text/html"),
     )
 )]
 pub(crate) async fn change(visit: Visit, Path(rule): Path<String>, request: Request) -> Result<Response, Problem> {
     let (named, given) = fields(&visit, request).await?;
     let one = One::of(visit, &rule, Some(named)).await?;
-    let word = given.iter().find(|(name, _)| name == "do").map(|(_, word)| word.as_str());
-    let (to, texts, done) = match word {
+    let stood = sent(&given, "stood");
+    let (to, texts, done) = match sent(&given, "do").as_deref() {
         Some("off") => (To::Off, one.texts(), "off"),
         Some("on") => {
             let texts = texts(&given);
+            // Before anything else is said of it: what is wrong with it may be so because of what somebody else has changed.
+            if stood.as_ref().is_some_and(|stood| *stood != one.stands()) {
+                return one.changed_meanwhile(texts).await;
+            }
             let done = if one.row().is_some_and(|row| row.enabled) { "saved" } else { "on" };
-            match read(&one.rule()?.settings, &texts) {
+            match one.chosen(&texts) {
                 Ok(settings) => (To::On(Chosen::Exactly(settings)), texts, done),
-                Err(wrongs) => return one.again(Attempt { texts, wrongs, why: None }).await,
+                Err(wrongs) => return one.again(Attempt { texts, wrongs, stood, ..Attempt::default() }).await,
             }
         }
         _ => return Err(Problem::malformed("`do` is on or off.")),
     };
-    switched(one, rule, to, texts, done).await
-}
-
-async fn switched(one: One, rule: String, to: To, texts: Texts, done: &str) -> Result<Response, Problem> {
-    let switch = Switch { rule, connection: Some(one.spot.connection.clone()), clinic: one.spot.clinic.clone(), to };
-    let why = match one.visit.app.runtime.switch(&switch, one.visit.who.actor()).await {
+    // A form that does not say how it stood takes it as it is: that which asks before it is switched off.
+    let stood = stood.map(|_| one.row().cloned());
+    let switch = Switch { rule: rule.clone(), connection: Some(one.spot.connection.clone()), clinic: one.spot.clinic.clone(), to };
+    let why = match one.visit.app.runtime.switch_where(&switch, stood, one.visit.who.actor()).await {
         Ok(switched) => {
             let address = format!("{}&done={done}&jobs={}", one.address(), switched.jobs);
             return Ok(Redirect::to(&address).into_response());
         }
         Err(Error::Store(error)) => return Err(error.into()),
         Err(gone @ (Error::NoRule { .. } | Error::NoConnection { .. })) => return Err(Problem::not_found(gone.to_string())),
+        Err(Error::Changed) => {
+            // Between being read and being written: how it stands is read again.
+            let named = (one.spot.connection.clone(), one.spot.clinic.clone());
+            return One::of(one.visit, &rule, Some(named)).await?.changed_meanwhile(texts).await;
+        }
         Err(Error::NotInForce(error)) => {
             tracing::error!(%error, "an automation was switched, and what is in force stays");
             one.words.not_in_force.to_owned()
         }
         Err(refused @ (Error::Settings(_) | Error::NeverOn { .. })) => refused.to_string(),
     };
-    one.again(Attempt { texts, wrongs: Wrongs::new(), why: Some(why) }).await
+    one.again(Attempt { texts, why: Some(why), ..Attempt::default() }).await
 }

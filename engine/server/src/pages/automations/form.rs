@@ -26,6 +26,8 @@ pub(super) type Wrongs = BTreeMap<String, Wrong>;
 pub(super) enum Wrong {
     Missing,
     Refused(SettingRefused),
+    /// Hours that end before they begin.
+    Turned,
 }
 
 /// The fields of settings among all `fields` of a form; of several with one name, the last.
@@ -101,6 +103,8 @@ pub(super) struct Form<'f> {
     pub(super) settings: &'f [Setting],
     pub(super) texts: &'f Texts,
     pub(super) wrongs: &'f Wrongs,
+    /// How they stand, where somebody else has changed them meanwhile.
+    pub(super) meanwhile: Option<&'f Texts>,
 }
 
 impl Form<'_> {
@@ -124,7 +128,9 @@ impl Form<'_> {
         let id = format!("s-{}", setting.name);
         let wrong = self.wrongs.get(&setting.name);
         let hints = self.hints(setting);
-        let described = [(!hints.is_empty()).then(|| format!("{id}-hint")), wrong.map(|_| format!("{id}-wrong"))];
+        let now = self.stands(setting);
+        let named = |is: bool, part: &str| is.then(|| format!("{id}-{part}"));
+        let described = [named(!hints.is_empty(), "hint"), named(now.is_some(), "now"), named(wrong.is_some(), "wrong")];
         let described: Vec<String> = described.into_iter().flatten().collect();
         let described = (!described.is_empty()).then(|| described.join(" "));
         html! {
@@ -137,6 +143,7 @@ impl Form<'_> {
                     (self.control(setting, &id, described.as_deref(), wrong.is_some()))
                 }
                 @if !hints.is_empty() { p.hint id={ (id) "-hint" } { (hints.join(" ")) } }
+                @if let Some(now) = now { p.warn id={ (id) "-now" } { (self.words.stands) " " strong { (now) } } }
                 @if let Some(wrong) = wrong { p.error id={ (id) "-wrong" } { (self.why(wrong)) } }
             }
         }
@@ -197,6 +204,13 @@ impl Form<'_> {
         hints
     }
 
+    /// How a setting stands for who has filled in something else, where somebody has changed it meanwhile.
+    fn stands(&self, setting: &Setting) -> Option<String> {
+        let text = |texts: &Texts| texts.get(&setting.name).cloned().unwrap_or_default();
+        let now = text(self.meanwhile?);
+        (now != text(self.texts)).then(|| self.told(setting, &now))
+    }
+
     /// A chosen value, for people.
     fn told(&self, setting: &Setting, text: &str) -> String {
         match &setting.kind {
@@ -212,6 +226,7 @@ impl Form<'_> {
         match wrong {
             Wrong::Missing => self.words.must_choose.to_owned(),
             Wrong::Refused(refused) => self.words.refused(self.common, refused),
+            Wrong::Turned => self.words.turned.to_owned(),
         }
     }
 }

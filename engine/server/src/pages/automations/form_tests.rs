@@ -86,7 +86,8 @@ fn a_field_says_what_is_wrong_with_it() {
     let (settings, common) = (settings(), called("pt-BR").unwrap());
     let texts = Texts::from([("hours".to_owned(), "\"><b>".to_owned())]);
     let wrongs = read(&settings, &texts).unwrap_err();
-    let form = Form { words: super::super::words::words(common), common, settings: &settings, texts: &texts, wrongs: &wrongs };
+    let form =
+        Form { words: super::super::words::words(common), common, settings: &settings, texts: &texts, wrongs: &wrongs, meanwhile: None };
     let drawn = form.fields().into_string();
     let field = "id=\"s-hours\" name=\"s.hours\" value=\"&quot;&gt;&lt;b&gt;\" step=\"1\" min=\"-5\" max=\"168\" aria-describedby=\"s-hours-hint s-hours-wrong\" aria-invalid=\"true\"";
     assert!(drawn.contains(field), "{drawn}");

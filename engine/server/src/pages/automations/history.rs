@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 use zelo_core::AuditKind;
@@ -67,6 +68,15 @@ pub(super) async fn history(visit: &Visit, words: &Words, rule: &Rule, spots: &S
             (table(words.history, &[visit.words.time, words.who, words.what, words.where_, words.changed], &rows))
         }
     })
+}
+
+/// Who changed the automation of `rule` at `spot` last, and when, where that is still known.
+pub(super) async fn last(visit: &Visit, words: &Words, rule: &str, spot: &Spot) -> Result<Option<(String, Timestamp)>, Problem> {
+    let page = Page { limit: LOOKED_AT, clinics: visit.who.clinics.clone(), ..Page::default() };
+    let views = visit.app.runtime.store.audit(&AuditPage { page, kind: Some(AuditKind::Configured), ..AuditPage::default() }).await?;
+    let id = spot.id(rule).0;
+    let last = changes(views, rule).into_iter().find(|change| change.detail.get("automation").and_then(Value::as_str) == Some(id.as_str()));
+    Ok(last.map(|change| (who(words, change.view.entry.actor.as_str(), &change.detail), change.view.entry.at)))
 }
 
 /// Those entries, newest first, that are about `rule`, each with what it did to what was before.

@@ -44,6 +44,8 @@ struct AutomationForm {
     clinic: Option<String>,
     /// `on` or `off`; nothing, to try it.
     r#do: Option<String>,
+    /// How it stood when the form was drawn: where it does so no more, nothing is changed.
+    stood: Option<String>,
     /// Each setting, under its name behind `s.`
     #[serde(flatten)]
     settings: BTreeMap<String, String>,

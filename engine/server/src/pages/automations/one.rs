@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form as FormBody, FromRequest, Request};
+use axum::extract::Request;
 use axum::response::Response;
+use data_encoding::HEXLOWER;
 use http::StatusCode;
 use maud::{Markup, html};
-use serde_json::Map;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use zelo_rules::{Rule, Shown};
 use zelo_runtime::rulebook::Edition;
 use zelo_store::AutomationRow;
 
-use super::form::{Form, Texts, Wrongs, capital, print};
-use super::history::history;
+use super::form::{Form, Texts, Wrong, Wrongs, capital, print, read};
+use super::history::{history, last};
 use super::spot::{Spot, Spots};
 use super::words::{Words, words};
 use crate::access::Role;
+use crate::pages::moments::since;
+use crate::pages::sent::form;
 use crate::pages::tables::{section, table};
 use crate::pages::visit::{Place, Visit};
 use crate::problem::Problem;
@@ -41,6 +45,10 @@ pub(super) struct Attempt {
     pub(super) wrongs: Wrongs,
     /// Of all of it.
     pub(super) why: Option<String>,
+    /// How it stood when the form was drawn, as that says.
+    pub(super) stood: Option<String>,
+    /// What became of it since then.
+    pub(super) meanwhile: Option<Markup>,
 }
 
 /// What a page shows beside what is stored.
@@ -53,12 +61,14 @@ struct Drawn {
 
 /// The fields of a form that was sent, and the place that they name.
 pub(super) async fn fields(visit: &Visit, request: Request) -> Result<(Named, Vec<(String, String)>), Problem> {
-    let form = tokio::time::timeout(visit.app.settings.request_timeout, FormBody::<Vec<(String, String)>>::from_request(request, &()));
-    let malformed = |_| Problem::malformed("This is not the form of an automation.");
-    let FormBody(fields) = form.await.map_err(|_| Problem::slow())?.map_err(malformed)?;
-    let value = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let connection = value("connection").ok_or_else(|| Problem::malformed("The form of an automation names its connection."))?;
-    Ok(((connection, value("clinic")), fields))
+    let fields: Vec<(String, String)> = form(&visit.app, request).await?;
+    let connection = sent(&fields, "connection").ok_or_else(|| Problem::malformed("The form of an automation names its connection."))?;
+    Ok(((connection, sent(&fields, "clinic")), fields))
+}
+
+/// The field `name` of a form, where it has one.
+pub(super) fn sent(fields: &[(String, String)], name: &str) -> Option<String> {
+    fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
 }
 
 impl One {
@@ -121,6 +131,38 @@ impl One {
         self.rule().map(|rule| print(&rule.settings, chosen)).unwrap_or_default()
     }
 
+    /// What `texts` choose for it.
+    ///
+    /// # Errors
+    /// All that cannot be taken.
+    pub(super) fn chosen(&self, texts: &Texts) -> Result<Map<String, Value>, Wrongs> {
+        let settings = self.edition.rules.rule(&self.id).map(|rule| rule.settings.as_slice()).unwrap_or_default();
+        let chosen = read(settings, texts)?;
+        let turned = self.edition.rules.turned_hours(&self.id, &chosen);
+        if turned.is_empty() { Ok(chosen) } else { Err(turned.into_iter().map(|name| (name.to_owned(), Wrong::Turned)).collect()) }
+    }
+
+    /// How it stands, as its form says: another text after every change.
+    pub(super) fn stands(&self) -> String {
+        let Some(AutomationRow { id, settings, enabled, origin, changed, .. }) = self.row() else { return "never".to_owned() };
+        let told = json!([id.0, settings, enabled, origin, changed.as_millisecond()]);
+        HEXLOWER.encode(&Sha256::digest(told.to_string()))
+    }
+
+    /// The page again where it was changed since its form was drawn: how it stands now, beside what was filled in.
+    pub(super) async fn changed_meanwhile(self, texts: Texts) -> Result<Response, Problem> {
+        let (words, common) = (self.words, self.visit.words);
+        let last = last(&self.visit, words, &self.id, &self.spot).await?;
+        let zone = self.visit.zones().of(&self.spot.connection, self.spot.clinic.as_deref()).await?;
+        let now = self.visit.app.runtime.clock.now();
+        let meanwhile = html! {
+            (last.as_ref().map_or(words.somebody, |(who, _)| who.as_str())) " " (words.changed_this)
+            @if let Some((_, at)) = &last { " " (since(common, *at, now, &zone)) }
+            ". " (words.meanwhile)
+        };
+        self.again(Attempt { texts, meanwhile: Some(meanwhile), ..Attempt::default() }).await
+    }
+
     /// What people call this place.
     pub(super) fn place(&self) -> String {
         self.spots.name(&self.spot, self.words.every_clinic)
@@ -155,8 +197,8 @@ impl One {
     }
 
     /// The page with what would be done under what was filled in.
-    pub(super) async fn tried(self, texts: Texts, pane: Markup) -> Result<Response, Problem> {
-        let attempt = Some(Attempt { texts, ..Attempt::default() });
+    pub(super) async fn tried(self, texts: Texts, stood: Option<String>, pane: Markup) -> Result<Response, Problem> {
+        let attempt = Some(Attempt { texts, stood, ..Attempt::default() });
         self.still().drawn(StatusCode::OK, Drawn { attempt, pane: Some(pane), done: None }).await
     }
 
@@ -269,7 +311,8 @@ impl One {
     fn settings(&self, rule: &Rule, attempt: Option<&Attempt>, replaced: u64) -> Markup {
         let (words, none, stored) = (self.words, Wrongs::new(), self.texts());
         let (texts, wrongs) = attempt.map_or((&stored, &none), |attempt| (&attempt.texts, &attempt.wrongs));
-        let form = Form { words, common: self.visit.words, settings: &rule.settings, texts, wrongs };
+        let meanwhile = attempt.and_then(|attempt| attempt.meanwhile.as_ref());
+        let form = Form { words, common: self.visit.words, settings: &rule.settings, texts, wrongs, meanwhile: meanwhile.map(|_| &stored) };
         let preview = format!("/automations/{}/preview", self.id);
         if !self.may_change() {
             return html! {
@@ -282,13 +325,15 @@ impl One {
         }
         html! {
             @if let Some(why) = attempt.and_then(|attempt| attempt.why.as_ref()) { p.error role="alert" { (why) } }
+            @if let Some(meanwhile) = meanwhile { p.error role="alert" { (meanwhile) } }
             @if !wrongs.is_empty() { p.error role="alert" { (words.wrong) } }
             @if rule.settings.is_empty() { p.none { (words.none_to_choose) } } @else { p.facts { (words.settings_how) } }
             form.settings method="post" action={ "/automations/" (self.id) } data-preview=(preview) {
                 (self.hidden())
+                input type="hidden" name="stood" value=(attempt.and_then(|attempt| attempt.stood.clone()).unwrap_or_else(|| self.stands()));
                 (form.fields())
                 p.facts { (if self.is_on() { words.pending_moves } else { words.only_forward }) }
-                @if replaced > 0 { p.warn { strong { (replaced) } " " (words.own_replaces) } }
+                @if replaced > 0 { p.facts { strong { (replaced) } " " (words.own_replaces) } }
                 div.choices {
                     button type="submit" name="do" value="on" { (if self.is_on() { words.save } else { words.switch_on }) }
                     button.quiet type="submit" formaction=(preview) formnovalidate data-try { (words.try_it) }

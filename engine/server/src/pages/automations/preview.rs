@@ -9,8 +9,8 @@ use zelo_core::effect::{Attachment, Body, Message, RecordEdit};
 use zelo_core::{Effect, JobState};
 use zelo_runtime::preview::{Asked, Error, JobTried, On, Preview, Tried};
 
-use super::form::{read, texts};
-use super::one::{Attempt, One, fields};
+use super::form::texts;
+use super::one::{Attempt, One, fields, sent};
 use super::words::Words;
 use crate::pages::moments::moment;
 use crate::pages::names;
@@ -34,12 +34,13 @@ use crate::seen::Seen;
 pub(crate) async fn try_it(visit: Visit, Path(rule): Path<String>, request: Request) -> Result<Response, Problem> {
     let (named, given) = fields(&visit, request).await?;
     let one = One::of(visit, &rule, Some(named)).await?;
+    let stood = sent(&given, "stood");
     let texts = if one.may_change() { texts(&given) } else { one.texts() };
-    match read(&one.rule()?.settings, &texts) {
-        Err(wrongs) => one.again(Attempt { texts, wrongs, why: None }).await,
+    match one.chosen(&texts) {
+        Err(wrongs) => one.again(Attempt { texts, wrongs, stood, ..Attempt::default() }).await,
         Ok(settings) => {
             let pane = pane(&one, settings).await?;
-            one.tried(texts, pane).await
+            one.tried(texts, stood, pane).await
         }
     }
 }

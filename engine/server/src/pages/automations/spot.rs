@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zelo_core::AutomationId;
 use zelo_rules::{Rule, RuleSet};
 use zelo_runtime::rulebook::reads;
@@ -11,14 +10,12 @@ use zelo_store::{AutomationRow, Page};
 use crate::App;
 use crate::access::Known;
 use crate::pages::places::nameless;
+use crate::pages::sent::address;
 use crate::pages::words::Words;
 use crate::problem::Problem;
 
 /// More clinics than these are found by their address only.
 const CLINICS_MAX: u32 = 200;
-
-/// What stands in the value of a query parameter as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 /// A connection, or one clinic of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,9 +63,8 @@ impl Spot {
 
     /// The address of `page` below `/automations/` about this place.
     pub(super) fn address(&self, page: &str) -> String {
-        let connection = utf8_percent_encode(&self.connection, PLAIN);
-        let clinic = self.clinic.as_deref().map(|clinic| format!("&clinic={}", utf8_percent_encode(clinic, PLAIN)));
-        format!("/automations/{page}?connection={connection}{}", clinic.unwrap_or_default())
+        let clinic = self.clinic.as_deref().unwrap_or_default();
+        address(&format!("/automations/{page}"), &[("connection", &self.connection), ("clinic", clinic)])
     }
 }
 

@@ -95,6 +95,11 @@ pub(super) struct Words {
     pub(super) done_off: &'static str,
     pub(super) done_jobs: &'static str,
     pub(super) not_in_force: &'static str,
+    pub(super) turned: &'static str,
+    pub(super) stands: &'static str,
+    pub(super) somebody: &'static str,
+    pub(super) changed_this: &'static str,
+    pub(super) meanwhile: &'static str,
 }
 
 /// The words of a page that is told in `common`.
@@ -170,7 +175,7 @@ static PT_BR: Words = Words {
     switch_off: "Desligar…",
     only_forward: "Só vale para o que chegar a partir de agora; nada é enviado por eventos anteriores.",
     pending_moves: "O que já está agendado segue as novas configurações: muda de horário e de texto.",
-    own_replaces: "tarefas já agendadas para esta clínica pela escolha da conexão inteira serão canceladas.",
+    own_replaces: "tarefas já agendadas para esta clínica pela escolha da conexão inteira continuam como estão; os ajustes daqui valem para o que chegar depois.",
     try_it: "Ver prévia",
     preview: "Prévia",
     preview_how: "Veja o que seria enviado e quando, sem enviar nada.",
@@ -219,6 +224,11 @@ static PT_BR: Words = Words {
     done_off: "Está desligada. Nada mais é feito por ela.",
     done_jobs: "tarefas agendadas mudaram de horário ou foram canceladas.",
     not_in_force: "Foi guardado, mas ainda não vale: os arquivos de regras têm um problema. Avise quem cuida deles.",
+    turned: "Este horário precisa ser depois do horário em que começa a enviar.",
+    stands: "Está agora:",
+    somebody: "Alguém",
+    changed_this: "mudou isto",
+    meanwhile: "Nada do que você preencheu foi salvo ainda. Compare com o que está agora; para deixar como você preencheu, salve de novo.",
 };
 
 static EN: Words = Words {
@@ -260,7 +270,7 @@ static EN: Words = Words {
     switch_off: "Switch off…",
     only_forward: "It holds for what comes from now on; nothing is sent for earlier events.",
     pending_moves: "What is scheduled already follows the new settings: its time and its text change.",
-    own_replaces: "jobs that are scheduled for this clinic by the choice of the whole connection will be cancelled.",
+    own_replaces: "jobs that are scheduled for this clinic by the choice of the whole connection stay as they are; the settings here hold for what comes from then on.",
     try_it: "Preview",
     preview: "Preview",
     preview_how: "See what would be sent and when, without sending anything.",
@@ -309,4 +319,9 @@ static EN: Words = Words {
     done_off: "It is off. Nothing more is done by it.",
     done_jobs: "scheduled jobs have another time now, or were cancelled.",
     not_in_force: "It is kept, but does not hold yet: there is a problem in the rule files. Tell who looks after them.",
+    turned: "This has to be later than the time from which it sends.",
+    stands: "It stands now:",
+    somebody: "Somebody",
+    changed_this: "changed this",
+    meanwhile: "Nothing that you filled in is saved yet. Compare it with how it stands now; to have it your way, save again.",
 };

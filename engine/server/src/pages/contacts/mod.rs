@@ -17,13 +17,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
-use zelo_core::KeyHash;
-use zelo_store::{Amend, Amended, Page, RecordView};
+use zelo_core::{AuditEntry, AuditKind, KeyHash};
+use zelo_store::{Amend, Amended, AuditPage, Page, RecordView};
 
 use self::words::{Words, words};
-use super::moments::moment;
+use super::moments::{moment, since};
 use super::names;
-use super::places::{Places, address, narrowed, phone as told_phone, read, unreadable};
+use super::places::{Places, narrowed, phone as told_phone, unreadable};
+use super::sent::{self, address};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};
 use crate::openapi::{Table, shapes};
@@ -62,6 +63,8 @@ pub(crate) struct Said {
     connection: String,
     id: String,
     stage: String,
+    /// The stage at which the card stood when the form was drawn; no matter which, where it does not say.
+    from: Option<String>,
     /// The filter of the board, to come back to.
     #[serde(default)]
     place: String,
@@ -80,26 +83,33 @@ pub(crate) async fn board(visit: Visit, query: Result<Query<Filter>, QueryReject
 #[utoipa::path(post, path = "/contacts", tag = "pages", operation_id = "move_contact", request_body(content = Said, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 303, description = "Moved; the board comes next."),
     (status = 404, description = "There is no such contact.", body = shapes::Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Somebody else moved it meanwhile; the page says where it stands.", body = String, content_type = "text/html"),
     (status = 422, description = "There is no such stage; the card stands where it did.", body = String, content_type = "text/html"),
 ))]
 pub(crate) async fn move_card(visit: Visit, request: Request) -> Result<Response, Problem> {
-    let Said { connection, id, stage, place } = read(&visit.app, request, "This is not the form of a contact.").await?;
+    let Said { connection, id, stage, from, place } = sent::form(&visit.app, request).await?;
     if !STAGES.contains(&stage.as_str()) && !others(&contacts(&visit, &place).await?).contains(stage.as_str()) {
-        let wrong = Wrong { connection: &connection, id: &id };
+        let wrong = Wrong { connection: &connection, id: &id, wanted: &stage, why: Why::NoStage };
         return show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &place, Some(wrong)).await;
     }
     let runtime = &visit.app.runtime;
     let said = Amend {
         lacking: None,
+        stood: from.map(|from| Map::from_iter([("stage".to_owned(), if from.is_empty() { Value::Null } else { from.into() })])),
         record: runtime.store.indexer().record(&connection, CONTACT, &id),
-        fields: Map::from_iter([("stage".to_owned(), Value::from(stage))]),
+        fields: Map::from_iter([("stage".to_owned(), Value::from(stage.as_str()))]),
         new: None,
         clinics: visit.who.clinics.clone(),
         actor: visit.who.actor(),
         timetable: runtime.rules.current().in_force.clone(),
     };
-    if runtime.store.amend(said, runtime.clock.now()).await? == Amended::Missing {
-        return Err(Problem::not_found("There is no such contact any more."));
+    match runtime.store.amend(said, runtime.clock.now()).await? {
+        Amended::New | Amended::Changed | Amended::Same => {}
+        Amended::Missing => return Err(Problem::not_found("There is no such contact any more.")),
+        Amended::Otherwise => {
+            let wrong = Wrong { connection: &connection, id: &id, wanted: &stage, why: Why::Moved };
+            return show(&visit, StatusCode::CONFLICT, &place, Some(wrong)).await;
+        }
     }
     // Jobs may read it.
     runtime.bell.notify_one();
@@ -110,6 +120,42 @@ pub(crate) async fn move_card(visit: Visit, request: Request) -> Result<Response
 struct Wrong<'a> {
     connection: &'a str,
     id: &'a str,
+    /// The stage that was chosen.
+    wanted: &'a str,
+    why: Why,
+}
+
+/// Why it could not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    NoStage,
+    /// It was moved since the form was drawn.
+    Moved,
+}
+
+/// How many of the last words of people about records are looked through for who moved a card.
+const LOOKED_AT: u32 = 100;
+
+/// Who moved a card last, where that was a person and is still known, and when.
+async fn mover_of(visit: &Visit, view: &RecordView) -> Result<(Option<String>, Timestamp), Problem> {
+    let page = Page { limit: LOOKED_AT, connection: Some(view.connection.clone()), clinics: visit.who.clinics.clone(), ..Page::default() };
+    // What an event says of it from then on is newer than what people said before.
+    let wanted = AuditPage { page, kind: Some(AuditKind::Amended), since: Some(view.time), ..AuditPage::default() };
+    let said = visit.app.runtime.store.audit(&wanted).await?;
+    let is_it = |entry: &&AuditEntry| {
+        let detail = entry.detail();
+        let moves = detail.get("fields").and_then(Value::as_array).is_some_and(|fields| fields.iter().any(|field| field == "stage"));
+        let is_contact = detail.get("record").and_then(Value::as_str) == Some(CONTACT);
+        is_contact && moves && !entry.about.is_empty() && entry.about == view.about && entry.clinic == view.clinic
+    };
+    let last = said.iter().map(|view| &view.entry).find(is_it);
+    Ok(match last {
+        Some(entry) => {
+            let actor = entry.actor.as_str();
+            (Some(actor.split_once(':').map_or(actor, |(_, name)| name).to_owned()), entry.at)
+        }
+        None => (None, view.time),
+    })
 }
 
 /// The contacts of a place, one more than there are cards where there are more.
@@ -139,12 +185,23 @@ async fn show(visit: &Visit, status: StatusCode, place: &str, wrong: Option<Wron
     for view in &cards {
         let zone = zones.of(&view.connection, view.clinic.as_deref()).await?;
         let at = moment(visit.words, last_contact(view), &zone);
-        let since = cancelled.get(&visit.app.runtime.store.indexer().record(&view.connection, CONTACT, &view.id));
-        let past = since.zip(noted(view)).is_some_and(|(since, noted)| noted < *since);
+        let ended = cancelled.get(&visit.app.runtime.store.indexer().record(&view.connection, CONTACT, &view.id));
+        let past = ended.zip(noted(view)).is_some_and(|(ended, noted)| noted < *ended);
         let clinic = places.name(&view.connection, view.clinic.as_deref());
         let form = if moves {
-            let wrong = wrong.as_ref().is_some_and(|wrong| wrong.connection == view.connection && wrong.id == view.id);
-            mover(visit, own, &stages, place, view, wrong)
+            let wrong = wrong.as_ref().filter(|wrong| wrong.connection == view.connection && wrong.id == view.id);
+            let told = match wrong.map(|wrong| wrong.why) {
+                None => None,
+                Some(Why::NoStage) => Some(html! { (own.no_such_stage) }),
+                Some(Why::Moved) => {
+                    let (who, at) = mover_of(visit, view).await?;
+                    let at = since(visit.words, at, visit.app.runtime.clock.now(), &zone);
+                    Some(
+                        html! { (who.as_deref().unwrap_or(own.somebody)) " " (own.moved) " " (at) ". " (own.stands) " " strong { (visit.words.stage(stage(view))) } ". " (own.not_moved) },
+                    )
+                }
+            };
+            mover(visit, own, &stages, place, view, wrong.map(|wrong| wrong.wanted).zip(told))
         } else {
             html! {}
         };
@@ -209,19 +266,22 @@ fn card(visit: &Visit, own: &Words, (view, past): (&RecordView, bool), at: &Mark
 }
 
 /// What moves a card without a script.
-fn mover(visit: &Visit, own: &Words, stages: &[&str], place: &str, view: &RecordView, wrong: bool) -> Markup {
+fn mover(visit: &Visit, own: &Words, stages: &[&str], place: &str, view: &RecordView, wrong: Option<(&str, Markup)>) -> Markup {
     let name = text(view, "name").unwrap_or(&view.id);
+    let (wanted, told) = wrong.unzip();
+    let chosen = wanted.filter(|wanted| stages.contains(wanted)).unwrap_or_else(|| stage(view));
     html! {
-        details data-key={ "move " (view.connection) " " (view.id) } open[wrong] {
+        details data-key={ "move " (view.connection) " " (view.id) } open[told.is_some()] {
             summary aria-label={ (own.move_to) ": " (name) } { (own.move_to) }
             form method="post" action="/contacts" {
                 input type="hidden" name="connection" value=(view.connection);
                 input type="hidden" name="id" value=(view.id);
                 input type="hidden" name="place" value=(place);
-                select name="stage" aria-label={ (own.move_to) ": " (name) } aria-invalid=[wrong.then_some("true")] {
-                    @for known in stages { option value=(known) selected[*known == stage(view)] { (visit.words.stage(known)) } }
+                input type="hidden" name="from" value=(stage(view));
+                select name="stage" aria-label={ (own.move_to) ": " (name) } aria-invalid=[told.as_ref().map(|_| "true")] {
+                    @for known in stages { option value=(known) selected[*known == chosen] { (visit.words.stage(known)) } }
                 }
-                @if wrong { p.error role="alert" { (own.no_such_stage) } }
+                @if let Some(told) = &told { p.error role="alert" { (told) } }
                 button.quiet type="submit" { (own.move_now) }
             }
         }

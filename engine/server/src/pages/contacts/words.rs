@@ -19,6 +19,10 @@ pub(super) struct Words {
     pub(super) move_to: &'static str,
     pub(super) move_now: &'static str,
     pub(super) no_such_stage: &'static str,
+    pub(super) somebody: &'static str,
+    pub(super) moved: &'static str,
+    pub(super) stands: &'static str,
+    pub(super) not_moved: &'static str,
     pub(super) nobody_here: &'static str,
 }
 
@@ -40,6 +44,10 @@ static PT_BR: Words = Words {
     move_to: "Mover para",
     move_now: "Mover",
     no_such_stage: "Esta etapa não existe. Escolha uma da lista; o cartão ficou onde estava.",
+    somebody: "Alguém",
+    moved: "mudou isto",
+    stands: "Está agora em",
+    not_moved: "O cartão não foi movido; para mover assim mesmo, confirme de novo.",
     nobody_here: "Ninguém aqui",
 };
 
@@ -61,6 +69,10 @@ static EN: Words = Words {
     move_to: "Move to",
     move_now: "Move",
     no_such_stage: "There is no such stage. Choose one of the list; the card stayed where it was.",
+    somebody: "Somebody",
+    moved: "changed this",
+    stands: "It stands now at",
+    not_moved: "The card was not moved; to move it all the same, confirm once more.",
     nobody_here: "Nobody here",
 };
 

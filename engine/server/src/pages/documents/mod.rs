@@ -16,7 +16,8 @@ use zelo_store::{DocumentView, Page, parse_effect_id};
 
 use self::words::{Words, words};
 use super::moments::moment;
-use super::places::{Places, address, automation, narrowed, unreadable};
+use super::places::{Places, automation, narrowed, unreadable};
+use super::sent::address;
 use super::tables::{size, table as listed};
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Reach, Role};

@@ -8,7 +8,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
@@ -240,8 +240,7 @@ pub(crate) async fn retry(State(app): State<App>, who: Known, request: Request) 
     let (mut here, body) = request.into_parts();
     let request = Request::from_parts(here.clone(), body);
     let malformed = || Problem::malformed("This is not the form of failures.");
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(request, &()));
-    let Form(Said { code, per_minute, step }) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let Said { code, per_minute, step } = super::sent::form(&app, request).await?;
     if !["ask", "go"].contains(&step.as_str()) {
         return Err(malformed());
     }

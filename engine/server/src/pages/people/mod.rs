@@ -208,7 +208,7 @@ pub(crate) async fn add(visit: Visit, request: Request) -> Result<Response, Prob
     match people::add(runtime.store.as_ref(), new, by, runtime.clock.now()).await {
         Ok(()) => {}
         Err(people::Error::Store(error)) => return Err(error.into()),
-        Err(people::Error::Taken(_) | people::Error::Unknown(_)) => {
+        Err(people::Error::Taken(_) | people::Error::Unknown(_) | people::Error::Last(_)) => {
             let wrong = Wrong { name: Some(w.taken), ..Wrong::default() };
             return page(&visit, StatusCode::CONFLICT, &said, &wrong).await;
         }

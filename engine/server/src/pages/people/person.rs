@@ -6,7 +6,6 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use zelo_core::Clinics;
 use zelo_store::PersonRow;
 
 use super::words::{Words, words};
@@ -78,15 +77,12 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
                 let why = if Role::parse(&said.role).is_none() { w.bad_role } else { w.bad_clinics };
                 return refused(StatusCode::UNPROCESSABLE_ENTITY, "place", why);
             };
-            if (role != Role::Admin || clinics != Clinics::All) && people::is_last_admin(store, &name).await? {
-                return refused(StatusCode::CONFLICT, "place", w.last_admin);
-            }
-            Change::Place(role, clinics)
+            Some(Change::Place(role, clinics))
         }
         "password" => match given(&visit, w, said.password.clone()).await? {
             Ok(given) => {
                 shown = given.told.map(|password| (w.once_password, vec![(w.password, password)], None));
-                Change::Password(given.hash)
+                Some(Change::Password(given.hash))
             }
             Err(why) => return refused(StatusCode::UNPROCESSABLE_ENTITY, "password", why),
         },
@@ -94,22 +90,30 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
             let secret = codes::new_secret(runtime.entropy.as_ref());
             let (text, address) = codes::told(&name, &secret);
             shown = Some((w.once_code, vec![(w.code, text), (w.address, address)], Some(w.code_type)));
-            Change::Codes(Some(secret))
+            Some(Change::Codes(Some(secret)))
         }
-        "no-codes" => Change::Codes(None),
+        "no-codes" => Some(Change::Codes(None)),
         "remove" => {
             if said.sure.is_none() {
                 return refused(StatusCode::UNPROCESSABLE_ENTITY, "remove", w.not_sure);
             }
-            if people::is_last_admin(store, &name).await? {
-                return refused(StatusCode::CONFLICT, "remove", w.last_admin);
-            }
-            done(people::remove(store, &name, visit.who.actor(), now).await)?;
-            return Ok(Redirect::to("/people").into_response());
+            None
         }
         _ => return Err(Problem::malformed("`what` is place, password, codes, no-codes or remove.")),
     };
-    done(people::change(store, &name, change, visit.who.actor(), now).await)?;
+    let removes = change.is_none();
+    match people::keeping_an_admin(store, &name, change, visit.who.actor(), now).await {
+        Ok(()) => {}
+        Err(people::Error::Last(_)) => return refused(StatusCode::CONFLICT, if removes { "remove" } else { "place" }, w.last_admin),
+        Err(people::Error::Store(error)) => return Err(error.into()),
+        // Somebody who has gone meanwhile is not there.
+        Err(people::Error::Unknown(_) | people::Error::Taken(_)) => {
+            return Err(Problem::not_found("There is nobody of this name any more."));
+        }
+    }
+    if removes {
+        return Ok(Redirect::to("/people").into_response());
+    }
     let back = format!("/people/{name}");
     Ok(match shown {
         Some((title, lines, aside)) => {
@@ -117,14 +121,6 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
             once(&visit, w, &format!("{title} {name}"), &lines, aside, &back)
         }
         None => Redirect::to(&back).into_response(),
-    })
-}
-
-/// Somebody who has gone meanwhile is not there.
-fn done(outcome: Result<(), people::Error>) -> Result<(), Problem> {
-    outcome.map_err(|error| match error {
-        people::Error::Store(error) => error.into(),
-        people::Error::Unknown(_) | people::Error::Taken(_) => Problem::not_found("There is nobody of this name any more."),
     })
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Entry<'e> {
     title: String,
     purpose: Option<String>,
     whom: Option<String>,
+    /// What it waits for: another action of its rule, by what that is for.
+    after: Option<String>,
     at: Markup,
     waits: Option<String>,
     opened: Option<Opened>,
@@ -55,6 +57,13 @@ pub(in crate::pages) fn called(visit: &Visit, job: &Job) -> (String, Option<Stri
     let action = edition.in_force.action(&job.automation, &job.action);
     let purpose = action.and_then(|action| action.purpose()?.get(visit.words.lang).cloned());
     (title.unwrap_or_else(|| job.rule.clone()), purpose)
+}
+
+/// What the action `step` of the rule of `job` is for; its name, where that does not say.
+fn step(visit: &Visit, job: &Job, step: &str) -> String {
+    let edition = visit.app.runtime.rules.current();
+    let action = edition.in_force.action(&job.automation, step);
+    action.and_then(|action| action.purpose()?.get(visit.words.lang).cloned()).unwrap_or_else(|| step.to_owned())
 }
 
 /// The name of the person that a job is about, as far as a record has it.
@@ -115,6 +124,7 @@ impl<'e> Entry<'e> {
                 title,
                 purpose,
                 whom,
+                after: job.needs.iter().find(|need| !need.done).map(|need| step(visit, job, &need.step)),
                 at: at(visit, job, &records),
                 waits: Waits::of(view, &halts).map(|waits| names::waits(visit.words, &edition.rules, &waits, &zone)),
                 zone,
@@ -130,26 +140,28 @@ impl<'e> Entry<'e> {
     pub(super) fn markup(&self, words: &Words, common: &Common, asked: &Asked, home: &TimeZone) -> Markup {
         let job = &self.view.job;
         let id = job.id.to_string();
-        let step = job.needs.iter().find(|need| !need.done).map(|need| need.step.as_str());
         let day = job.run_at.to_zoned(self.zone.clone()).date().to_string();
         let shown = if asked.day.is_empty() { &day } else { &asked.day };
         html! {
-            li.card id=(id) data-key={ "job " (id) } {
-                p.when { (hour(job.run_at, &self.zone)) @if self.zone != *home { " " small { (zone_name(&self.zone)) } } }
+            li.card.follows[self.after.is_some()] id=(id) data-key={ "job " (id) } {
+                p.when {
+                    @if self.after.is_some() { (words.then) }
+                    @else { (hour(job.run_at, &self.zone)) @if self.zone != *home { " " small { (zone_name(&self.zone)) } } }
+                }
                 div.what {
                     h3 { (self.title) @if let Some(whom) = &self.whom { " " span.whom { (words.about) " " (whom) } } }
                     @if let Some(purpose) = &self.purpose { p { (purpose) } }
                     p.facts {
                         @if let Some(moved) = &job.moved { span.badge { (words.moved) } " " (moment(common, moved.from, &self.zone)) " → " (hour(moved.to, &self.zone)) " " }
                         @if job.attempt > 0 { span.badge.wait { (words.again) " " (job.attempt + 1) } " " }
-                        @if let Some(step) = step { span.badge.wait { (words.comes_after) " " (names::action(common, step)) } " " }
+                        @if let Some(after) = &self.after { span.badge.wait { (words.comes_after) " “" (after) "”" } " " }
                         @if let Some(waits) = &self.waits { span.badge.wait { (waits) } " " }
                         (self.at)
                     }
                     @if let Some(opened) = &self.opened {
                         (opened.markup(words, common))
                         p { a href={ "/activity/jobs/" (id) } { (words.history) } }
-                        @if self.acts && step.is_none() { (self.forms(words, asked, shown, opened)) }
+                        @if self.acts && self.after.is_none() { (self.forms(words, asked, shown, opened)) }
                         p { a href={ (asked.with(&[("day", shown)])) "#" (id) } { (words.close) } }
                     } @else {
                         p {
@@ -178,13 +190,13 @@ impl<'e> Entry<'e> {
             @if let Some(wrong) = self.wrong {
                 div.error id="wrong" role="alert" {
                     p { (words.refused) " " (wrong.told) }
-                    @if let Some(what) = &wrong.confirm {
+                    @if let Some((what, told)) = &wrong.confirm {
                         form method="post" action=(action) {
                             (back)
                             input type="hidden" name="date" value=(wrong.date);
                             input type="hidden" name="hour" value=(wrong.hour);
                             input type="hidden" name="confirm" value="yes";
-                            button type="submit" name="what" value=(what) { (words.anyway) }
+                            button type="submit" name="what" value=(what) { (told) }
                         }
                     }
                 }
@@ -205,7 +217,14 @@ impl<'e> Entry<'e> {
             form.choices method="post" action=(action) {
                 (back)
                 button.quiet type="submit" name="what" value="now" { (words.now) }
-                button.quiet type="submit" name="what" value="cancel" { (words.cancel) }
+            }
+            details.cancel data-key={ "cancel " (job.id) } {
+                summary { (words.cancel) "…" }
+                form method="post" action=(action) {
+                    (back)
+                    p { (words.cancel_how) }
+                    button.danger type="submit" name="what" value="cancel" { (words.cancel_sure) }
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, Uri};
 use jiff::Timestamp;
@@ -17,14 +17,18 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 use zelo_core::JobId;
+use zelo_core::timing::SendWindow;
+use zelo_runtime::outlook::Outlook;
 use zelo_store::{JobView, Page, Pending};
 
 use self::calendar::{Calendar, days, span};
 use self::entry::Entry;
 pub(super) use self::entry::{PEOPLE, at, called, clinic, whom};
 use self::words::{Words, words};
+use super::attention::lacking;
 use super::moments::{day, zone_name};
 use super::places::{in_use, nameless};
+use super::sent;
 use super::tables::section;
 use super::visit::{Place, Visit};
 use crate::App;
@@ -98,8 +102,8 @@ struct Wrong {
     date: String,
     hour: String,
     told: String,
-    /// The button that does it all the same.
-    confirm: Option<String>,
+    /// The button that does it all the same: what it sends, and what it says.
+    confirm: Option<(String, &'static str)>,
 }
 
 /// A day of the agenda.
@@ -169,9 +173,12 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     let done = match asked.done.as_str() {
         "move" => words.done_moved,
         "now" => words.done_now,
+        "waits" => words.done_waits,
+        "tried" => words.done_tried,
         "cancel" => words.done_cancelled,
         _ => "",
     };
+    let waits = asked.done == "waits";
     let empty = html! {
         div.empty {
             p { strong { (words.empty) } }
@@ -194,7 +201,7 @@ async fn content(visit: &Visit, asked: &Asked, wrong: Option<&Wrong>) -> Result<
     };
     Ok(html! {
         p.none data-key="intro" { (words.intro) }
-        @if !done.is_empty() { p.done role="status" data-key="said" { (done) } }
+        @if !done.is_empty() { p.done role="status" data-key="said" { (done) @if waits { " " a href="/attention" { (common.place(Place::Attention)) } } } }
         (filters(words, common, asked, shown, &places))
         div data-key="calendar" { (calendar.markup(words, common, asked)) }
         (section("agenda", &title(common, shown), &html! {
@@ -266,9 +273,8 @@ pub(crate) async fn decide(State(app): State<App>, who: Known, Path(id): Path<St
     let job: JobId = id.parse().map_err(|_| Problem::no_job())?;
     let (parts, body) = request.into_parts();
     let mut here = parts.clone();
-    let form = tokio::time::timeout(app.settings.request_timeout, Form::<Said>::from_request(Request::from_parts(parts, body), &()));
     let malformed = || Problem::malformed("This is not the form of a scheduled job.");
-    let Form(said) = form.await.map_err(|_| Problem::slow())?.map_err(|_| malformed())?;
+    let said: Said = sent::form(&app, Request::from_parts(parts, body)).await?;
     if !["move", "now", "cancel"].contains(&said.what.as_str()) {
         return Err(malformed());
     }
@@ -277,13 +283,13 @@ pub(crate) async fn decide(State(app): State<App>, who: Known, Path(id): Path<St
     here.uri = asked.with(&[("day", &asked.day), ("open", &id)]).parse::<Uri>().map_err(|_| malformed())?;
     let visit = Visit::from_request_parts(&mut here, &app).await?;
     match act(&visit, &view, &said).await {
-        Ok(day) => {
+        Ok((day, done)) => {
             let day = day.map_or_else(|| said.day.clone(), |day| day.to_string());
-            Ok(Redirect::to(&asked.with(&[("day", &day), ("done", &said.what)])).into_response())
+            Ok(Redirect::to(&asked.with(&[("day", &day), ("done", done)])).into_response())
         }
         Err(Not::Problem(problem)) => Err(problem),
         Err(Not::Wrong(status, told, confirm)) => {
-            let wrong = Wrong { job: id, date: said.date, hour: said.hour, told, confirm: confirm.then_some(said.what) };
+            let wrong = Wrong { job: id, date: said.date, hour: said.hour, told, confirm: confirm.map(|told| (said.what, told)) };
             // The page begins with the job that it is about, wherever that stands in its day.
             let (run_at, place) = (view.job.run_at, &view.job);
             let zone = visit.zones().of(&place.connection, place.clinic.as_deref()).await?;
@@ -295,9 +301,9 @@ pub(crate) async fn decide(State(app): State<App>, who: Known, Path(id): Path<St
     }
 }
 
-/// Why something was not done: with what the page says, and whether it may be done all the same.
+/// Why something was not done: with what the page says, and the button that does it all the same, where it may be.
 enum Not {
-    Wrong(StatusCode, String, bool),
+    Wrong(StatusCode, String, Option<&'static str>),
     Problem(Problem),
 }
 
@@ -307,34 +313,63 @@ impl<E: Into<Problem>> From<E> for Not {
     }
 }
 
-/// Does what was said; the day on which the job is then.
-async fn act(visit: &Visit, view: &JobView, said: &Said) -> Result<Option<Date>, Not> {
+/// Does what was said; the day on which the job is then, where that is another, and what was done.
+async fn act(visit: &Visit, view: &JobView, said: &Said) -> Result<(Option<Date>, &'static str), Not> {
     let (app, words) = (&visit.app, words(visit.words));
     let refused = |problem: Problem| match problem.reason() {
-        Some(reason) => Not::Wrong(StatusCode::CONFLICT, words.reason(visit.words, reason).to_owned(), false),
+        Some(reason) => Not::Wrong(StatusCode::CONFLICT, words.reason(visit.words, reason).to_owned(), None),
         None => Not::Problem(problem),
     };
     if said.what == "cancel" {
         cancelled(app, &visit.who, view.job.id).await.map_err(refused)?;
-        return Ok(None);
+        return Ok((None, "cancel"));
     }
     let now = app.runtime.clock.now();
     let zone = visit.zones().of(&view.job.connection, view.job.clinic.as_deref()).await?;
     let to = if said.what == "now" {
         now
     } else {
-        let no_date = || Not::Wrong(StatusCode::UNPROCESSABLE_ENTITY, words.no_date.to_owned(), false);
+        let no_date = || Not::Wrong(StatusCode::UNPROCESSABLE_ENTITY, words.no_date.to_owned(), None);
         let (date, hour) = (said.date.parse::<Date>(), said.hour.parse::<Time>());
         let local: DateTime = date.ok().zip(hour.ok()).map(|(date, hour)| date.to_datetime(hour)).ok_or_else(no_date)?;
         zone.to_timestamp(local).map_err(|_| no_date())?.max(now)
     };
-    if said.confirm != "yes"
-        && let Some(outlook) = app.runtime.outlook(&view.job).await?
-        && let Some((window, zone)) = outlook.window
-        && !window.contains(to.to_zoned(zone).time())
-    {
-        return Err(Not::Wrong(StatusCode::CONFLICT, words.outside.to_owned(), true));
+    let outlook = app.runtime.outlook(&view.job).await?;
+    // What is sent later may get what it lacks until then.
+    let lacks = outlook.as_ref().filter(|_| said.what == "now").and_then(|outlook| lacks(visit, words, outlook));
+    if said.confirm != "yes" {
+        let is_open = |(window, zone): &(SendWindow, TimeZone)| window.contains(to.to_zoned(zone.clone()).time());
+        let outside = outlook.as_ref().and_then(|outlook| outlook.window.as_ref()).is_some_and(|window| !is_open(window));
+        let (outside, button) = (outside.then(|| words.outside.to_owned()), if lacks.is_some() { words.try_anyway } else { words.anyway });
+        let told: Vec<String> = lacks.iter().map(|(told, _)| told.clone()).chain(outside).collect();
+        if !told.is_empty() {
+            return Err(Not::Wrong(StatusCode::CONFLICT, told.join(" "), Some(button)));
+        }
     }
     let job = rescheduled(app, &visit.who, view.job.id, to).await.map_err(refused)?;
-    Ok((said.what == "move").then(|| job.due.to_zoned(zone).date()))
+    Ok(match (said.what.as_str(), lacks) {
+        ("move", _) => (Some(job.due.to_zoned(zone).date()), "move"),
+        (_, Some((_, Then::Waits))) => (None, "waits"),
+        (_, Some((_, Then::Ends))) => (None, "tried"),
+        (_, None) => (None, "now"),
+    })
+}
+
+/// What becomes of a job that would not do anything if it ran now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// A person fills in what it lacks.
+    Waits,
+    /// Whatever its rule says.
+    Ends,
+}
+
+/// Why a job would not do anything if it ran now, in words; nothing where it would, or where only its steps tell.
+fn lacks(visit: &Visit, words: &Words, outlook: &Outlook) -> Option<(String, Then)> {
+    let reason = outlook.prepared.as_ref().err().filter(|reason| !matches!(reason.code.as_str(), "step" | "collects"))?;
+    let lacking = lacking(visit, outlook.lacks.clone());
+    Some(match lacking.is_empty() {
+        true => (format!("{} {}.", words.would_not, words.reason(visit.words, reason)), Then::Ends),
+        false => (format!("{} {}. {}", words.lacks, lacking.join(", "), words.lacks_then), Then::Waits),
+    })
 }

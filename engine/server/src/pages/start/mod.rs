@@ -2,15 +2,16 @@
 //! that the way back works, and nothing of it needs script; with it, what arrives shows up by itself.
 
 mod sample;
+mod secret;
 mod steps;
+mod way_on;
 mod words;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Form, FromRequest, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, json};
 use utoipa::ToSchema;
@@ -22,8 +23,10 @@ use zelo_runtime::{Connection, explain};
 use zelo_store::{EventView, Page};
 
 use self::sample::{Parcel, Sent};
+use self::secret::Made;
 use self::words::words;
 use super::Language;
+use super::sent;
 use super::visit::{Place, Visit};
 use crate::access::{Gate, Known, Reach, Role};
 use crate::openapi::{Table, shapes};
@@ -37,7 +40,12 @@ const ARRIVED: u32 = 5;
 /// The routes.
 pub(super) fn table() -> Table {
     let gate = Gate::Known(Role::Integrator, Reach::Everything);
-    Table::new().at(gate, routes!(show)).at(gate, routes!(send))
+    let admin = Gate::Known(Role::Admin, Reach::Everything);
+    Table::new()
+        .at(gate, routes!(show))
+        .at(gate, routes!(send))
+        .at(gate, routes!(way_on::switch_on))
+        .at(admin, routes!(secret::show_secret))
 }
 
 /// Where somebody is on the way.
@@ -57,10 +65,8 @@ pub(crate) struct Asked {
 impl Asked {
     /// The address of this place on the way.
     fn address(&self) -> String {
-        let parts = [("connection", &self.connection), ("event", &self.event), ("rule", &self.rule), ("sent", &self.sent)];
-        let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
-        let parts: Vec<String> = parts.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
-        format!("/start?{}", parts.join("&"))
+        let asked = [("connection", self.connection.as_str()), ("event", &self.event), ("rule", &self.rule), ("sent", &self.sent)];
+        sent::address("/start", &asked)
     }
 }
 
@@ -103,10 +109,7 @@ pub(crate) struct Said {
 pub(crate) async fn send(State(app): State<App>, who: Known, Language(common): Language, request: Request) -> Result<Response, Problem> {
     let base = origin::base(&app.settings, request.headers(), request.extensions());
     let (mut parts, body) = request.into_parts();
-    let form = Form::<Said>::from_request(Request::from_parts(parts.clone(), body), &());
-    let form = tokio::time::timeout(app.settings.request_timeout, form);
-    let Form(Said { connection: name, kind, rule }) =
-        form.await.map_err(|_| Problem::slow())?.map_err(|_| Problem::malformed("This is not the form of a sample."))?;
+    let Said { connection: name, kind, rule } = sent::form(&app, Request::from_parts(parts.clone(), body)).await?;
     let edition = app.runtime.rules.current();
     let connection = app.runtime.connections.get(&name);
     let found = connection.and_then(|connection| Some((connection, edition.rules.source(&connection.source)?)));
@@ -148,7 +151,7 @@ pub(crate) async fn send(State(app): State<App>, who: Known, Language(common): L
     // The page that says why is at the address of the form: its language and its live updates come from there.
     parts.uri = asked.address().parse().map_err(|_| Problem::internal())?;
     let visit = Visit::of(&app, who, &mut parts).await?;
-    page(&visit, &base, asked, StatusCode::UNPROCESSABLE_ENTITY, Some(why)).await
+    page(&visit, &base, asked, StatusCode::UNPROCESSABLE_ENTITY, Some(Failed::Sample(why))).await
 }
 
 /// The rules that listen to events of type `kind` of `source`.
@@ -169,8 +172,16 @@ struct Way<'a> {
     event: Option<EventView>,
     rule: Option<&'a Rule>,
     would: Option<Would>,
-    /// Why the example was not sent.
-    failed: Option<Markup>,
+    /// What was tried, and could not be.
+    failed: Option<Failed>,
+    secret: Made,
+}
+
+/// What could not be done, and why.
+enum Failed {
+    Sample(Markup),
+    /// Line by line.
+    Switch(Vec<String>),
 }
 
 /// What the chosen rule would have done.
@@ -182,7 +193,7 @@ enum Would {
     Unknown(String),
 }
 
-async fn page(visit: &Visit, base: &str, mut asked: Asked, status: StatusCode, failed: Option<Markup>) -> Result<Response, Problem> {
+async fn page(visit: &Visit, base: &str, mut asked: Asked, status: StatusCode, failed: Option<Failed>) -> Result<Response, Problem> {
     let (app, store) = (&visit.app, visit.app.runtime.store.as_ref());
     let edition = app.runtime.rules.current();
     let known = app.runtime.connections.values().filter_map(|one| Some((one, edition.rules.source(&one.source)?)));
@@ -192,6 +203,10 @@ async fn page(visit: &Visit, base: &str, mut asked: Asked, status: StatusCode, f
         asked.connection.clone_from(&only.name);
     }
     let chosen = connections.iter().find(|(one, _)| one.name == asked.connection).copied();
+    let secret = match chosen {
+        Some((connection, source)) => Made::of(app, connection, source).await?,
+        None => Made::Elsewhere,
+    };
     let (mut arrived, mut event) = (Vec::new(), None);
     if let Some((connection, _)) = chosen {
         let latest = Page { limit: ARRIVED, connection: Some(connection.name.clone()), ..Page::default() };
@@ -208,7 +223,7 @@ async fn page(visit: &Visit, base: &str, mut asked: Asked, status: StatusCode, f
         _ => None,
     };
     Seen::of("start").rows(&arrived).rows(&event).by(&visit.who, app).await?;
-    let way = Way { visit, base, asked, rules: &edition.rules, connections, chosen, arrived, event, rule, would, failed };
+    let way = Way { visit, base, asked, rules: &edition.rules, connections, chosen, arrived, event, rule, would, failed, secret };
     let content = way.steps().await?;
     Ok(visit.page_as(status, Place::Start, visit.words.place(Place::Start), &content))
 }

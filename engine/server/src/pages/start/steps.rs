@@ -5,9 +5,11 @@ use zelo_rules::{Rule, Source};
 use zelo_runtime::Connection;
 
 use super::words::{Words, words};
-use super::{Asked, Way, Would, listening};
+use super::{Asked, Failed, Made, Way, Would, listening};
+use crate::access::Role;
 use crate::pages::automations::preview;
 use crate::pages::moments::moment;
+use crate::pages::sent::address;
 use crate::pages::tables::table;
 use crate::problem::Problem;
 
@@ -98,7 +100,18 @@ impl Way<'_> {
             } @else if connection.secrets.is_empty() {
                 p { (own.secret_none) }
             } @else {
-                p { ((own.secret_is)(connection.secrets.len())) " " ((own.secret_where)(&connection.name)) }
+                p { ((own.secret_is)(connection.secrets.len())) " " @match self.secret {
+                    Made::Elsewhere => ((own.secret_where)(&connection.name)),
+                    Made::Shown => ((own.secret_shown)(&connection.name)),
+                    Made::Here => {},
+                } }
+                @if self.secret == Made::Here && self.visit.who.role >= Role::Admin {
+                    form method="post" action="/start/secret" {
+                        p { (own.secret_made) }
+                        input type="hidden" name="connection" value=(connection.name);
+                        button.quiet type="submit" { (own.secret_show) }
+                    }
+                } @else if self.secret == Made::Here { p { (own.secret_ask) } }
             }
             @if !insecure && !source.verify.is_empty() {
                 p { (own.secret_ways) }
@@ -112,7 +125,7 @@ impl Way<'_> {
         kinds.dedup();
         let chosen = self.event.as_ref().map(|view| view.event.kind.as_str());
         html! {
-            @if let Some(why) = &self.failed { div.error role="alert" { (why) } }
+            @if let Some(Failed::Sample(why)) = &self.failed { div.error role="alert" { (why) } }
             @match self.asked.sent.as_str() {
                 "came" if self.event.is_some() => div.done role="status" { (own.sample_came) },
                 "known" => div.done role="status" { (own.sample_known) },
@@ -233,9 +246,32 @@ impl Way<'_> {
 
     fn switch(&self, own: &Words, is_on: bool) -> Markup {
         let Some(rule) = self.rule else { return later(own) };
+        let there = self.chosen.map(|(connection, _)| address(&format!("/automations/{}", rule.id), &[("connection", &connection.name)]));
+        let there = there.unwrap_or_else(|| format!("/automations/{}", rule.id));
+        if is_on {
+            let another = Asked { rule: String::new(), sent: String::new(), ..self.asked.clone() };
+            return html! {
+                div.done role="status" { (own.switch_done) }
+                h3 { (own.then) }
+                ul {
+                    li { a href="/scheduled" { (own.then_agenda) } }
+                    li { a href="/attention" { (own.then_attention) } }
+                    li { a href=(there) { (own.then_settings) } }
+                    li { a href={ (another.address()) "#step-5" } { (own.then_another) } }
+                }
+            };
+        }
         html! {
-            p { @if is_on { (own.switch_done) } @else { (own.switch_how) } }
-            p { a.button href={ "/automations/" (rule.id) } { (own.switch_go) } }
+            @if let Some(Failed::Switch(why)) = &self.failed { div.error role="alert" { (own.switch_failed) @for why in why { " " span lang="en" { (why) } } } }
+            form method="post" action="/start/on" {
+                input type="hidden" name="connection" value=(self.asked.connection);
+                input type="hidden" name="event" value=(self.asked.event);
+                input type="hidden" name="rule" value=(rule.id);
+                p { (own.switch_so) }
+                button type="submit" { (own.switch_now) }
+            }
+            p { (own.switch_how) }
+            p { a.button.quiet href=(there) { (own.switch_go) } }
         }
     }
 

@@ -26,6 +26,12 @@ pub(super) struct Words {
     pub(super) secret_none: &'static str,
     pub(super) secret_open: &'static str,
     pub(super) secret_where: fn(&str) -> String,
+    pub(super) secret_made: &'static str,
+    pub(super) secret_ask: &'static str,
+    pub(super) secret_show: &'static str,
+    pub(super) secret_once: &'static str,
+    pub(super) secret_shown: fn(&str) -> String,
+    pub(super) secret_back: &'static str,
     pub(super) secret_ways: &'static str,
     pub(super) shows: fn(Shows, &str) -> String,
     pub(super) sample: &'static str,
@@ -57,6 +63,14 @@ pub(super) struct Words {
     pub(super) switch_how: &'static str,
     pub(super) switch_go: &'static str,
     pub(super) switch_done: &'static str,
+    pub(super) switch_now: &'static str,
+    pub(super) switch_so: &'static str,
+    pub(super) switch_failed: &'static str,
+    pub(super) then: &'static str,
+    pub(super) then_agenda: &'static str,
+    pub(super) then_attention: &'static str,
+    pub(super) then_settings: &'static str,
+    pub(super) then_another: &'static str,
     pub(super) later: &'static str,
 }
 
@@ -91,6 +105,12 @@ static PT_BR: Words = Words {
             "Ele nunca aparece aqui. Está no servidor, onde o zelo.toml diz em [connections.{name}]; se não diz, no arquivo secrets/{name}."
         )
     },
+    secret_made: "O zelo criou este segredo. Para copiá-lo para o sistema da clínica, ele pode ser mostrado aqui uma única vez.",
+    secret_ask: "O zelo criou este segredo. Quem administra o zelo pode vê-lo aqui uma única vez.",
+    secret_show: "Mostrar o segredo agora",
+    secret_once: "Copie agora para o sistema da clínica: ele não será mostrado de novo.",
+    secret_shown: |name| format!("Ele já foi mostrado aqui. Está no servidor, no arquivo secrets/{name}."),
+    secret_back: "Já copiei: continuar",
     secret_ways: "O sistema da clínica mostra que conhece o segredo de um destes modos:",
     shows: |shows, place| match shows {
         Shows::Secret => format!("envia o próprio segredo em {place}"),
@@ -126,7 +146,15 @@ static PT_BR: Words = Words {
     switch: "Ligue",
     switch_how: "Na página da automação você escolhe a clínica e os ajustes, e liga. Ela vale só para o que chegar depois.",
     switch_go: "Abrir e ligar",
-    switch_done: "Esta automação já está ligada nesta conexão.",
+    switch_done: "Pronto: esta automação está ligada nesta conexão, e age sobre o que chegar a partir de agora.",
+    switch_now: "Ligar agora, com os ajustes padrão",
+    switch_so: "Ela passa a valer em todas as clínicas desta conexão, e só para o que chegar depois.",
+    switch_failed: "Não foi possível ligar daqui. Abra a automação e escolha os ajustes.",
+    then: "E agora?",
+    then_agenda: "Veja o que vai ser enviado, e quando",
+    then_attention: "Veja o que precisa de você, quando faltar um dado",
+    then_settings: "Mude os ajustes, ou desligue",
+    then_another: "Escolher outra automação",
     later: "Aparece quando o passo anterior estiver feito.",
 };
 
@@ -160,6 +188,12 @@ static EN: Words = Words {
             "It is never shown here. It is on the server, where zelo.toml says under [connections.{name}]; where it does not say, in the file secrets/{name}."
         )
     },
+    secret_made: "zelo made this secret. To copy it into the clinic's system, it can be shown here a single time.",
+    secret_ask: "zelo made this secret. Whoever administers zelo can see it here a single time.",
+    secret_show: "Show the secret now",
+    secret_once: "Copy it into the clinic's system now: it will not be shown again.",
+    secret_shown: |name| format!("It has been shown here already. It is on the server, in the file secrets/{name}."),
+    secret_back: "I have copied it: go on",
     secret_ways: "The clinic's system shows that it knows the secret in one of these ways:",
     shows: |shows, place| match shows {
         Shows::Secret => format!("sends the secret itself in {place}"),
@@ -195,6 +229,14 @@ static EN: Words = Words {
     switch: "Switch it on",
     switch_how: "On the page of the automation you choose the clinic and the settings, and switch it on. It acts on what comes from then on.",
     switch_go: "Open and switch on",
-    switch_done: "This automation is on already for this connection.",
+    switch_done: "Done: this automation is on for this connection, and acts on what comes from now on.",
+    switch_now: "Switch on now, with the standard settings",
+    switch_so: "It then holds for all clinics of this connection, and only for what comes from then on.",
+    switch_failed: "It could not be switched on from here. Open the automation and choose its settings.",
+    then: "What comes next?",
+    then_agenda: "See what will be sent, and when",
+    then_attention: "See what needs you, when something is lacking",
+    then_settings: "Change its settings, or switch it off",
+    then_another: "Choose another automation",
     later: "Shows up once the step before it is done.",
 };

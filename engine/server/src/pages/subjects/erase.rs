@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use zelo_store::{Duties, Error};
 
 use super::super::names;
-use super::super::places::read;
+use super::super::sent::form;
 use super::super::visit::{Place, Visit};
 use super::super::words::Words as Common;
 use super::words::{Words, words};
@@ -47,7 +47,7 @@ pub(crate) async fn ask(visit: Visit, Path(pseudonym): Path<String>) -> Result<R
     (status = 422, description = "The page again: the word is another one.", body = String, content_type = "text/html"),
 ))]
 pub(crate) async fn erase(visit: Visit, Path(pseudonym): Path<String>, request: Request) -> Result<Response, Problem> {
-    let Said { word } = read(&visit.app, request, "This is not the form that erases.").await?;
+    let Said { word } = form(&visit.app, request).await?;
     let subject = named(&pseudonym)?;
     if !WORDS.contains(&word.trim().to_lowercase().as_str()) {
         return show(&visit, &pseudonym, Some(words(visit.words).erase_wrong)).await;

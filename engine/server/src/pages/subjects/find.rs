@@ -12,7 +12,8 @@ use zelo_rules::common_identity;
 use zelo_store::{SubjectView, Who};
 
 use super::super::moments::moment;
-use super::super::places::{Places, read, unreadable};
+use super::super::places::{Places, unreadable};
+use super::super::sent;
 use super::super::tables::{section, table as listed};
 use super::super::visit::{Place, Visit};
 use super::words::{Words, words};
@@ -111,7 +112,7 @@ fn form(own: &Words, said: &Said, wrong: Option<&str>) -> Markup {
     (status = 422, description = "The page again, which says what is wrong.", body = String, content_type = "text/html"),
 ))]
 pub(crate) async fn find(visit: Visit, request: Request) -> Result<Response, Problem> {
-    let said: Said = read(&visit.app, request, "This is not the form of people.").await?;
+    let said: Said = sent::form(&visit.app, request).await?;
     let own = words(visit.words);
     let again = |status: StatusCode, wrong: &str| {
         let content = html! { p.none data-key="intro" { (own.intro) } (form(own, &said, Some(wrong))) };

@@ -19,7 +19,8 @@ use zelo_store::{AuditView, SubjectExport, SubjectView};
 
 use self::words::{Words, words};
 use super::moments::{moment, number};
-use super::places::{Places, read};
+use super::places::Places;
+use super::sent::form;
 use super::tables::{section, table as listed};
 use super::visit::{Place, Visit};
 use super::{audit, names, words as common};
@@ -223,7 +224,7 @@ pub(crate) struct Reason {
     (status = 422, description = "Their page again: there is no reason.", body = String, content_type = "text/html"),
 ))]
 pub(crate) async fn hold(visit: Visit, Path(pseudonym): Path<String>, request: Request) -> Result<Response, Problem> {
-    let Reason { reason } = read(&visit.app, request, "This is not the form of a hold.").await?;
+    let Reason { reason } = form(&visit.app, request).await?;
     if reason.trim().is_empty() {
         return show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &pseudonym, Some(words(visit.words).hold_reason_empty)).await;
     }

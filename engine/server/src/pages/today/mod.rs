@@ -136,7 +136,9 @@ impl Look {
             Some(named) => named.iter().map(|ClinicRef { connection, clinic }| (connection.clone(), Some(clinic.clone()))).collect(),
         };
         let zones = visit.zones();
-        let zone = match chosen.clone().or_else(|| scopes.first().cloned()) {
+        // One that the address names and that is not theirs is not theirs to name, nor to know the zone of.
+        let theirs = chosen.clone().filter(|(connection, clinic)| who.clinics.include(connection, clinic.as_deref()));
+        let zone = match theirs.clone().or_else(|| scopes.first().cloned()) {
             Some((connection, clinic)) => zones.of(&connection, clinic.as_deref()).await?,
             None => zones.of_all(),
         };
@@ -177,9 +179,7 @@ impl Look {
             }
             days.push(day);
         }
-        // One that the address names and that is not theirs is not theirs to name.
-        let chosen = chosen.filter(|(connection, clinic)| who.clinics.include(connection, clinic.as_deref()));
-        scopes.extend(chosen);
+        scopes.extend(theirs);
         let edition = app.runtime.rules.current();
         let is_on = edition.in_force.automations().any(|one| who.clinics.include(&one.connection, one.clinic.as_deref()));
         Ok(Self {
