@@ -246,7 +246,7 @@ async fn the_agenda_asks_before_it_cancels_and_says_what_is_lacking() {
     assert_eq!(page.text.matches("value=\"cancel\"").count(), 1, "only behind the question");
     let path = format!("/scheduled/jobs/{job}");
     for (language, told, button) in [
-        ("pt-BR", "Ainda falta: Telefone (Paciente).", "Tentar agora mesmo assim"),
+        ("pt-BR", "Ainda falta: telefone (paciente).", "Tentar agora mesmo assim"),
         ("en", "Still lacking: Phone (Patient).", "Try now all the same"),
     ] {
         reader.language = language;
