@@ -247,7 +247,7 @@ async fn the_agenda_asks_before_it_cancels_and_says_what_is_lacking() {
     let path = format!("/scheduled/jobs/{job}");
     for (language, told, button) in [
         ("pt-BR", "Ainda falta: telefone (paciente).", "Tentar agora mesmo assim"),
-        ("en", "Still lacking: Phone (Patient).", "Try now all the same"),
+        ("en", "Still lacking: phone (patient).", "Try now all the same"),
     ] {
         reader.language = language;
         holds(&reader.post(&path, "what=now&day=2026-03-03").await, 409, &[told, button, "name=\"confirm\" value=\"yes\""]);
