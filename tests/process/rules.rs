@@ -45,7 +45,7 @@ fn one_rule_fits_one_screen() {
         "24 horas antes do início",
         "appointment.created, appointment.updated (clinicarx)",
         "Lembrar o paciente da consulta, lgpd:11.II.f (tutela da saúde)",
-        "não é feito para quem retirou o consentimento para “messages”",
+        "não é feito para quem retirou o consentimento para mensagens",
         "trata  dados pessoais",
         "pessoal    o nome do paciente (só o primeiro nome)  $.data.patient.name  as first_name",
         "o telefone do paciente  patient $.phones[0]",

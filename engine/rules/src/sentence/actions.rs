@@ -76,7 +76,12 @@ impl Speaker<'_> {
             true => self.pick("só é feito para quem consentiu com", "only done for who has given consent to"),
             false => self.pick("não é feito para quem retirou o consentimento para", "not done for who has withdrawn consent to"),
         };
-        format!("{whom} {}", quoted(&consent.topic))
+        // The topic of the rules that ship; others are the words of who wrote them.
+        let topic = match consent.topic.as_str() {
+            "messages" => self.pick("mensagens", "messages").to_owned(),
+            topic => quoted(topic),
+        };
+        format!("{whom} {topic}")
     }
 
     /// The actions that come before it, by their numbers.

@@ -117,7 +117,7 @@ fn an_overview_is_all_that_a_person_wants_to_know() {
     assert_eq!((&patient["as"], &patient["class"]), (&json!("first_name"), &json!("personal")));
     assert_eq!(patient["words"]["pt-BR"], "o nome do paciente (só o primeiro nome)");
     assert_eq!((&action["basis_words"]["en"], &action["class"]), (&json!("health care"), &json!("personal")));
-    let words = json!({ "pt-BR": "não é feito para quem retirou o consentimento para “messages”", "en": "not done for who has withdrawn consent to “messages”" });
+    let words = json!({ "pt-BR": "não é feito para quem retirou o consentimento para mensagens", "en": "not done for who has withdrawn consent to messages" });
     assert_eq!(action["consent"], json!({ "topic": "messages", "needed": false, "words": words }));
     assert_eq!(action["grants"][0]["grant"], "messages");
     assert_eq!(

@@ -154,6 +154,9 @@ const ROLES: [Name; 5] = [
     ("viewer", "leitura", "viewer"),
 ];
 
+/// What consents are given to.
+const TOPICS: [Name; 1] = [("messages", "mensagens", "messages")];
+
 fn told<'c>(names: &[Name], words: &Words, code: &'c str) -> Option<&'c str> {
     names.iter().find(|(known, ..)| *known == code).map(|(_, portuguese, english)| if words.is_english() { *english } else { *portuguese })
 }
@@ -161,6 +164,11 @@ fn told<'c>(names: &[Name], words: &Words, code: &'c str) -> Option<&'c str> {
 /// What a type of things or records is called, in small letters.
 pub(crate) fn thing<'c>(words: &Words, kind: &'c str) -> &'c str {
     told(&THINGS, words, kind).unwrap_or(kind)
+}
+
+/// What a consent is about.
+pub(crate) fn topic<'c>(words: &Words, topic: &'c str) -> &'c str {
+    told(&TOPICS, words, topic).unwrap_or(topic)
 }
 
 /// One thing by its type and id: `Consulta 12`. Some are known by a phone number.

@@ -193,8 +193,8 @@ async fn what_is_in_force_can_be_read() {
 #[tokio::test]
 async fn a_rule_is_told_in_words() {
     let house = House::new().await;
-    let portuguese = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída. Não é feito para quem retirou o consentimento para “messages”.";
-    let english = "When a patient is registered, sends a message to the value at “$.data.phone” through the outbox. Not done for who has withdrawn consent to “messages”.";
+    let portuguese = "Quando um paciente é cadastrado, envia uma mensagem ao valor em “$.data.phone” pela caixa de saída. Não é feito para quem retirou o consentimento para mensagens.";
+    let english = "When a patient is registered, sends a message to the value at “$.data.phone” through the outbox. Not done for who has withdrawn consent to messages.";
     let sentence = json!({ "pt-BR": portuguese, "en": english });
     assert_eq!(house.api("rules").await.json()["items"][0]["sentence"], sentence);
 
@@ -218,7 +218,7 @@ async fn a_rule_is_told_in_words() {
         action["consent"],
         json!({
             "topic": "messages", "needed": false,
-            "words": { "pt-BR": "não é feito para quem retirou o consentimento para “messages”", "en": "not done for who has withdrawn consent to “messages”" },
+            "words": { "pt-BR": "não é feito para quem retirou o consentimento para mensagens", "en": "not done for who has withdrawn consent to messages" },
         })
     );
     assert_eq!(

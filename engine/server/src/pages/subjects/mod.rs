@@ -120,7 +120,7 @@ async fn show(visit: &Visit, status: StatusCode, pseudonym: &str, wrong: Option<
             } @else {
                 (listed(own.consents, &[own.topic, own.answer, visit.words.time], &html! {
                     @for consent in &export.consents {
-                        tr { th scope="row" { (consent.topic) } td { (if consent.given { own.given } else { own.withdrawn }) } td { (told(consent.at)) } }
+                        tr { th scope="row" { (names::topic(visit.words, &consent.topic)) } td { (if consent.given { own.given } else { own.withdrawn }) } td { (told(consent.at)) } }
                     }
                 }))
             }
