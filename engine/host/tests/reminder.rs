@@ -25,7 +25,7 @@ async fn reminds_a_person_with_an_entry_for_the_calendar() {
     let runtime = Runtime::default();
     let input = json!({ "to": "(11) 98765-4321", "text": "Olá João", "starts_at": "2026-03-06T10:00:00-03:00", "title": "Consulta" });
     let run = run(&runtime, input).await;
-    assert_eq!(run.end, End::Outcome { code: "sent".into(), summary: "Lembrete enviado por outbox".into(), output: None });
+    assert_eq!(run.end, End::Outcome { code: "sent".into(), summary: "Lembrete enviado pela caixa de saída".into(), output: None });
     assert!(run.memory <= 256 << 10, "{} bytes: more than the pool keeps ready", run.memory);
 
     let effects = runtime.effects.lock().unwrap();

@@ -32,10 +32,9 @@ pub fn run(input: Input, context: &Context) -> Result<Outcome, Failure> {
         message = message.attach_document(document);
     }
     let sent = message.send()?;
-    let summary = match context.language().as_str() {
-        "pt" => format!("Mensagem enviada por {}", sent.channel),
-        _ => format!("Message sent through {}", sent.channel),
-    };
+    let language = context.language();
+    let by = sent.by(&language);
+    let summary = if language == "pt" { format!("Mensagem enviada {by}") } else { format!("Message sent {by}") };
     Outcome::new("sent", summary).with_output(&Output { message: sent.id, channel: sent.channel })
 }
 
@@ -54,7 +53,7 @@ mod tests {
     fn sends_the_text_to_the_person() {
         let run = Run::of(super::run, json!({ "to": "+55 11 98765-4321", "text": "Olá", "channel": null, "document": null }));
         let outcome = run.outcome();
-        assert_eq!((outcome.code.as_str(), outcome.summary.as_str()), ("sent", "Mensagem enviada por outbox"));
+        assert_eq!((outcome.code.as_str(), outcome.summary.as_str()), ("sent", "Mensagem enviada pela caixa de saída"));
         assert_eq!(outcome.output.as_deref(), Some(r#"{"message":"msg_1","channel":"outbox"}"#));
         let [message] = &run.messages[..] else { panic!("one message") };
         assert_eq!((message.to.as_str(), &message.body), ("+55 11 98765-4321", &Body::Text("Olá".into())));
@@ -72,7 +71,7 @@ mod tests {
     #[test]
     fn speaks_the_language_of_the_clinic() {
         let english = Setup { context: Context { locale: "en-US".into(), ..context() }, ..Setup::new() };
-        assert_eq!(english.run(super::run, json!({ "to": "a", "text": "b" })).outcome().summary, "Message sent through outbox");
+        assert_eq!(english.run(super::run, json!({ "to": "a", "text": "b" })).outcome().summary, "Message sent through the outbox");
     }
 
     #[test]

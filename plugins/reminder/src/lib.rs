@@ -37,10 +37,9 @@ pub fn run(input: Input, context: &Context) -> Result<Outcome, Failure> {
         Some(file) => message.attach(file).send()?,
         None => message.send()?,
     };
-    let summary = match context.language().as_str() {
-        "pt" => format!("Lembrete enviado por {}", sent.channel),
-        _ => format!("Reminder sent through {}", sent.channel),
-    };
+    let language = context.language();
+    let by = sent.by(&language);
+    let summary = if language == "pt" { format!("Lembrete enviado {by}") } else { format!("Reminder sent {by}") };
     Ok(Outcome::new("sent", summary))
 }
 
@@ -96,7 +95,7 @@ mod tests {
     fn sends_the_text_to_the_person() {
         let run = Run::of(super::run, json!({ "to": "+55 11 98765-4321", "text": "Até amanhã." }));
         let outcome = run.outcome();
-        assert_eq!((outcome.code.as_str(), outcome.summary.as_str()), ("sent", "Lembrete enviado por outbox"));
+        assert_eq!((outcome.code.as_str(), outcome.summary.as_str()), ("sent", "Lembrete enviado pela caixa de saída"));
         let message = &run.messages[..];
         assert_eq!(message.len(), 1);
         assert_eq!((message[0].to.as_str(), &message[0].body), ("+55 11 98765-4321", &Body::Text("Até amanhã.".into())));
@@ -128,7 +127,7 @@ mod tests {
         let english = Setup { context: Context { locale: "en-GB".into(), ..context() }, ..Setup::new() };
         let run = english.run(super::run, json!({ "to": "a", "text": "b", "starts_at": "2026-03-06T13:00:00Z" }));
         assert!(attached(&run).contains("SUMMARY:Appointment\r\n"));
-        assert_eq!(run.outcome().summary, "Reminder sent through outbox");
+        assert_eq!(run.outcome().summary, "Reminder sent through the outbox");
     }
 
     #[test]

@@ -84,6 +84,20 @@ pub struct Sent {
     pub channel: String,
 }
 
+impl Sent {
+    /// Through what it went, as the end of a sentence in `language` (`pt`, else English). A channel of somebody's own is told by its name.
+    pub fn by(&self, language: &str) -> String {
+        match (language, self.channel.as_str()) {
+            ("pt", "outbox") => "pela caixa de saída".to_owned(),
+            ("pt", "whatsapp") => "pelo WhatsApp".to_owned(),
+            ("pt", channel) => format!("por {channel}"),
+            (_, "outbox") => "through the outbox".to_owned(),
+            (_, "whatsapp") => "by WhatsApp".to_owned(),
+            (_, channel) => format!("through {channel}"),
+        }
+    }
+}
+
 /// Why a message was not sent, for good. Troubles that pass never reach the plugin: the host tries the job again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
