@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use data_encoding::BASE32_NOPAD;
@@ -262,11 +262,11 @@ pub(crate) struct Guard {
 impl Guard {
     /// The gate of the route that a request found; what found none, or not this method of it, gets no further than the answer that says
     /// so, which below the API is for those alone who are known.
-    fn gate(&self, request: &Request) -> Gate {
-        let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-        let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-        match route.and_then(|route| self.gates.get(&(method, route))) {
-            Some(gate) => *gate,
+    pub(crate) fn gate(&self, request: &Request) -> Gate {
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let gates = request.extensions().get::<MatchedPath>().and_then(|route| self.gates.get(route.as_str()));
+        match gates.and_then(|gates| gates.iter().find(|(of, _)| of == method)) {
+            Some((_, gate)) => *gate,
             None if is_api(request.uri().path()) => Gate::Known(Role::Viewer, Reach::Nothing),
             None => Gate::Open,
         }
@@ -280,16 +280,15 @@ pub(crate) fn is_api(path: &str) -> bool {
 
 /// Lets through who may ask at the route of the request, and tells the handlers who it is. A browser sends its cookie with whatever asks it
 /// to: what changes something must come from a page of ours.
-pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let app = &guard.app;
-    let (role, reach) = match guard.gate(&request) {
+pub(crate) async fn guard(app: &App, gate: Gate, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let (role, reach) = match gate {
         Gate::Open | Gate::Health => return Ok(next.run(request).await),
         Gate::Figures if origin::is_local(&app.settings, request.headers(), request.extensions()) => return Ok(next.run(request).await),
         Gate::Figures => (Role::Viewer, Reach::Everything),
         Gate::Known(role, reach) => (role, reach),
     };
     let Some(known) = identify(app, request.headers()).await? else {
-        if guard.gate(&request) == Gate::Figures {
+        if gate == Gate::Figures {
             return Err(Problem::credential(
                 "Send `Authorization: Bearer` and a token made with `zelo token new --role viewer`, or give the figures an address of their own with `metrics` under [server].",
             ));

@@ -40,6 +40,7 @@ mod serve;
 mod throttle;
 mod trials;
 mod unpack;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -47,8 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -238,11 +238,8 @@ pub(crate) fn document_url(id: &str) -> Option<String> {
     Some(format!("/api/v1/documents/{}", zelo_store::effect_id(job, index)))
 }
 
-/// The longest form that a page sends, in bytes.
-const FORM_MAX: usize = 4096;
-
-/// The routes that are bounded: all but those that say how the server is.
-fn bounded() -> Table {
+/// All routes.
+fn table() -> Table {
     let sees_all = Gate::Known(Role::Viewer, Reach::Everything);
     Table::new()
         .at(Gate::Open, routes!(hooks::receive, hooks::ask))
@@ -255,23 +252,21 @@ fn bounded() -> Table {
         .merge(api::table())
         .at(sees_all, routes!(live::changes))
         .merge(pages::table())
-}
-
-/// Outside of the bounds: a full server is alive, and says so.
-fn unbounded() -> Table {
-    Table::new().at(Gate::Health, routes!(health::alive)).at(Gate::Health, routes!(health::ready)).at(Gate::Figures, routes!(metrics::tell))
+        .at(Gate::Health, routes!(health::alive))
+        .at(Gate::Health, routes!(health::ready))
+        .at(Gate::Figures, routes!(metrics::tell))
 }
 
 /// The OpenAPI document of a server: what it answers at `/api/v1/openapi.json`.
 pub fn openapi() -> Value {
-    let mut document = serde_json::to_value(bounded().merge(unbounded()).finish().2).unwrap_or_default();
+    let mut document = serde_json::to_value(table().finish().2).unwrap_or_default();
     openapi::promise(&mut document);
     document
 }
 
 pub(crate) fn routes(app: App) -> Router {
-    let (bounded, gates, _) = bounded().finish();
-    let bounded = bounded
+    let (router, gates, _) = table().finish();
+    router
         .method_not_allowed_fallback(async || Problem::method())
         .fallback(async |uri: Uri| {
             Problem::not_found(match access::is_api(uri.path()) {
@@ -279,15 +274,6 @@ pub(crate) fn routes(app: App) -> Router {
                 false => "There is nothing at this address.",
             })
         })
-        .layer(from_fn_with_state(Guard { app: app.clone(), gates }, access::guard))
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .layer(from_fn_with_state(app.clone(), limits::bounded));
-    let (unbounded, gates, _) = unbounded().finish();
-    unbounded
-        .layer(from_fn_with_state(Guard { app: app.clone(), gates }, access::guard))
-        .merge(bounded)
         .with_state(app.clone())
-        .layer(from_fn_with_state(app.clone(), door::guard))
-        .layer(from_fn(pages::problems::shown))
-        .layer(from_fn_with_state(app, limits::careful))
+        .layer(from_fn_with_state(Arc::new(Guard { app, gates }), way::pass))
 }

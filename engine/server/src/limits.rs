@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{
@@ -14,7 +12,6 @@ use http::header::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::App;
-use crate::door::is_way_in;
 use crate::origin;
 use crate::problem::Problem;
 
@@ -46,13 +43,13 @@ impl Room {
 ///
 /// hyper drops a handler when its client hangs up; a handler that waits for the database must not be dropped. So each
 /// request runs in a task of its own, which also keeps a panic from taking the connection with it.
-pub(crate) async fn bounded(State(app): State<App>, request: Request, next: Next) -> Response {
-    let room = if is_way_in(request.uri().path()) { &app.deliveries } else { &app.requests };
+pub(crate) async fn bounded(app: &App, is_delivery: bool, work: impl Future<Output = Response> + Send + 'static) -> Response {
+    let room = if is_delivery { &app.deliveries } else { &app.requests };
     let Some(permit) = room.enter() else {
         return Problem::busy().into_response();
     };
     let work = tokio::spawn(async move {
-        let response = next.run(request).await;
+        let response = work.await;
         drop(permit);
         response
     });
@@ -69,10 +66,8 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-cap
 /// A year (RFC 6797). Of this host alone: others below it are not ours to speak for.
 const TRANSPORT: &str = "max-age=31536000";
 
-/// Puts the security headers on every answer. What a handler has said itself stands.
-pub(crate) async fn careful(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Puts the security headers on an answer. What a handler has said itself stands.
+pub(crate) fn careful(app: &App, headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("permissions-policy"), HeaderValue::from_static(PERMISSIONS));
@@ -83,7 +78,6 @@ pub(crate) async fn careful(State(app): State<App>, request: Request, next: Next
     otherwise(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
     otherwise(headers, X_FRAME_OPTIONS, "DENY");
     otherwise(headers, CACHE_CONTROL, "no-store");
-    response
 }
 
 fn otherwise(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

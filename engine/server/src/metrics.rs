@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
@@ -26,7 +26,12 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) fn open_routes(app: App) -> Router {
     let missing = async || Problem::not_found("There is nothing here but /metrics, /healthz and /readyz.");
     let routes = Router::new().route("/metrics", get(tell)).route("/healthz", get(health::alive)).route("/readyz", get(health::ready));
-    routes.fallback(missing).with_state(app.clone()).layer(from_fn_with_state(app, limits::careful))
+    routes.fallback(missing).with_state(app.clone()).layer(map_response_with_state(app, careful))
+}
+
+async fn careful(State(app): State<App>, mut response: Response) -> Response {
+    limits::careful(&app, response.headers_mut());
+    response
 }
 
 /// The figures, in the text format of Prometheus, or as OpenMetrics where that is asked for.

@@ -16,9 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::{Extensions, Method};
 use zelo_rules::Refusal;
 use zelo_runtime::{Incoming, Refused, Runtime};
@@ -264,7 +262,7 @@ pub(crate) fn is_way_in(path: &str) -> bool {
 }
 
 /// Finds out whose request it is, and lets in who may.
-pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) fn guard(app: &App, request: &mut Request) -> Result<(), Problem> {
     let settings = &app.settings;
     let peer = request.extensions().get::<Peer>().copied();
     let client = peer.and_then(|peer| client::address(peer.0, &settings.trusted_proxies, settings.proxy_header, request.headers()));
@@ -277,7 +275,7 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     {
         app.runtime.metrics().turned_away(problem.code());
         tracing::debug!(code = problem.code(), "turned away");
-        return problem.into_response();
+        return Err(problem);
     }
-    next.run(request).await
+    Ok(())
 }

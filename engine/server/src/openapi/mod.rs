@@ -28,8 +28,8 @@ use crate::access::{Gate, Reach};
 /// What `routes!` makes of handlers.
 pub(crate) type Routes = (Vec<(String, RefOr<Schema>)>, Paths, MethodRouter<App>);
 
-/// By method and route, as axum writes it.
-pub(crate) type Gates = HashMap<(Method, String), Gate>;
+/// By route, as axum writes it, and method.
+pub(crate) type Gates = HashMap<String, Vec<(Method, Gate)>>;
 
 /// The routes so far.
 pub(crate) struct Table {
@@ -56,7 +56,7 @@ impl Table {
             let route = route(&path);
             for (method, operation) in operations(&mut item) {
                 complete(operation, gate);
-                self.gates.insert((method, route.clone()), gate);
+                self.gates.entry(route.clone()).or_default().push((method, gate));
             }
             self.router = self.router.route(&route, methods.clone());
             self.paths.paths.entry(path).or_default().merge_operations(item);
@@ -88,7 +88,9 @@ impl Table {
     /// All routes of both.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.router = self.router.merge(other.router);
-        self.gates.extend(other.gates);
+        for (route, gates) in other.gates {
+            self.gates.entry(route).or_default().extend(gates);
+        }
         self.paths.paths.extend(other.paths.paths);
         self.schemas.schemas.extend(other.schemas.schemas);
         self

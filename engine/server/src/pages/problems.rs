@@ -2,7 +2,6 @@
 //! happened and what to do. Programs get the document as ever.
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
@@ -146,31 +145,29 @@ const SAID: [Say; 21] = [
 /// The longest address that one comes back to: a form has only so much room.
 const BACK_MAX: usize = 2048;
 
-/// Makes a page of a refusal, where a browser asked for a page.
-pub(crate) async fn shown(request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
-    let response = next.run(request).await;
-    match (asked, response.extensions().get::<Told>().copied()) {
-        (Some(asked), Some(told)) => asked.page(told, response),
-        _ => response,
-    }
-}
-
 /// Who asked for a page.
-struct Asked {
+pub(crate) struct Asked {
     words: &'static Words,
     /// The page, where coming back to it is the same as having asked for it.
     back: Option<String>,
 }
 
 impl Asked {
-    fn of(request: &Request) -> Option<Self> {
+    pub(crate) fn of(request: &Request) -> Option<Self> {
         if !is_page(request.method(), request.uri().path()) || !wants_page(request.headers()) {
             return None;
         }
         let Language(words) = Language(language::of(request.headers()));
         let back = request.uri().path_and_query().filter(|back| request.method() == Method::GET && back.as_str().len() <= BACK_MAX);
         Some(Self { words, back: back.map(|back| back.as_str().to_owned()) })
+    }
+
+    /// Makes a page of a refusal; anything else is answered as it is.
+    pub(crate) fn answer(&self, response: Response) -> Response {
+        match response.extensions().get::<Told>().copied() {
+            Some(told) => self.page(told, response),
+            None => response,
+        }
     }
 
     /// The page in the place of `response`, with its status and what its headers say beside what the body is.
