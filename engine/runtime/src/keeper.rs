@@ -1,10 +1,9 @@
 //! Keeps jobs moving: claims what is due, hands it to attempts, settles them, renews their leases, and gives back what is stuck.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span, info_span};
@@ -17,6 +16,7 @@ use zelo_store::{Outcome, Work};
 use crate::Runtime;
 use crate::attempt;
 use crate::hands::{Hands, Held};
+use crate::room::{Place, Room};
 
 /// How many jobs run at once, and how long one may be held.
 #[derive(Clone, Copy, Debug)]
@@ -68,46 +68,10 @@ const JUMP: SignedDuration = SignedDuration::from_mins(1);
 enum Claimed {
     Some,
     None,
-    /// All slots are taken. Nothing was asked for.
+    /// There is no room. Nothing was asked for.
     Busy,
     /// The store did not answer: it is left alone for a while.
     Failed,
-}
-
-/// For each slot, so many jobs may be in hand: those that have run and whose end is on its way to the disk keep no other from running.
-/// Without them a disk that takes some milliseconds for each commit would set the pace, however many ends fit into one.
-const IN_HAND: usize = 4;
-
-/// Room for jobs.
-struct Room {
-    /// For those that run.
-    slots: Arc<Semaphore>,
-    /// For all that are in hand.
-    hand: Arc<Semaphore>,
-}
-
-/// The place of a job in hand, and its slot until it has run.
-struct Taken {
-    slot: OwnedSemaphorePermit,
-    hand: OwnedSemaphorePermit,
-}
-
-impl Room {
-    fn new(slots: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(slots)), hand: Arc::new(Semaphore::new(slots * IN_HAND)) }
-    }
-
-    /// Waits for room for one job, then takes all that there is.
-    async fn take(&self) -> Vec<Taken> {
-        let (hand, slot) = (self.hand.clone().acquire_owned().await, self.slots.clone().acquire_owned().await);
-        let mut all: Vec<Taken> = hand.ok().zip(slot.ok()).map(|(hand, slot)| Taken { slot, hand }).into_iter().collect();
-        while let Ok(hand) = self.hand.clone().try_acquire_owned()
-            && let Ok(slot) = self.slots.clone().try_acquire_owned()
-        {
-            all.push(Taken { slot, hand });
-        }
-        all
-    }
 }
 
 /// Tells whether the clock was set, by one that nobody can set.
@@ -204,9 +168,8 @@ impl Runtime {
             let (runtime, held, mut stop) = (self.clone(), hands.hold(&work.job), stop.clone());
             let span = attempt_span(&work.job);
             let attempt = async move {
-                let Taken { slot, hand } = taken;
-                runtime.work(work, slot, &held, &mut stop).await;
-                drop((held, hand));
+                runtime.work(work, taken, &held, &mut stop).await;
+                drop(held);
                 runtime.bell.notify_one();
             };
             running.spawn(attempt.instrument(span));
@@ -216,7 +179,7 @@ impl Runtime {
 
     /// One attempt and its settlement. Where the disk does not take that, it is tried until it does: what was done outside must not be
     /// forgotten. Where the lease is lost meanwhile, the attempt is broken off: nothing of it would be taken, and another may be at it.
-    async fn work(&self, work: Work, slot: OwnedSemaphorePermit, held: &Held, stop: &mut watch::Receiver<bool>) {
+    async fn work(&self, work: Work, mut place: Place, held: &Held, stop: &mut watch::Receiver<bool>) {
         let (rule, action, event) = (work.job.rule.clone(), work.job.action.clone(), work.job.event);
         let (job, lease) = (work.job.id, work.job.lease);
         let received = work.event.received;
@@ -226,9 +189,8 @@ impl Runtime {
                 tracing::warn!(%job, rule, action, lease, "the lease of this job is lost; its attempt was broken off");
                 return;
             }
-            attempted = self.attempt(work) => attempted,
+            attempted = place.run(self.attempt(work)) => attempted,
         };
-        drop(slot);
         let settle = || self.store.settle(settlement.clone(), self.clock.now()).instrument(debug_span!("settle"));
         let mut outcome = settle().await;
         while outcome.as_ref().is_err_and(zelo_store::Error::passes) && !*stop.borrow() {
@@ -240,6 +202,7 @@ impl Runtime {
             outcome = settle().await;
         }
         drop(places);
+        drop(place);
         match outcome {
             Ok(Outcome { settled: Settled::Applied { job: settled, .. }, others, emitted }) => {
                 self.count_attempt(&settled);

@@ -49,6 +49,7 @@ mod recorder;
 pub mod rehearsal;
 pub mod replay;
 pub mod revive;
+mod room;
 pub mod rulebook;
 pub mod simulation;
 pub mod system;
