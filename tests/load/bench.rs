@@ -32,7 +32,7 @@ use report::Report;
 
 /// zelo has it, so those beside it have it too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How much is measured.
 #[derive(Clone, Copy)]

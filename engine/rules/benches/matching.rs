@@ -15,7 +15,7 @@ use workload::Workload;
 
 /// That of the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const SIZES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 const PARTS: [&str; 3] = ["matching", "building", "reload"];

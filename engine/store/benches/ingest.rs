@@ -22,7 +22,7 @@ use zelo_store::{MasterKey, Store};
 
 /// As in the program.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[path = "bare/mod.rs"]
 mod bare;

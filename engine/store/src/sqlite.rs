@@ -126,7 +126,7 @@ pub struct SqliteConfig {
     pub path: Option<PathBuf>,
     /// Writes that may wait. An arrival beyond them is refused with [`Error::Busy`].
     pub queue: usize,
-    /// Writes that may share a transaction.
+    /// Writes that may share a transaction. More of them would share more pages; but meanwhile all who wait, wait for all of them.
     pub batch: usize,
     /// Events that are found by memory, before what they are found by is merged into the tables: less is written the more there are, and
     /// opening a store after a crash reads as many, or half as many again.
@@ -146,7 +146,7 @@ impl Default for SqliteConfig {
         Self {
             path: None,
             queue: 4096,
-            batch: 256,
+            batch: 128,
             recent: 32_768,
             register: None,
             duties: Duties::default(),
