@@ -6,9 +6,9 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// How [jemalloc](https://jemalloc.net/jemalloc.3.html#tuning) goes about it: what has not been used for half a second goes back to the system,
-/// though nothing else happens. `_RJEM_MALLOC_CONF` in the environment has the last word.
+/// though nothing else happens. `MALLOC_CONF` in the environment has the last word.
 #[allow(unsafe_code, reason = "jemalloc finds its options by this name, which nothing else has")]
-#[unsafe(export_name = "_rjem_malloc_conf")]
+#[unsafe(export_name = "malloc_conf")]
 static TUNING: &[u8; 69] = b"dirty_decay_ms:500,muzzy_decay_ms:0,background_thread:true,thp:never\0";
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@
 //!
 //! No SQL here: each database keeps the wrapped keys in its own way and asks a [`Keyring`] to make and open them.
 
+mod cipher;
 mod data_key;
 mod keyring;
 mod master;

@@ -3,19 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
 use zelo_core::{Entropy, Pseudonym};
+
+use super::cipher::{Cipher, NONCE, TAG};
 
 /// The first byte of everything sealed, so that the way of sealing can change.
 const FORMAT: u8 = 1;
 /// The same of what is not sealed at all.
 #[cfg(feature = "unsealed")]
 const UNSEALED: u8 = 0;
-const NONCE: usize = 24;
-const TAG: usize = 16;
 
 /// Where a sealed value stands: it opens nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +32,12 @@ pub struct Unopened;
 pub struct DataKey {
     id: i64,
     about: Arc<[Pseudonym]>,
-    cipher: XChaCha20Poly1305,
+    cipher: Cipher,
 }
 
 impl DataKey {
     pub(super) fn new(id: i64, about: &[Pseudonym], key: &[u8; 32]) -> Self {
-        Self { id, about: about.into(), cipher: XChaCha20Poly1305::new(key.into()) }
+        Self { id, about: about.into(), cipher: Cipher::new(key) }
     }
 
     /// The row that holds its wrapped form.
@@ -57,17 +55,13 @@ impl DataKey {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let mut sealed = Vec::with_capacity(1 + NONCE + len + TAG);
         sealed.push(FORMAT);
-        sealed.resize(1 + NONCE, 0);
-        let mut nonce = XNonce::default();
+        let mut nonce = [0; NONCE];
         entropy.fill(&mut nonce);
-        sealed[1..].copy_from_slice(&nonce);
+        sealed.extend_from_slice(&nonce);
         for part in parts {
             sealed.extend_from_slice(part);
         }
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&nonce, &place.bytes(), (&mut sealed[1 + NONCE..]).into())
-            .unwrap_or_else(|_| unreachable!("the cipher takes 256 GiB, memory holds less"));
+        let tag = self.cipher.seal(&nonce, &place.bytes(), &mut sealed[1 + NONCE..]);
         sealed.extend_from_slice(&tag);
         sealed
     }
@@ -88,12 +82,10 @@ impl DataKey {
             return Ok(Zeroizing::new(plain.to_vec()));
         }
         let (&FORMAT, rest) = sealed.split_first().ok_or(Unopened)? else { return Err(Unopened) };
-        let (nonce, rest) = rest.split_at_checked(NONCE).ok_or(Unopened)?;
-        let (body, tag) = rest.split_at_checked(rest.len().wrapping_sub(TAG)).ok_or(Unopened)?;
-        let nonce = XNonce::try_from(nonce).map_err(|_| Unopened)?;
-        let tag = Tag::try_from(tag).map_err(|_| Unopened)?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(Unopened)?;
+        let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(Unopened)?;
         let mut plain = Zeroizing::new(body.to_vec());
-        self.cipher.decrypt_inout_detached(&nonce, &place.bytes(), plain.as_mut_slice().into(), &tag).map_err(|_| Unopened)?;
+        self.cipher.open(nonce, &place.bytes(), &mut plain, *tag)?;
         Ok(plain)
     }
 }
