@@ -5,7 +5,7 @@
 //! order, a little with each batch, as a log-structured merge tree does it (O'Neil et al. 1996). Nothing depends on this memory: the rows of
 //! the events have the same, and are read again up from the last one that was merged wholly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
@@ -85,14 +85,14 @@ impl Newest {
     }
 }
 
-/// What some events are found by.
+/// What some events are found by, in no order.
 #[derive(Default)]
 struct Found {
-    deliveries: BTreeMap<KeyHash, (i64, EventId)>,
-    entities: BTreeMap<KeyHash, Newest>,
-    parts: BTreeSet<(i64, i64)>,
+    deliveries: HashMap<KeyHash, (i64, EventId)>,
+    entities: HashMap<KeyHash, Newest>,
+    parts: Vec<(i64, i64)>,
     /// What each speaks of, whether it had a say about it or not.
-    things: BTreeSet<(KeyHash, i64)>,
+    things: Vec<(KeyHash, i64)>,
     /// The last of them.
     upto: i64,
 }
@@ -114,53 +114,88 @@ impl Found {
         self.deliveries.insert(delivery.0, (seq, delivery.1));
         self.parts.extend(keys.iter().map(|(part, key)| (*key, seq * PARTS + i64::from(*part))));
         if let Some((hash, newest)) = entity {
-            self.entities.entry(hash).and_modify(|before| *before = before.and(newest)).or_insert(newest);
+            self.heard(hash, newest);
         }
         self.upto = self.upto.max(seq);
     }
 
+    fn heard(&mut self, entity: KeyHash, newest: Newest) {
+        self.entities.entry(entity).and_modify(|before| *before = before.and(newest)).or_insert(newest);
+    }
+
+    /// Takes over what `later` has, and leaves it empty.
     fn absorb(&mut self, later: &mut Self) {
-        // Not `append`, which goes through all of both.
-        self.deliveries.extend(std::mem::take(&mut later.deliveries));
-        self.parts.extend(std::mem::take(&mut later.parts));
-        self.things.extend(std::mem::take(&mut later.things));
-        for (hash, newest) in std::mem::take(&mut later.entities) {
-            self.entities.entry(hash).and_modify(|before| *before = before.and(newest)).or_insert(newest);
+        self.deliveries.extend(later.deliveries.drain());
+        self.parts.append(&mut later.parts);
+        self.things.append(&mut later.things);
+        for (hash, newest) in later.entities.drain() {
+            self.heard(hash, newest);
         }
         self.upto = self.upto.max(later.upto);
     }
 
-    /// The first of each, taken out: as many as keep up with `fresh`, and some more.
-    fn take(&mut self, fresh: &Self) -> Self {
-        let some = |fresh: usize| fresh * EACH + BESIDE;
-        let mut taken = Self { upto: self.upto, ..Self::default() };
-        taken.deliveries.extend(std::iter::from_fn(|| self.deliveries.pop_first()).take(some(fresh.deliveries.len())));
-        taken.entities.extend(std::iter::from_fn(|| self.entities.pop_first()).take(some(fresh.deliveries.len())));
-        taken.parts.extend(std::iter::from_fn(|| self.parts.pop_first()).take(some(fresh.parts.len())));
-        taken.things.extend(std::iter::from_fn(|| self.things.pop_first()).take(some(fresh.deliveries.len())));
-        taken
-    }
-
-    /// Writes it into the tables. What stands there already may be written again.
+    /// Writes it into the tables, in their order. What stands there already may be written again.
     async fn store(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
-        let rows = self.deliveries.iter().map(|(hash, (seq, _))| (hash.0.to_vec(), *seq)).collect();
-        PUT_DELIVERIES.run(conn, rows, |query, (hash, seq)| query.bind(hash).bind(seq)).await?;
-        let rows = self.entities.iter().map(|(hash, newest)| (hash.0.to_vec(), *newest)).collect();
-        PUT_ENTITIES.run(conn, rows, |query, (hash, newest)| query.bind(hash).bind(ms(newest.time)).bind(newest.event)).await?;
-        let rows = self.parts.iter().copied().collect();
-        PUT_KEYS.run(conn, rows, |query, (key, part)| query.bind(key).bind(part)).await?;
-        let rows = self.things.iter().map(|(hash, seq)| (hash.0.to_vec(), *seq)).collect();
-        PUT_THINGS.run(conn, rows, |query, (hash, seq)| query.bind(hash).bind(seq)).await?;
+        let rows = sorted(self.deliveries.iter().map(|(hash, (seq, _))| (*hash, *seq)));
+        PUT_DELIVERIES.run(conn, rows, |query, (hash, seq)| query.bind(hash.0.to_vec()).bind(seq)).await?;
+        let mut rows: Vec<_> = self.entities.iter().map(|(hash, newest)| (*hash, *newest)).collect();
+        rows.sort_unstable_by_key(|(hash, _)| *hash);
+        PUT_ENTITIES.run(conn, rows, |query, (hash, newest)| query.bind(hash.0.to_vec()).bind(ms(newest.time)).bind(newest.event)).await?;
+        PUT_KEYS.run(conn, sorted(self.parts.iter().copied()), |query, (key, part)| query.bind(key).bind(part)).await?;
+        let rows = sorted(self.things.iter().copied());
+        PUT_THINGS.run(conn, rows, |query, (hash, seq)| query.bind(hash.0.to_vec()).bind(seq)).await?;
         Ok(())
     }
+}
+
+fn sorted<T: Ord>(rows: impl Iterator<Item = T>) -> Vec<T> {
+    let mut rows: Vec<T> = rows.collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// What is being merged: it is still found, and taken out from the first to the last of each table.
+#[derive(Default)]
+struct Merging {
+    found: Found,
+    /// The keys of what is found by key, last first; the others are in this order themselves.
+    deliveries: Vec<KeyHash>,
+    entities: Vec<KeyHash>,
+}
+
+impl Merging {
+    fn of(mut found: Found) -> Self {
+        let last_first = |keys: &mut Vec<KeyHash>| keys.sort_unstable_by(|one, other| other.cmp(one));
+        let (mut deliveries, mut entities) = (found.deliveries.keys().copied().collect(), found.entities.keys().copied().collect());
+        last_first(&mut deliveries);
+        last_first(&mut entities);
+        found.parts.sort_unstable_by(|one, other| other.cmp(one));
+        found.things.sort_unstable_by(|one, other| other.cmp(one));
+        Self { found, deliveries, entities }
+    }
+
+    /// The first of each, taken out: as many as keep up with `fresh`, and some more.
+    fn take(&mut self, fresh: &Found) -> Found {
+        let some = |fresh: usize| fresh * EACH + BESIDE;
+        let (events, parts) = (some(fresh.deliveries.len()), some(fresh.parts.len()));
+        let found = &mut self.found;
+        let deliveries = last(&mut self.deliveries, events).filter_map(|hash| found.deliveries.remove_entry(&hash)).collect();
+        let entities = last(&mut self.entities, events).filter_map(|hash| found.entities.remove_entry(&hash)).collect();
+        let (parts, things) = (last(&mut found.parts, parts).collect(), last(&mut found.things, events).collect());
+        Found { deliveries, entities, parts, things, upto: found.upto }
+    }
+}
+
+/// As many as `some` from the end of `all`, taken out.
+fn last<T>(all: &mut Vec<T>, some: usize) -> impl Iterator<Item = T> {
+    all.drain(all.len().saturating_sub(some)..)
 }
 
 /// What recent events are found by.
 pub(crate) struct Recent {
     /// As many events are kept before they are merged.
     limit: usize,
-    /// What is being merged.
-    older: Found,
+    older: Merging,
     newer: Found,
     /// What the present transaction has stored.
     fresh: Found,
@@ -171,8 +206,8 @@ pub(crate) struct Recent {
 impl Recent {
     /// As the database stands, keeping `limit` events before they are merged.
     pub(crate) async fn load(conn: &mut SqliteConnection, limit: usize) -> Result<Self, Error> {
-        let mut recent =
-            Self { limit, older: Found::default(), newer: Found::default(), fresh: Found::default(), merged: Found::default() };
+        let (newer, fresh, merged) = Default::default();
+        let mut recent = Self { limit, older: Merging::default(), newer, fresh, merged };
         let merged = meta(conn, MERGED).await?;
         let merged: i64 = merged.and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(0);
         let rows = sqlx::query(UNMERGED).bind(merged).fetch_all(conn).await.map_err(Error::database("read the recent events"))?;
@@ -189,7 +224,7 @@ impl Recent {
 
     /// Adds what `arrivals` ask for to what the tables say.
     pub(crate) fn fill(&self, arrivals: &[Arrival], state: &mut State) {
-        for all in [&self.older, &self.newer, &self.fresh] {
+        for all in [&self.older.found, &self.newer, &self.fresh] {
             for arrival in arrivals {
                 if let Some((_, event)) = all.deliveries.get(&arrival.delivery) {
                     state.deliveries.insert(arrival.delivery, *event);
@@ -212,26 +247,26 @@ impl Recent {
 
     /// Merges a little, as much as keeps up with what comes.
     pub(crate) async fn advance(&mut self, conn: &mut SqliteConnection) -> Result<(), Error> {
-        if self.older.is_empty() || self.fresh.is_empty() {
+        if self.older.found.is_empty() || self.fresh.is_empty() {
             return Ok(());
         }
         let mut some = self.older.take(&self.fresh);
         let stored = some.store(conn).await;
-        let last = self.older.is_empty();
+        let last = self.older.found.is_empty();
         self.merged.absorb(&mut some);
         stored?;
         if last {
-            mark(conn, self.older.upto).await?;
+            mark(conn, self.older.found.upto).await?;
         }
         Ok(())
     }
 
     /// Merges all of it: whoever reads the tables finds everything in them then.
     pub(crate) async fn flush(&mut self, conn: &mut SqliteConnection) -> Result<(), Error> {
-        if self.older.is_empty() && self.newer.is_empty() && self.fresh.is_empty() {
+        if self.older.found.is_empty() && self.newer.is_empty() && self.fresh.is_empty() {
             return Ok(());
         }
-        self.merged.absorb(&mut self.older);
+        self.merged.absorb(&mut std::mem::take(&mut self.older).found);
         self.merged.absorb(&mut self.newer);
         let fresh = std::mem::take(&mut self.fresh);
         self.merged.store(conn).await?;
@@ -243,8 +278,8 @@ impl Recent {
     pub(crate) fn committed(&mut self) {
         self.newer.absorb(&mut self.fresh);
         self.merged = Found::default();
-        if self.older.is_empty() && self.newer.deliveries.len().max(self.newer.parts.len()) >= self.limit {
-            self.older = std::mem::take(&mut self.newer);
+        if self.older.found.is_empty() && self.newer.deliveries.len().max(self.newer.parts.len()) >= self.limit {
+            self.older = Merging::of(std::mem::take(&mut self.newer));
         }
     }
 
@@ -252,7 +287,11 @@ impl Recent {
     pub(crate) fn rolled_back(&mut self) {
         self.fresh = Found::default();
         // Where it came from, or before all that is left: the mark of what is merged must not pass it.
-        self.older.absorb(&mut self.merged);
+        if !self.merged.is_empty() {
+            let mut found = std::mem::take(&mut self.older).found;
+            found.absorb(&mut self.merged);
+            self.older = Merging::of(found);
+        }
     }
 }
 
