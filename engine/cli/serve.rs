@@ -39,7 +39,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &Arguments) -> Result<Findin
         config.server.listen = listen;
     }
     let tokio = super::tokio()?;
-    let telemetry = telemetry::begin(config.server.log, tokio.handle());
+    let telemetry = telemetry::begin(config.server.log, tokio.handle()).context("cannot begin to log")?;
     tokio.block_on(async {
         let outcome = serve(&config).await;
         telemetry.finish(EXPORT_WITHIN).await;

@@ -4,11 +4,12 @@
 //! level of the log are not made. The variables are [those of OpenTelemetry](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 
 mod collector;
+mod lines;
 mod sampling;
 mod spans;
 
 use std::env;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,43 +24,53 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::config::LogFormat;
 use collector::Collector;
+use lines::Lines;
 use sampling::Sampling;
 use spans::Spans;
 
 /// What has to be finished before the process ends.
-pub(crate) struct Telemetry(Option<Arc<BatchSpanProcessor>>);
+pub(crate) struct Telemetry {
+    lines: Lines,
+    spans: Option<Arc<BatchSpanProcessor>>,
+}
 
 /// Begins to log to standard error, as `RUST_LOG` says, and to export spans, as the `OTEL_…` variables say.
-pub(crate) fn begin(format: LogFormat, handle: &Handle) -> Telemetry {
+///
+/// # Errors
+/// The system gives no thread to write with.
+pub(crate) fn begin(format: LogFormat, handle: &Handle) -> io::Result<Telemetry> {
+    let lines = Lines::begin()?;
     let filter = || EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     let (exporting, failed) = match exporting(handle) {
         Ok(exporting) => (exporting, None),
         Err(why) => (None, Some(why)),
     };
     let Some((spans, processor)) = exporting else {
-        tracing_subscriber::registry().with(lines(format)).with(filter()).init();
+        tracing_subscriber::registry().with(layer(format, &lines)).with(filter()).init();
         if let Some(why) = failed {
             tracing::error!(why, "no traces are exported: the OTEL_… variables cannot be followed");
         }
-        return Telemetry(None);
+        return Ok(Telemetry { lines, spans: None });
     };
     let ours = filter_fn(|metadata| metadata.target().starts_with("zelo"));
-    tracing_subscriber::registry().with(lines(format).with_filter(filter())).with(spans.with_filter(ours)).init();
-    Telemetry(Some(processor))
+    tracing_subscriber::registry().with(layer(format, &lines).with_filter(filter())).with(spans.with_filter(ours)).init();
+    Ok(Telemetry { lines, spans: Some(processor) })
 }
 
 impl Telemetry {
-    /// Hands out what was not exported yet, for at most `within`.
+    /// Hands out what was not exported yet, for at most `within`, and writes the last lines.
     pub(crate) async fn finish(self, within: Duration) {
-        let Some(processor) = self.0 else { return };
-        // It blocks until its thread has ended. What a collector that does not answer was not told is lost.
-        let finished = tokio::task::spawn_blocking(move || drop(processor.shutdown_with_timeout(within)));
-        let _ = tokio::time::timeout(within, finished).await;
+        if let Some(processor) = self.spans {
+            // It blocks until its thread has ended. What a collector that does not answer was not told is lost.
+            let finished = tokio::task::spawn_blocking(move || drop(processor.shutdown_with_timeout(within)));
+            let _ = tokio::time::timeout(within, finished).await;
+        }
+        self.lines.flush();
     }
 }
 
-fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+fn layer(format: LogFormat, lines: &Lines) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let lines = fmt::layer().with_writer(lines.clone()).with_ansi(io::stderr().is_terminal());
     match format {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().boxed(),
