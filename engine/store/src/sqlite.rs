@@ -98,6 +98,7 @@ mod windows;
 mod writer;
 
 use amend::Say;
+use budgets::{Question, Questions};
 use checkpoint::Check;
 use claim::Claim;
 use erase::Erase;
@@ -164,6 +165,7 @@ pub struct SqliteStore {
     duties: Duties,
     commands: mpsc::Sender<Command>,
     reader: Reader,
+    questions: Questions,
     gauges: Arc<Gauges>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// One at a time.
@@ -367,7 +369,7 @@ impl Store for SqliteStore {
     }
 
     async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {
-        self.read(move |reader| budgets::sent_since(reader, contact, of, after)).await
+        self.questions.ask(&self.reader, Question { contact, of, after }).await
     }
 
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {

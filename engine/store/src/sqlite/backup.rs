@@ -71,7 +71,7 @@ async fn copy_out(reader: &Reader, key: [u8; 32], part: &Path) -> Result<BackupR
     let (heads, last) = match &reader.from {
         // A connection of its own: it takes as long as it takes, and the readers serve others.
         From::Pool(pool) => {
-            let mut conn = pool.connect_options().as_ref().clone().connect().await.map_err(Error::database("open"))?;
+            let mut conn = pool.options.connect().await.map_err(Error::database("open"))?;
             let before = before(&mut conn).await;
             let copied = sqlx::query("VACUUM INTO ?1").bind(&name).execute(&mut conn).await;
             conn.close().await.map_err(Error::database(doing))?;

@@ -44,15 +44,35 @@ impl Rows {
         bind: impl Fn(Bound<'q>, T) -> Bound<'q> + Send,
     ) -> Result<u64, Error> {
         let mut touched = 0;
-        let mut left = rows.len();
-        let mut rows = rows.into_iter();
-        while left > 0 {
-            let size = SIZES.into_iter().find(|size| *size >= left).unwrap_or(SIZES[SIZES.len() - 1]);
-            let query = rows.by_ref().take(size).fold(sqlx::query(AssertSqlSafe(self.sql(size))), &bind);
+        for query in self.queries(rows, bind) {
             touched += query.execute(&mut *conn).await.map_err(Error::database(self.doing))?.rows_affected();
-            left -= size.min(left);
         }
         Ok(touched)
+    }
+
+    /// Asks the statement about all `rows`, each of which `bind` adds to the query; what it answers.
+    pub(crate) async fn fetch<'q, T: Send>(
+        &self,
+        conn: &mut SqliteConnection,
+        rows: Vec<T>,
+        bind: impl Fn(Bound<'q>, T) -> Bound<'q> + Send,
+    ) -> Result<Vec<SqliteRow>, Error> {
+        let mut found = Vec::with_capacity(rows.len());
+        for query in self.queries(rows, bind) {
+            found.extend(query.fetch_all(&mut *conn).await.map_err(Error::database(self.doing))?);
+        }
+        Ok(found)
+    }
+
+    fn queries<'q, T>(&self, rows: Vec<T>, bind: impl Fn(Bound<'q>, T) -> Bound<'q>) -> impl Iterator<Item = Bound<'q>> {
+        let mut left = rows.len();
+        let mut rows = rows.into_iter();
+        std::iter::from_fn(move || {
+            let size = SIZES.into_iter().find(|size| *size >= left).unwrap_or(SIZES[SIZES.len() - 1]);
+            let wanted = left > 0;
+            left -= size.min(left);
+            wanted.then(|| rows.by_ref().take(size).fold(sqlx::query(AssertSqlSafe(self.sql(size))), &bind))
+        })
     }
 
     fn sql(&self, rows: usize) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, mpsc};
 
@@ -22,16 +22,13 @@ use super::identities::Written;
 use super::keys::Sealer;
 use super::line::Line;
 use super::migrate::migrate;
-use super::reader::{From, Reader};
+use super::reader::{From, Pool, Reader};
 use super::recent::Recent;
 use super::writer::{Desk, Writer};
 use super::{SqliteConfig, SqliteStore};
 use crate::register::Register;
 use crate::seal::{Keyring, Place, Root, open_own, seal_own};
 use crate::{Duties, Error, MasterKey};
-
-/// Readers side by side: pages and workers; one writer keeps them fed.
-const READERS: u32 = 4;
 
 /// How long somebody else may hold the database: no zelo does, but a program that somebody looks into it with may.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,9 +62,7 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let Opened { conn, desk, ring, options, lock, .. } = opened;
     let conn = Arc::new(Mutex::new(conn));
     let from = match &config.path {
-        Some(_) => From::Pool(
-            SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false).connect_lazy_with(options.read_only(true)),
-        ),
+        Some(_) => From::Pool(Pool::new(options.read_only(true))),
         None => From::Writer(conn.clone()),
     };
     let (commands, waiting) = mpsc::channel(config.queue.max(1));
@@ -76,8 +71,9 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
     let writer = tokio::spawn(writer.run());
     let (reader, writer) = (Reader { from, ring }, Mutex::new(Some(writer)));
-    let (backups, replays) = Default::default();
-    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties: config.duties, commands, reader, gauges, writer, backups, replays }))
+    let (questions, backups, replays) = Default::default();
+    let duties = config.duties;
+    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties, commands, reader, questions, gauges, writer, backups, replays }))
 }
 
 /// Changes the master key of the store, which nobody else has open.

@@ -53,6 +53,31 @@ conforming! {
         assert_eq!(db.store.sent_since(index.contact("norte", "55119"), None, minute(0)).await.unwrap(), 0, "on another connection");
     }
 
+    async fn whoever_asks_at_the_same_time_gets_an_answer_of_their_own(kind) {
+        let db = Db::open(kind).await;
+        let work = claimed(&db, 1, "thank", 1).await;
+        let contacts: Vec<String> = (1..=9).map(|number| format!("5511{number}")).collect();
+        let all: Vec<&str> = contacts.iter().enumerate().flat_map(|(place, to)| vec![to.as_str(); place + 1]).collect();
+        db.store.settle(sends(&work, &all), minute(2)).await.unwrap();
+
+        // More than any one statement has room for, in no order, some of them over before they are answered.
+        let wanted: Vec<(usize, Option<&str>, i64)> = (0..600).map(|ask| (ask * 7 % 10, [None, Some("thank"), Some("other")][ask % 3], (ask % 2) as i64 * 2)).collect();
+        let asked = wanted.iter().map(|(contact, action, after)| {
+            let to = contacts.get(*contact).map_or("other", String::as_str);
+            since(&db, to, *action, minute(*after))
+        });
+        let mut given_up: Vec<_> = (0..3).map(|_| Box::pin(since(&db, "55111", None, minute(0)))).collect();
+        for one in &mut given_up {
+            assert!(futures::poll!(one).is_pending());
+        }
+        drop(given_up);
+        let found = futures::future::join_all(asked).await;
+        for ((contact, action, after), found) in wanted.into_iter().zip(found) {
+            let counts = contact < 9 && action != Some("other") && after < 2;
+            assert_eq!(found, if counts { contact as u32 + 1 } else { 0 }, "{contact} {action:?} {after}");
+        }
+    }
+
     async fn what_is_taken_back_or_stale_does_not_count(kind) {
         let db = Db::open(kind).await;
         let index = db.store.indexer().clone();

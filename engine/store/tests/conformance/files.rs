@@ -47,6 +47,24 @@ async fn only_one_server_may_have_the_file() {
 }
 
 #[tokio::test]
+async fn a_store_that_closes_finishes_what_is_read_and_lends_no_more() {
+    let db = Db::open(Kind::SqliteFile).await;
+    db.record(db.delivery(1, 0)).await;
+    // More than can read side by side: they wait for each other, and the store for all of them.
+    let page = zelo_store::Page::default();
+    let reads = futures::future::join_all((0..40).map(|_| db.store.events(&page)));
+    let close = async {
+        // They have begun, or wait.
+        tokio::task::yield_now().await;
+        db.store.close().await
+    };
+    let (read, closed) = futures::join!(reads, close);
+    closed.unwrap();
+    assert!(read.iter().all(|read| read.as_ref().is_ok_and(|events| events.len() == 1)), "{read:?}");
+    assert!(matches!(db.store.events(&page).await, Err(Error::Closed)));
+}
+
+#[tokio::test]
 async fn a_store_that_is_dropped_lets_the_file_go() {
     let db = Db::open(Kind::SqliteFile).await;
     let config = at(&db);
