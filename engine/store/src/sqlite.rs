@@ -5,7 +5,7 @@
 //!   attempts), `effects` (what they did and said), `checkpoint`, `steps` (what becomes of other jobs), `import`, `amend`, `claim` (with `line`: whose turn it is), `keeper` (leases, due times), `people` (automations,
 //!   credentials), `revive` (what people decide about jobs), `halts`, `secrets`.
 //! - `backup`: copies of the file, and how one takes its place.
-//! - `reader`: connections that only read. What they serve: `events`, `lists`, `conversations`, `archive`, and the loading half of `claim`.
+//! - `reader`: connections that only read. What they serve: `events`, `lists`, `conversations`, `archive`, and the loading half of `claim`. `together`: those that many jobs ask at once.
 //! - `replay`: stored events, once more for a rule.
 //! - `budgets`: who got how many messages of late, written with the messages.
 //! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
@@ -91,6 +91,7 @@ mod settle;
 mod steps;
 mod subjects;
 mod today;
+mod together;
 mod troubles;
 mod turns;
 mod waiting;
@@ -98,7 +99,7 @@ mod windows;
 mod writer;
 
 use amend::Say;
-use budgets::{Question, Questions};
+use budgets::SentSince;
 use checkpoint::Check;
 use claim::Claim;
 use erase::Erase;
@@ -107,6 +108,7 @@ use halts::{LiftHalt, PutHalt};
 use heard::AddHeard;
 use import::Bring;
 use keeper::{Reclaim, Renew, Retime};
+use lists::RecordAt;
 use people::{PutAutomation, PutCredential, RevokeCredential, TakeCredential};
 use persons::{PutPerson, RemovePerson, SeeToPerson, SpendCode};
 use reader::Reader;
@@ -116,6 +118,7 @@ use reschedule::Move;
 use retention::Retain;
 use revive::{Cancel, Portion, Round};
 use secrets::{PutSecret, RemoveSecret};
+use together::Together;
 use writer::{Command, Merge, Ready, Waiting, Write};
 
 pub use consents::WITHDRAWN;
@@ -165,7 +168,8 @@ pub struct SqliteStore {
     duties: Duties,
     commands: mpsc::Sender<Command>,
     reader: Reader,
-    questions: Questions,
+    budgets: Together<SentSince>,
+    records: Together<RecordAt>,
     gauges: Arc<Gauges>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// One at a time.
@@ -369,7 +373,7 @@ impl Store for SqliteStore {
     }
 
     async fn sent_since(&self, contact: KeyHash, of: Option<(AutomationId, String)>, after: Timestamp) -> Result<u32, Error> {
-        self.questions.ask(&self.reader, Question { contact, of, after }).await
+        self.budgets.ask(&self.reader, SentSince { contact, of, after }).await
     }
 
     async fn state(&self, slot: KeyHash) -> Result<Option<String>, Error> {
@@ -513,7 +517,7 @@ impl Store for SqliteStore {
     }
 
     async fn record_at(&self, hash: KeyHash) -> Result<Option<RecordRow>, Error> {
-        self.read(|reader| lists::record_at(reader, hash)).await
+        self.records.ask(&self.reader, RecordAt(hash)).await
     }
 
     async fn records(&self, page: &Page, kind: Option<&str>) -> Result<Vec<RecordView>, Error> {

@@ -1,11 +1,9 @@
 //! Who got how many messages of late: what budgets are counted by. Written with the messages themselves, so that what is taken
 //! back never counts.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
+use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::oneshot;
 
 use zelo_core::budget::PER_MAX;
 use zelo_core::{AutomationId, Job, KeyHash};
@@ -13,9 +11,9 @@ use zelo_core::{AutomationId, Job, KeyHash};
 use super::bulk::{Rows, expect_rows};
 use super::column::{Columns, ms};
 use super::effects::of_job;
-use super::reader::Reader;
-use super::writer::Reply;
+use super::together::Question;
 use crate::Error;
+use crate::seal::Keyring;
 
 const INSERT: Rows = Rows {
     doing: "count messages",
@@ -61,75 +59,31 @@ pub(crate) async fn count(conn: &mut SqliteConnection, sent: Vec<Sent<'_>>) -> R
 }
 
 /// How many messages went to a contact later than a time.
-pub(crate) struct Question {
+pub(crate) struct SentSince {
     pub contact: KeyHash,
     /// Those of this action alone.
     pub of: Option<(AutomationId, String)>,
     pub after: Timestamp,
 }
 
-/// Questions that are asked at the same time: they are one query. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Questions(Arc<Mutex<Vec<(Question, Reply<u32>)>>>);
+#[async_trait]
+impl Question for SentSince {
+    type Answer = u32;
 
-impl Questions {
-    /// Asks as soon as a connection is free, together with whoever else asks until then. What was stored before is counted.
-    pub(crate) async fn ask(&self, reader: &Reader, question: Question) -> Result<u32, Error> {
-        let (reply, answer) = oneshot::channel();
-        if self.add(question, reply) {
-            // Apart from who asked first, who may go.
-            tokio::spawn(self.clone().answer(reader.clone()));
+    async fn answers(conn: &mut SqliteConnection, _: &Keyring, questions: &[Self]) -> Result<Vec<u32>, Error> {
+        let mut answers = vec![0; questions.len()];
+        let found = SENT_SINCE
+            .fetch(conn, questions.iter().enumerate().collect(), |query, (place, Self { contact, of, after })| {
+                let (automation, action) = of.as_ref().map(|(automation, action)| (automation.0.as_str(), action.as_str())).unzip();
+                query.bind(place as i64).bind(contact.0.to_vec()).bind(ms(*after)).bind(automation).bind(action)
+            })
+            .await?;
+        for row in &found {
+            let row = Columns::new(row, "sent_messages", "question");
+            if let Some(answer) = answers.get_mut(row.count("question")? as usize) {
+                *answer = u32::try_from(row.count("sent")?).unwrap_or(u32::MAX);
+            }
         }
-        answer.await.unwrap_or(Err(Error::Closed))
+        Ok(answers)
     }
-
-    /// Whether it is the first.
-    fn add(&self, question: Question, reply: Reply<u32>) -> bool {
-        let mut waiting = self.waiting();
-        waiting.push((question, reply));
-        waiting.len() == 1
-    }
-
-    async fn answer(self, reader: Reader) {
-        // Those who are about to ask come along, as long as they keep coming.
-        let mut seen = 0;
-        while seen < self.waiting().len() {
-            seen = self.waiting().len();
-            tokio::task::yield_now().await;
-        }
-        let conn = reader.conn().await;
-        let (questions, replies): (Vec<_>, Vec<_>) = std::mem::take(&mut *self.waiting()).into_iter().unzip();
-        let answers = match conn {
-            Ok(mut conn) => sent_since(&mut conn, questions).await,
-            Err(error) => Err(error),
-        };
-        match answers {
-            Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| drop(reply.send(Ok(answer)))),
-            Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone())))),
-        }
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Vec<(Question, Reply<u32>)>> {
-        // Nothing that is done under it can leave it half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The answers to `questions`, in their order.
-async fn sent_since(conn: &mut SqliteConnection, questions: Vec<Question>) -> Result<Vec<u32>, Error> {
-    let mut answers = vec![0; questions.len()];
-    let rows = questions.into_iter().enumerate().collect();
-    let found = SENT_SINCE
-        .fetch(conn, rows, |query, (place, Question { contact, of, after })| {
-            let (automation, action) = of.map(|(automation, action)| (automation.0, action)).unzip();
-            query.bind(place as i64).bind(contact.0.to_vec()).bind(ms(after)).bind(automation).bind(action)
-        })
-        .await?;
-    for row in &found {
-        let row = Columns::new(row, "sent_messages", "question");
-        if let Some(answer) = answers.get_mut(row.count("question")? as usize) {
-            *answer = u32::try_from(row.count("sent")?).unwrap_or(u32::MAX);
-        }
-    }
-    Ok(answers)
 }

@@ -1,6 +1,7 @@
 //! What people and programs look at: jobs, journals, messages, records, state.
 
-use sqlx::sqlite::SqliteRow;
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::{JobId, JobState, JournalEntry, KeyHash, Pseudonym, RecordRow};
 
@@ -14,8 +15,10 @@ use super::load::{load_records, open_record};
 use super::others::{Others, Records};
 use super::reader::{ReadConnection, Reader};
 use super::settle::summary_at;
+use super::together::Question;
 use super::waiting::wait;
 use crate::envelope::{self, DocumentHead};
+use crate::seal::Keyring;
 use crate::{AttemptView, DocumentView, Error, JobView, MessageView, Page, RecordView, effect_id};
 
 const JOB: &str = concat!(
@@ -260,10 +263,17 @@ pub(crate) fn document_view(row: &Columns<'_>, whose: &Whose) -> Result<Document
     })
 }
 
-/// The record at `hash`.
-pub(crate) async fn record_at(reader: Reader, hash: KeyHash) -> Result<Option<RecordRow>, Error> {
-    let mut conn = reader.conn().await?;
-    Ok(load_records(&mut conn, &reader.ring, &[hash].into()).await?.remove(&hash))
+/// The record at a hash.
+pub(crate) struct RecordAt(pub KeyHash);
+
+#[async_trait]
+impl Question for RecordAt {
+    type Answer = Option<RecordRow>;
+
+    async fn answers(conn: &mut SqliteConnection, ring: &Keyring, questions: &[Self]) -> Result<Vec<Self::Answer>, Error> {
+        let found = load_records(conn, ring, &questions.iter().map(|Self(hash)| *hash).collect()).await?;
+        Ok(questions.iter().map(|Self(hash)| found.get(hash).cloned()).collect())
+    }
 }
 
 /// A page of records.

@@ -71,9 +71,11 @@ pub(super) async fn open(config: SqliteConfig, master: MasterKey, entropy: Arc<d
     let writer = Writer { conn, desk, commands: waiting, batch: config.batch.max(1), lock };
     let writer = tokio::spawn(writer.run());
     let (reader, writer) = (Reader { from, ring }, Mutex::new(Some(writer)));
-    let (questions, backups, replays) = Default::default();
+    let (budgets, records) = Default::default();
+    let (backups, replays) = Default::default();
     let duties = config.duties;
-    Ok(Arc::new(SqliteStore { indexer, audit_key, register, duties, commands, reader, questions, gauges, writer, backups, replays }))
+    let store = SqliteStore { indexer, audit_key, register, duties, commands, reader, budgets, records, gauges, writer, backups, replays };
+    Ok(Arc::new(store))
 }
 
 /// Changes the master key of the store, which nobody else has open.

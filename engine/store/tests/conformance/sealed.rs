@@ -7,7 +7,7 @@ use zelo_core::settle::LocalWrite;
 use zelo_core::{Cause, Document, JobState, RecordEdit};
 use zelo_store::Page;
 
-use crate::build::{DAY, Db, Kind, minute, sending, stamp};
+use crate::build::{DAY, Db, Kind, minute, record_ref, sending, stamp};
 
 const MARKERS: [&str; 5] = ["Zuleica-Marcador", "+55-11-90000-4321", "texto-secreto-do-lembrete", "paciente-id-314159", "nota-de-registro"];
 
@@ -83,6 +83,22 @@ async fn a_sealed_value_opens_in_its_own_row_only() {
     assert_eq!(db.sql(swap).await, 2);
     let error = db.store.events(&Page::default()).await.unwrap_err().to_string();
     assert!(error.contains("does not open"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_in_nobody_elses_way() {
+    let db = Db::open(Kind::SqliteFile).await;
+    let index = db.store.indexer().clone();
+    for (number, patient) in [(1, "a"), (2, "b"), (3, "c")] {
+        db.record(db.delivery(number, 0).remembers(&index, patient, json!({ "name": patient }))).await;
+    }
+    assert_eq!(db.sql("UPDATE records SET sealed = zeroblob(length(sealed)) WHERE written = 2").await, 1);
+    // All at once: one query at first.
+    let asked = ["a", "b", "c", "d", "a"].map(|patient| db.store.record_at(record_ref(&index, patient).hash));
+    let found = futures::future::join_all(asked).await;
+    let name = |place: usize| found[place].as_ref().unwrap().as_ref().map(|row| row.document["name"].clone());
+    assert_eq!([name(0), name(2), name(3), name(4)], [Some(json!("a")), Some(json!("c")), None, Some(json!("a"))]);
+    assert!(found[1].as_ref().unwrap_err().to_string().contains("does not open"));
 }
 
 #[tokio::test]
