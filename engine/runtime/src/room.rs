@@ -1,9 +1,9 @@
 //! How many jobs are in hand, and how many of them run.
 //!
 //! A job is claimed, runs, and its end is on its way to the disk. Slots bound what runs: a plugin's memory. A claim is a commit, so a worker
-//! that asked for as many jobs as it has free slots would stand still for one each time, and commit again for a handful. It asks for as many
-//! more as have run since it asked last: about so many will have run until the answer is there. Where jobs take long that is hardly any, and
-//! none is taken out of the line for long before it runs.
+//! that asked for as many jobs as it has free slots would stand still for one each time, and commit again for a handful. It asks for
+//! [`AHEAD`] times as many more as have run since it asked last: about so many will have run until the answer is there. Where jobs take long
+//! that is hardly any, and none is taken out of the line for long before it runs.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 /// For each slot, so many jobs may be in hand: those that have run and whose end is on its way to the disk keep no other from running.
 /// Without them a disk that takes some milliseconds for each commit would set the pace, however many ends fit into one.
 const IN_HAND: usize = 4;
+
+/// For each job that has run since the last claim, so many more are claimed than there are slots. An answer comes with the commit after the
+/// one that is under way: two of them pass, and what has run since the last claim ran in one.
+const AHEAD: usize = 2;
 
 /// Room for jobs.
 pub(crate) struct Room(Arc<Inner>);
@@ -43,7 +47,7 @@ impl Inner {
     /// Takes the places of `first` and of as many more as there is room for; none, where there is none.
     fn enter(self: &Arc<Self>, first: &mut Option<OwnedSemaphorePermit>) -> Vec<Place> {
         let mut counts = self.counts();
-        let room = (self.size + counts.ran).saturating_sub(counts.open);
+        let room = (self.size + AHEAD * counts.ran).saturating_sub(counts.open);
         let hands = std::iter::from_fn(|| first.take().or_else(|| self.hand.clone().try_acquire_owned().ok()));
         let places: Vec<_> = hands.take(room).map(|hand| Place { inner: self.clone(), open: true, _hand: hand }).collect();
         if !places.is_empty() {
@@ -132,13 +136,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn as_many_more_are_taken_as_have_run_since() {
+    async fn twice_as_many_more_are_taken_as_have_run_since() {
         let room = Room::new(4);
         let mut first = room.take().await;
         assert_eq!(first.len(), 4);
         assert!(timeout(Duration::from_secs(1), room.take()).await.is_err(), "none has run");
         let ended = ran(first.drain(..2)).await;
-        assert_eq!(room.take().await.len(), 4, "two slots are free, and two have run");
+        assert_eq!(room.take().await.len(), 6, "two slots are free, and two have run");
         drop((first, ended));
     }
 
