@@ -165,14 +165,20 @@ mod tests {
 
     #[test]
     fn whoever_writes_is_woken_by_the_first_line() {
+        const TIMES: usize = 200;
         let (lines, written) = lines();
         let waiting = lines.clone();
         let writer = std::thread::spawn(move || {
-            waiting.wait();
-            waiting.flush();
+            for _ in 0..TIMES {
+                waiting.wait();
+                waiting.flush();
+            }
         });
-        lines.add(b"one\n");
+        for _ in 0..TIMES {
+            // Mostly it waits again by now.
+            lines.add(b"one\n");
+            assert_eq!(written.recv_timeout(Duration::from_secs(20)).unwrap(), "one\n");
+        }
         writer.join().unwrap();
-        assert_eq!(written.try_recv().unwrap(), "one\n");
     }
 }
