@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::arrival::{Arrival, Candidate, LookupRef, Plan, RecordRef, RecordWrite};
 use crate::concurrency::Lane;
 use crate::event::Status;
-use crate::hash::KeyHash;
+use crate::hash::{KeyHash, KeyMap};
 use crate::id::{AutomationId, EventId, JobId};
 use crate::job::{Job, JobState, Need, Reason};
 use crate::record::RecordRow;
@@ -86,9 +86,9 @@ impl Needs {
 #[derive(Debug, Default)]
 pub struct State {
     /// Events already stored under these deliveries.
-    pub deliveries: HashMap<KeyHash, EventId>,
+    pub deliveries: KeyMap<EventId>,
     /// The newest time of each entity.
-    pub entities: HashMap<KeyHash, Timestamp>,
+    pub entities: KeyMap<Timestamp>,
     pub keys: HashMap<KeyHash, KeyRow>,
     /// Live jobs: those under the keys, and those that read the written records.
     pub jobs: HashMap<JobId, Job>,

@@ -4,8 +4,11 @@
 //! of them, cut to 128 bits, under a key that is derived from the master key. Each kind has its own label and every
 //! part is length-prefixed, so no two questions can collide.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -16,8 +19,37 @@ use crate::budget::contact;
 use crate::id::AutomationId;
 
 /// A keyed hash, as stored.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash(pub [u8; 16]);
+
+/// A half of it tells as much apart as a hash table can.
+impl Hash for KeyHash {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [half @ .., _, _, _, _, _, _, _, _] = self.0;
+        state.write_u64(u64::from_le_bytes(half));
+    }
+}
+
+/// A table by keyed hashes, in which each is its own place: they are spread already, and by a key that who would crowd them does not have.
+pub type KeyMap<V> = HashMap<KeyHash, V, BuildHasherDefault<Spread>>;
+
+/// Hashes a keyed hash: no further.
+#[derive(Default)]
+pub struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write_u64(&mut self, half: u64) {
+        self.0 = half;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// As lower-case hexadecimal.
 impl Serialize for KeyHash {
@@ -29,14 +61,14 @@ impl Serialize for KeyHash {
 impl<'de> Deserialize<'de> for KeyHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
         bytes.map(Self).ok_or_else(|| D::Error::custom(format_args!("`{text}` is no keyed hash")))
     }
 }
 
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        fmt::Display::fmt(&HEXLOWER.encode_display(&self.0), f)
     }
 }
 
@@ -160,7 +192,34 @@ impl Indexer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher;
+
     use super::*;
+
+    #[test]
+    fn a_table_by_hashes_finds_each() {
+        let index = Indexer::new(&[7; 32]);
+        let number = |number: u32| index.subject("c", &number.to_string());
+        let table: KeyMap<u32> = (0..1000).map(|one| (number(one), one)).collect();
+        assert!((0..1000).all(|one| table.get(&number(one)) == Some(&one)) && table.len() == 1000);
+        assert!(!table.contains_key(&number(1000)));
+        // Those whose first half is the same are two.
+        let KeyHash(mut other) = number(1);
+        other[15] ^= 1;
+        assert!(!table.contains_key(&KeyHash(other)));
+        let places =
+            |bits: u32| (0..1000).map(|one| BuildHasherDefault::<Spread>::default().hash_one(number(one)) >> bits).collect::<HashSet<_>>();
+        assert!(places(57).len() > 100 && places(0).len() == 1000, "spread over all bits");
+    }
+
+    #[test]
+    fn a_hash_reads_back_what_it_prints() {
+        let hash = Indexer::new(&[7; 32]).subject("c", "1");
+        let text = serde_json::to_string(&hash).unwrap();
+        assert_eq!((text.as_str(), text.len()), (format!("\"{hash:?}\"").as_str(), 34));
+        assert_eq!(serde_json::from_str::<KeyHash>(&text).unwrap(), hash);
+    }
 
     #[test]
     fn kinds_and_parts_do_not_collide() {

@@ -50,7 +50,7 @@ pub use entropy::{Entropy, SeededEntropy};
 pub use event::{Cause, Entity, Event, Status};
 pub use grants::Grants;
 pub use halt::{Halt, HaltScope};
-pub use hash::{Indexer, KeyHash};
+pub use hash::{Indexer, KeyHash, KeyMap};
 pub use id::{AutomationId, EventId, JobId, Pseudonym};
 pub use invocation::{Disclosure, Invocation};
 pub use job::{Job, JobState, Need};

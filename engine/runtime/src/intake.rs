@@ -141,12 +141,12 @@ impl Counts {
     }
 }
 
-/// An event of a delivery that came to something.
-pub enum Accepted {
+/// An event of a delivery that came to something; `E` is what is wanted of it.
+pub enum Accepted<E = Box<Event>> {
     /// Of no type that the source names.
     Ignored { why: String },
     /// Stored, or known already.
-    Recorded { event: Box<Event>, decision: Decision, violation: Option<String> },
+    Recorded { event: E, decision: Decision, violation: Option<String> },
 }
 
 /// What an event of a delivery says.
@@ -224,7 +224,8 @@ impl Runtime {
     pub async fn receive(&self, arrived: Arrived, incoming: Incoming<'_>) -> Result<Answer, Refused> {
         // The name in a URL is anyone's text: it is told only where it is one of ours.
         let known = self.connections.contains_key(incoming.connection).then_some(incoming.connection);
-        let span = info_span!(
+        // For a collector: each line says itself what it is about, which costs a delivery less than a span of the log.
+        let span = debug_span!(
             "receive",
             trace_id = %arrived.trace(),
             span_id = %SpanId::of_event(arrived.event),
@@ -239,11 +240,13 @@ impl Runtime {
         let outcome = self.verified(arrived, incoming).await;
         self.metrics().answered(begun.elapsed());
         match &outcome {
-            Ok(Answer::Handshake(_)) => tracing::info!("handshake answered"),
+            Ok(Answer::Handshake(_)) => tracing::info!(trace_id = %arrived.trace(), connection = known, "handshake answered"),
             Ok(Answer::Taken { receipts, .. }) => receipts.all().iter().for_each(|receipt| {
                 self.metrics().received(incoming.connection, receipt.status);
                 self.0.hearing.accepted(incoming.connection, arrived.at);
                 tracing::info!(
+                    trace_id = %receipt.trace_id,
+                    connection = known,
                     event = receipt.event_id.map(tracing::field::display),
                     status = receipt.status.as_str(),
                     rules = receipt.rules,
@@ -253,7 +256,8 @@ impl Runtime {
             }),
             Err(refused) => {
                 self.count_refused(known, refused.word());
-                tracing::warn!(code = refused.word(), why = known.map(|_| tracing::field::display(refused)), "refused");
+                let why = known.map(|_| tracing::field::display(refused));
+                tracing::warn!(trace_id = %arrived.trace(), connection = known, code = refused.word(), why, "refused");
             }
         }
         outcome
@@ -277,7 +281,7 @@ impl Runtime {
         }
         let trace_id = arrived.trace();
         let ack = source.ack.clone();
-        let (accepted, split) = self.accept_as(arrived, connection, &delivery).await?;
+        let (accepted, split) = self.accept_as(arrived, connection, &delivery, |_| ()).await?;
         let mut receipts = accepted.into_iter().map(|accepted| match accepted {
             Accepted::Ignored { .. } => Receipt { event_id: None, status: Status::Ignored, rules: 0, trace_id, violation: None },
             Accepted::Recorded { decision, violation, .. } => {
@@ -345,16 +349,17 @@ impl Runtime {
     /// Why not. Nothing was stored then.
     pub async fn accept(&self, connection: &Connection, delivery: &Delivery<'_>, received: Timestamp) -> Result<Vec<Accepted>, Refused> {
         let arrived = Arrived { event: self.counts.id(received, self.entropy.as_ref()), at: received };
-        Ok(self.accept_as(arrived, connection, delivery).await?.0)
+        Ok(self.accept_as(arrived, connection, delivery, |event| Box::new(event.clone())).await?.0)
     }
 
-    /// The same, and whether the delivery was split.
-    async fn accept_as(
+    /// The same, with what is `wanted` of each event, and whether the delivery was split.
+    async fn accept_as<E>(
         &self,
         arrived: Arrived,
         connection: &Connection,
         delivery: &Delivery<'_>,
-    ) -> Result<(Vec<Accepted>, bool), Refused> {
+        wanted: fn(&Event) -> E,
+    ) -> Result<(Vec<Accepted<E>>, bool), Refused> {
         let edition = self.rules.current();
         let source = edition.rules.source(&connection.source).ok_or_else(|| Refused::NoConnection(connection.name.clone()))?;
         let through = Through {
@@ -371,7 +376,7 @@ impl Runtime {
             told.push(match event {
                 Matched::Ignored { why } => Err(why),
                 Matched::Arrival { arrival, violation } => {
-                    let event = Box::new(arrival.event.clone());
+                    let event = wanted(&arrival.event);
                     arrivals.push(*arrival);
                     Ok((event, violation))
                 }

@@ -30,7 +30,7 @@ pub(crate) fn open_routes(app: App) -> Router {
 }
 
 async fn careful(State(app): State<App>, mut response: Response) -> Response {
-    limits::careful(&app, response.headers_mut());
+    limits::careful(&app, false, response.headers_mut());
     response
 }
 

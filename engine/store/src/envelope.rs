@@ -62,7 +62,7 @@ impl Parts {
             subjects: subjects.clone().map(|(place, subject)| (!own(place)).then(|| subject.clone())).collect(),
             holes: holes.clone(),
         };
-        let mut whole = with_head(&head);
+        let mut whole = with_head(&head, arrival.body.len());
         let mut at = 0;
         for hole in &holes {
             whole.extend_from_slice(arrival.body.get(at..hole.start).unwrap_or_default());
@@ -71,7 +71,7 @@ impl Parts {
         }
         whole.extend_from_slice(arrival.body.get(at..).unwrap_or_default());
         let own = subjects.filter(|(place, _)| own(*place)).map(|(place, subject)| {
-            let mut part = with_head(&PartHead { subject: subject.clone() });
+            let mut part = with_head(&PartHead { subject: subject.clone() }, 0);
             for hole in holes.iter().filter(|hole| hole.person == place) {
                 part.extend_from_slice(arrival.body.get(hole.start..hole.start + hole.len).unwrap_or_default());
             }
@@ -81,8 +81,13 @@ impl Parts {
     }
 }
 
-fn with_head(head: &impl Serialize) -> Vec<u8> {
-    let mut bytes = vec![0; 4];
+/// As a rule a head is no longer than this, in bytes.
+const HEAD: usize = 256;
+
+/// The beginning of a part of which about `room` bytes follow.
+fn with_head(head: &impl Serialize, room: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + HEAD + room);
+    bytes.extend_from_slice(&[0; 4]);
     // Strings and lists of strings always have a JSON form.
     let _ = serde_json::to_writer(&mut bytes, head);
     let len = (bytes.len() - 4) as u32;

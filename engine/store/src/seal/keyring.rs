@@ -8,7 +8,7 @@ use hmac::Hmac;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use zelo_core::{Entropy, KeyHash, Pseudonym};
+use zelo_core::{Entropy, KeyHash, KeyMap, Pseudonym};
 
 use super::data_key::{DataKey, Place, Unopened};
 use super::master::MasterKey;
@@ -42,7 +42,7 @@ struct Cache {
 #[derive(Default)]
 struct Half {
     by_id: HashMap<i64, Arc<DataKey>>,
-    by_owner: HashMap<KeyHash, Arc<DataKey>>,
+    by_owner: KeyMap<Arc<DataKey>>,
 }
 
 impl Keyring {

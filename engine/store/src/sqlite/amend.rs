@@ -18,6 +18,7 @@ use super::load::{load_needs, open_record, record_at};
 use super::others::Records;
 use super::record::{SealedRecord, put_records};
 use super::steps;
+use super::trip::Trip;
 use super::writer::{Desk, Write};
 use crate::envelope::{self, RecordBody};
 use crate::seal::{DataKey, Owner};
@@ -75,11 +76,12 @@ impl Write for Say {
             let body = envelope::to_json(&RecordBody::of(&found.of.id, row)).map_err(damaged)?;
             let sealed = desk.sealer.ring().seal(&found.key, record_at(record), &[&body]);
             let (connection, clinic, kind) = (&found.of.connection, found.of.clinic.as_deref(), &found.of.kind);
+            let mut trip = Trip::default();
             put_records(
-                conn,
+                &mut trip,
                 vec![SealedRecord { hash: *record, connection, clinic, kind, time: row.time, key_id: found.key.id(), sealed }],
-            )
-            .await?;
+            );
+            trip.make(conn).await?;
         }
         let changed = state.dirty.changed_jobs.iter().filter_map(|id| Some((*jobs.get(id)?, state.jobs.get(id)?.clone(), self.now)));
         let changed: Vec<(Kept, Job, Timestamp)> = changed.collect();
@@ -129,7 +131,7 @@ impl Say {
     async fn made(&self, conn: &mut SqliteConnection, desk: &mut Desk, new: &NewRecord) -> Result<Found, Error> {
         let owner = Owner::of_people(&new.connection, new.clinic.as_deref(), new.subject.into_iter().collect());
         let hash = desk.sealer.ring().owner_hash(&owner);
-        let keys = desk.sealer.owners(conn, [(hash, (owner, self.now))].into()).await?;
+        let keys = desk.sealer.owners_now(conn, [(hash, (owner, self.now))].into()).await?;
         let key = keys.get(&hash).cloned().ok_or_else(|| Error::Inconsistent {
             table: "seal_keys",
             column: "wrapped",

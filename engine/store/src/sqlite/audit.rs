@@ -9,10 +9,12 @@ use zelo_core::audit::verify::{Verified, Verifier};
 use zelo_core::audit::{Head, Link};
 use zelo_core::{Actor, AuditEntry, AuditKind, Pseudonym};
 
-use super::bulk::{Rows, expect_rows, integers};
+use super::bulk::{Rows, integers};
 use super::column::{Columns, clinics, ms, of_clinics};
+use super::interned::Interned;
 use super::keys::packed_about;
 use super::reader::Reader;
+use super::trip::Trip;
 use super::writer::{Desk, Write};
 use crate::seal::is_signed;
 use crate::{AuditPage, AuditView, Error};
@@ -103,9 +105,16 @@ impl Chain {
 
 /// Adds `entries` to the log, in order.
 pub(crate) async fn append(conn: &mut SqliteConnection, desk: &mut Desk, entries: Vec<AuditEntry>) -> Result<(), Error> {
+    let mut trip = Trip::default();
+    write(&mut trip, desk, entries);
+    trip.make(conn).await
+}
+
+/// The same with what else is written later.
+pub(crate) fn write(trip: &mut Trip, desk: &mut Desk, entries: Vec<AuditEntry>) {
     #[cfg(feature = "unsealed")]
     if !desk.sealer.ring().is_sealing() {
-        return Ok(());
+        return;
     }
     let mut several: Vec<(Pseudonym, u64)> = Vec::new();
     let mut rows = Vec::with_capacity(entries.len());
@@ -117,25 +126,20 @@ pub(crate) async fn append(conn: &mut SqliteConnection, desk: &mut Desk, entries
         }
         rows.push((entry, link));
     }
-    let wanted = rows.len();
-    let touched = INSERT
-        .run(conn, rows, |query, (entry, link)| {
-            query
-                .bind(link.seq as i64)
-                .bind(ms(entry.at))
-                .bind(entry.kind.as_str())
-                .bind(entry.connection)
-                .bind(entry.clinic)
-                .bind(packed_about(&entry.about))
-                .bind(entry.actor.as_str().to_owned())
-                .bind(entry.job.map(|job| job.bytes().to_vec()))
-                .bind(entry.detail)
-                .bind(link.hash.to_vec())
-        })
-        .await?;
-    expect_rows("audit_log", "write the audit log", wanted, touched)?;
-    INSERT_SEVERAL.run(conn, several, |query, (pseudonym, seq)| query.bind(pseudonym.bytes().to_vec()).bind(seq as i64)).await?;
-    Ok(())
+    trip.add_all("audit_log", &INSERT, rows, |query, (entry, link)| {
+        query
+            .bind(link.seq as i64)
+            .bind(ms(entry.at))
+            .bind(Interned(entry.kind.as_str()))
+            .bind(entry.connection)
+            .bind(entry.clinic)
+            .bind(packed_about(&entry.about))
+            .bind(Interned(entry.actor.as_str()))
+            .bind(entry.job.map(|job| job.bytes().to_vec()))
+            .bind(entry.detail)
+            .bind(link.hash.to_vec())
+    });
+    trip.add(&INSERT_SEVERAL, several, |query, (pseudonym, seq)| query.bind(pseudonym.bytes().to_vec()).bind(seq as i64));
 }
 
 /// Adds one entry that no other write brings along.

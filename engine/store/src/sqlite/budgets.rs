@@ -8,10 +8,12 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::budget::PER_MAX;
 use zelo_core::{AutomationId, Job, KeyHash};
 
-use super::bulk::{Rows, expect_rows};
+use super::bulk::Rows;
 use super::column::{Columns, ms};
 use super::effects::of_job;
+use super::interned::Interned;
 use super::together::Question;
+use super::trip::Trip;
 use crate::Error;
 use crate::seal::Keyring;
 
@@ -24,7 +26,7 @@ const INSERT: Rows = Rows {
 
 // A portion at a time: whoever writes after a long silence must not pay for all of it.
 const FORGET: &str = "DELETE FROM sent_messages WHERE (contact, at, job_id, effect) IN \
-    (SELECT contact, at, job_id, effect FROM sent_messages WHERE at <= ?1 ORDER BY at LIMIT 512)";
+    (SELECT contact, at, job_id, effect FROM sent_messages WHERE at <= ? ORDER BY at LIMIT 512)";
 
 const SENT_SINCE: Rows = Rows {
     doing: "count messages",
@@ -43,19 +45,14 @@ pub(crate) struct Sent<'a> {
 }
 
 /// Counts messages, and forgets some that can matter no more.
-pub(crate) async fn count(conn: &mut SqliteConnection, sent: Vec<Sent<'_>>) -> Result<(), Error> {
-    let Some(latest) = sent.iter().map(|sent| sent.at).max() else { return Ok(()) };
-    let wanted = sent.len();
-    let touched = INSERT
-        .run(conn, sent, |query, Sent { job, effect, contact, at }| {
-            let query = of_job(query, job, effect).bind(contact.0.to_vec()).bind(ms(at));
-            query.bind(job.automation.0.as_str()).bind(job.action.as_str())
-        })
-        .await?;
-    expect_rows("sent_messages", "count messages", wanted, touched)?;
+pub(crate) fn count(trip: &mut Trip, sent: Vec<Sent<'_>>) {
+    let Some(latest) = sent.iter().map(|sent| sent.at).max() else { return };
+    trip.add_all("sent_messages", &INSERT, sent, |query, Sent { job, effect, contact, at }| {
+        let query = of_job(query, job, effect).bind(contact.0.to_vec()).bind(ms(at));
+        query.bind(Interned(&job.automation.0)).bind(Interned(&job.action))
+    });
     let before = latest.saturating_sub(PER_MAX).unwrap_or(Timestamp::MIN);
-    sqlx::query(FORGET).bind(ms(before)).execute(conn).await.map_err(Error::database("forget old messages"))?;
-    Ok(())
+    trip.add_one("forget old messages", FORGET, |query| query.bind(ms(before)));
 }
 
 /// How many messages went to a contact later than a time.

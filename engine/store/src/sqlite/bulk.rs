@@ -5,19 +5,39 @@
 //! so that each is prepared once and found again; the next larger one takes the rows, and what it has room for beyond
 //! them is null.
 
+use futures::TryStreamExt;
+use sqlx::encode::Encode;
+use sqlx::error::BoxDynError;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Sqlite};
+use sqlx::{Arguments, AssertSqlSafe, Either, Executor, Sqlite, Type};
 
 use zelo_core::KeyHash;
 
 use crate::Error;
 
 /// Rows that a statement has room for. A job has 36 columns: 256 rows stay within SQLite's 32,766 parameters.
-const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
+const SIZES: [usize; 6] = [1, 4, 16, 64, 128, 256];
 
-/// A query whose parameters are being bound.
-pub(crate) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+/// What is bound to the parameters of statements, one after the other.
+#[derive(Default)]
+pub(crate) struct Bound {
+    values: SqliteArguments,
+    unbound: Option<BoxDynError>,
+}
+
+impl Bound {
+    pub(crate) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(mut self, value: T) -> Self {
+        if let Err(error) = self.values.add(value) {
+            self.unbound.get_or_insert(error);
+        }
+        self
+    }
+
+    fn values(self) -> Result<SqliteArguments, sqlx::Error> {
+        self.unbound.map_or(Ok(self.values), |error| Err(sqlx::Error::Encode(error)))
+    }
+}
 
 /// A statement over any number of rows. Those it has room for and is not given are null in every column; the statement
 /// must leave them alone (an insertion selects `WHERE column1 IS NOT NULL`).
@@ -37,58 +57,81 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Runs the statement over all `rows`, each of which `bind` adds to the query; the number of rows it touched.
-    pub(crate) async fn run<'q, T: Send>(
+    pub(crate) async fn run<T: Send>(
         &self,
         conn: &mut SqliteConnection,
         rows: Vec<T>,
-        bind: impl Fn(Bound<'q>, T) -> Bound<'q> + Send,
+        bind: impl Fn(Bound, T) -> Bound + Send,
     ) -> Result<u64, Error> {
         let mut touched = 0;
         for query in self.queries(rows, bind) {
-            touched += query.execute(&mut *conn).await.map_err(Error::database(self.doing))?.rows_affected();
+            let done = query.map_err(Error::database(self.doing))?.execute(&mut *conn).await;
+            touched += done.map_err(Error::database(self.doing))?.rows_affected();
         }
         Ok(touched)
     }
 
     /// Asks the statement about all `rows`, each of which `bind` adds to the query; what it answers.
-    pub(crate) async fn fetch<'q, T: Send>(
+    pub(crate) async fn fetch<T: Send>(
         &self,
         conn: &mut SqliteConnection,
         rows: Vec<T>,
-        bind: impl Fn(Bound<'q>, T) -> Bound<'q> + Send,
+        bind: impl Fn(Bound, T) -> Bound + Send,
     ) -> Result<Vec<SqliteRow>, Error> {
         let mut found = Vec::with_capacity(rows.len());
         for query in self.queries(rows, bind) {
-            found.extend(query.fetch_all(&mut *conn).await.map_err(Error::database(self.doing))?);
+            let rows = query.map_err(Error::database(self.doing))?.fetch_all(&mut *conn).await;
+            found.extend(rows.map_err(Error::database(self.doing))?);
         }
         Ok(found)
     }
 
-    fn queries<'q, T>(&self, rows: Vec<T>, bind: impl Fn(Bound<'q>, T) -> Bound<'q>) -> impl Iterator<Item = Bound<'q>> {
-        let mut left = rows.len();
+    /// As many statements as all `rows` take.
+    fn queries<T>(&self, rows: Vec<T>, bind: impl Fn(Bound, T) -> Bound) -> impl Iterator<Item = Result<Ready, sqlx::Error>> {
+        let sizes = sizes(rows.len());
         let mut rows = rows.into_iter();
-        std::iter::from_fn(move || {
-            let size = SIZES.into_iter().find(|size| *size >= left).unwrap_or(SIZES[SIZES.len() - 1]);
-            let wanted = left > 0;
-            left -= size.min(left);
-            wanted.then(|| rows.by_ref().take(size).fold(sqlx::query(AssertSqlSafe(self.sql(size))), &bind))
-        })
+        sizes.map(move |size| query(self.sql(size), self.bound(Bound::default(), size, &mut rows, &bind)))
     }
 
-    fn sql(&self, rows: usize) -> String {
-        let mut sql = String::with_capacity(self.head.len() + self.tail.len() + rows * (self.columns * 2 + 3) + 2);
-        sql.push_str(self.head);
-        for row in 0..rows {
-            sql.push_str(if row == 0 { " (" } else { ",(" });
-            for column in 0..self.columns {
-                sql.push_str(if column == 0 { "?" } else { ",?" });
-            }
-            sql.push(')');
+    /// Binds as many of `rows` as the statement of this size has room for, and nothing to the rest of it.
+    pub(super) fn bound<T>(
+        &self,
+        mut bound: Bound,
+        size: usize,
+        rows: &mut impl Iterator<Item = T>,
+        bind: impl Fn(Bound, T) -> Bound,
+    ) -> Bound {
+        let all = bound.values.len() + size * self.columns;
+        bound.values.reserve(size * self.columns, 0);
+        let mut bound = rows.take(size).fold(bound, bind);
+        while bound.values.len() < all {
+            bound = bound.bind(None::<i64>);
         }
-        sql.push(' ');
-        sql.push_str(self.tail);
-        sql
+        bound
     }
+
+    pub(super) fn sql(&self, rows: usize) -> String {
+        let row = format!("({}?)", "?,".repeat(self.columns - 1));
+        let others = format!(",{row}").repeat(rows - 1);
+        [self.head, " ", &row, &others, " ", self.tail].concat()
+    }
+}
+
+/// The sizes of the statements that so many rows take.
+pub(super) fn sizes(mut rows: usize) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size >= rows).unwrap_or(SIZES[SIZES.len() - 1]);
+        let wanted = rows > 0;
+        rows -= size.min(rows);
+        wanted.then_some(size)
+    })
+}
+
+/// A query with all that it needs.
+pub(crate) type Ready = Query<'static, Sqlite, SqliteArguments>;
+
+pub(super) fn query(sql: String, bound: Bound) -> Result<Ready, sqlx::Error> {
+    Ok(sqlx::query_with(AssertSqlSafe(sql), bound.values()?))
 }
 
 /// `$head IN (list)$tail`, where the list is the 16-byte values that a parameter (the first, or `$parameter`) holds end
@@ -124,6 +167,25 @@ pub(crate) async fn fetch_in(
         return Ok(Vec::new());
     }
     sqlx::query(sql).bind(packed(list)).fetch_all(conn).await.map_err(Error::database(doing))
+}
+
+/// The rows of several queries made by [`in_list`] that are asked about one list at once, of each by itself; a statement that gives none counts.
+pub(crate) async fn fetch_each(
+    conn: &mut SqliteConnection,
+    doing: &'static str,
+    sql: &'static str,
+    list: Vec<[u8; 16]>,
+) -> Result<Vec<Vec<SqliteRow>>, Error> {
+    let query = sqlx::query(sql).bind(packed(list));
+    let mut answers = conn.fetch_many(query);
+    let (mut all, mut rows) = (Vec::new(), Vec::new());
+    while let Some(answer) = answers.try_next().await.map_err(Error::database(doing))? {
+        match answer {
+            Either::Left(_) => all.push(std::mem::take(&mut rows)),
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    Ok(all)
 }
 
 /// A list as a parameter of [`in_list`].

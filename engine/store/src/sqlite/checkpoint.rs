@@ -15,9 +15,10 @@ use super::column::ms;
 use super::effects::{Effects, Within};
 use super::jobs;
 use super::keys::Keys;
-use super::others::{Records, shown_in};
+use super::others::{Others, Records, shown_in};
 use super::settle::emit;
 use super::steps::wake;
+use super::trip::Pipeline;
 use super::writer::{Desk, Write};
 use crate::Error;
 
@@ -70,10 +71,13 @@ impl Write for Check {
         effects.journal.extend(counted.iter().map(|(_, index, entry)| (job.id, *index, entry, self.now)));
         let within =
             Within { desk, keys: &keys, jobs: HashMap::from([(job.id, (kept, &job))]), shown: HashMap::from([(job.id, shown)]), records };
-        let stored = effects.store(conn, &within).await?;
-        wake(conn, &stored.records).await?;
-        audit::append(conn, desk, stored.audit).await?;
-        emit(conn, desk, &stored.others, &[(0, job.id, emitted)], &mut []).await?;
+        let others = Others::load(conn, [job.id]).await?;
+        let mut pipe = Pipeline::new(conn);
+        let stored = effects.store(&mut pipe, &within, others).await?;
+        wake(&mut pipe, &stored.records).await?;
+        audit::write(pipe.later(), desk, stored.audit);
+        emit(&mut pipe, desk, &stored.others, &[(0, job.id, emitted)], &mut []).await?;
+        pipe.now().await?;
         Ok(counted.map_or(Checkpointed::Kept, |(value, ..)| Checkpointed::Counted(value)))
     }
 }

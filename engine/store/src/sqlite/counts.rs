@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::{JobState, Status};
 
 use super::bulk::Rows;
 use super::column::{Columns, ms};
+use super::interned::Interned;
 use super::reader::Reader;
+use super::trip::Trip;
 use crate::Error;
 use crate::archive::{Counted, Range, Tally};
 
@@ -26,7 +27,7 @@ const ADD: Rows = Rows {
 };
 
 // Asked for in some hours of a day only: mostly there is nothing to drop.
-const DROP: &str = "DELETE FROM counts WHERE hour < ?1";
+const DROP: &str = "DELETE FROM counts WHERE hour < ?";
 
 const TALLY: &str = "SELECT connection, clinic, what, sum(n) AS n FROM counts \
     WHERE hour >= ?1 AND hour < ?2 AND (?3 IS NULL OR connection = ?3) GROUP BY connection, clinic, what ORDER BY connection, clinic, what";
@@ -34,22 +35,19 @@ const TALLY: &str = "SELECT connection, clinic, what, sum(n) AS n FROM counts \
 /// Something that came to be: when, of which connection and clinic, and what it is.
 pub(crate) type One<'a> = (Timestamp, &'a str, Option<&'a str>, Counted);
 
-/// Counts `ones`.
-pub(crate) async fn add(conn: &mut SqliteConnection, ones: impl IntoIterator<Item = One<'_>>) -> Result<(), Error> {
+/// Counts `ones`, and drops, now and then, what is too old beside the newest of them.
+pub(crate) fn add<'a>(trip: &mut Trip, ones: impl IntoIterator<Item = One<'a>>) {
     let mut sums: BTreeMap<(i64, &str, &str, &'static str), i64> = BTreeMap::new();
     for (at, connection, clinic, of) in ones {
         *sums.entry((ms(at).div_euclid(HOUR), connection, clinic.unwrap_or_default(), word(of))).or_default() += 1;
     }
-    let Some(((newest, ..), _)) = sums.last_key_value() else { return Ok(()) };
-    let newest = *newest;
-    let rows = sums.into_iter().collect();
-    ADD.run(conn, rows, |query, ((hour, connection, clinic, what), n)| query.bind(hour).bind(connection).bind(clinic).bind(what).bind(n))
-        .await?;
-    if newest % 6 == 0 {
-        let oldest = newest - KEPT.as_hours();
-        sqlx::query(DROP).bind(oldest).execute(conn).await.map_err(Error::database("drop old counts"))?;
+    let newest = sums.last_key_value().map(|((newest, ..), _)| *newest);
+    trip.add(&ADD, sums.into_iter().collect(), |query, ((hour, connection, clinic, what), n)| {
+        query.bind(hour).bind(Interned(connection)).bind(Interned(clinic)).bind(Interned(what)).bind(n)
+    });
+    if let Some(newest) = newest.filter(|newest| newest % 6 == 0) {
+        trip.add_one("drop old counts", DROP, |query| query.bind(newest - KEPT.as_hours()));
     }
-    Ok(())
 }
 
 /// What came to be in the hours that begin in `range`.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::effect::{Document, Message, RecordEdit};
 use zelo_core::settle::{LocalWrite, Report};
@@ -16,14 +15,16 @@ use zelo_core::{
 };
 
 use super::budgets::{self, Sent};
-use super::bulk::{Bound, Rows, expect_rows, in_list};
+use super::bulk::{Bound, Rows};
 use super::column::ms;
 use super::counts;
+use super::interned::Interned;
 use super::jobs::Kept;
 use super::keys::Keys;
 use super::load::{load_records, record_at};
 use super::others::{Others, Records};
 use super::record::{SealedRecord, owned, put_records};
+use super::trip::{Pipeline, Trip};
 use super::writer::Desk;
 use crate::envelope::{self, DocumentHead, RecordBody};
 use crate::seal::{DataKey, Place};
@@ -66,7 +67,7 @@ const INSERT_ATTEMPTS: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL",
 };
 
-const DELETE_STATE: &str = in_list!("DELETE FROM state WHERE slot", "");
+const DELETE_STATE: Rows = Rows { doing: "delete state", head: "DELETE FROM state WHERE slot IN (VALUES", columns: 1, tail: ")" };
 
 // Whatever an action reads of its own state may stand in what it writes there.
 const PUT_STATE_ABOUT: Rows = Rows {
@@ -83,7 +84,8 @@ const PUT_RECORD_ABOUT: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL",
 };
 
-const DELETE_STATE_ABOUT: &str = in_list!("DELETE FROM state_about WHERE slot", "");
+const DELETE_STATE_ABOUT: Rows =
+    Rows { doing: "delete state", head: "DELETE FROM state_about WHERE slot IN (VALUES", columns: 1, tail: ")" };
 
 /// What a plugin said in an attempt.
 pub(crate) struct Spoken<'a> {
@@ -193,17 +195,18 @@ impl<'a> Effects<'a> {
         self.answered_for.push((job, AuditKind::Disclosed, now, detail));
     }
 
-    /// Writes all of it, and has it answered for.
-    pub(crate) async fn store(self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<Stored, Error> {
-        within.records.note(conn, within.keys, &within.jobs, &within.shown).await?;
-        let others = Others::load(conn, within.jobs.keys().copied()).await?;
+    /// Writes all of it, and has it answered for; `others` is whose data the jobs had before.
+    pub(crate) async fn store(self, pipe: &mut Pipeline<'_>, within: &Within<'_>, mut others: Others) -> Result<Stored, Error> {
+        within.records.note(pipe, &mut others, within.keys, &within.jobs, &within.shown).await?;
         let audit = self.audit(within, &others)?;
-        self.store_journal(conn, within).await?;
-        self.store_messages(conn, within).await?;
-        self.store_documents(conn, within).await?;
-        self.store_reports(conn, within).await?;
-        self.store_state(conn, within, &others).await?;
-        Ok(Stored { records: self.store_records(conn, within, &others).await?, audit, others })
+        let trip = pipe.later();
+        self.journal(trip, within)?;
+        let mut counted = self.messages(trip, within)?;
+        counted.extend(self.documents(trip, within)?);
+        self.reports(trip, within)?;
+        counts::add(trip, counted);
+        self.store_state(trip, within, &others)?;
+        Ok(Stored { records: self.store_records(pipe, within, &others).await?, audit, others })
     }
 
     /// What the audit log says of it, in the order in which it happened.
@@ -224,22 +227,19 @@ impl<'a> Effects<'a> {
         self.answered_for.iter().map(entry).collect()
     }
 
-    async fn store_journal(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+    fn journal(&self, trip: &mut Trip, within: &Within<'_>) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(self.journal.len());
         for (id, place, entry, at) in &self.journal {
             let of = within.of(*id)?;
             rows.push((of, *place, kind(entry), ms(*at), within.seal(of, journal_at(&numbered(*id, *place)), entry)?));
         }
-        let wanted = rows.len();
-        let touched = INSERT_JOURNAL
-            .run(conn, rows, |query, (of, place, kind, at, sealed)| {
-                of_job(query, of.job, place).bind(kind).bind(at).bind(of.key.id()).bind(sealed)
-            })
-            .await?;
-        expect_rows("journal", "store a journal", wanted, touched)
+        trip.add_all("journal", &INSERT_JOURNAL, rows, |query, (of, place, kind, at, sealed)| {
+            of_job(query, of.job, place).bind(Interned(kind)).bind(at).bind(of.key.id()).bind(sealed)
+        });
+        Ok(())
     }
 
-    async fn store_messages(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+    fn messages<'w>(&'w self, trip: &mut Trip, within: &'w Within<'_>) -> Result<Vec<counts::One<'w>>, Error> {
         let mut rows = Vec::with_capacity(self.messages.len());
         let mut sent = Vec::with_capacity(self.messages.len());
         let mut counted = Vec::with_capacity(self.messages.len());
@@ -252,24 +252,20 @@ impl<'a> Effects<'a> {
             let recipient = within.desk.indexer.recipient(&of.job.connection, &message.to);
             rows.push((of, *index, *channel, recipient, ms(*at), sealed));
         }
-        let wanted = rows.len();
-        let touched = INSERT_MESSAGES
-            .run(conn, rows, |query, (of, index, channel, recipient, at, sealed)| {
-                of_job(query, of.job, index)
-                    .bind(channel)
-                    .bind(recipient.0.to_vec())
-                    .bind(at)
-                    .bind(of.key.id())
-                    .bind(sealed)
-                    .bind(action(of.job))
-            })
-            .await?;
-        expect_rows("messages", "store messages", wanted, touched)?;
-        counts::add(conn, counted).await?;
-        budgets::count(conn, sent).await
+        trip.add_all("messages", &INSERT_MESSAGES, rows, |query, (of, index, channel, recipient, at, sealed)| {
+            of_job(query, of.job, index)
+                .bind(Interned(channel))
+                .bind(recipient.0.to_vec())
+                .bind(at)
+                .bind(of.key.id())
+                .bind(sealed)
+                .bind(Interned(&action(of.job)))
+        });
+        budgets::count(trip, sent);
+        Ok(counted)
     }
 
-    async fn store_documents(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+    fn documents<'w>(&'w self, trip: &mut Trip, within: &'w Within<'_>) -> Result<Vec<counts::One<'w>>, Error> {
         let mut rows = Vec::with_capacity(self.documents.len());
         let mut counted = Vec::with_capacity(self.documents.len());
         for (id, index, document, at) in &self.documents {
@@ -284,34 +280,27 @@ impl<'a> Effects<'a> {
             let content = within.desk.sealer.ring().seal(of.key, document_at(&row, "content"), &[&document.content]);
             rows.push((of, *index, ms(*at), document.content.len() as i64, sealed, content));
         }
-        let wanted = rows.len();
-        let touched = INSERT_DOCUMENTS
-            .run(conn, rows, |query, (of, index, at, size, sealed, content)| {
-                of_job(query, of.job, index).bind(at).bind(size).bind(of.key.id()).bind(sealed).bind(content).bind(action(of.job))
-            })
-            .await?;
-        expect_rows("documents", "store documents", wanted, touched)?;
-        counts::add(conn, counted).await
+        trip.add_all("documents", &INSERT_DOCUMENTS, rows, |query, (of, index, at, size, sealed, content)| {
+            of_job(query, of.job, index).bind(at).bind(size).bind(of.key.id()).bind(sealed).bind(content).bind(Interned(&action(of.job)))
+        });
+        Ok(counted)
     }
 
-    async fn store_reports(&self, conn: &mut SqliteConnection, within: &Within<'_>) -> Result<(), Error> {
+    fn reports(&self, trip: &mut Trip, within: &Within<'_>) -> Result<(), Error> {
         let mut rows = Vec::with_capacity(self.reports.len());
         for spoken in &self.reports {
             let of = within.of(spoken.job)?;
             rows.push((of, spoken, within.seal(of, report_at(&numbered(spoken.job, spoken.attempt)), spoken.report)?));
         }
-        let wanted = rows.len();
-        let touched = INSERT_ATTEMPTS
-            .run(conn, rows, |query, (of, spoken, sealed)| {
-                of_job(query, of.job, spoken.attempt).bind(ms(spoken.at)).bind(spoken.state.as_str()).bind(of.key.id()).bind(sealed)
-            })
-            .await?;
-        expect_rows("attempts", "store what plugins said", wanted, touched)
+        trip.add_all("attempts", &INSERT_ATTEMPTS, rows, |query, (of, spoken, sealed)| {
+            of_job(query, of.job, spoken.attempt).bind(ms(spoken.at)).bind(Interned(spoken.state.as_str())).bind(of.key.id()).bind(sealed)
+        });
+        Ok(())
     }
 
-    async fn store_state(&self, conn: &mut SqliteConnection, within: &Within<'_>, others: &Others) -> Result<(), Error> {
+    fn store_state(&self, trip: &mut Trip, within: &Within<'_>, others: &Others) -> Result<(), Error> {
         let mut rows = Vec::new();
-        let mut gone: Vec<u8> = Vec::new();
+        let mut gone: Vec<KeyHash> = Vec::new();
         for (slot, (id, value, at)) in &self.state {
             let of = within.of(*id)?;
             match value {
@@ -319,30 +308,24 @@ impl<'a> Effects<'a> {
                     let sealed = within.desk.sealer.ring().seal(of.key, state_at(slot), &[value.as_bytes()]);
                     rows.push((*slot, of, ms(*at), sealed));
                 }
-                None => gone.extend(slot.0),
+                None => gone.push(*slot),
             }
         }
         let about: Vec<(KeyHash, i64)> =
             rows.iter().flat_map(|(slot, of, ..)| keys_of(*of, others).into_iter().map(|key| (*slot, key))).collect();
-        let wanted = rows.len();
-        let touched = PUT_STATE
-            .run(conn, rows, |query, (slot, of, at, sealed)| {
-                query
-                    .bind(slot.0.to_vec())
-                    .bind(of.job.connection.as_str())
-                    .bind(of.job.clinic.as_deref())
-                    .bind(at)
-                    .bind(of.key.id())
-                    .bind(sealed)
-                    .bind(action(of.job))
-            })
-            .await?;
-        expect_rows("state", "store state", wanted, touched)?;
-        PUT_STATE_ABOUT.run(conn, about, |query, (slot, key)| query.bind(slot.0.to_vec()).bind(key)).await?;
-        if !gone.is_empty() {
-            for sql in [DELETE_STATE, DELETE_STATE_ABOUT] {
-                sqlx::query(sql).bind(gone.clone()).execute(&mut *conn).await.map_err(Error::database("delete state"))?;
-            }
+        trip.add_all("state", &PUT_STATE, rows, |query, (slot, of, at, sealed)| {
+            query
+                .bind(slot.0.to_vec())
+                .bind(Interned(&of.job.connection))
+                .bind(of.job.clinic.as_deref().map(Interned))
+                .bind(at)
+                .bind(of.key.id())
+                .bind(sealed)
+                .bind(Interned(&action(of.job)))
+        });
+        trip.add(&PUT_STATE_ABOUT, about, |query, (slot, key)| query.bind(slot.0.to_vec()).bind(key));
+        for delete in [&DELETE_STATE, &DELETE_STATE_ABOUT] {
+            trip.add(delete, gone.clone(), |query, slot| query.bind(slot.0.to_vec()));
         }
         Ok(())
     }
@@ -350,10 +333,14 @@ impl<'a> Effects<'a> {
     /// Edits records in the order of the settlements.
     async fn store_records(
         &self,
-        conn: &mut SqliteConnection,
+        pipe: &mut Pipeline<'_>,
         within: &Within<'_>,
         others: &Others,
     ) -> Result<HashMap<KeyHash, (JobId, Timestamp)>, Error> {
+        if self.records.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let conn = pipe.now().await?;
         let ring = within.desk.sealer.ring();
         let hashes: HashSet<KeyHash> = self.records.iter().map(|(_, hash, ..)| *hash).collect();
         let mut known = load_records(conn, ring, &hashes).await?;
@@ -383,7 +370,7 @@ impl<'a> Effects<'a> {
                 sealed: within.seal(of, record_at(hash), &RecordBody::of(&edit.id, row))?,
             });
         }
-        put_records(conn, rows).await?;
+        put_records(pipe.later(), rows);
         let mut about: Vec<(KeyHash, i64)> = Vec::new();
         for (id, hash, ..) in &self.records {
             let of = within.of(*id)?;
@@ -391,7 +378,7 @@ impl<'a> Effects<'a> {
             let owner = owned.get(hash).map_or(of.key.id(), |owner| owner.key.id());
             about.extend(keys_of(of, others).into_iter().filter(|key| *key != owner).map(|key| (*hash, key)));
         }
-        PUT_RECORD_ABOUT.run(conn, about, |query, (hash, key)| query.bind(hash.0.to_vec()).bind(key)).await?;
+        pipe.later().add(&PUT_RECORD_ABOUT, about, |query, (hash, key)| query.bind(hash.0.to_vec()).bind(key));
         Ok(last.into_iter().map(|(hash, (id, _, now))| (hash, (id, now))).collect())
     }
 }
@@ -440,8 +427,8 @@ fn done(place: u32, entry: &JournalEntry) -> Option<Value> {
 }
 
 /// The columns that all tables begin with whose rows are numbered within a job.
-pub(crate) fn of_job<'q>(query: Bound<'q>, job: &'q Job, number: u32) -> Bound<'q> {
-    query.bind(job.id.bytes().to_vec()).bind(number).bind(job.connection.as_str()).bind(job.clinic.as_deref())
+pub(crate) fn of_job(query: Bound, job: &Job, number: u32) -> Bound {
+    query.bind(job.id.bytes().to_vec()).bind(number).bind(Interned(&job.connection)).bind(job.clinic.as_deref().map(Interned))
 }
 
 /// Of which action what comes of a job is.

@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 
-use sqlx::sqlite::SqliteConnection;
-
 use zelo_core::{Event, Identity, KeyHash};
 
 use super::bulk::Rows;
 use super::column::ms;
+use super::interned::Interned;
+use super::trip::Trip;
 use super::writer::Desk;
-use crate::Error;
 
 const KNOW: Rows = Rows {
     doing: "store what people are known by",
@@ -57,21 +56,19 @@ impl Written {
 }
 
 /// Writes what is not known to be written.
-pub(crate) async fn know(conn: &mut SqliteConnection, desk: &mut Desk, known: Vec<Known<'_>>) -> Result<(), Error> {
+pub(crate) fn know(trip: &mut Trip, desk: &mut Desk, known: Vec<Known<'_>>) {
     let mut seen = HashSet::new();
     let is_new =
         |one: &Known<'_>| seen.insert((one.identity.hash, one.key_id)) && !desk.known.committed.contains(&(one.identity.hash, one.key_id));
     let rows: Vec<Known<'_>> = known.into_iter().filter(is_new).collect();
     desk.known.fresh.extend(rows.iter().map(|one| (one.identity.hash, one.key_id)));
-    KNOW.run(conn, rows, |query, one| {
+    trip.add(&KNOW, rows, |query, one| {
         query
             .bind(one.identity.hash.0.to_vec())
             .bind(one.key_id)
-            .bind(one.identity.kind.as_str())
-            .bind(one.event.connection.as_str())
-            .bind(one.event.clinic.as_deref())
+            .bind(Interned(one.identity.kind.as_str()))
+            .bind(Interned(&one.event.connection))
+            .bind(one.event.clinic.as_deref().map(Interned))
             .bind(ms(one.event.received))
-    })
-    .await?;
-    Ok(())
+    });
 }

@@ -13,6 +13,7 @@ use super::jobs::Kept;
 use super::load::{load_needs, record_at};
 use super::record::{OwnerKeys, SealedRecord, owned, put_records};
 use super::steps;
+use super::trip::Trip;
 use super::writer::{Desk, Write};
 use crate::envelope::{self, RecordBody};
 use crate::seal::Owner;
@@ -40,7 +41,7 @@ impl Write for Bring {
             let owner = Owner::of_record(connection, write);
             owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, self.now));
         }
-        let keys = OwnerKeys(desk.sealer.owners(conn, owners).await?);
+        let keys = OwnerKeys(desk.sealer.owners_now(conn, owners).await?);
         let ring = desk.sealer.ring();
         let owned = owned(conn, ring, &state.dirty.records).await?;
         // The last of several writes of one record is the one that stands.
@@ -68,7 +69,9 @@ impl Write for Bring {
                 sealed: ring.seal(key, record_at(&hash), &[&body]),
             });
         }
-        put_records(conn, rows).await?;
+        let mut trip = Trip::default();
+        put_records(&mut trip, rows);
+        trip.make(conn).await?;
 
         let changed = state.dirty.changed_jobs.iter().filter_map(|id| Some((*known.get(id)?, state.jobs.get(id)?.clone(), self.now)));
         let changed: Vec<(Kept, Job, Timestamp)> = changed.collect();

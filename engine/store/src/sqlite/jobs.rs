@@ -14,7 +14,9 @@ use zelo_core::{AutomationId, Job, JobId, JobState, KeyHash, Lane, LookupRef, Ne
 use super::bulk::{Bound, Rows, bytes, expect_rows, fetch_in, in_list, integers};
 use super::column::{Columns, ms};
 use super::counts;
+use super::interned::Interned;
 use super::line::{self, Line};
+use super::trip::Trip;
 use crate::{Counted, Error};
 
 /// The columns that `jobs` and `job_history` share, in the order of [`bind_job`].
@@ -26,7 +28,15 @@ macro_rules! job_columns {
 }
 pub(crate) use job_columns;
 
-const BY_ID: &str = in_list!(concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE job_id"), "");
+/// The live jobs of a list of ids.
+macro_rules! jobs_by_id {
+    () => {
+        in_list!(concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE job_id"), "")
+    };
+}
+pub(crate) use jobs_by_id;
+
+const BY_ID: &str = jobs_by_id!();
 
 const BY_SEQ: &str =
     concat!("SELECT ", job_columns!(), ", lease_expires, again, in_flight FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))");
@@ -69,7 +79,7 @@ const GROW: Rows = Rows {
     tail: ") AS new WHERE jobs.seq = new.column1",
 };
 
-const DELETE: &str = "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?1))";
+const DELETE: &str = "DELETE FROM jobs WHERE seq IN (SELECT value FROM json_each(?))";
 
 const INSERT_LOOKUPS: Rows = Rows {
     doing: "store what jobs read",
@@ -150,7 +160,11 @@ pub(crate) async fn by_seqs(conn: &mut SqliteConnection, seqs: Vec<i64>) -> Resu
 
 /// The rows of job keys.
 pub(crate) async fn keys(conn: &mut SqliteConnection, keys: Vec<[u8; 16]>) -> Result<HashMap<KeyHash, KeyRow>, Error> {
-    let rows = fetch_in(conn, "read job keys", KEYS, keys).await?;
+    key_rows(&fetch_in(conn, "read job keys", KEYS, keys).await?)
+}
+
+/// What rows of `job_keys` say.
+pub(crate) fn key_rows(rows: &[SqliteRow]) -> Result<HashMap<KeyHash, KeyRow>, Error> {
     rows.iter()
         .map(|row| {
             let row = Columns::new(row, "job_keys", "job_key");
@@ -166,25 +180,21 @@ pub(crate) fn key_row(row: &Columns<'_>, live: &'static str, newest: &'static st
 }
 
 /// Writes rows of job keys.
-pub(crate) async fn put_keys(conn: &mut SqliteConnection, keys: Vec<KeyOf<'_>>) -> Result<(), Error> {
-    let wanted = keys.len();
-    let touched = PUT_KEYS
-        .run(conn, keys, |query, KeyOf { key, row, connection, clinic }| {
-            query
-                .bind(key.0.to_vec())
-                .bind(connection)
-                .bind(clinic)
-                .bind(row.live.map(|id| id.bytes().to_vec()))
-                .bind(ms(row.newest))
-                .bind(row.done.is_some())
-                .bind(row.done.and_then(|done| done.0).map(ms))
-        })
-        .await?;
-    expect_rows("job_keys", "store job keys", wanted, touched)
+pub(crate) fn put_keys(trip: &mut Trip, keys: Vec<KeyOf<'_>>) {
+    trip.add_all("job_keys", &PUT_KEYS, keys, |query, KeyOf { key, row, connection, clinic }| {
+        query
+            .bind(key.0.to_vec())
+            .bind(Interned(connection))
+            .bind(clinic.map(Interned))
+            .bind(row.live.map(|id| id.bytes().to_vec()))
+            .bind(ms(row.newest))
+            .bind(row.done.is_some())
+            .bind(row.done.and_then(|done| done.0).map(ms))
+    });
 }
 
 /// Adds live jobs, with what they read.
-pub(crate) async fn insert(conn: &mut SqliteConnection, line: &mut Line, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
+pub(crate) fn insert(trip: &mut Trip, line: &mut Line, jobs: Vec<(Kept, &Job)>) {
     let lookups: Vec<_> = jobs.iter().flat_map(|(kept, job)| lookup_rows(*kept, job)).collect();
     let needs: Vec<_> = jobs.iter().flat_map(|(kept, job)| need_rows(*kept, job)).collect();
     let mut place = |job: &Job| match job.state {
@@ -192,77 +202,63 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, line: &mut Line, jobs: V
         _ => (0, 0),
     };
     let jobs: Vec<_> = jobs.into_iter().map(|(kept, job)| (kept, job, place(job))).collect();
-    let wanted = jobs.len();
-    let touched = INSERT
-        .run(conn, jobs, |query, (kept, job, (turn, came))| {
-            let query = bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight);
-            query.bind(job.waits()).bind(turn).bind(came)
-        })
-        .await?;
-    expect_rows("jobs", "store jobs", wanted, touched)?;
-    INSERT_NEEDS.run(conn, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq)).await?;
+    trip.add_all("jobs", &INSERT, jobs, |query, (kept, job, (turn, came))| {
+        let query = bind_job(query, kept, job).bind(kept.lease_expires.map(ms)).bind(job.again).bind(job.in_flight);
+        query.bind(job.waits()).bind(turn).bind(came)
+    });
+    trip.add(&INSERT_NEEDS, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq));
     // Two lookups of a job may name one record: the row is there once.
-    INSERT_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
-    Ok(())
+    trip.add(&INSERT_LOOKUPS, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq));
 }
 
 /// Writes back live jobs that changed and live on.
-pub(crate) async fn update(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job)>) -> Result<(), Error> {
-    let wanted = jobs.len();
+pub(crate) fn update(trip: &mut Trip, jobs: Vec<(Kept, &Job)>) {
     let has_begun = |job: &Job| job.attempt > 0 || job.state == JobState::Running;
     let stood_back = orders(jobs.iter().map(|(_, job)| *job).filter(|job| !has_begun(job)));
-    let touched = UPDATE
-        .run(conn, jobs, |query, (kept, job)| {
-            let lease_expires = kept.lease_expires.filter(|_| job.state == JobState::Running);
-            query
-                .bind(kept.seq)
-                .bind(ms(job.due))
-                .bind(job.expires.map(ms))
-                .bind(ms(job.run_at))
-                .bind(job.state.as_str())
-                .bind(job.attempt)
-                .bind(job.lease as i64)
-                .bind(reason(job.attention.as_ref()))
-                .bind(reason(job.reason.as_ref()))
-                .bind(reason(job.cancel.as_ref()))
-                .bind(lease_expires.map(ms))
-                .bind(job.again && job.state == JobState::Running)
-                .bind(needs(&job.needs))
-                .bind(job.waits())
-                .bind(job.in_flight)
-                .bind(job.plugin.as_deref())
-                .bind(moved(job))
-        })
-        .await?;
-    expect_rows("jobs", "update jobs", wanted, touched)?;
-    let_next(conn, stood_back).await
+    trip.add_all("jobs", &UPDATE, jobs, |query, (kept, job)| {
+        let lease_expires = kept.lease_expires.filter(|_| job.state == JobState::Running);
+        query
+            .bind(kept.seq)
+            .bind(ms(job.due))
+            .bind(job.expires.map(ms))
+            .bind(ms(job.run_at))
+            .bind(Interned(job.state.as_str()))
+            .bind(job.attempt)
+            .bind(job.lease as i64)
+            .bind(reason(job.attention.as_ref()))
+            .bind(reason(job.reason.as_ref()))
+            .bind(reason(job.cancel.as_ref()))
+            .bind(lease_expires.map(ms))
+            .bind(job.again && job.state == JobState::Running)
+            .bind(needs(&job.needs))
+            .bind(job.waits())
+            .bind(job.in_flight)
+            .bind(job.plugin.as_deref().map(Interned))
+            .bind(moved(job))
+    });
+    line::release_next(trip, stood_back);
 }
 
 /// Writes back what changes of jobs, live before, that collected more, given the records that they read before. What else
 /// changed of them is for [`update`] or [`end`], after this.
-pub(crate) async fn grow(conn: &mut SqliteConnection, jobs: Vec<(Kept, &Job, &[LookupRef])>) -> Result<(), Error> {
+pub(crate) fn grow(trip: &mut Trip, jobs: Vec<(Kept, &Job, &[LookupRef])>) {
     let read = |kept: Kept, lookups: &[LookupRef]| lookups.iter().map(move |lookup| (lookup.record.hash, kept.seq)).collect::<Vec<_>>();
     let before: Vec<_> = jobs.iter().flat_map(|(kept, _, lookups)| read(*kept, lookups)).collect();
     let after: Vec<_> = jobs.iter().flat_map(|(kept, job, _)| read(*kept, &job.lookups)).collect();
-    let wanted = jobs.len();
-    let touched = GROW
-        .run(conn, jobs, |query, (kept, job, _)| {
-            query
-                .bind(kept.seq)
-                .bind(job.event.bytes().to_vec())
-                .bind(kept.key_id)
-                .bind(job.entity.map(|hash| hash.0.to_vec()))
-                .bind(job.rule_digest.as_str())
-                .bind(lookups(&job.lookups))
-                .bind(job.collected)
-                .bind(job.anchor.map(ms))
-                .bind(ms(job.reference))
-        })
-        .await?;
-    expect_rows("jobs", "update jobs that collect", wanted, touched)?;
-    DELETE_LOOKUPS.run(conn, before, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
-    INSERT_LOOKUPS.run(conn, after, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
-    Ok(())
+    trip.add_all("jobs", &GROW, jobs, |query, (kept, job, _)| {
+        query
+            .bind(kept.seq)
+            .bind(job.event.bytes().to_vec())
+            .bind(kept.key_id)
+            .bind(job.entity.map(|hash| hash.0.to_vec()))
+            .bind(Interned(&job.rule_digest))
+            .bind(lookups(&job.lookups))
+            .bind(job.collected)
+            .bind(job.anchor.map(ms))
+            .bind(ms(job.reference))
+    });
+    trip.add(&DELETE_LOOKUPS, before, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq));
+    trip.add(&INSERT_LOOKUPS, after, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq));
 }
 
 /// Notes whether a request of a live job has begun whose answer is not known.
@@ -278,7 +274,7 @@ pub(crate) async fn begin(conn: &mut SqliteConnection, kept: Kept, plugin: &str)
 }
 
 /// Moves jobs that ended into the history.
-pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Result<(), Error> {
+pub(crate) fn end(trip: &mut Trip, jobs: Vec<Ended<'_>>) {
     let lived: Vec<i64> = jobs.iter().filter(|ended| ended.was_live).map(|ended| ended.kept.seq).collect();
     let lookups: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| lookup_rows(ended.kept, ended.job)).collect();
     let needs: Vec<_> = jobs.iter().filter(|ended| ended.was_live).flat_map(|ended| need_rows(ended.kept, ended.job)).collect();
@@ -287,33 +283,20 @@ pub(crate) async fn end(conn: &mut SqliteConnection, jobs: Vec<Ended<'_>>) -> Re
         .iter()
         .map(|ended| (ended.at, ended.job.connection.as_str(), ended.job.clinic.as_deref(), Counted::Job(ended.job.state)))
         .collect();
-    let wanted = jobs.len();
-    let touched = END.run(conn, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary)).await?;
-    expect_rows("job_history", "store ended jobs", wanted, touched)?;
-    counts::add(conn, counted).await?;
-    if lived.is_empty() {
-        return Ok(());
+    trip.add_all("job_history", &END, jobs, |query, ended| bind_job(query, ended.kept, ended.job).bind(ms(ended.at)).bind(ended.summary));
+    counts::add(trip, counted);
+    if !lived.is_empty() {
+        trip.add_one_of("jobs", "remove ended jobs", lived.len(), DELETE, |query| query.bind(integers(lived)));
+        trip.add(&DELETE_LOOKUPS, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq));
+        trip.add(&DELETE_NEEDS, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq));
     }
-    let wanted = lived.len();
-    let touched =
-        sqlx::query(DELETE).bind(integers(lived)).execute(&mut *conn).await.map_err(Error::database("remove ended jobs"))?.rows_affected();
-    expect_rows("jobs", "remove ended jobs", wanted, touched)?;
-    DELETE_LOOKUPS.run(conn, lookups, |query, (record, seq)| query.bind(record.0.to_vec()).bind(seq)).await?;
-    DELETE_NEEDS.run(conn, needs, |query, (step, seq)| query.bind(step.bytes().to_vec()).bind(seq)).await?;
-    let_next(conn, over).await
+    line::release_next(trip, over);
 }
 
-/// What orders these jobs, where anything does.
-fn orders<'a>(jobs: impl Iterator<Item = &'a Job>) -> BTreeSet<[u8; 16]> {
-    jobs.filter_map(|job| job.lane.order.map(|order| order.0)).collect()
-}
-
-/// Lets the next one of each order come back into the line, since the one before it stands there no more.
-async fn let_next(conn: &mut SqliteConnection, orders: BTreeSet<[u8; 16]>) -> Result<(), Error> {
-    for order in orders {
-        line::release_next(conn, &order_scope(KeyHash(order))).await?;
-    }
-    Ok(())
+/// What orders these jobs, where anything does: the next of each can come back into the line, since the one before it stands there no more.
+fn orders<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<String> {
+    let orders: BTreeSet<KeyHash> = jobs.filter_map(|job| job.lane.order).collect();
+    orders.into_iter().map(order_scope).collect()
 }
 
 /// Writes changed jobs; those that ended go, with the time given, and leave their keys free.
@@ -337,9 +320,11 @@ pub(crate) async fn write_back(conn: &mut SqliteConnection, changes: &[(Kept, Jo
             free.push(KeyOf { key: *key, row, connection: &job.connection, clinic: job.clinic.as_deref() });
         }
     }
-    update(conn, updated).await?;
-    end(conn, ended).await?;
-    put_keys(conn, free).await
+    let mut trip = Trip::default();
+    update(&mut trip, updated);
+    end(&mut trip, ended);
+    put_keys(&mut trip, free);
+    trip.make(conn).await
 }
 
 /// The live jobs that need any of `steps`, with the step; a job that needs two of them comes twice.
@@ -386,21 +371,21 @@ fn need_rows(kept: Kept, job: &Job) -> impl Iterator<Item = (JobId, i64)> {
     job.needs.iter().map(move |need| (need.job, kept.seq))
 }
 
-fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
+fn bind_job(query: Bound, kept: Kept, job: &Job) -> Bound {
     query
         .bind(kept.seq)
         .bind(job.id.bytes().to_vec())
         .bind(job.event.bytes().to_vec())
         .bind(kept.key_id)
-        .bind(job.connection.as_str())
-        .bind(job.clinic.as_deref())
+        .bind(Interned(&job.connection))
+        .bind(job.clinic.as_deref().map(Interned))
         .bind(job.entity.map(|hash| hash.0.to_vec()))
-        .bind(job.automation.0.as_str())
-        .bind(job.rule.as_str())
-        .bind(job.action.as_str())
-        .bind(job.rule_digest.as_str())
+        .bind(Interned(&job.automation.0))
+        .bind(Interned(&job.rule))
+        .bind(Interned(&job.action))
+        .bind(Interned(&job.rule_digest))
         .bind(job.key.map(|hash| hash.0.to_vec()))
-        .bind(job.lane.priority.as_str())
+        .bind(Interned(job.lane.priority.as_str()))
         .bind(job.lane.order.map(|hash| hash.0.to_vec()))
         .bind(job.lane.group.map(|hash| hash.0.to_vec()))
         .bind(lookups(&job.lookups))
@@ -411,13 +396,13 @@ fn bind_job<'q>(query: Bound<'q>, kept: Kept, job: &'q Job) -> Bound<'q> {
         .bind(ms(job.due))
         .bind(job.expires.map(ms))
         .bind(ms(job.run_at))
-        .bind(job.state.as_str())
+        .bind(Interned(job.state.as_str()))
         .bind(job.attempt)
         .bind(job.lease as i64)
         .bind(reason(job.attention.as_ref()))
         .bind(reason(job.reason.as_ref()))
         .bind(reason(job.cancel.as_ref()))
-        .bind(job.plugin.as_deref())
+        .bind(job.plugin.as_deref().map(Interned))
         .bind(moved(job))
 }
 

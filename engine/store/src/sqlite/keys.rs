@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use zeroize::Zeroizing;
 
-use zelo_core::{KeyHash, Pseudonym};
+use zelo_core::{KeyHash, KeyMap, Pseudonym};
 
-use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list, integers};
+use super::bulk::{Rows, bytes, in_list, integers};
 use super::column::{Columns, ms};
+use super::trip::{Pipeline, Trip};
 use crate::Error;
 use crate::seal::{DUTY, DataKey, Keyring, Owner, OwnerKind, PURPOSE, Place};
 
@@ -115,17 +116,29 @@ impl Sealer {
     }
 
     /// Makes sure that all `owners` have keys, and returns them by [`Keyring::owner_hash`]; so have those who own something together.
-    pub(crate) async fn owners(
+    pub(crate) async fn owners_now(
         &mut self,
         conn: &mut SqliteConnection,
+        owners: HashMap<KeyHash, (Owner, Timestamp)>,
+    ) -> Result<KeyMap<Arc<DataKey>>, Error> {
+        let mut pipe = Pipeline::new(conn);
+        let keys = self.owners(&mut pipe, owners).await?;
+        pipe.now().await?;
+        Ok(keys)
+    }
+
+    /// The same; those that are new are written later.
+    pub(crate) async fn owners(
+        &mut self,
+        pipe: &mut Pipeline<'_>,
         mut owners: HashMap<KeyHash, (Owner, Timestamp)>,
-    ) -> Result<HashMap<KeyHash, Arc<DataKey>>, Error> {
+    ) -> Result<KeyMap<Arc<DataKey>>, Error> {
         let members: Vec<(Owner, Timestamp)> =
             owners.values().flat_map(|(owner, at)| owner.members().into_iter().map(|member| (member, *at))).collect();
         for (member, at) in members {
             owners.entry(self.ring.owner_hash(&member)).or_insert((member, at));
         }
-        let mut keys = HashMap::with_capacity(owners.len());
+        let mut keys = KeyMap::with_capacity_and_hasher(owners.len(), Default::default());
         let mut missing: HashMap<KeyHash, (Owner, Timestamp)> = HashMap::new();
         for (hash, owner) in owners {
             match self.fresh.get(&hash).cloned().or_else(|| self.ring.of_owner(hash)) {
@@ -133,7 +146,7 @@ impl Sealer {
                 None => drop(missing.insert(hash, owner)),
             }
         }
-        for row in &fetch_in(conn, "read data keys", BY_OWNER, bytes(missing.keys())).await? {
+        for row in &pipe.fetch_in("read data keys", BY_OWNER, bytes(missing.keys())).await? {
             if let Some((hash, key)) = unwrap(&self.ring, &Columns::new(row, "seal_keys", "key_id"))? {
                 self.ring.keep(hash, &key);
                 missing.remove(&hash);
@@ -158,7 +171,7 @@ impl Sealer {
             self.fresh.insert(hash, key.clone());
             keys.insert(hash, key);
         }
-        self.store(conn, made).await?;
+        store(pipe.later(), made);
         Ok(keys)
     }
 
@@ -185,31 +198,6 @@ impl Sealer {
         Ok(key)
     }
 
-    async fn store(&self, conn: &mut SqliteConnection, made: Vec<Made>) -> Result<(), Error> {
-        let about = made.iter().flat_map(|(key, ..)| key.about().iter().map(|one| (*one, key.id())).collect::<Vec<_>>());
-        let about: Vec<(Pseudonym, i64)> = about.collect();
-        let wanted = made.len();
-        let touched = INSERT
-            .run(conn, made, |query, (key, owner, hash, wrapped, created)| {
-                let kind = owner.kind_str();
-                query
-                    .bind(key.id())
-                    .bind(owner.connection)
-                    .bind(owner.clinic)
-                    .bind(kind)
-                    .bind(hash.0.to_vec())
-                    .bind(packed_about(key.about()))
-                    .bind(PURPOSE)
-                    .bind(wrapped)
-                    .bind(ms(created))
-            })
-            .await?;
-        expect_rows("seal_keys", "make data keys", wanted, touched)?;
-        let wanted = about.len();
-        let touched = INSERT_ABOUT.run(conn, about, |query, (pseudonym, key)| query.bind(pseudonym.bytes().to_vec()).bind(key)).await?;
-        expect_rows("seal_about", "say whom data keys are about", wanted, touched)
-    }
-
     /// The transaction is on disk: its keys may be used by all.
     pub(crate) fn committed(&mut self) {
         for (owner, key) in self.fresh.drain() {
@@ -221,6 +209,25 @@ impl Sealer {
     pub(crate) fn rolled_back(&mut self) {
         self.fresh.clear();
     }
+}
+
+fn store(trip: &mut Trip, made: Vec<Made>) {
+    let about = made.iter().flat_map(|(key, ..)| key.about().iter().map(|one| (*one, key.id())).collect::<Vec<_>>());
+    let about: Vec<(Pseudonym, i64)> = about.collect();
+    trip.add_all("seal_keys", &INSERT, made, |query, (key, owner, hash, wrapped, created)| {
+        let kind = owner.kind_str();
+        query
+            .bind(key.id())
+            .bind(owner.connection)
+            .bind(owner.clinic)
+            .bind(kind)
+            .bind(hash.0.to_vec())
+            .bind(packed_about(key.about()))
+            .bind(PURPOSE)
+            .bind(wrapped)
+            .bind(ms(created))
+    });
+    trip.add_all("seal_about", &INSERT_ABOUT, about, |query, (pseudonym, key)| query.bind(pseudonym.bytes().to_vec()).bind(key));
 }
 
 /// Owner and key of a row; none if it was destroyed.

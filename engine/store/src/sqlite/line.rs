@@ -15,9 +15,10 @@ use sqlx::sqlite::SqliteConnection;
 use zelo_core::concurrency::{Priority, order_scope};
 use zelo_core::{Concurrency, Job, Scope};
 
-use super::bulk::{Rows, expect_rows};
+use super::bulk::{Bound, Rows, expect_rows};
 use super::column::{Columns, ms};
 use super::jobs::{self, Kept, job_columns, live_job};
+use super::trip::Trip;
 use super::turns::Turns;
 use super::waiting::{Taken, Waiting, enter};
 use crate::Error;
@@ -84,7 +85,12 @@ macro_rules! release {
 const RELEASE_FIRST: &str = release!("seq = (SELECT seq FROM jobs WHERE parked = ?1 ORDER BY turn, seq LIMIT 1)");
 
 // One that has begun first: all others are behind it.
-const RELEASE_NEXT: &str = release!("seq = (SELECT seq FROM jobs WHERE parked = ?1 ORDER BY attempt = 0, came, seq LIMIT 1)");
+const RELEASE_NEXT: Rows = Rows {
+    doing: "let the next job of an order come back",
+    head: release!("seq IN (SELECT (SELECT seq FROM jobs WHERE parked = column1 ORDER BY attempt = 0, came, seq LIMIT 1) FROM (VALUES"),
+    columns: 1,
+    tail: ") WHERE column1 IS NOT NULL)",
+};
 
 const RELEASE_ALL: &str = release!("parked IS NOT NULL");
 
@@ -324,10 +330,9 @@ pub(super) async fn release_first(conn: &mut SqliteConnection, name: &str) -> Re
     Ok(released.map_err(Error::database("let parked jobs come back"))?.rows_affected() > 0)
 }
 
-/// Lets the next one who is parked behind another of its order come back into the line.
-pub(crate) async fn release_next(conn: &mut SqliteConnection, order: &str) -> Result<(), Error> {
-    let released = sqlx::query(RELEASE_NEXT).bind(order).execute(conn).await;
-    released.map(drop).map_err(Error::database("let the next job of an order come back"))
+/// Lets the next one who is parked behind another of each of these orders come back into the line.
+pub(crate) fn release_next(trip: &mut Trip, orders: Vec<String>) {
+    trip.add(&RELEASE_NEXT, orders, Bound::bind);
 }
 
 async fn is_ordered(conn: &mut SqliteConnection) -> Result<bool, Error> {

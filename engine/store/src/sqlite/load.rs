@@ -18,39 +18,59 @@ use crate::Error;
 use crate::envelope::{self, RecordBody};
 use crate::seal::{Keyring, Place};
 
+macro_rules! arrived {
+    () => {
+        concat!(
+            in_list!(
+                "SELECT 0 AS what, d.delivery AS hash, e.event_id AS id, 0 AS number, 0 AS done, NULL AS done_anchor \
+                 FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.delivery",
+                "?1",
+                ""
+            ),
+            in_list!(" UNION ALL SELECT 1, entity, NULL, newest, 0, NULL FROM entities WHERE entity", "?2", ""),
+            in_list!(" UNION ALL SELECT 2, job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "?3", ""),
+            in_list!(" UNION ALL SELECT 3, record, NULL, job, 0, NULL FROM job_lookups WHERE record", "?4", "")
+        )
+    };
+}
+
 /// All that depends on the arrivals alone. `what` tells the tables apart, in the order of [`TABLES`].
-const ARRIVED: &str = concat!(
-    in_list!(
-        "SELECT 0 AS what, d.delivery AS hash, e.event_id AS id, 0 AS number, 0 AS done, NULL AS done_anchor \
-         FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.delivery",
-        "?1",
-        ""
-    ),
-    in_list!(" UNION ALL SELECT 1, entity, NULL, newest, 0, NULL FROM entities WHERE entity", "?2", ""),
-    in_list!(" UNION ALL SELECT 2, job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key", "?3", ""),
-    in_list!(" UNION ALL SELECT 3, record, NULL, job, 0, NULL FROM job_lookups WHERE record", "?4", "")
-);
+const ARRIVED: &str = arrived!();
+
+/// The same as the first thing of a transaction.
+const BEGIN_AND_ARRIVED: &str = concat!("BEGIN IMMEDIATE; ", arrived!());
 
 const TABLES: [&str; 4] = ["events", "entities", "job_keys", "job_lookups"];
 
 const RECORDS: &str = in_list!("SELECT record, time, key_id, sealed FROM records WHERE record", "");
 
-/// What `arrivals` ask for, and where the jobs among it stand.
+/// What `arrivals` ask for, and where the jobs among it stand. Whether it `begins` the transaction: that takes no trip of its own then.
 pub(crate) async fn load(
     conn: &mut SqliteConnection,
     ring: &Keyring,
     recent: &Recent,
     arrivals: &[Arrival],
+    begins: bool,
 ) -> Result<(State, HashMap<JobId, Kept>), Error> {
-    let (mut state, known) = load_needs(conn, ring, Needs::of(arrivals)).await?;
+    let first = if begins { BEGIN_AND_ARRIVED } else { ARRIVED };
+    let (mut state, known) = load_with(conn, ring, Needs::of(arrivals), first).await?;
     recent.fill(arrivals, &mut state);
     Ok((state, known))
 }
 
 /// What `needs` name, and where the jobs among it stand.
 pub(crate) async fn load_needs(conn: &mut SqliteConnection, ring: &Keyring, needs: Needs) -> Result<(State, HashMap<JobId, Kept>), Error> {
+    load_with(conn, ring, needs, ARRIVED).await
+}
+
+async fn load_with(
+    conn: &mut SqliteConnection,
+    ring: &Keyring,
+    needs: Needs,
+    first: &'static str,
+) -> Result<(State, HashMap<JobId, Kept>), Error> {
     let mut state = State::default();
-    let readers = load_arrived(conn, &needs, &mut state).await?;
+    let readers = load_arrived(conn, &needs, first, &mut state).await?;
     let known = load_jobs(conn, &mut state, &readers).await?;
     windows::load(conn, &mut state, &needs.windows).await?;
     // A job that a record ends leaves its key.
@@ -63,8 +83,13 @@ pub(crate) async fn load_needs(conn: &mut SqliteConnection, ring: &Keyring, need
 }
 
 /// Fills in deliveries, entities and keys; the places of jobs that read the written records.
-async fn load_arrived(conn: &mut SqliteConnection, needs: &Needs, state: &mut State) -> Result<Vec<(KeyHash, i64)>, Error> {
-    let rows = sqlx::query(ARRIVED)
+async fn load_arrived(
+    conn: &mut SqliteConnection,
+    needs: &Needs,
+    sql: &'static str,
+    state: &mut State,
+) -> Result<Vec<(KeyHash, i64)>, Error> {
+    let rows = sqlx::query(sql)
         .bind(packed(bytes(&needs.deliveries)))
         .bind(packed(bytes(&needs.entities)))
         .bind(packed(bytes(&needs.keys)))

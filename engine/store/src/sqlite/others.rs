@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use zelo_core::decide::Decision;
 use zelo_core::settle::Settlement;
@@ -13,10 +13,18 @@ use super::bulk::{Rows, fetch_in, in_list};
 use super::column::Columns;
 use super::jobs::Kept;
 use super::keys::Keys;
+use super::trip::{Pipeline, Trip};
 use crate::Error;
 
-const ABOUT_JOBS: &str =
-    in_list!("SELECT b.job_id, b.key_id, k.about, b.shown FROM job_about b JOIN seal_keys k ON k.key_id = b.key_id WHERE b.job_id", "");
+/// Whose data the jobs of a list of ids have.
+macro_rules! about_jobs {
+    () => {
+        in_list!("SELECT b.job_id, b.key_id, k.about, b.shown FROM job_about b JOIN seal_keys k ON k.key_id = b.key_id WHERE b.job_id", "")
+    };
+}
+pub(crate) use about_jobs;
+
+const ABOUT_JOBS: &str = about_jobs!();
 
 /// Of nobody's records too: what is not among the answers is gone.
 const ABOUT_RECORDS: &str = concat!(
@@ -60,12 +68,26 @@ impl Others {
     /// Those of `jobs`.
     pub(crate) async fn load(conn: &mut SqliteConnection, jobs: impl IntoIterator<Item = JobId>) -> Result<Self, Error> {
         let jobs = jobs.into_iter().map(|job| *job.bytes()).collect();
+        Self::of_rows(&fetch_in(conn, "read whose data jobs have", ABOUT_JOBS, jobs).await?)
+    }
+
+    /// What the rows of [`about_jobs`] say.
+    pub(crate) fn of_rows(rows: &[SqliteRow]) -> Result<Self, Error> {
         let mut others = Self::default();
-        for row in &fetch_in(conn, "read whose data jobs have", ABOUT_JOBS, jobs).await? {
+        for row in rows {
             let row = Columns::new(row, "job_about", "job_id");
             others.0.entry(row.job_id("job_id")?).or_default().push(((row.get("key_id")?, row.pseudonyms("about")?), row.get("shown")?));
         }
         Ok(others)
+    }
+
+    /// The job has this as well, or has more of it than it was shown.
+    fn add(&mut self, job: JobId, of: About, shown: bool) {
+        let all = self.0.entry(job).or_default();
+        match all.iter_mut().find(|((key, _), _)| *key == of.0) {
+            Some((_, before)) => *before &= shown,
+            None => all.push((of, shown)),
+        }
     }
 
     /// Each with whether the job was only shown what is theirs.
@@ -87,7 +109,7 @@ impl Others {
 
 /// What was emitted has what its job has: the events with their jobs go with whoever the emitting jobs had data of. Who was only shown is
 /// not asked about them.
-pub(crate) async fn link(conn: &mut SqliteConnection, others: &Others, emitted: &[(JobId, &Decision)]) -> Result<(), Error> {
+pub(crate) fn link(trip: &mut Trip, others: &Others, emitted: &[(JobId, &Decision)]) {
     let of = |job: &JobId| others.of(*job).filter(|((_, people), _)| !people.is_empty()).map(|((key, _), shown)| (*key, *shown));
     let mut jobs: Vec<(i64, JobId, bool)> = Vec::new();
     let mut events = Vec::new();
@@ -95,18 +117,16 @@ pub(crate) async fn link(conn: &mut SqliteConnection, others: &Others, emitted: 
         events.extend(of(job).map(|(key, _)| (key, decision.event)));
         jobs.extend(decision.jobs.iter().flat_map(|made| of(job).map(|(key, shown)| (key, made.id, shown))));
     }
-    put(conn, jobs).await?;
-    PUT_EVENTS.run(conn, events, |query, (key, event)| query.bind(key).bind(event.bytes().to_vec())).await?;
-    Ok(())
+    put(trip, jobs);
+    trip.add(&PUT_EVENTS, events, |query, (key, event)| query.bind(key).bind(event.bytes().to_vec()));
 }
 
 /// Says whose data jobs have, and whether these were only shown.
-async fn put(conn: &mut SqliteConnection, mut about: Vec<(i64, JobId, bool)>) -> Result<(), Error> {
+fn put(trip: &mut Trip, mut about: Vec<(i64, JobId, bool)>) {
     // What is theirs comes before what was shown of them.
     about.sort_unstable();
     about.dedup_by_key(|(key, job, _)| (*key, *job));
-    PUT.run(conn, about, |query, (key, job, shown)| query.bind(key).bind(job.bytes().to_vec()).bind(shown)).await?;
-    Ok(())
+    trip.add(&PUT, about, |query, (key, job, shown)| query.bind(key).bind(job.bytes().to_vec()).bind(shown));
 }
 
 /// The records that the plugin of a job of `connection` was shown.
@@ -155,17 +175,18 @@ impl Records {
         hashes.iter().any(|hash| !self.0.contains_key(hash))
     }
 
-    /// Notes whose data `jobs` have now, by the records that each was shown and the steps that came before.
+    /// Notes whose data `jobs` have now, by the records that each was shown and the steps that came before; `known` is what they had.
     pub(crate) async fn note(
         &self,
-        conn: &mut SqliteConnection,
+        pipe: &mut Pipeline<'_>,
+        known: &mut Others,
         keys: &Keys,
         jobs: &HashMap<JobId, (Kept, &Job)>,
         shown: &HashMap<JobId, Vec<KeyHash>>,
     ) -> Result<(), Error> {
         let steps = jobs.values().flat_map(|(_, job)| &job.needs).filter(|need| need.done).map(|need| *need.job.bytes()).collect();
         let mut of_steps: HashMap<JobId, Vec<(About, bool)>> = HashMap::new();
-        for row in &fetch_in(conn, "read whose data steps have", ABOUT_STEPS, steps).await? {
+        for row in &pipe.fetch_in("read whose data steps have", ABOUT_STEPS, steps).await? {
             let row = Columns::new(row, "job_about", "job_id");
             let about = ((row.get("key_id")?, row.pseudonyms("about")?), row.get("shown")?);
             of_steps.entry(row.job_id("job_id")?).or_default().push(about);
@@ -176,8 +197,12 @@ impl Records {
             let records = shown.get(id).into_iter().flatten().filter_map(|hash| self.0.get(hash)).flatten().map(|about| (about, true));
             let steps = job.needs.iter().filter_map(|need| of_steps.get(&need.job)).flatten().map(|(about, shown)| (about, *shown));
             let others = records.chain(steps).filter(|((_, people), _)| people.iter().any(|person| !own.contains(person)));
-            about.extend(others.map(|((key, _), shown)| (*key, *id, shown)));
+            for (of, shown) in others {
+                about.push((of.0, *id, shown));
+                known.add(*id, of.clone(), shown);
+            }
         }
-        put(conn, about).await
+        put(pipe.later(), about);
+        Ok(())
     }
 }

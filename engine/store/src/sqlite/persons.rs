@@ -72,7 +72,7 @@ impl Write for PutPerson {
                 // Nobody's but the server's own.
                 let owner = Owner::of_several("", None);
                 let hash = desk.sealer.ring().owner_hash(&owner);
-                let keys = desk.sealer.owners(conn, HashMap::from([(hash, (owner, self.now))])).await?;
+                let keys = desk.sealer.owners_now(conn, HashMap::from([(hash, (owner, self.now))])).await?;
                 let key = keys.get(&hash).ok_or_else(|| Error::Sealed { what: "the key of the server".to_owned() })?;
                 Some((key.id(), desk.sealer.ring().seal(key, secret_at(&row.name), &[secret])))
             }

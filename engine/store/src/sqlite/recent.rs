@@ -5,19 +5,18 @@
 //! order, a little with each batch, as a log-structured merge tree does it (O'Neil et al. 1996). Nothing depends on this memory: the rows of
 //! the events have the same, and are read again up from the last one that was merged wholly.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::clock::from_ms;
 use zelo_core::decide::State;
-use zelo_core::{Arrival, EventId, KeyHash};
+use zelo_core::{Arrival, EventId, KeyHash, KeyMap};
 
 use super::bulk::Rows;
 use super::column::{Columns, ms};
-use super::open::{meta, put_meta};
+use super::open::meta;
 use super::record::PARTS;
+use super::trip::Trip;
 use crate::Error;
 
 const PUT_DELIVERIES: Rows = Rows {
@@ -52,6 +51,8 @@ const PUT_THINGS: Rows = Rows {
 
 const UNMERGED: &str = "SELECT seq, event_id, delivery, entity AS thing, CASE status WHEN 'accepted' THEN entity END AS entity, clinic IS NOT NULL AS placed, time, received, keys \
     FROM events WHERE seq > ?1 ORDER BY seq";
+
+const MARK: &str = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// With each delivery and each part that comes, this many of those before are merged: what is being merged is gone before as many have come again.
 const EACH: usize = 2;
@@ -88,8 +89,8 @@ impl Newest {
 /// What some events are found by, in no order.
 #[derive(Default)]
 struct Found {
-    deliveries: HashMap<KeyHash, (i64, EventId)>,
-    entities: HashMap<KeyHash, Newest>,
+    deliveries: KeyMap<(i64, EventId)>,
+    entities: KeyMap<Newest>,
     parts: Vec<(i64, i64)>,
     /// What each speaks of, whether it had a say about it or not.
     things: Vec<(KeyHash, i64)>,
@@ -135,16 +136,14 @@ impl Found {
     }
 
     /// Writes it into the tables, in their order. What stands there already may be written again.
-    async fn store(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
+    fn store(&self, trip: &mut Trip) {
         let rows = sorted(self.deliveries.iter().map(|(hash, (seq, _))| (*hash, *seq)));
-        PUT_DELIVERIES.run(conn, rows, |query, (hash, seq)| query.bind(hash.0.to_vec()).bind(seq)).await?;
+        trip.add(&PUT_DELIVERIES, rows, |query, (hash, seq)| query.bind(hash.0.to_vec()).bind(seq));
         let mut rows: Vec<_> = self.entities.iter().map(|(hash, newest)| (*hash, *newest)).collect();
         rows.sort_unstable_by_key(|(hash, _)| *hash);
-        PUT_ENTITIES.run(conn, rows, |query, (hash, newest)| query.bind(hash.0.to_vec()).bind(ms(newest.time)).bind(newest.event)).await?;
-        PUT_KEYS.run(conn, sorted(self.parts.iter().copied()), |query, (key, part)| query.bind(key).bind(part)).await?;
-        let rows = sorted(self.things.iter().copied());
-        PUT_THINGS.run(conn, rows, |query, (hash, seq)| query.bind(hash.0.to_vec()).bind(seq)).await?;
-        Ok(())
+        trip.add(&PUT_ENTITIES, rows, |query, (hash, newest)| query.bind(hash.0.to_vec()).bind(ms(newest.time)).bind(newest.event));
+        trip.add(&PUT_KEYS, sorted(self.parts.iter().copied()), |query, (key, part)| query.bind(key).bind(part));
+        trip.add(&PUT_THINGS, sorted(self.things.iter().copied()), |query, (hash, seq)| query.bind(hash.0.to_vec()).bind(seq));
     }
 }
 
@@ -246,19 +245,16 @@ impl Recent {
     }
 
     /// Merges a little, as much as keeps up with what comes.
-    pub(crate) async fn advance(&mut self, conn: &mut SqliteConnection) -> Result<(), Error> {
+    pub(crate) fn advance(&mut self, trip: &mut Trip) {
         if self.older.found.is_empty() || self.fresh.is_empty() {
-            return Ok(());
+            return;
         }
         let mut some = self.older.take(&self.fresh);
-        let stored = some.store(conn).await;
-        let last = self.older.found.is_empty();
+        some.store(trip);
         self.merged.absorb(&mut some);
-        stored?;
-        if last {
-            mark(conn, self.older.found.upto).await?;
+        if self.older.found.is_empty() {
+            mark(trip, self.older.found.upto);
         }
-        Ok(())
     }
 
     /// Merges all of it: whoever reads the tables finds everything in them then.
@@ -269,9 +265,11 @@ impl Recent {
         self.merged.absorb(&mut std::mem::take(&mut self.older).found);
         self.merged.absorb(&mut self.newer);
         let fresh = std::mem::take(&mut self.fresh);
-        self.merged.store(conn).await?;
-        fresh.store(conn).await?;
-        mark(conn, self.merged.upto.max(fresh.upto)).await
+        let mut trip = Trip::default();
+        self.merged.store(&mut trip);
+        fresh.store(&mut trip);
+        mark(&mut trip, self.merged.upto.max(fresh.upto));
+        trip.make(conn).await
     }
 
     /// The transaction is on disk.
@@ -298,8 +296,8 @@ impl Recent {
 pub(crate) const MERGED: &str = "merged";
 
 /// Notes that the tables have everything of the events up to `upto`.
-async fn mark(conn: &mut SqliteConnection, upto: i64) -> Result<(), Error> {
-    put_meta(conn, MERGED, upto.to_string().into_bytes()).await
+fn mark(trip: &mut Trip, upto: i64) {
+    trip.add_one("note what is merged", MARK, |query| query.bind(MERGED).bind(upto.to_string().into_bytes()));
 }
 
 /// The keys of the parts of an event, as its row holds them.

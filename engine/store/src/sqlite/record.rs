@@ -1,5 +1,6 @@
 //! Arrivals: what [`zelo_core::decide`] asks for is read in bulk, what it decides is written in bulk.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -7,18 +8,20 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use zelo_core::decide::{Decision, Joined, State, decide};
-use zelo_core::{Arrival, Candidate, EventId, Job, JobId, KeyHash, Person, Plan, Pseudonym, RecordWrite, Status};
+use zelo_core::{Arrival, Candidate, EventId, Job, JobId, KeyHash, KeyMap, Person, Plan, Pseudonym, RecordWrite, Status};
 
-use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
+use super::bulk::{Rows, bytes, fetch_in, in_list};
 use super::column::{Columns, ms};
 use super::consents;
 use super::counts;
 use super::identities::{self as people, Known};
+use super::interned::Interned;
 use super::jobs::{self, Ended, Kept, KeyOf};
 use super::keys::Keys;
 use super::load::{load, record_at};
 use super::recent::{self, Stored};
 use super::steps;
+use super::trip::{Pipeline, Trip};
 use super::windows::{self, JoinedRow, WindowOf};
 use super::writer::Desk;
 use crate::envelope::{self, Parts, RecordBody};
@@ -57,15 +60,16 @@ const INSERT_ABOUT: Rows = Rows {
     tail: ") WHERE column1 IS NOT NULL ON CONFLICT (key_id, job_id) DO UPDATE SET shown = 0",
 };
 
-/// Stores `arrivals` in order, inside the writer's transaction. What is sealed already is taken out of `payloads`; the
-/// rest is sealed here.
+/// Stores `arrivals` in order, inside the writer's transaction, which it may be the one to begin. What is sealed already is taken out of
+/// `payloads`; the rest is sealed here.
 pub(crate) async fn record(
-    conn: &mut SqliteConnection,
+    pipe: &mut Pipeline<'_>,
     desk: &mut Desk,
     arrivals: &[Arrival],
     payloads: &mut [Option<Payload>],
+    begins: bool,
 ) -> Result<Vec<Decision>, Error> {
-    let (mut state, known) = load(conn, desk.sealer.ring(), &desk.recent, arrivals).await?;
+    let (mut state, known) = load(pipe.now().await?, desk.sealer.ring(), &desk.recent, arrivals, begins).await?;
     let mut decisions = Vec::with_capacity(arrivals.len());
     let mut heard: HashMap<KeyHash, Heard<'_>> = HashMap::new();
     // Which arrival ended a job: its arrival is when the job ended.
@@ -84,13 +88,15 @@ pub(crate) async fn record(
     }
     let over = ended.iter().filter_map(|(id, at)| steps::Ended::of(state.jobs.get(id)?, *at)).collect();
     let changes = Changes { arrivals, decisions: &decisions, state: &state, heard, ended, known };
-    let told = changes.store(conn, desk, payloads).await?;
-    for (event, job) in consents::hear(conn, desk, told).await? {
-        if let Some(decision) = decisions.iter_mut().find(|decision| decision.event == event) {
-            decision.jobs.push(job);
+    let told = changes.store(pipe, desk, payloads).await?;
+    if !told.is_empty() {
+        for (event, job) in consents::hear(pipe.now().await?, desk, told).await? {
+            if let Some(decision) = decisions.iter_mut().find(|decision| decision.event == event) {
+                decision.jobs.push(job);
+            }
         }
     }
-    for (root, job) in steps::follow(conn, over).await? {
+    for (root, job) in steps::follow(pipe, over).await? {
         // The last arrival that spoke of the root is the one that ended it.
         if let Some(decision) = decisions.iter_mut().rfind(|decision| decision.jobs.iter().any(|job| job.id == root)) {
             decision.jobs.push(job);
@@ -124,9 +130,14 @@ impl Payload {
 
     /// The same before the writer is asked, where the keys are at hand: callers seal side by side, the writer alone.
     pub(crate) fn seal_early(ring: &Keyring, arrival: &Arrival) -> Option<Self> {
-        let owners = owners_of(arrival).map(|owner| ring.owner_hash(&owner));
-        let keys = owners.map(|owner| Some((owner, ring.of_owner(owner)?)));
-        Self::seal(ring, &OwnerKeys(keys.collect::<Option<_>>()?), arrival).ok()
+        let mut keys = KeyMap::default();
+        for owner in owners_of(arrival).map(|owner| ring.owner_hash(&owner)) {
+            // Where it is about one person, that is the owner as well.
+            if let Entry::Vacant(free) = keys.entry(owner) {
+                free.insert(ring.of_owner(owner)?);
+            }
+        }
+        Self::seal(ring, &OwnerKeys(keys), arrival).ok()
     }
 
     /// The key that seals what is of the person at `place`.
@@ -185,7 +196,7 @@ struct Collection {
 
 /// Those of `new` that speak of consents, each with the key of its main person.
 async fn consenting<'a>(
-    conn: &mut SqliteConnection,
+    pipe: &mut Pipeline<'_>,
     new: &[New<'a>],
     keys: &OwnerKeys,
     ring: &Keyring,
@@ -197,7 +208,7 @@ async fn consenting<'a>(
         };
         let event = &arrival.event;
         let key = match payload {
-            Some(payload) => Keys::load(conn, ring, vec![payload.key_of(0)]).await?.get(payload.key_of(0))?.clone(),
+            Some(payload) => Keys::load(pipe.now().await?, ring, vec![payload.key_of(0)]).await?.get(payload.key_of(0))?.clone(),
             None => keys.of(ring, &Owner::of_people(&event.connection, event.clinic.as_deref(), vec![person.hash]))?.clone(),
         };
         told.push((*arrival, key.id(), key.about().to_vec()));
@@ -249,7 +260,7 @@ impl Changes<'_> {
     /// Writes all of it. The arrivals that speak of consents, each with the key of its main person.
     async fn store(
         &self,
-        conn: &mut SqliteConnection,
+        pipe: &mut Pipeline<'_>,
         desk: &mut Desk,
         payloads: &mut [Option<Payload>],
     ) -> Result<Vec<(&Arrival, i64, Vec<Pseudonym>)>, Error> {
@@ -260,13 +271,13 @@ impl Changes<'_> {
         let usable = |payload: &Payload| payload.keys().all(|key| !ring.is_destroyed(key));
         let new: Vec<_> =
             new.map(|((arrival, decision), payload)| New { arrival, decision, payload: payload.take().filter(usable) }).collect();
-        let keys = self.owners(conn, desk, &new).await?;
+        let keys = self.owners(pipe, desk, &new).await?;
         let known = identities(&new, &keys, desk.sealer.ring())?;
-        let told = consenting(conn, &new, &keys, desk.sealer.ring()).await?;
-        let made = self.events(conn, desk, new, &keys).await?;
-        people::know(conn, desk, known).await?;
-        self.records(conn, desk, &keys).await?;
-        self.of_jobs(conn, desk, &made).await?;
+        let told = consenting(pipe, &new, &keys, desk.sealer.ring()).await?;
+        let made = self.events(pipe.later(), desk, new, &keys)?;
+        people::know(pipe.later(), desk, known);
+        self.records(pipe.later(), desk, &keys)?;
+        self.of_jobs(pipe, desk, &made).await?;
         Ok(told)
     }
 
@@ -276,7 +287,7 @@ impl Changes<'_> {
     }
 
     /// The data keys of all that is still to be sealed here.
-    async fn owners(&self, conn: &mut SqliteConnection, desk: &mut Desk, new: &[New<'_>]) -> Result<OwnerKeys, Error> {
+    async fn owners(&self, pipe: &mut Pipeline<'_>, desk: &mut Desk, new: &[New<'_>]) -> Result<OwnerKeys, Error> {
         let mut owners = HashMap::new();
         let payloads = new.iter().filter(|new| new.payload.is_none());
         let payloads = payloads.flat_map(|new| owners_of(new.arrival).map(|owner| (new.arrival, owner)));
@@ -284,17 +295,11 @@ impl Changes<'_> {
         for (arrival, owner) in payloads.chain(records) {
             owners.entry(desk.sealer.ring().owner_hash(&owner)).or_insert((owner, arrival.event.received));
         }
-        Ok(OwnerKeys(desk.sealer.owners(conn, owners).await?))
+        Ok(OwnerKeys(desk.sealer.owners(pipe, owners).await?))
     }
 
     /// Writes the events; where each stands.
-    async fn events<'a>(
-        &self,
-        conn: &mut SqliteConnection,
-        desk: &mut Desk,
-        new: Vec<New<'a>>,
-        keys: &OwnerKeys,
-    ) -> Result<HashMap<EventId, Made>, Error> {
+    fn events<'a>(&self, trip: &mut Trip, desk: &mut Desk, new: Vec<New<'a>>, keys: &OwnerKeys) -> Result<HashMap<EventId, Made>, Error> {
         let mut parts = Vec::with_capacity(new.len());
         let mut rows = Vec::with_capacity(new.len());
         let mut made = HashMap::with_capacity(new.len());
@@ -315,40 +320,32 @@ impl Changes<'_> {
             let own = payload.own.into_iter().map(|(place, key, sealed)| (seq * PARTS + place as i64, &arrival.event, key, sealed));
             parts.extend([(seq * PARTS, &arrival.event, payload.key_id, payload.sealed)].into_iter().chain(own));
         }
-        let wanted = rows.len();
-        let touched = INSERT_EVENTS
-            .run(conn, rows, |query, (seq, arrival, status, keys)| {
-                let event = &arrival.event;
-                query
-                    .bind(seq)
-                    .bind(event.id.bytes().to_vec())
-                    .bind(arrival.delivery.0.to_vec())
-                    .bind(event.connection.as_str())
-                    .bind(event.clinic.as_deref())
-                    .bind(event.source.as_str())
-                    .bind(event.kind.as_str())
-                    .bind(arrival.entity.map(|hash| hash.0.to_vec()))
-                    .bind(event.entity.as_ref().map(|entity| entity.kind.as_str()))
-                    .bind(ms(event.time))
-                    .bind(ms(event.received))
-                    .bind(status.as_str())
-                    .bind(event.cause.as_ref().and_then(|cause| serde_json::to_string(cause).ok()))
-                    .bind(keys)
-            })
-            .await?;
-        expect_rows("events", "store events", wanted, touched)?;
-        let wanted = parts.len();
-        let touched = INSERT_PARTS
-            .run(conn, parts, |query, (part, event, key, sealed)| {
-                query.bind(part).bind(event.connection.as_str()).bind(event.clinic.as_deref()).bind(key).bind(sealed)
-            })
-            .await?;
-        expect_rows("event_parts", "store payloads", wanted, touched)?;
-        counts::add(conn, counted).await?;
+        trip.add_all("events", &INSERT_EVENTS, rows, |query, (seq, arrival, status, keys)| {
+            let event = &arrival.event;
+            query
+                .bind(seq)
+                .bind(event.id.bytes().to_vec())
+                .bind(arrival.delivery.0.to_vec())
+                .bind(Interned(&event.connection))
+                .bind(event.clinic.as_deref().map(Interned))
+                .bind(Interned(&event.source))
+                .bind(Interned(&event.kind))
+                .bind(arrival.entity.map(|hash| hash.0.to_vec()))
+                .bind(event.entity.as_ref().map(|entity| Interned(&entity.kind)))
+                .bind(ms(event.time))
+                .bind(ms(event.received))
+                .bind(Interned(status.as_str()))
+                .bind(event.cause.as_ref().and_then(|cause| serde_json::to_string(cause).ok()))
+                .bind(keys)
+        });
+        trip.add_all("event_parts", &INSERT_PARTS, parts, |query, (part, event, key, sealed)| {
+            query.bind(part).bind(Interned(&event.connection)).bind(event.clinic.as_deref().map(Interned)).bind(key).bind(sealed)
+        });
+        counts::add(trip, counted);
         Ok(made)
     }
 
-    async fn records(&self, conn: &mut SqliteConnection, desk: &Desk, keys: &OwnerKeys) -> Result<(), Error> {
+    fn records(&self, trip: &mut Trip, desk: &Desk, keys: &OwnerKeys) -> Result<(), Error> {
         let ring = desk.sealer.ring();
         let mut rows = Vec::with_capacity(self.state.dirty.records.len());
         // In order of arrival, so that "last written" is.
@@ -369,24 +366,26 @@ impl Changes<'_> {
                 sealed,
             });
         }
-        put_records(conn, rows).await
+        put_records(trip, rows);
+        Ok(())
     }
 
     /// Writes what becomes of jobs, windows and keys because of `events`, which are stored already.
-    pub(crate) async fn of_jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
-        self.jobs(conn, desk, events).await?;
-        self.windows(conn).await?;
-        self.keys(conn).await
+    pub(crate) async fn of_jobs(&self, pipe: &mut Pipeline<'_>, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
+        self.jobs(pipe, desk, events).await?;
+        self.windows(pipe.later());
+        self.keys(pipe.later());
+        Ok(())
     }
 
-    async fn jobs(&self, conn: &mut SqliteConnection, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
+    async fn jobs(&self, pipe: &mut Pipeline<'_>, desk: &mut Desk, events: &HashMap<EventId, Made>) -> Result<(), Error> {
         let dirty = &self.state.dirty;
         if dirty.new_jobs.is_empty() && dirty.changed_jobs.is_empty() {
             return Ok(());
         }
         let (mut insert, mut update, mut end) = (Vec::new(), Vec::new(), Vec::new());
-        let collections = self.collections(conn, desk, events).await?;
-        let together = self.together(conn, desk).await?;
+        let collections = self.collections(pipe, desk, events).await?;
+        let together = self.together(pipe, desk).await?;
         let mut made = Vec::with_capacity(dirty.new_jobs.len());
         for job in dirty.new_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
             // What has collected more by now is about a later event than the one that made it.
@@ -420,12 +419,13 @@ impl Changes<'_> {
         }
         let grown = dirty.grown.iter().filter_map(|(id, before)| Some((self.state.jobs.get(id)?, before.as_slice())));
         let grown = grown.map(|(job, before)| Ok((self.kept(job, &collections)?, job, before))).collect::<Result<_, Error>>()?;
-        jobs::grow(conn, grown).await?;
-        jobs::insert(conn, &mut desk.line, insert).await?;
-        jobs::update(conn, update).await?;
-        jobs::end(conn, end).await?;
+        jobs::grow(pipe.later(), grown);
+        jobs::insert(pipe.later(), &mut desk.line, insert);
+        jobs::update(pipe.later(), update);
+        jobs::end(pipe.later(), end);
         let rows = dirty.joined.iter().filter_map(|joined| self.joined(joined, &seqs, events));
-        windows::join(conn, rows.collect()).await
+        windows::join(pipe.later(), rows.collect());
+        Ok(())
     }
 
     /// Where a job that was there before stands, under the key of all that it has collected by now.
@@ -438,7 +438,7 @@ impl Changes<'_> {
     /// events of several owners, under that of their clinic.
     async fn collections(
         &self,
-        conn: &mut SqliteConnection,
+        pipe: &mut Pipeline<'_>,
         desk: &mut Desk,
         events: &HashMap<EventId, Made>,
     ) -> Result<HashMap<JobId, Collection>, Error> {
@@ -459,7 +459,7 @@ impl Changes<'_> {
         for (_, owner, at) in &further {
             several.entry(desk.sealer.ring().owner_hash(owner)).or_insert_with(|| (owner.clone(), *at));
         }
-        let keys = desk.sealer.owners(conn, several).await?;
+        let keys = desk.sealer.owners(pipe, several).await?;
         // Whose data it has all the same.
         let mut about: Vec<(i64, JobId)> = Vec::new();
         for joined in &self.state.dirty.joined {
@@ -474,7 +474,7 @@ impl Changes<'_> {
         about.extend(further.iter().filter_map(|(job, owner, _)| Some((keys.get(&ring.owner_hash(owner))?.id(), *job))));
         about.sort_unstable();
         about.dedup();
-        INSERT_ABOUT.run(conn, about, |query, (key, job)| query.bind(key).bind(job.bytes().to_vec())).await?;
+        pipe.later().add(&INSERT_ABOUT, about, |query, (key, job)| query.bind(key).bind(job.bytes().to_vec()));
         for (id, collection) in collections.iter_mut().filter(|(_, collection)| collection.key_id == SEVERAL) {
             let Some(job) = self.state.jobs.get(id) else { continue };
             let hash = desk.sealer.ring().owner_hash(&Owner::of_several(&job.connection, job.clinic.as_deref()));
@@ -497,7 +497,7 @@ impl Changes<'_> {
     }
 
     /// The keys of new jobs whose actions read what is of several people: what comes of them goes with any of these.
-    async fn together(&self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<HashMap<JobId, i64>, Error> {
+    async fn together(&self, pipe: &mut Pipeline<'_>, desk: &mut Desk) -> Result<HashMap<JobId, i64>, Error> {
         let (mut owners, mut jobs) = (HashMap::new(), Vec::new());
         for job in self.state.dirty.new_jobs.iter().filter_map(|id| self.state.jobs.get(id)) {
             let Some(arrival) = self.arrivals.iter().find(|arrival| arrival.event.id == job.event && arrival.people.len() > 1) else {
@@ -514,7 +514,7 @@ impl Changes<'_> {
             owners.entry(hash).or_insert((owner, job.reference));
             jobs.push((job.id, hash));
         }
-        let keys = desk.sealer.owners(conn, owners).await?;
+        let keys = desk.sealer.owners(pipe, owners).await?;
         Ok(jobs.into_iter().filter_map(|(job, hash)| Some((job, keys.get(&hash)?.id()))).collect())
     }
 
@@ -525,7 +525,7 @@ impl Changes<'_> {
         Some(JoinedRow { job, time: event.order(), event: made.seq, connection: &event.connection, clinic: event.clinic.as_deref() })
     }
 
-    async fn windows(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
+    fn windows(&self, trip: &mut Trip) {
         let mut left = self.state.dirty.windows.clone();
         let mut rows = Vec::with_capacity(left.len());
         for (arrival, candidate) in self.arrivals.iter().flat_map(|arrival| arrival.candidates.iter().map(move |one| (arrival, one))) {
@@ -537,7 +537,7 @@ impl Changes<'_> {
                 rows.extend(window.map(|window| WindowOf { key, window, connection: &event.connection, clinic: event.clinic.as_deref() }));
             }
         }
-        windows::put(conn, rows).await
+        windows::put(trip, rows);
     }
 
     fn ended<'j>(&self, kept: Kept, job: &'j Job, was_live: bool) -> Ended<'j> {
@@ -545,7 +545,7 @@ impl Changes<'_> {
         Ended { kept, job, at, summary: None, was_live }
     }
 
-    async fn keys(&self, conn: &mut SqliteConnection) -> Result<(), Error> {
+    fn keys(&self, trip: &mut Trip) {
         let mut left = self.state.dirty.keys.clone();
         let mut rows = Vec::with_capacity(left.len());
         for (arrival, candidate) in self.accepted().flat_map(|arrival| arrival.candidates.iter().map(move |one| (arrival, one))) {
@@ -557,7 +557,7 @@ impl Changes<'_> {
             let Some(key) = job.key.filter(|key| left.remove(key)) else { continue };
             rows.extend(self.key_of(key, &job.connection, job.clinic.as_deref()));
         }
-        jobs::put_keys(conn, rows).await
+        jobs::put_keys(trip, rows);
     }
 
     fn key_of<'k>(&self, key: KeyHash, connection: &'k str, clinic: Option<&'k str>) -> Option<KeyOf<'k>> {
@@ -615,25 +615,21 @@ pub(crate) async fn owned(
 }
 
 /// Writes records, the last one last.
-pub(crate) async fn put_records(conn: &mut SqliteConnection, rows: Vec<SealedRecord<'_>>) -> Result<(), Error> {
-    let wanted = rows.len();
-    let touched = PUT_RECORDS
-        .run(conn, rows, |query, row| {
-            query
-                .bind(row.hash.0.to_vec())
-                .bind(row.connection)
-                .bind(row.clinic)
-                .bind(row.kind)
-                .bind(ms(row.time))
-                .bind(row.key_id)
-                .bind(row.sealed)
-        })
-        .await?;
-    expect_rows("records", "store records", wanted, touched)
+pub(crate) fn put_records(trip: &mut Trip, rows: Vec<SealedRecord<'_>>) {
+    trip.add_all("records", &PUT_RECORDS, rows, |query, row| {
+        query
+            .bind(row.hash.0.to_vec())
+            .bind(Interned(row.connection))
+            .bind(row.clinic.map(Interned))
+            .bind(Interned(row.kind))
+            .bind(ms(row.time))
+            .bind(row.key_id)
+            .bind(row.sealed)
+    });
 }
 
 /// Data keys by owner.
-pub(crate) struct OwnerKeys(pub HashMap<KeyHash, Arc<DataKey>>);
+pub(crate) struct OwnerKeys(pub KeyMap<Arc<DataKey>>);
 
 impl OwnerKeys {
     pub(crate) fn of(&self, ring: &Keyring, owner: &Owner) -> Result<&Arc<DataKey>, Error> {

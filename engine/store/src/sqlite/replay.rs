@@ -25,6 +25,7 @@ use super::jobs::Kept;
 use super::load::load_needs;
 use super::reader::Reader;
 use super::record::{Changes, Made};
+use super::trip::Pipeline;
 use super::writer::{Desk, Write};
 use super::{audit, steps};
 use crate::replay::{Fate, Replay, Replayable, Replayed};
@@ -249,8 +250,10 @@ impl Write for Portion {
         };
         let decisions: Vec<Decision> = self.events.iter().map(decision).collect();
         let changes = Changes { arrivals: &self.events, decisions: &decisions, state: &state, heard: HashMap::new(), ended, known: before };
-        changes.of_jobs(conn, desk, &made).await?;
-        steps::follow(conn, over).await?;
+        let mut pipe = Pipeline::new(conn);
+        changes.of_jobs(&mut pipe, desk, &made).await?;
+        steps::follow(&mut pipe, over).await?;
+        let conn = pipe.now().await?;
         self.write_down(conn, desk, &state, &fates).await?;
         Ok((fates, pace))
     }

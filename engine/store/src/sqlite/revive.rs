@@ -25,6 +25,7 @@ use super::keys::Keys;
 use super::load::load_records;
 use super::others::Others;
 use super::reader::Reader;
+use super::trip::Trip;
 use super::writer::{Desk, Write};
 use super::{audit, column, steps};
 use crate::revive::REVIVED_MAX;
@@ -256,10 +257,11 @@ impl Deciding<'_> {
     ) -> Result<(), Error> {
         let Revived { job, key, journal: stays } = revived;
         self.cut(kept, job.id, journal, stays).await?;
+        let mut trip = Trip::default();
         let decided = if job.state.is_live() {
             let gone = sqlx::query("DELETE FROM job_history WHERE seq = ?1").bind(kept.seq).execute(&mut *self.conn).await;
             expect_rows("job_history", WRITE, 1, gone.map_err(Error::database(WRITE))?.rows_affected())?;
-            jobs::insert(self.conn, &mut self.desk.line, vec![(kept, &job)]).await?;
+            jobs::insert(&mut trip, &mut self.desk.line, vec![(kept, &job)]);
             Decided::Revived
         } else {
             let reason = job.reason.as_ref().and_then(|reason| serde_json::to_string(reason).ok());
@@ -269,8 +271,9 @@ impl Deciding<'_> {
             if job.state == JobState::Done { Decided::Done } else { Decided::GivenUp }
         };
         if let Some((key, row)) = job.key.zip(key) {
-            jobs::put_keys(self.conn, vec![KeyOf { key, row, connection: &job.connection, clinic: job.clinic.as_deref() }]).await?;
+            jobs::put_keys(&mut trip, vec![KeyOf { key, row, connection: &job.connection, clinic: job.clinic.as_deref() }]);
         }
+        trip.make(self.conn).await?;
         let decision = Decision { kept, before, decided, with, actor: &self.ask.actor, now: self.now };
         self.audit.push(decision.store(self.conn, self.desk).await?);
         Ok(())

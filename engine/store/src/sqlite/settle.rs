@@ -1,27 +1,46 @@
 //! The ends of attempts: what [`zelo_core::settle`] decides, written with what the attempts did, fenced by the lease; and
 //! what follows from it for other jobs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
-
 use zelo_core::decide::KeyRow;
 use zelo_core::job::Reason;
 use zelo_core::settle::{Settled, Settlement, settle as decide};
 use zelo_core::{Arrival, Job, JobId, JobState, KeyHash};
 
 use super::audit;
-use super::bulk::bytes;
+use super::bulk::{fetch_each, in_list};
 use super::effects::{Effects, Spoken, Within};
-use super::jobs::{self, Ended, Kept, KeyOf};
+use super::jobs::{self, Ended, Kept, KeyOf, job_columns, jobs_by_id};
 use super::keys::Keys;
-use super::others::{self, Others, Records};
+use super::others::{self, Others, Records, about_jobs};
 use super::record::{Payload, record};
 use super::steps;
+use super::trip::{Pipeline, Trip};
 use super::writer::Desk;
 use crate::seal::Place;
 use crate::{Error, Outcome};
+
+/// The jobs that settlements name, the rows of their keys, and whose data they have.
+macro_rules! named {
+    () => {
+        concat!(
+            jobs_by_id!(),
+            in_list!(
+                "; SELECT job_key, live, newest, done, done_anchor FROM job_keys WHERE job_key IN (SELECT job_key FROM jobs WHERE job_id",
+                ")"
+            ),
+            "; ",
+            about_jobs!()
+        )
+    };
+}
+
+const NAMED: &str = named!();
+
+/// The same as the first thing of a transaction.
+const BEGIN_AND_NAMED: &str = concat!("BEGIN IMMEDIATE; ", named!());
 
 /// One job that settlements name, as it stands now.
 struct Entry {
@@ -32,15 +51,19 @@ struct Entry {
     summary: Option<Vec<u8>>,
 }
 
-/// Stores `settlements` in order, inside the writer's transaction.
+/// Stores `settlements` in order, inside the writer's transaction, which it may be the one to begin.
 pub(crate) async fn settle(
-    conn: &mut SqliteConnection,
+    pipe: &mut Pipeline<'_>,
     desk: &mut Desk,
     settlements: &[(Settlement, Timestamp)],
+    begins: bool,
 ) -> Result<Vec<Outcome>, Error> {
-    let loaded = jobs::by_ids(conn, settlements.iter().map(|(settlement, _)| settlement.job).collect()).await?;
-    let under: HashSet<KeyHash> = loaded.iter().filter_map(|(_, job)| job.key).collect();
-    let mut rows = jobs::keys(conn, bytes(&under)).await?;
+    let ids = settlements.iter().map(|(settlement, _)| *settlement.job.bytes()).collect();
+    let conn = pipe.now().await?;
+    let named = fetch_each(conn, "read jobs", if begins { BEGIN_AND_NAMED } else { NAMED }, ids).await?;
+    let [.., named, under, about] = named.as_slice() else { return Err(Error::database("read jobs")(sqlx::Error::RowNotFound)) };
+    let loaded = named.iter().map(jobs::live_job).collect::<Result<Vec<_>, _>>()?;
+    let (mut rows, others) = (jobs::key_rows(under)?, Others::of_rows(about)?);
     let keys = Keys::load(conn, desk.sealer.ring(), loaded.iter().map(|(kept, _)| kept.key_id).collect()).await?;
     let mut entries: HashMap<JobId, Entry> =
         loaded.into_iter().map(|(kept, job)| (job.id, Entry { kept, job, changed: false, ended: None, summary: None })).collect();
@@ -100,21 +123,21 @@ pub(crate) async fn settle(
         }
         outcomes.push(outcome(settled));
     }
-    store(conn, &mut entries, &rows, changed_keys).await?;
+    store(pipe.later(), &mut entries, &rows, changed_keys);
     let jobs = entries.values().map(|entry| (entry.job.id, (entry.kept, &entry.job))).collect();
-    let stored = effects.store(conn, &Within { desk, keys: &keys, jobs, shown, records }).await?;
+    let stored = effects.store(pipe, &Within { desk, keys: &keys, jobs, shown, records }, others).await?;
+    audit::write(pipe.later(), desk, stored.audit);
     let ended = entries.values().filter_map(|entry| steps::Ended::of(&entry.job, entry.ended?)).collect();
-    let mut others = steps::follow(conn, ended).await?;
-    others.extend(needless(conn, &entries, &rows).await?);
-    others.extend(steps::wake(conn, &stored.records).await?);
-    for (by, job) in others {
+    let mut followed = steps::follow(pipe, ended).await?;
+    followed.extend(needless(pipe, &entries, &rows).await?);
+    followed.extend(steps::wake(pipe, &stored.records).await?);
+    for (by, job) in followed {
         let place = settlements.iter().rposition(|(settlement, _)| settlement.job == by);
         if let Some(outcome) = place.and_then(|place| outcomes.get_mut(place)) {
             outcome.others.push(job);
         }
     }
-    audit::append(conn, desk, stored.audit).await?;
-    emit(conn, desk, &stored.others, &emitted, &mut outcomes).await?;
+    emit(pipe, desk, &stored.others, &emitted, &mut outcomes).await?;
     Ok(outcomes)
 }
 
@@ -124,13 +147,17 @@ fn outcome(settled: Settled) -> Outcome {
 
 /// Ends jobs that were made under the key of one that was then done after all, for the same time: it is not done twice.
 async fn needless(
-    conn: &mut SqliteConnection,
+    pipe: &mut Pipeline<'_>,
     entries: &HashMap<JobId, Entry>,
     rows: &HashMap<KeyHash, KeyRow>,
 ) -> Result<Vec<(JobId, Job)>, Error> {
     let done = entries.values().filter(|entry| entry.changed && entry.job.state == JobState::Done);
     let done: Vec<(&Job, JobId, Timestamp)> =
         done.filter_map(|entry| Some((&entry.job, rows.get(&entry.job.key?)?.live?, entry.ended?))).collect();
+    if done.is_empty() {
+        return Ok(Vec::new());
+    }
+    let conn = pipe.now().await?;
     let mut ended = Vec::new();
     for (kept, mut job) in jobs::by_ids(conn, done.iter().map(|(_, live, _)| *live).collect()).await? {
         let Some((first, _, at)) = done.iter().find(|(first, live, _)| *live == job.id && first.anchor == job.anchor) else { continue };
@@ -153,7 +180,7 @@ async fn needless(
 
 /// Stores the events that settlements emitted, in order.
 pub(crate) async fn emit(
-    conn: &mut SqliteConnection,
+    pipe: &mut Pipeline<'_>,
     desk: &mut Desk,
     others: &Others,
     emitted: &[(usize, JobId, &[Arrival])],
@@ -165,9 +192,9 @@ pub(crate) async fn emit(
     }
     let mut payloads: Vec<Option<Payload>> = arrivals.iter().map(|_| None).collect();
     let places: Vec<usize> = emitted.iter().flat_map(|(place, _, arrivals)| vec![*place; arrivals.len()]).collect();
-    let decisions = record(conn, desk, &arrivals, &mut payloads).await?;
+    let decisions = record(pipe, desk, &arrivals, &mut payloads, false).await?;
     let by = emitted.iter().flat_map(|(_, job, arrivals)| arrivals.iter().map(|_| *job));
-    others::link(conn, others, &by.zip(&decisions).collect::<Vec<_>>()).await?;
+    others::link(pipe.later(), others, &by.zip(&decisions).collect::<Vec<_>>());
     for (place, decision) in places.into_iter().zip(decisions) {
         if let Some(outcome) = outcomes.get_mut(place) {
             outcome.emitted.push(decision);
@@ -177,12 +204,7 @@ pub(crate) async fn emit(
 }
 
 /// Writes jobs and their keys back.
-async fn store(
-    conn: &mut SqliteConnection,
-    entries: &mut HashMap<JobId, Entry>,
-    rows: &HashMap<KeyHash, KeyRow>,
-    changed_keys: BTreeSet<KeyHash>,
-) -> Result<(), Error> {
+fn store(trip: &mut Trip, entries: &mut HashMap<JobId, Entry>, rows: &HashMap<KeyHash, KeyRow>, changed_keys: BTreeSet<KeyHash>) {
     let mut summaries: HashMap<JobId, Vec<u8>> =
         entries.iter_mut().filter_map(|(id, entry)| entry.summary.take().map(|summary| (*id, summary))).collect();
     let (mut update, mut end, mut keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -200,9 +222,9 @@ async fn store(
         }
     }
     end.sort_by_key(|ended| ended.kept.seq);
-    jobs::update(conn, update).await?;
-    jobs::end(conn, end).await?;
-    jobs::put_keys(conn, keys).await
+    jobs::update(trip, update);
+    jobs::end(trip, end);
+    jobs::put_keys(trip, keys);
 }
 
 /// Where the summary of an ended job stands.

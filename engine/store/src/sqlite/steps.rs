@@ -11,6 +11,7 @@ use zelo_core::{Job, JobId, JobState, KeyHash};
 
 use super::bulk::bytes;
 use super::jobs::{self, Kept};
+use super::trip::Pipeline;
 use crate::Error;
 
 /// A job that ended, with when it did and which job's end it comes from.
@@ -32,9 +33,10 @@ impl Ended {
 
 /// Lets go, or takes along, what needs the jobs that `ended`; and so on with what ends by that. The jobs that changed, each
 /// with the root of its change.
-pub(crate) async fn follow(conn: &mut SqliteConnection, mut ended: Vec<Ended>) -> Result<Vec<(JobId, Job)>, Error> {
+pub(crate) async fn follow(pipe: &mut Pipeline<'_>, mut ended: Vec<Ended>) -> Result<Vec<(JobId, Job)>, Error> {
     let mut followed = Vec::new();
     while !ended.is_empty() {
+        let conn = pipe.now().await?;
         let mut changes: Vec<(Kept, Job, Timestamp)> = Vec::new();
         let mut roots = Vec::new();
         for (step, kept, job) in jobs::needing(conn, ended.iter().map(|ended| ended.job).collect()).await? {
@@ -62,11 +64,15 @@ pub(crate) async fn follow(conn: &mut SqliteConnection, mut ended: Vec<Ended>) -
 pub(crate) async fn write_back(conn: &mut SqliteConnection, changes: &[(Kept, Job, Timestamp)]) -> Result<Vec<Job>, Error> {
     jobs::write_back(conn, changes).await?;
     let ended = changes.iter().filter_map(|(_, job, at)| Ended::of(job, *at)).collect();
-    Ok(follow(conn, ended).await?.into_iter().map(|(_, job)| job).collect())
+    Ok(follow(&mut Pipeline::new(conn), ended).await?.into_iter().map(|(_, job)| job).collect())
 }
 
 /// Has the jobs that read records which an action wrote looked at again. The jobs, each with who wrote.
-pub(crate) async fn wake(conn: &mut SqliteConnection, written: &HashMap<KeyHash, (JobId, Timestamp)>) -> Result<Vec<(JobId, Job)>, Error> {
+pub(crate) async fn wake(pipe: &mut Pipeline<'_>, written: &HashMap<KeyHash, (JobId, Timestamp)>) -> Result<Vec<(JobId, Job)>, Error> {
+    if written.is_empty() {
+        return Ok(Vec::new());
+    }
+    let conn = pipe.now().await?;
     let mut changes: Vec<(Kept, Job, Timestamp)> = Vec::new();
     let mut writers = Vec::new();
     for (record, kept, mut job) in jobs::reading(conn, bytes(written.keys())).await? {

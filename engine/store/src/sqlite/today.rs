@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::bulk::Bound;
+use super::bulk::Ready;
 use super::column::{clinics, of_clinics};
 use super::jobs::job_columns;
 use super::lists::job_views;
@@ -53,7 +53,7 @@ pub(crate) async fn next(reader: Reader, page: Page) -> Result<Vec<JobView>, Err
     job_views(&mut conn, &reader, &rows).await
 }
 
-fn bound<'q>(sql: &'static str, page: Page, limit: u32) -> Bound<'q> {
+fn bound(sql: &'static str, page: Page, limit: u32) -> Ready {
     let none: Option<String> = None;
     sqlx::query(sql).bind(none.clone()).bind(page.connection).bind(page.clinic).bind(limit).bind(none).bind(clinics(&page.clinics))
 }

@@ -9,8 +9,10 @@ use zelo_core::decide::State;
 use zelo_core::window::{Entry, Window};
 use zelo_core::{EventId, JobId, KeyHash};
 
-use super::bulk::{Rows, bytes, expect_rows, fetch_in, in_list};
+use super::bulk::{Rows, bytes, fetch_in, in_list};
 use super::column::{Columns, ms};
+use super::interned::Interned;
+use super::trip::Trip;
 use crate::Error;
 
 /// Bytes of an entry: a time and a job.
@@ -73,25 +75,19 @@ pub(crate) async fn load(conn: &mut SqliteConnection, state: &mut State, hashes:
 }
 
 /// Writes windows.
-pub(crate) async fn put(conn: &mut SqliteConnection, mut windows: Vec<WindowOf<'_>>) -> Result<(), Error> {
+pub(crate) fn put(trip: &mut Trip, mut windows: Vec<WindowOf<'_>>) {
     windows.sort_unstable_by_key(|of| of.key);
-    let wanted = windows.len();
-    let touched = PUT
-        .run(conn, windows, |query, WindowOf { key, window, connection, clinic }| {
-            let entries: Vec<u8> = window.entries.iter().flat_map(stored).collect();
-            query.bind(key.0.to_vec()).bind(connection).bind(clinic).bind(entries).bind(window.forgotten.map(ms))
-        })
-        .await?;
-    expect_rows("windows", "store windows", wanted, touched)
+    trip.add_all("windows", &PUT, windows, |query, WindowOf { key, window, connection, clinic }| {
+        let entries: Vec<u8> = window.entries.iter().flat_map(stored).collect();
+        query.bind(key.0.to_vec()).bind(Interned(connection)).bind(clinic.map(Interned)).bind(entries).bind(window.forgotten.map(ms))
+    });
 }
 
 /// Adds events to the jobs that collect them.
-pub(crate) async fn join(conn: &mut SqliteConnection, rows: Vec<JoinedRow<'_>>) -> Result<(), Error> {
-    let wanted = rows.len();
-    let touched = JOIN
-        .run(conn, rows, |query, row| query.bind(row.job).bind(ms(row.time)).bind(row.event).bind(row.connection).bind(row.clinic))
-        .await?;
-    expect_rows("job_events", "store collected events", wanted, touched)
+pub(crate) fn join(trip: &mut Trip, rows: Vec<JoinedRow<'_>>) {
+    trip.add_all("job_events", &JOIN, rows, |query, row| {
+        query.bind(row.job).bind(ms(row.time)).bind(row.event).bind(Interned(row.connection)).bind(row.clinic.map(Interned))
+    });
 }
 
 /// The events that live jobs collected, in their order.

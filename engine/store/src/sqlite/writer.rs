@@ -27,6 +27,7 @@ use super::open::PATIENCE;
 use super::recent::Recent;
 use super::record::{Payload, record};
 use super::settle::settle;
+use super::trip::Pipeline;
 use crate::seal::Signer;
 use crate::{Error, Outcome};
 
@@ -317,11 +318,15 @@ impl Batch {
     }
 
     async fn transaction(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await.map_err(Error::database("begin a transaction"))?;
+        // Arrivals and settlements come first, and begin it themselves.
+        let begins = (!self.arrivals.is_empty() || !self.settlements.is_empty()) && !desk.failing;
+        if !begins {
+            sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await.map_err(Error::database("begin a transaction"))?;
+        }
         if desk.failing {
             sqlx::raw_sql(TRY_DISK).execute(&mut *conn).await.map_err(Error::database("try whether the disk takes writes again"))?;
         }
-        let outcome = self.run(conn, desk).await?;
+        let outcome = self.run(conn, desk, begins).await?;
         sqlx::raw_sql("COMMIT").execute(conn).await.map_err(Error::database("commit"))?;
         if std::mem::take(&mut desk.failing) {
             tracing::info!("the disk takes writes again");
@@ -329,18 +334,20 @@ impl Batch {
         Ok(outcome)
     }
 
-    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk) -> Result<Done, Error> {
+    async fn run(&mut self, conn: &mut SqliteConnection, desk: &mut Desk, begins: bool) -> Result<Done, Error> {
         let mut outcome = Done::default();
+        let mut pipe = Pipeline::new(conn);
         if !self.arrivals.is_empty() {
-            outcome.decisions = record(conn, desk, &self.arrivals, &mut self.payloads).await?;
+            outcome.decisions = record(&mut pipe, desk, &self.arrivals, &mut self.payloads, begins).await?;
         }
         if !self.settlements.is_empty() {
-            outcome.settled = settle(conn, desk, &self.settlements).await?;
+            outcome.settled = settle(&mut pipe, desk, &self.settlements, begins && self.arrivals.is_empty()).await?;
         }
         for task in &mut self.others {
-            task.run(conn, desk).await?;
+            task.run(pipe.now().await?, desk).await?;
         }
-        desk.recent.advance(conn).await?;
+        desk.recent.advance(pipe.later());
+        pipe.now().await?;
         Ok(outcome)
     }
 
