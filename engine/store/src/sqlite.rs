@@ -8,7 +8,7 @@
 //! - `reader`: connections that only read. What they serve: `events`, `lists`, `conversations`, `archive`, and the loading half of `claim`. `together`: those that many jobs ask at once.
 //! - `replay`: stored events, once more for a rule.
 //! - `budgets`: who got how many messages of late, written with the messages.
-//! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `column`: writing and reading many rows.
+//! - `jobs`, `keys`, `windows`: rows that several of these share. `bulk`, `trip`, `column`: writing and reading many rows, in few trips to the connection's thread.
 //!
 //! Invariants: nobody else writes, and nothing is answered before its transaction is on disk. A database future is
 //! never dropped half-way: writes run in the writer's task, reads in tasks of their own.

@@ -130,6 +130,7 @@ impl<'c> Pipeline<'c> {
 mod tests {
     use sqlx::Connection;
 
+    use super::super::bulk::in_list;
     use super::*;
 
     const PUT: Rows =
@@ -189,5 +190,19 @@ mod tests {
         trip.add_one_of("t", "remove", 2, "DELETE FROM t WHERE a < ?", |query| query.bind(5));
         let error = trip.make(&mut conn).await.unwrap_err();
         assert!(matches!(error, Error::Inconsistent { table: "t", .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_written_later_is_written_before_anything_is_asked() {
+        const SEEN_IN: &str = in_list!("SELECT a FROM seen WHERE CAST(a AS BLOB)", "");
+        let mut conn = empty().await;
+        let mut pipe = Pipeline::new(&mut conn);
+        pipe.later().add(&SEEN, vec![1_000_000_000_000_000_i64], Bound::bind);
+        assert!(pipe.fetch_in("look", SEEN_IN, Vec::new()).await.unwrap().is_empty());
+        assert_eq!(number(pipe.conn, "SELECT count(*) FROM seen").await, 0, "nothing was asked");
+        assert_eq!(pipe.fetch_in("look", SEEN_IN, vec![*b"1000000000000000"]).await.unwrap().len(), 1);
+        pipe.later().add(&SEEN, vec![2], Bound::bind);
+        assert_eq!(number(pipe.now().await.unwrap(), "SELECT count(*) FROM seen").await, 2);
+        assert_eq!(number(pipe.now().await.unwrap(), "SELECT count(*) FROM seen").await, 2, "and once");
     }
 }
