@@ -206,3 +206,18 @@ impl Records {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_job_has_is_more_than_what_it_was_shown() {
+        let (job, mut others) = (JobId::from_bytes([1; 16]), Others::default());
+        for (key, shown) in [(1, false), (1, true), (2, true), (2, false), (3, true), (3, true)] {
+            others.add(job, (key, Vec::new()), shown);
+        }
+        let found: Vec<(i64, bool)> = others.of(job).map(|((key, _), shown)| (*key, *shown)).collect();
+        assert_eq!(found, [(1, false), (2, false), (3, true)]);
+    }
+}
