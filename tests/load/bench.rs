@@ -4,8 +4,9 @@
 //! same bytes, and zelo, with sealing and audit on. A missed budget is told and fails nothing; what was refused where it should not be, lost or done
 //! twice fails the run. It talks to this machine alone, and leaves neither a process nor a folder behind.
 //!
-//! `LOAD_ONLY=ingest,jobs,latency,overload,start,pages` names the parts; `LOAD_EVENTS` (of a round), `LOAD_ROUNDS`, `LOAD_SECONDS` (of an open
-//! loop), `LOAD_STORED` and `LOAD_RULES` (behind the pages) and `LOAD_DIR` (a folder on the disk to measure) change the run. What is printed besides the figures goes to standard error.
+//! `LOAD_ONLY=ingest,jobs,latency,overload,start,pages` names the parts; `LOAD_EVENTS` (of a round), `LOAD_ROUNDS` (of `ingest` three times as
+//! many), `LOAD_SECONDS` (of an open loop), `LOAD_STORED` and `LOAD_RULES` (behind the pages) and `LOAD_DIR` (a folder on the disk to measure)
+//! change the run. What is printed besides the figures goes to standard error.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails where it unwraps")]
 

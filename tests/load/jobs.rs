@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Size;
 use crate::drive::closed;
-use crate::measure::{Rows, Used, median, now_ms};
+use crate::measure::{Rows, Used, median};
 use crate::report::{Report, number};
 use crate::servers::{House, Server};
 use crate::workload::{Deliveries, Standing};
@@ -39,16 +39,16 @@ impl Side {
         self.house.zelo(&["halt", "all"]);
         closed(self.server.port, deliveries.some(number, Standing::Scheduled), 256).all_accepted(self.name)?;
         let before = Used::by(self.server.pid());
-        let begun = now_ms();
         self.house.zelo(&["resume", "all"]);
         until_done(&mut rows, "SELECT count(*) FROM jobs", Duration::from_secs((number / LEAST_A_SECOND) as u64 + 10))?;
-        let done = rows.done_after(last);
+        // Not from the command that lets them go: half of a second's jobs would be its own start.
+        let (begun, done) = (rows.begun_after(last), rows.done_after(last));
         let used = Used::by(self.server.pid()).since(before);
         rows.close();
         if done.len() != number {
             return Err(format!("{}: {number} jobs were made, {} are done", self.name, done.len()));
         }
-        let ended = done.iter().map(|(_, ended)| *ended).max().unwrap_or(begun);
+        let ended = done.iter().map(|(_, ended)| *ended).max().unwrap_or_default();
         Ok((number as f64 * 1000.0 / (ended - begun).max(1) as f64, used))
     }
 }

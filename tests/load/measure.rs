@@ -128,6 +128,12 @@ impl Rows {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
+    /// When the first attempt at a job after the one with this number began, in milliseconds since 1970.
+    pub(crate) fn begun_after(&mut self, last: i64) -> i64 {
+        let sql = "SELECT min(journal.at) FROM job_history JOIN journal ON journal.job_id = job_history.job_id WHERE job_history.seq > ?";
+        self.tokio.block_on(sqlx::query_scalar(sql).bind(last).fetch_one(&mut self.conn)).unwrap()
+    }
+
     pub(crate) fn close(self) {
         drop(self.tokio.block_on(self.conn.close()));
     }

@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use zelo_rules::{Ack, Headers};
 use zelo_runtime::{Answer, Incoming, Refused};
@@ -23,6 +23,16 @@ pub(crate) struct Place {
     pub(crate) connection: String,
     #[serde(default)]
     pub(crate) path: String,
+}
+
+impl Place {
+    /// Where a delivery goes that nothing in its address stands for something else: what the router would find out. Of anything that is
+    /// not so simple, or no delivery at all, nothing.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let rest = request.uri().path().strip_prefix("/hooks/").filter(|rest| request.method() == Method::POST && !rest.contains('%'))?;
+        let (connection, path) = rest.split_once('/').unwrap_or((rest, ""));
+        (!connection.is_empty()).then(|| Self { connection: connection.to_owned(), path: path.to_owned() })
+    }
 }
 
 /// That a delivery is a POST.
@@ -105,12 +115,17 @@ pub(crate) async fn receive(
     request: Request,
 ) -> Result<Response, Problem> {
     let Path(place) = place.map_err(|_| Problem::malformed("The address is not UTF-8."))?;
+    deliver(&app, place, request).await
+}
+
+/// The same, where it is known which connection it is for.
+pub(crate) async fn deliver(app: &App, place: Place, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let connection = app.runtime.connections.contains_key(&place.connection).then_some(place.connection.as_str());
     let url = origin::url(&app.settings, &parts.headers, &parts.extensions, &parts.uri);
     let headers = headers(&parts.headers);
     let head = Incoming { connection: &place.connection, path: &place.path, url: &url, headers: &headers, body: &[] };
-    let visit = app.door.knock(&app.runtime, &head, &parts.extensions).map_err(|problem| refuse(&app, connection, problem))?;
+    let visit = app.door.knock(&app.runtime, &head, &parts.extensions).map_err(|problem| refuse(app, connection, problem))?;
     // Of an unknown connection nothing is read; the runtime says that it is unknown.
     let held = match app.runtime.max_body(&place.connection) {
         None => None,
@@ -119,20 +134,20 @@ pub(crate) async fn receive(
             match read.await {
                 Ok(held) => Some(held),
                 Err(problem) => {
-                    let problem = refuse(&app, connection, visit.unread(problem));
-                    return Err(refused::keep(&app, &place, &parts, &[], problem).await);
+                    let problem = refuse(app, connection, visit.unread(problem));
+                    return Err(refused::keep(app, &place, &parts, &[], problem).await);
                 }
             }
         }
     };
-    visit.still().map_err(|problem| refuse(&app, connection, problem))?;
+    visit.still().map_err(|problem| refuse(app, connection, problem))?;
     let incoming = Incoming { body: held.as_ref().map_or(&[], |held| &held.bytes), ..head };
     let arrived = app.runtime.arrived();
     let answer = match visit.heard(app.runtime.receive(arrived, incoming).await) {
         Ok(answer) => answer,
         Err(problem) => {
             let body = held.as_ref().map_or(&[] as &[u8], |held| &held.bytes);
-            return Err(refused::keep(&app, &place, &parts, body, problem.traced(arrived.trace())).await);
+            return Err(refused::keep(app, &place, &parts, body, problem.traced(arrived.trace())).await);
         }
     };
     Ok(match answer {
@@ -159,4 +174,47 @@ fn refuse(app: &App, connection: Option<&str>, problem: Problem) -> Problem {
         tracing::warn!(trace_id = %trace, connection, code = problem.code(), "refused");
     }
     problem.traced(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::post;
+    use http_body_util::BodyExt;
+    use proptest::prelude::*;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// Where the router sends `request`.
+    async fn routed(request: Request) -> Option<(String, String)> {
+        let said = async |Path(Place { connection, path })| format!("{connection} {path}");
+        let [each, slash, path] = ["/hooks/{connection}", "/hooks/{connection}/", "/hooks/{connection}/{*path}"];
+        let router = Router::new().route(each, post(said)).route(slash, post(said)).route(path, post(said));
+        let response = router.oneshot(request).await.unwrap();
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        let text = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        text.split_once(' ').map(|(connection, path)| (connection.to_owned(), path.to_owned()))
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_leads_where_the_router_would(
+            path in "(/hooks)?/([a-c.%/?-]{0,4}|hooks|%2F|%41){0,3}(\\?[a-z/%]{0,3})?",
+            is_post in prop::bool::weighted(0.8),
+        ) {
+            let method = if is_post { Method::POST } else { Method::GET };
+            if let Ok(request) = Request::builder().method(method).uri(&path).body(Body::empty()) {
+                let place = Place::of(&request).map(|place| (place.connection, place.path));
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let found = runtime.block_on(routed(request));
+                // What it leaves to the router: no name, and what stands for something else.
+                let left = path.split('?').next().is_some_and(|path| path.contains('%')) || path.starts_with("/hooks//");
+                prop_assert_eq!(place, found.filter(|_| !left));
+            }
+        }
+    }
 }

@@ -47,8 +47,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::middleware::from_fn_with_state;
 use http::Uri;
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -69,6 +67,7 @@ use crate::trials::Trials;
 pub use door::{Allow, Certificates, Network, NotANetwork, ProxyHeader, Rate, Rates, TlsError};
 pub use sealed::{Sealed, Taken, Unkept, keep_secret};
 pub use serve::{serve, serve_metrics};
+pub use way::Front;
 
 /// How the server listens and what it bears.
 #[derive(Clone, Debug)]
@@ -228,8 +227,8 @@ impl App {
 }
 
 /// Everything that is answered over HTTP.
-pub fn router(runtime: Runtime, settings: Settings) -> Router {
-    routes(App::new(runtime, settings, None))
+pub fn front(runtime: Runtime, settings: Settings) -> Front {
+    answers(App::new(runtime, settings, None))
 }
 
 /// Where the file of the document with this id is; `None`: this is no id of a document.
@@ -264,9 +263,9 @@ pub fn openapi() -> Value {
     document
 }
 
-pub(crate) fn routes(app: App) -> Router {
+pub(crate) fn answers(app: App) -> Front {
     let (router, gates, _) = table().finish();
-    router
+    let routes = router
         .method_not_allowed_fallback(async || Problem::method())
         .fallback(async |uri: Uri| {
             Problem::not_found(match access::is_api(uri.path()) {
@@ -274,6 +273,6 @@ pub(crate) fn routes(app: App) -> Router {
                 false => "There is nothing at this address.",
             })
         })
-        .with_state(app.clone())
-        .layer(from_fn_with_state(Arc::new(Guard { app, gates }), way::pass))
+        .with_state(app.clone());
+    Front::new(Guard { app, gates }, routes)
 }

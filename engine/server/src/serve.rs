@@ -22,7 +22,7 @@ use zelo_runtime::Runtime;
 
 use crate::door::{Patient, Seat};
 use crate::origin::Peer;
-use crate::{App, Certificates, Settings, metrics, routes};
+use crate::{App, Certificates, Front, Settings, answers, metrics};
 
 /// Answers on `listener` until `stop` turns true or its sender is gone, then takes nothing new and waits for the requests in
 /// work, for at most [`Settings::stop_timeout`].
@@ -34,7 +34,7 @@ pub async fn serve(listener: TcpListener, runtime: Runtime, settings: Settings, 
     if let Some(certificates) = app.settings.tls.clone() {
         tokio::spawn(watch_over(certificates, app.settings.certificates_every, stop.clone()));
     }
-    answer_on(listener, &app, routes(app.clone()), stop).await
+    answer_on(listener, &app, answers(app.clone()), stop).await
 }
 
 /// The same with `/metrics`, `/healthz` and `/readyz` alone, for whoever reaches `listener`, until `end` turns true or its sender is gone:
@@ -65,7 +65,7 @@ async fn watch_over(certificates: Arc<Certificates>, every: Duration, mut stop: 
     }
 }
 
-async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+async fn answer_on(listener: TcpListener, app: &App, answers: impl Answers, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(app.settings.connections_max));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(app.settings.request_timeout);
@@ -84,14 +84,14 @@ async fn answer_on(listener: TcpListener, app: &App, router: Router, mut stop: w
             app.runtime.metrics().turned_away("connections");
             continue;
         };
-        let (http, router, watcher, settings) = (http.clone(), router.clone(), connections.watcher(), app.settings.clone());
+        let (http, answers, watcher, settings) = (http.clone(), answers.clone(), connections.watcher(), app.settings.clone());
         let runtime = app.runtime.clone();
         tokio::spawn(async move {
             let patience = settings.answer_timeout;
             match &settings.tls {
-                None => converse(&http, router, Patient::new(stream, patience), peer, watcher).await,
+                None => converse(&http, answers, Patient::new(stream, patience), peer, watcher).await,
                 Some(certificates) => match timeout(settings.request_timeout, certificates.acceptor().accept(stream)).await {
-                    Ok(Ok(stream)) => converse(&http, router, Patient::new(stream, patience), peer, watcher).await,
+                    Ok(Ok(stream)) => converse(&http, answers, Patient::new(stream, patience), peer, watcher).await,
                     Ok(Err(_)) | Err(_) => runtime.metrics().turned_away("handshake"),
                 },
             }
@@ -137,13 +137,14 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 }
 
 /// One connection from its first request to its last.
-async fn converse<S>(http: &http1::Builder, router: Router, stream: S, peer: SocketAddr, watcher: Watcher)
+async fn converse<S>(http: &http1::Builder, answers: impl Answers, stream: S, peer: SocketAddr, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answer = move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer.ip()));
-        answer(router.clone(), request.map(Body::new))
+        let answers = answers.clone();
+        async move { Ok::<_, Infallible>(answers.answer(request.map(Body::new)).await) }
     };
     let connection = http.serve_connection(TokioIo::new(stream), hyper::service::service_fn(answer));
     if let Err(error) = watcher.watch(connection).await {
@@ -151,8 +152,21 @@ where
     }
 }
 
-async fn answer(router: Router, request: Request) -> Result<Response, Infallible> {
-    router.oneshot(request).await
+/// Who answers the requests of a connection.
+trait Answers: Clone + Send + 'static {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+impl Answers for Front {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        Front::answer(self, request)
+    }
+}
+
+impl Answers for Router {
+    async fn answer(&self, request: Request) -> Response {
+        self.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
 }
 
 /// Waits for the connections to end, and for requests whose clients have hung up.

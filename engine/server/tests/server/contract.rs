@@ -144,7 +144,7 @@ async fn the_document_is_served_and_is_what_it_says() {
 
 /// The routes that the router has, as it prints them: nobody else lists them.
 fn routes(house: &House) -> BTreeSet<String> {
-    let printed = format!("{:?}", house.router);
+    let printed = format!("{:?}", house.front.router());
     let listed = printed.split("RouteId(").filter_map(|part| part.split_once("): \"")?.1.split_once('"'));
     let routes: BTreeSet<String> =
         listed.map(|(route, _)| route.to_owned()).filter(|route| route.starts_with('/') && !route.contains("__private")).collect();

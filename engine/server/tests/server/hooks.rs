@@ -6,7 +6,6 @@ use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tower::ServiceExt;
 use zelo_server::Settings;
 
 use crate::house::{House, MARKER, SECRET, delivery, patient, request};
@@ -142,12 +141,13 @@ async fn who_holds_the_pages_keeps_no_delivery_out() {
     let house = House::with(Settings { requests_max: 4, ..Settings::default() }).await;
     let (sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    let slow = tokio::spawn(house.router.clone().oneshot(request("POST", "/sign-in", &form, Body::new(body))));
+    let (front, sign_in) = (house.front.clone(), request("POST", "/sign-in", &form, Body::new(body)));
+    let slow = tokio::spawn(async move { front.answer(sign_in).await });
     tokio::task::yield_now().await;
     house.get("/sign-in", &[]).await.is_problem(503, "busy");
     assert_eq!(house.deliver("1", MARKER).await.status, 202);
     drop(sender);
-    slow.await.unwrap().unwrap();
+    slow.await.unwrap();
     assert_eq!(house.get("/sign-in", &[]).await.status, 200);
 }
 

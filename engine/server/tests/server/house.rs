@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
-use tower::ServiceExt;
 use zelo_core::concurrency::unlimited;
 use zelo_core::effect::{Attachment, Body as MessageBody, Document, File, Message, RecordEdit};
 use zelo_core::grants::{Capability, Messages};
@@ -28,7 +26,7 @@ use zelo_runtime::line::Line;
 use zelo_runtime::rulebook::Edition;
 use zelo_runtime::{Catalog, ChannelKind, Channels, Connection, Rulebook, Runtime, Shared, intake};
 use zelo_server::access::{self, Role};
-use zelo_server::{Rates, Settings, router};
+use zelo_server::{Front, Rates, Settings, front};
 use zelo_store::sqlite::{SqliteConfig, SqliteStore};
 use zelo_store::{MasterKey, Store};
 
@@ -126,7 +124,7 @@ impl Plugins for Greeter {
 pub(crate) struct House {
     pub(crate) runtime: Runtime,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) router: Router,
+    pub(crate) front: Front,
 }
 
 /// An answer, read.
@@ -297,7 +295,7 @@ impl House {
             bell: tokio::sync::Notify::new(),
             counts: intake::Counts::default(),
         });
-        Self { router: router(runtime.clone(), settings), runtime, clock }
+        Self { front: front(runtime.clone(), settings), runtime, clock }
     }
 
     pub(crate) fn advance(&self, by: SignedDuration) {
@@ -306,7 +304,7 @@ impl House {
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (method, uri) = (request.method().to_string(), request.uri().to_string());
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.front.answer(request).await;
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let answer = Answer { status: parts.status, headers: parts.headers, text };
@@ -324,7 +322,7 @@ impl House {
 
     /// An answer that goes on: its head, and its body to read from.
     pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
-        self.router.clone().oneshot(request("GET", path, headers, Body::empty())).await.unwrap()
+        self.front.answer(request("GET", path, headers, Body::empty())).await
     }
 
     /// Sends a form.

@@ -108,7 +108,27 @@ fn counted(text: &str) -> Option<Counted> {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection;
+    use sqlx::sqlite::SqliteConnection;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_old_beside_the_newest_is_dropped_now_and_then() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let table = "CREATE TABLE counts (hour INTEGER, connection TEXT, clinic TEXT, what TEXT, n INTEGER, \
+            PRIMARY KEY (hour, connection, clinic, what)) STRICT";
+        sqlx::raw_sql(table).execute(&mut conn).await.unwrap();
+        let kept = KEPT.as_hours();
+        // Of the hours that something is counted in, which are left.
+        for (hour, left) in [(5_999 - kept, 1), (6_000 - kept, 2), (5_999, 3), (6_000, 3), (6_001, 4), (6_006 + kept, 1)] {
+            let mut trip = Trip::default();
+            add(&mut trip, [(Timestamp::from_second(hour * 3_600).unwrap(), "a", None, Counted::Message)]);
+            trip.make(&mut conn).await.unwrap();
+            let found: i64 = sqlx::query_scalar("SELECT count(*) FROM counts").fetch_one(&mut conn).await.unwrap();
+            assert_eq!(found, left, "{hour}");
+        }
+    }
 
     #[test]
     fn what_is_counted_reads_back() {

@@ -33,8 +33,9 @@ use crate::{Duties, Error, MasterKey};
 /// How long somebody else may hold the database: no zelo does, but a program that somebody looks into it with may.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Prepared statements a connection keeps: every statement there is, the bulk ones in each of their sizes.
-const STATEMENTS: usize = 256;
+/// Prepared statements a connection keeps. Of trips there are as many as there are sizes of batches, some of them a quarter of a megabyte: those
+/// that were not used for long give way.
+const STATEMENTS: usize = 128;
 
 /// What is sealed to tell a wrong master key from a right one.
 pub(super) const CHECK: &[u8] = b"zelo";
